@@ -1,0 +1,385 @@
+r"""Find the final answer that a solution states.
+
+Only what stands after the last tool output counts, and outside of code. In this order: the last
+``\boxed{…}`` (boxes joined by "and", a comma or nothing are one list), an answer phrase (``【答案】``,
+``#### 5``, "the answer is …", 答案是), then, marked as weak, bold text, the last formula, the last number.
+Every search runs once over the text, so time grows with its length only. It does not interpret the answer.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from sandbox.solution import Solution
+from verifier.notation import chinese_words, has_chinese
+
+Hint = Literal["any", "choice"]
+
+MAX_TEXT = 2_000_000
+MAX_PROSE = (
+    20_000  # characters before the end in which an answer is looked for once no box or phrase holds it
+)
+MAX_JOINED_BOXES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """An answer as the solution states it, and where it was found."""
+
+    answer: str
+    source: str
+
+
+def extract_answer(text: str | Solution) -> str | None:
+    r"""Return the final answer that ``text`` states, or None.
+
+    Args:
+        text: a solution (text with code and output in Markdown fences or MathCoder tokens), a ``Solution``,
+            or a bare answer.
+    """
+    found = extract(text)
+    return found.answer if found else None
+
+
+def extract(text: str | Solution, hint: Hint = "any") -> Extraction | None:
+    """As ``extract_answer``, with the place it was found; ``hint`` says that a choice letter is wanted."""
+    final = text.final_text if isinstance(text, Solution) else final_text(text[-MAX_TEXT:])
+    return (
+        _boxed(final)
+        or _marked(final, hint)
+        or _bare(final)
+        or (_choice_in_prose(final) if hint == "choice" else _weak(final))
+    )
+
+
+# --- the part of a text that can hold the final answer
+
+_OUTPUT_FENCE = "```output"
+_EXECUTION = "<|execution|>"
+_END_OF_BLOCK = "<|endofblock|>"
+_END_TOKENS = re.compile(r"<\|endofmessage\|>|<\|im_end\|>|<\|endoftext\|>|<\|eot_id\|>|</s>|<eoa>")
+_TURN = re.compile(r"<\|im_start\|>|<\|user\|>|<\|start_header_id\|>")
+
+
+def final_text(text: str) -> str:
+    """Return what ``text`` says after its last tool output, without code."""
+    think = text.rfind("</think>")
+    if think >= 0 and text[think + 8 :].strip():
+        text = text[think + 8 :]
+    start = 0
+    output = text.rfind(_OUTPUT_FENCE)
+    if output >= 0:
+        closing = text.find("\n```", output + len(_OUTPUT_FENCE))
+        start = closing + 4 if closing >= 0 else len(text)
+    execution = text.rfind(_EXECUTION)
+    if execution >= start:
+        closing = text.find(_END_OF_BLOCK, execution)
+        start = closing + len(_END_OF_BLOCK) if closing >= 0 else len(text)
+    text = _without_code(text[start:])
+    for pattern in (_TURN, _END_TOKENS):
+        match = pattern.search(text)
+        if match and text[: match.start()].strip():
+            text = text[: match.start()]
+    return text.replace(_END_OF_BLOCK, "\n").replace("<|text|>", "")
+
+
+def _without_code(text: str) -> str:
+    if "<|code|>" in text:
+        text = "".join(
+            part.split(_END_OF_BLOCK, 1)[-1] if i else part for i, part in enumerate(text.split("<|code|>"))
+        )
+    if "```" not in text:
+        return text
+    parts = text.split("```")
+    return "".join(part for i, part in enumerate(parts) if i % 2 == 0 or not _is_code(part))
+
+
+def _is_code(fenced: str) -> bool:
+    return "\\boxed" not in fenced or fenced.startswith(("python", "py\n", "sympy"))
+
+
+# --- boxes
+
+_BOX = re.compile(r"\\(?:boxed|fbox)\s*(\{|(?=[0-9A-Za-z]))")
+_JOINT = re.compile(
+    r"(?:\s|[$.,;:&]|\\[()\[\]]|\\q?quad|\\text\s*\{|\}|\\(?=[,;!\s])|\\\\|、|，|；|和|或|与"
+    r"|\b(?:and|or)\b|\b[A-Za-z]+\s+(?=(?:and|or)\b)|(?<=[\s$(])[A-Za-z](?:_\{?\w{1,3}\}?)?\s*=)*"
+)
+
+
+def _boxed(text: str) -> Extraction | None:
+    """Return what the last box holds; boxes that only a conjunction separates are one list."""
+    if "boxed" not in text and "fbox" not in text:
+        return None
+    answers: list[str] = []
+    follower = -1
+    end_of_text = len(text)
+    while len(answers) < MAX_JOINED_BOXES:
+        start = max(text.rfind("\\boxed", 0, end_of_text), text.rfind("\\fbox", 0, end_of_text))
+        if start < 0:
+            break
+        end_of_text = start
+        content, end = _box_content(text, start)
+        if not content.strip():
+            continue
+        if answers and not (
+            follower - end <= 48 and end <= follower and _JOINT.fullmatch(text, end, follower)
+        ):
+            break
+        answers.append(content.strip())
+        follower = start
+    if not answers:
+        return None
+    answers.reverse()
+    if len(answers) > 1 and len(set(answers)) == 1:
+        answers = answers[:1]
+    return Extraction(", ".join(answers), "boxed")
+
+
+def _box_content(text: str, start: int) -> tuple[str, int]:
+    match = _BOX.match(text, start)
+    if match is None:
+        return "", start + 5
+    begin = match.end()
+    if match[1] != "{":
+        return text[begin], begin + 1
+    end = closing_brace(text, begin)
+    if end is None:  # an unbalanced box ends with its line or its formula
+        stop = re.compile(r"\n|\\[)\]]|\$").search(text, begin)
+        end = stop.start() if stop else len(text)
+        return text[begin:end].rstrip(" .}"), end
+    return text[begin:end], end + 1
+
+
+_BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
+
+
+def closing_brace(text: str, begin: int) -> int | None:
+    """Return the index of the brace that closes the one before ``begin``, or None."""
+    depth = 1
+    for match in _BRACES.finditer(text, begin):
+        if match[0] == "{":
+            depth += 1
+        elif match[0] == "}":
+            depth -= 1
+            if depth == 0:
+                return match.start()
+    return None
+
+
+# --- answer phrases
+
+_MARK = re.compile(
+    r"【答案】\s*[:：]?"
+    r"|####(?!#)"
+    r"|(?:故|所以|因此)?(?:正确)?(?:最终)?答案(?:应该|应当)?\s*(?:是|为|[:：]|选)+"
+    r"|故选\s*[:：]?|所以选(?:项)?\s*[:：]?"
+    r"|\bfinal\s+answer(?:\s+is)?\b\W{0,4}(?:\bthe\s+final\s+answer\s+is\b)?\s*[:：]?"
+    r"|\banswer\b(?:\s+(?:should\s+be|must\s+be|will\s+be|would\s+be|to\s+\w+(?:\s+\w+){0,3}\s+is"
+    r"|(?:is|are)(?:\s+for\s+sure|\s+therefore|\s+definitely)?)\b|\s*[:：=])\s*[:：]?"
+    r"|\br[ée]ponse\s+est\b|\brespuesta\s+es\b|\bantwort\s+ist\b|\bответ\s*:",
+    re.IGNORECASE,
+)
+_SEGMENT_END = re.compile(r"<eoa>|<eoe>|\n\s*\n|I hope it is correct|$")
+
+
+def _marked(text: str, hint: Hint) -> Extraction | None:
+    last: re.Match[str] | None = None
+    for match in _MARK.finditer(text):
+        if text[match.end() : match.end() + 200].strip(" *:：\n.$`_-=<|>") != "":
+            last = match
+    if last is None:
+        return None
+    begin = last.end()
+    while begin < len(text) and text[begin] in " \t\n*:：`":
+        begin += 1
+    end_match = _SEGMENT_END.search(text, begin)
+    segment = text[begin : end_match.start() if end_match else len(text)].strip()[:MAX_PROSE]
+    answer = _from_segment(segment, hint)
+    if answer is None:
+        return None
+    return Extraction(answer, "answer phrase")
+
+
+def _from_segment(segment: str, hint: Hint) -> str | None:
+    """Return the answer within the words that follow an answer phrase."""
+    if hint == "choice":
+        letter = choice_letter(segment)
+        if letter is not None:
+            return letter
+    segment = _strip_markup(segment)
+    first_line = segment.split("\n", 1)[0].strip()
+    for candidate in (segment, first_line, _sentence(first_line)):
+        if candidate and is_bare(candidate):
+            return _strip_markup(candidate)
+    sentence = _sentence(segment if len(first_line) < 3 else first_line)
+    leading = _MATH.match(sentence)
+    if leading and not re.match(r"\s*(?:=|\bis\b|\bare\b|是|为)", sentence[leading.end() :]):
+        return _unwrap(leading[0])
+    tail = _COPULA.split(sentence)[-1].strip()
+    if tail and tail != sentence and is_bare(tail):
+        return _strip_markup(tail)
+    formulas = [m[0] for m in _MATH.finditer(sentence)]
+    numbers = list(_NUMBER.finditer(tail))
+    if formulas and not (numbers and not _MATH.search(tail)):
+        return _unwrap(formulas[-1])
+    if numbers:
+        return _clean_number(numbers[0][0] if len(numbers) == 1 else numbers[-1][0])
+    fraction = chinese_words(sentence)
+    if fraction != sentence and (found := re.search(r"\\frac\{\d+\}\{\d+\}", fraction)):
+        return found[0]
+    return _strip_markup(sentence) if len(sentence) <= 80 else None
+
+
+_COPULA = re.compile(r"\b(?:is|are|equals|est|ist|es)\b|是|为|等于|得到|=")
+_SENTENCE_END = re.compile(r"(?<![0-9A-Z])[.!?](?=\s|$)|(?<=[0-9$)\]}A-Z])\.(?=\s|$)|。|！|；")
+
+
+def _sentence(text: str) -> str:
+    match = _SENTENCE_END.search(text)
+    return text[: match.start()].strip() if match else text.strip()
+
+
+_MATH = re.compile(
+    r"\$\$(?P<a>[^$]+)\$\$|\$(?P<b>[^$]+)\$|\\\((?P<c>.+?)\\\)|\\\[(?P<d>.+?)\\\]",
+    re.DOTALL,
+)
+_WRAPS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("__", "__"), ("`", "`"))
+
+
+def _unwrap(text: str) -> str:
+    match = _MATH.fullmatch(text.strip())
+    return next(g for g in match.groups() if g is not None).strip() if match else text.strip()
+
+
+def _strip_markup(text: str) -> str:
+    """Take off the emphasis, formula marks and full stop around an answer."""
+    while True:
+        before = text
+        text = text.strip().strip("\u200b")
+        for opening, closing in _WRAPS:
+            inner = text[len(opening) : len(text) - len(closing)]
+            if (
+                len(text) > len(opening) + len(closing)
+                and text.startswith(opening)
+                and text.endswith(closing)
+                and opening not in inner
+            ):
+                text = inner
+        text = text.removesuffix("。")
+        if text.endswith(".") and not text.endswith(("..", "\\.")):
+            text = text[:-1]
+        if text == before:
+            return text
+
+
+# --- bare answers
+
+_PROSE_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}")
+_TEXT_COMMAND = re.compile(
+    r"\\(?:text|textbf|textit|mathrm|mbox|operatorname|mathbf|begin|end)\*?\s*\{[^{}]*\}"
+)
+_KNOWN_WORDS = frozenset(
+    "and sin cos tan cot sec csc log exp sqrt arcsin arccos arctan asin acos atan asec acsc acot sinh cosh tanh"
+    " asinh acosh atanh max min gcd lcm mod deg frac cdot times degrees degree percent pct yes true false even"
+    " odd none undefined infinity inf dollars cents meters metres feet inches hours minutes seconds days weeks"
+    " years units miles pounds grams hours".split()
+)
+
+
+def is_bare(text: str) -> bool:
+    """Whether ``text`` can be an answer by itself: a formula or a few words, not a sentence."""
+    if len(text) > 400:
+        return "\n" not in text and " " not in text[:400]
+    if has_chinese(text):
+        return len(text) <= 12 or _CJK_SENTENCE.search(text) is None
+    words = _PROSE_WORD.findall(_TEXT_COMMAND.sub(" ", text))
+    if text.count("$") > 2 and not re.fullmatch(
+        r"(?:\s*\$[^$]*\$\s*(?:,|;|and|or|\s)*\s*)+[.%]?(?:percent|pct)?", text
+    ):
+        return False
+    return sum(w.lower() not in _KNOWN_WORDS for w in words) <= (1 if re.search(r"[\d$\\=]", text) else 3)
+
+
+_CJK_SENTENCE = re.compile("[，。：；]|所以|因此|因为|可以|我们|得到|题目|[\u3400-\u9fff]{7}")
+
+
+def _bare(text: str) -> Extraction | None:
+    stripped = text.strip()
+    if not stripped or len(stripped) > MAX_PROSE and not stripped[:2000].strip("0123456789"):
+        return Extraction(stripped, "bare") if stripped else None
+    if stripped.count("\n") > 8 or not is_bare(stripped) or ". " in _MATH.sub(" ", stripped):
+        return None
+    if stripped.count("$") == 1 or "\n" in stripped and "\\" not in stripped and "$" not in stripped:
+        return None
+    return Extraction(_strip_markup(stripped), "bare")
+
+
+# --- weak places: bold text, the last formula, the last number
+
+_BOLD = re.compile(r"\*\*([^*\n]{1,120})\*\*")
+_NUMBER = re.compile(
+    r"(?<![A-Za-z0-9_.\\])-?(?:\$\s*)?(?:\d{1,3}(?:[,，]\d{3})+(?![\d])|\d+)(?:[.,]\d+)?"
+    r"(?:\s*/\s*\d+)?(?:\s*(?:\\?%|％))?(?![A-Za-z]*\d)"
+)
+
+
+def _clean_number(text: str) -> str:
+    return text.replace("$", "").replace(" ", "").replace("，", ",")
+
+
+def _weak(text: str) -> Extraction | None:
+    tail = text[-MAX_PROSE:]
+    bold = [m for m in _BOLD.finditer(tail) if _NUMBER.search(m[1])]
+    formulas = list(_MATH.finditer(tail))
+    numbers = list(_NUMBER.finditer(tail))
+    words = chinese_words(tail[-400:]) if has_chinese(tail[-400:]) else ""
+    fraction = re.search(r"\\frac\{\d+\}\{\d+\}(?!.*\d)", words, re.DOTALL) if "分之" in tail[-400:] else None
+    if fraction:
+        return Extraction(fraction[0], "last number")
+    if bold and (not numbers or bold[-1].end() >= numbers[-1].start()):
+        number = _NUMBER.findall(bold[-1][1])
+        return Extraction(_clean_number(number[-1]), "bold text")
+    last_number = numbers[-1] if numbers else None
+    if formulas and (last_number is None or formulas[-1].end() >= last_number.start()):
+        return Extraction(_unwrap(formulas[-1][0]), "last formula")
+    if last_number is not None:
+        return Extraction(_clean_number(last_number[0]), "last number")
+    return None
+
+
+# --- choices
+
+_LETTER = re.compile(
+    r"(?<![A-Za-z\\{_^])[(（]?\s*\\?(?:text|mathrm|textbf|mathbf)?\{?\(?([A-J])\)?\}?(?![A-Za-z0-9_'’^*/+=])"
+)
+_NEGATION = re.compile(
+    r"(?:\bnot|n't\s+be|\bneither|\bcannot\s+be|不是|不选|不正确|错误)\s*[(（$]?\s*$", re.IGNORECASE
+)
+_NEGATED_LIST = re.compile(
+    r"(?:\bnot|n't\s+be|\bneither|cannot\s+be|不是)[^.。]{0,12}?[A-J]\s*(?:,|or|nor|和|或)\s*$", re.IGNORECASE
+)
+
+
+def choice_letter(text: str) -> str | None:
+    """Return the one choice letter that ``text`` names; None for none, or where it hedges between several."""
+    letters: list[str] = []
+    for match in _LETTER.finditer(text[:2000]):
+        before = text[max(0, match.start() - 24) : match.start(1)]
+        if _NEGATION.search(before) or _NEGATED_LIST.search(before):
+            continue
+        if match[1] == "I" or (match[1] == "A" and re.match(r"\s+[a-z]", text[match.end() :])):
+            continue
+        letters.append(match[1])
+    return letters[0] if len(set(letters)) == 1 else None
+
+
+def _choice_in_prose(text: str) -> Extraction | None:
+    tail = text[-MAX_PROSE:]
+    for piece in reversed(re.split(r"[.。\n!！]\s*|，|,\s", tail)):
+        letter = choice_letter(piece)
+        if letter is not None:
+            return Extraction(letter, "choice letter")
+    return None

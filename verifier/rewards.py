@@ -1,0 +1,46 @@
+"""Reward functions in TRL's convention: called with lists, they return one float or None a completion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from verifier.check import verify_many
+
+Completion = str | Sequence[dict[str, Any]]
+
+
+def accuracy_reward(
+    completions: Sequence[Completion], answer: Sequence[Any] | None = None, **kwargs: Any
+) -> list[float | None]:
+    r"""Return 1.0 for a right final answer, 0.0 for a wrong one, None where it cannot be verified.
+
+    Give it to ``GRPOTrainer(reward_funcs=accuracy_reward)`` with a data set that has a column ``answer`` or
+    ``solution``. Golds may be bare (``2\sqrt{3}``), wrapped in ``$…$`` or ``\boxed{…}``, or numbers.
+
+    Args:
+        completions: generated texts, or conversations (lists of messages), one a sample.
+        answer: the gold answers, one a completion; where absent, the column ``solution`` or ``gold``.
+        **kwargs: the other columns and the trainer's state.
+
+    Raises:
+        ValueError: if no gold column is given, or its length differs.
+    """
+    golds = next((g for g in (answer, kwargs.get("solution"), kwargs.get("gold")) if g is not None), None)
+    if golds is None:
+        raise ValueError("accuracy_reward needs the gold answers in a column named answer, solution or gold")
+    if len(golds) != len(completions):
+        raise ValueError(f"{len(completions)} completions but {len(golds)} gold answers")
+    pairs = [(completion_text(c), str(g)) for c, g in zip(completions, golds, strict=True)]
+    scores = {"correct": 1.0, "incorrect": 0.0, "unverifiable": None}
+    return [scores[v.status] for v in verify_many(pairs)]
+
+
+def completion_text(completion: Completion) -> str:
+    """Return the text of a completion: a string as it is, or the content of a conversation's last message."""
+    if isinstance(completion, str):
+        return completion
+    content = completion[-1].get("content") if completion else ""
+    if isinstance(content, list):
+        return "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+    return str(content or "")
