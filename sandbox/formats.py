@@ -22,8 +22,8 @@ from sandbox.solution import Block, BlockType
 
 
 def normalise_newlines(text: str) -> str:
-    r"""Return the text with ``\r\n`` written as ``\n``."""
-    return text.replace("\r\n", "\n")
+    r"""Return the text with the line ends ``\r\n`` and ``\r`` written as ``\n``."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 class Format(Protocol):
@@ -49,7 +49,7 @@ class Format(Protocol):
         """Return everything that stands before the assistant's first block."""
 
     def render(self, blocks: Iterable[Block], previous: BlockType | None = None) -> str:
-        """Write blocks so that ``render(a) + render(b, previous=a[-1].type) == render(a + b)``."""
+        """Write blocks; a prefix and its rest (given the prefix's last type) join to the whole."""
 
     def open(self, type: BlockType, previous: BlockType | None = None) -> str:
         """Return what stands before the content of a block."""
@@ -107,7 +107,8 @@ class MathCoderFormat:
 
     def parse(self, text: str) -> tuple[Block, ...]:
         """Read blocks; a block that is not closed ends at the next opening token or at the end."""
-        pieces = self._MARK.split(normalise_newlines(text))
+        message = normalise_newlines(text).rpartition("<|assistant|>")[2]  # a whole prompt may come along
+        pieces = self._MARK.split(message)
         blocks: list[Block] = []
         inside: BlockType | None = None
         self._take(blocks, None, pieces[0])
@@ -146,7 +147,7 @@ class MarkdownFormat:
     end: str = ""
     stop: tuple[str, ...] = ("```output",)
     special_tokens: tuple[str, ...] = ()
-    _FENCE: ClassVar[re.Pattern[str]] = re.compile(r"(`{3,})[ \t]*(\w*)[ \t]*")
+    _FENCE: ClassVar[re.Pattern[str]] = re.compile(r"(`{3,})[ \t]*(?:(\w+)[ \t]*)?")
     _TICKS: ClassVar[re.Pattern[str]] = re.compile(r"^`{3,}", re.MULTILINE)
     _ESCAPABLE: ClassVar[re.Pattern[str]] = re.compile(
         r"^(\\*)(?=`{3,}[ \t]*(?:python3?|py|output)[ \t]*$|<!-- next block -->$)", re.MULTILINE
@@ -165,7 +166,9 @@ class MarkdownFormat:
         for block in blocks:
             content = normalise_newlines(block.content)
             if block.type == "text":
-                parts.append(f"{self.open('text', previous)}{self._ESCAPABLE.sub(self._add_backslash, content)}\n")
+                parts.append(
+                    f"{self.open('text', previous)}{self._ESCAPABLE.sub(self._add_backslash, content)}\n"
+                )
             else:
                 ticks = "`" * (max((len(m) for m in self._TICKS.findall(content)), default=2) + 1)
                 parts.append(f"{ticks}{_INFO_OF[block.type]}\n{content}\n{ticks}\n")
@@ -194,7 +197,7 @@ class MarkdownFormat:
         ticks = 0
         for line in normalise_newlines(text).split("\n"):
             fence = self._FENCE.fullmatch(line)
-            info = fence.group(2) if fence else ""
+            info = (fence.group(2) or "") if fence else ""
             if inside != "text":
                 if fence and not info and len(fence.group(1)) >= ticks:
                     blocks.append(Block(inside, "\n".join(lines)))

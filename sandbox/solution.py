@@ -20,7 +20,7 @@ class Block:
     """One block of a solution.
 
     Raises:
-        ValueError: if ``type`` is not one of ``text``, ``code``, ``execution``, or ``content`` is not a string.
+        ValueError: if ``type`` is not ``text``, ``code`` or ``execution``, or ``content`` no string.
     """
 
     type: BlockType
@@ -160,7 +160,9 @@ class Solution:
 def last_boxed(text: str) -> str | None:
     r"""Return what the last ``\boxed{…}`` with balanced braces holds, stripped, or None. Linear time."""
     answer: str | None = None
-    opened: list[int | None] = []  # one entry a brace: where the content of a box starts, None for other braces
+    opened: list[
+        int | None
+    ] = []  # one entry a brace: where the content of a box starts, None for other braces
     depth_of_boxes = 0
     position = 0
     while position < len(text):

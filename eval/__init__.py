@@ -1,0 +1,1 @@
+"""Measure a model: benchmarks, intervals, comparisons and the report page."""

@@ -1,0 +1,1 @@
+"""Sample, corrupt, pair, train: preference data and models from mathematics problems alone."""
