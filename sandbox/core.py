@@ -1,0 +1,435 @@
+"""The outside of sessions, on one event loop: start, run, interrupt, kill, fork. Both twins call this.
+
+Everything a session says is hostile data: frames are bounded, parsed as JSON only, and matched to the request they
+answer; a session that breaks the protocol is killed. Does not cover leasing (`pool`) or blocking calls (`session`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import socket
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from . import outputs_text, wire
+from .limits import CellResult, Level, Limits, SandboxError, SessionClosed, Status
+
+if TYPE_CHECKING:
+    from .launcher import Launcher
+
+Event = list[Any]
+START_SECONDS = 30.0
+# Room for a figure or two beside the text a cell may write, before its session is held to be out of control.
+FRAME_BYTES = 16 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a session's state came from.
+
+    Attributes:
+        kind: `start` (empty), `fork` (copied from a running session), `replay` (its cells were run again).
+        reason: why it was replayed instead of forked, else None.
+        matches: for a replay, whether every cell gave the output it gave at first; else None.
+    """
+
+    kind: Literal["start", "fork", "replay"] = "start"
+    reason: str | None = None
+    matches: bool | None = None
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came back for one request: how it ended, its events, and whether the session lives."""
+
+    done: dict[str, Any] | None
+    events: list[Event] = field(default_factory=list)
+    timed_out: bool = False
+    died: str | None = None
+
+
+class SessionCore:
+    """One session process and its socket; methods run on the owner's event loop."""
+
+    def __init__(self, launcher: Launcher, number: int, sock: socket.socket, limits: Limits) -> None:
+        """Speak over `sock` with session `number` of `launcher`."""
+        self.launcher = launcher
+        self.number = number
+        self.limits = limits
+        self.level: Level = launcher.level
+        self.origin = Origin()
+        self.history: list[tuple[str, str]] = []
+        self.state_lost = False
+        self.closed = False
+        self.out_of_memory = False
+        self.folder: str | None = None
+        self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.attached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self.pidfd = -1
+        self.pid = -1
+        self.on_close: Callable[[], None] | None = None
+        self._sock = sock
+        self._frames = wire.FrameReader(FRAME_BYTES)
+        self._request = 0
+        self._bytes = 0
+        self._waiting: asyncio.Future[Outcome] | None = None
+        self._outcome = Outcome(None)
+        self._on_event: Callable[[Event], None] | None = None
+        self._turn = asyncio.Lock()
+        sock.setblocking(False)
+        asyncio.get_running_loop().add_reader(sock, self._readable)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the session can run a cell."""
+        return not (self.closed or self.state_lost)
+
+    async def run(
+        self,
+        code: str,
+        *,
+        on_event: Callable[[Event], None] | None = None,
+        silent: bool = False,
+        history: bool = True,
+    ) -> tuple[CellResult, dict[str, Any]]:
+        """Run one cell; return its result and how the executor says it ended.
+
+        Raises:
+            SessionClosed: the session has been closed.
+        """
+        async with self._turn:
+            if self.closed:
+                raise SessionClosed("the session is closed")
+            if self.state_lost:
+                return self._refusal(), {}
+            started = time.monotonic()
+            frame = {
+                "op": "run",
+                "code": code,
+                "silent": silent,
+                "history": history and not silent,
+                "chars": self.limits.output_chars,
+                "messages": self.limits.output_messages,
+            }
+            try:
+                outcome = await self._exchange(frame, on_event, self.limits.cell_seconds)
+            except asyncio.CancelledError:
+                self.kill()
+                raise
+            result = self._result(outcome, time.monotonic() - started)
+            self.history.append((code, result.output))
+            return result, outcome.done or {}
+
+    async def ask(self, frame: dict[str, Any]) -> dict[str, Any]:
+        """Make a request that runs no cell (complete, inspect, is_complete); {} when the session cannot answer."""
+        async with self._turn:
+            if not self.alive:
+                return {}
+            outcome = await self._exchange(frame, None, self.limits.cell_seconds)
+            return outcome.done or {}
+
+    async def fork(self, count: int) -> list[SessionCore]:
+        """Return `count` sessions with this one's state: forked, or replayed where a fork would not be faithful.
+
+        Raises:
+            SessionClosed: the session is closed or has lost its state.
+            SandboxError: a replayed session lost its state on the way.
+        """
+        async with self._turn:
+            if not self.alive:
+                raise SessionClosed("a session that is closed or has lost its state cannot be forked")
+            made: list[SessionCore] = []
+            try:
+                reason: str | None = "only strict isolation can fork"
+                while len(made) < count and self.level == "strict":
+                    batch, reason = await self._fork_batch(min(count - len(made), wire.MAX_FDS // 4))
+                    made += batch
+                    if reason:
+                        break
+                while len(made) < count:
+                    made.append(await self._replay(reason or ""))
+            except BaseException:
+                for child in made:
+                    child.kill()
+                    child.dispose()
+                raise
+            return made
+
+    async def _fork_batch(self, count: int) -> tuple[list[SessionCore], str | None]:
+        children: list[SessionCore] = []
+        theirs: list[socket.socket] = []
+        for _ in range(count):
+            ours, its = socket.socketpair()
+            theirs.append(its)
+            children.append(self.launcher.adopt(ours, self.limits))
+        numbers = [child.number for child in children]
+        try:
+            await self.launcher.grant(self.number, numbers, self.limits)
+            frame = {"op": "fork", "children": numbers}
+            outcome = await self._exchange(
+                frame, None, self.limits.cell_seconds, [s.fileno() for s in theirs]
+            )
+        finally:
+            for its in theirs:
+                its.close()
+        done = outcome.done or {}
+        if done.get("forked") == count:
+            for child in children:
+                await child.wait_ready()
+                child.origin = Origin("fork")
+                child.history = list(self.history)
+            return children, None
+        for child in children:
+            child.kill()
+            child.dispose()
+        if self.state_lost:
+            raise SessionClosed(f"the session ended while it was being forked: {outcome.died}")
+        return [], wire.clean_text(str(done.get("unsound") or "the session did not fork"))
+
+    async def _replay(self, reason: str) -> SessionCore:
+        child = await self.launcher.start(self.limits)
+        matches = True
+        for code, output in self.history:
+            result, _ = await child.run(code)
+            if result.state_lost:
+                child.dispose()
+                raise SandboxError(f"replay for a fork ({reason}) lost its state: {result.error}")
+            matches = matches and result.output == output
+        child.origin = Origin("replay", reason, matches)
+        return child
+
+    async def wait_ready(self) -> None:
+        """Wait until the session has isolated itself and takes cells.
+
+        Raises:
+            IsolationError: a layer was refused.
+            SandboxError: it ended instead.
+        """
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                await asyncio.shield(self.ready)
+                await asyncio.shield(self.attached)
+        except TimeoutError as error:
+            self.kill()
+            raise SandboxError(f"a session did not start within {START_SECONDS:.0f} s") from error
+
+    def attach(self, pid: int, pidfd: int) -> None:
+        """Learn which process the session is."""
+        if self.closed:
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            os.close(pidfd)
+            return
+        self.pid, self.pidfd = pid, pidfd
+        if not self.attached.done():
+            self.attached.set_result(None)
+
+    def kill(self) -> None:
+        """End the session's process at once; its state is lost."""
+        self.state_lost = True
+        self._signal(signal.SIGKILL)
+        self._stop_reading()
+        self._fail("killed")
+
+    def dispose(self) -> None:
+        """Kill the session and let go of everything that was its."""
+        if self.closed:
+            return
+        self.kill()
+        self.closed = True
+        self._sock.close()
+        if self.pidfd >= 0:
+            os.close(self.pidfd)
+            self.pidfd = -1
+        if self.folder:
+            shutil.rmtree(self.folder, onerror=_make_removable)
+        self.launcher.forget(self)
+        if self.on_close:
+            self.on_close()
+
+    def _signal(self, number: int) -> None:
+        if self.pidfd >= 0:
+            try:
+                signal.pidfd_send_signal(self.pidfd, number)
+            except ProcessLookupError:
+                return
+
+    def interrupt(self) -> None:
+        """Raise KeyboardInterrupt in the running cell."""
+        self._signal(signal.SIGINT)
+
+    async def _exchange(
+        self,
+        frame: dict[str, Any],
+        on_event: Callable[[Event], None] | None,
+        seconds: float,
+        fds: list[int] | None = None,
+    ) -> Outcome:
+        """Send a request and wait for its end, interrupting after `seconds` and killing after the grace."""
+        loop = asyncio.get_running_loop()
+        self._request += 1
+        self._bytes = 0
+        self._outcome = Outcome(None)
+        self._on_event = on_event
+        self._waiting = loop.create_future()
+        timer = loop.call_later(seconds, self._overdue)
+        try:
+            data = wire.encode({**frame, "id": self._request})
+            if fds:
+                socket.send_fds(self._sock, [data], fds)
+            else:
+                await loop.sock_sendall(self._sock, data)
+            return await self._waiting
+        except (BrokenPipeError, ConnectionResetError):
+            return await self._waiting
+        finally:
+            timer.cancel()
+            self._waiting = self._on_event = None
+
+    def _overdue(self) -> None:
+        self._outcome.timed_out = True
+        self.interrupt()
+        asyncio.get_running_loop().call_later(self.limits.grace_seconds, self._give_up, self._request)
+
+    def _give_up(self, request: int) -> None:
+        if self._waiting is not None and not self._waiting.done() and request == self._request:
+            self.kill()
+
+    def _readable(self) -> None:
+        try:
+            data = self._sock.recv(1 << 18)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self.state_lost = True
+            self._stop_reading()
+            self._fail("the kernel process ended")
+            return
+        self._bytes += len(data)
+        try:
+            if self._bytes > 4 * FRAME_BYTES:
+                raise ValueError("more output than any cell may send")
+            for frame in self._frames.feed(data):
+                self._take(frame)
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+            self.kill()
+            self._fail(f"broken protocol: {error}")
+
+    def _take(self, frame: dict[str, Any]) -> None:
+        if not self.ready.done():
+            if "fatal" in frame:
+                self.launcher.refused(self, str(frame["fatal"]))
+            elif frame["ready"] == self.level:
+                self.ready.set_result(None)
+            return
+        if frame["id"] != self._request or self._waiting is None or self._waiting.done():
+            return  # an answer nobody is waiting for any more
+        if "done" in frame:
+            self._outcome.done = dict(frame["done"])
+            self._waiting.set_result(self._outcome)
+            return
+        for event in frame["events"]:
+            checked = outputs_text.check(event)
+            self._outcome.events.append(checked)
+            if self._on_event:
+                self._on_event(checked)
+
+    def _fail(self, why: str) -> None:
+        """Answer whoever waits that the session is gone."""
+        if not self.ready.done():
+            self.ready.set_exception(SandboxError(f"a session ended before it was ready: {why}"))
+            self.ready.exception()
+        if not self.attached.done():
+            self.attached.set_result(None)
+        if self._waiting is not None and not self._waiting.done():
+            self._outcome.died = why
+            self._waiting.set_result(self._outcome)
+
+    def _stop_reading(self) -> None:
+        if self._sock.fileno() >= 0:
+            asyncio.get_running_loop().remove_reader(self._sock)
+
+    def _refusal(self) -> CellResult:
+        error = (
+            "SessionLost: an earlier cell ended this session; its variables are gone and the cell was not run"
+        )
+        return CellResult("died", error, error=error, state_lost=True, isolation=self.level)
+
+    def _result(self, outcome: Outcome, seconds: float) -> CellResult:
+        text = outputs_text.render(outcome.events, self.limits.output_chars)
+        done = outcome.done or {}
+        status, error = self._status(outcome, done, text.error)
+        output = text.output
+        if error and (outcome.timed_out or outcome.died or status == "output") and error not in output:
+            output = f"{output}\n{error}" if output else error
+        return CellResult(
+            status=status,
+            output=output,
+            stdout=text.stdout,
+            stderr=text.stderr,
+            error=error,
+            seconds=seconds,
+            truncated=bool(done.get("truncated")) or text.truncated or status == "output",
+            state_lost=self.state_lost,
+            isolation=self.level,
+        )
+
+    def _status(self, outcome: Outcome, done: dict[str, Any], error: str | None) -> tuple[Status, str | None]:
+        if self.out_of_memory:
+            return "memory", "MemoryError: the host is short of memory and the session was ended"
+        if outcome.timed_out:
+            return "timeout", f"TimeoutError: the cell ran longer than {self.limits.cell_seconds:g} s"
+        if outcome.died is not None:
+            return "died", f"KernelDied: {outcome.died}"
+        failure = done.get("failure")
+        if failure:
+            name = wire.clean_text(str(failure[0]))
+            error = wire.clean_text(f"{failure[0]}: {failure[1]}")[:2000]
+            if done.get("cpu") and name == "CpuLimit":
+                return (
+                    "timeout",
+                    f"TimeoutError: the session used its {self.limits.cpu_seconds} s of processor time",
+                )
+            if name == "MemoryError":
+                return "memory", error
+        if done.get("flooded"):
+            return (
+                "output",
+                f"OutputLimit: the cell wrote far more than {self.limits.output_chars} characters",
+            )
+        if failure:
+            return "error", error
+        return (
+            ("output", f"OutputLimit: output was cut to {self.limits.output_chars} characters")
+            if done.get("truncated")
+            else ("ok", None)
+        )
+
+
+def make_folder() -> str:
+    """Make a session's folder on the host (where there is no work folder of its own): TMPDIR/…/work and …/tmp."""
+    folder = tempfile.mkdtemp(prefix="scdpo-")
+    for name in ("work", "tmp"):
+        os.mkdir(os.path.join(folder, name))
+    return folder
+
+
+def _make_removable(function: Callable[..., Any], path: str, _info: Any) -> None:
+    """Give the folder above `path` back its permissions, and try again."""
+    os.chmod(os.path.dirname(path), 0o700)
+    if os.path.isdir(path) and not os.path.islink(path):
+        os.chmod(path, 0o700)
+    function(path)
+
+
+def limits_frame(limits: Limits) -> dict[str, Any]:
+    """Return `limits` as JSON data."""
+    return asdict(limits)

@@ -1,0 +1,217 @@
+"""Start a zygote and, through it, sessions. One launcher belongs to one sandbox and its event loop.
+
+Does not cover how sessions are shared out (`pool`) or what they run (`core`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+from typing import Any
+
+from . import rootfs, wire
+from .core import START_SECONDS, SessionCore, limits_frame, make_folder
+from .limits import IsolationError, Level, Limits, SandboxError
+
+_BOOT = (
+    "import sys, json; c = sys.argv[1]; s = json.loads(c); "
+    "sys.path += [p for p in [*s['imports'], s['root']] if p not in sys.path]; "
+    "from sandbox.zygote import main; main(c)"
+)
+PRELOAD = ("numpy", "sympy")
+
+
+def environment() -> dict[str, str]:
+    """Return the whole environment of a zygote: nothing of the caller's is passed on."""
+    return {
+        "PATH": "/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "HOME": rootfs.WORK,
+        "TMPDIR": rootfs.TMP,
+        # The same everywhere, so that a solution that is run again prints its sets in the same order.
+        "PYTHONHASHSEED": "0",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        # One arena and one numerical thread: a tight bound on address space, and nothing a fork would lose.
+        "MALLOC_ARENA_MAX": "1",
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    }
+
+
+class Launcher:
+    """A zygote process, and the sessions that came from it."""
+
+    def __init__(self, level: Level) -> None:
+        """Prepare to start sessions under `level`; `open` starts the zygote."""
+        self.level = level
+        self.sessions: dict[int, SessionCore] = {}
+        self._numbers = 0
+        self._process: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+        self._booted: asyncio.Future[None] | None = None
+        self._grants: dict[int, asyncio.Future[None]] = {}
+        self._turn = asyncio.Lock()
+
+    async def open(self) -> None:
+        """Start the zygote unless it runs, and wait until it takes requests.
+
+        Raises:
+            IsolationError: a layer the level requires is refused here.
+            SandboxError: it did not come up.
+        """
+        async with self._turn:
+            if self._control is None:
+                self._spawn()
+            assert self._booted is not None
+            try:
+                await asyncio.wait_for(asyncio.shield(self._booted), START_SECONDS)
+            except TimeoutError as error:
+                self._lose("the zygote did not start in time")
+                raise SandboxError(f"the zygote did not start within {START_SECONDS:.0f} s") from error
+
+    def _spawn(self) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+        config = {
+            "level": self.level,
+            "imports": rootfs.import_folders(),
+            "preload": PRELOAD,
+            "root": root,
+            "fd": theirs.fileno(),
+        }
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-s", "-P", "-c", _BOOT, json.dumps(config)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(),),
+                env=environment(),
+                cwd="/",
+                start_new_session=True,
+            )
+        ours.setblocking(False)
+        self._control = ours
+        loop = asyncio.get_running_loop()
+        self._booted = loop.create_future()
+        loop.add_reader(ours, self._readable)
+
+    async def start(self, limits: Limits) -> SessionCore:
+        """Start one session and wait until it takes cells.
+
+        Raises:
+            IsolationError: a layer was refused.
+            SandboxError: the session or the zygote ended instead.
+        """
+        await self.open()
+        ours, theirs = socket.socketpair()
+        session = self.adopt(ours, limits)
+        request: dict[str, Any] = {"op": "start", "session": session.number, "limits": limits_frame(limits)}
+        if self.level != "strict":
+            session.folder = request["folder"] = make_folder()
+        with theirs:
+            await self._tell(request, [theirs.fileno()])
+        try:
+            await session.wait_ready()
+        except BaseException:
+            session.dispose()
+            raise
+        return session
+
+    def adopt(self, sock: socket.socket, limits: Limits) -> SessionCore:
+        """Give a session that is about to exist its number."""
+        self._numbers += 1
+        session = SessionCore(self, self._numbers, sock, limits)
+        self.sessions[session.number] = session
+        return session
+
+    async def grant(self, parent: int, children: list[int], limits: Limits) -> None:
+        """Have the zygote let session `parent` be forked into `children`."""
+        done = self._grants[parent] = asyncio.get_running_loop().create_future()
+        await self._tell(
+            {"op": "fork", "session": parent, "children": children, "limits": limits_frame(limits)}, []
+        )
+        await done
+
+    def refused(self, session: SessionCore, why: str) -> None:
+        """Note that `session` could not isolate itself."""
+        session.ready.set_exception(IsolationError(wire.clean_text(why)))
+
+    def forget(self, session: SessionCore) -> None:
+        """Drop a closed session."""
+        self.sessions.pop(session.number, None)
+
+    def close(self) -> None:
+        """End the zygote and every session, and wait for the process to go."""
+        for session in list(self.sessions.values()):
+            session.dispose()
+        self._lose("the sandbox was closed")
+
+    async def _tell(self, message: dict[str, Any], fds: list[int]) -> None:
+        while True:
+            if self._control is None:
+                raise SandboxError("the zygote has ended")
+            try:
+                wire.send_with_fds(self._control, message, fds)
+                return
+            except BlockingIOError:  # its queue is full: it is busy forking
+                await asyncio.sleep(0.001)
+            except (BrokenPipeError, ConnectionResetError) as error:
+                self._lose("the zygote has ended")
+                raise SandboxError("the zygote has ended") from error
+
+    def _readable(self) -> None:
+        assert self._control is not None
+        try:
+            message, fds = wire.receive_with_fds(self._control)
+        except (BlockingIOError, InterruptedError):
+            return
+        except ConnectionResetError:
+            message, fds = None, []
+        if message is None:
+            self._lose("the zygote has ended")
+            return
+        assert self._booted is not None
+        if "ready" in message:
+            self._booted.set_result(None)
+        elif "fatal" in message:
+            self._booted.set_exception(IsolationError(message["fatal"]))
+        elif "granted" in message:
+            self._grants.pop(message["granted"]).set_result(None)
+        elif "ended" in message:
+            session = self.sessions.get(message["ended"])
+            if session and not session.ended.done():
+                session.ended.set_result(message["code"])
+        else:
+            number = message.get("started", message.get("forked"))
+            session = self.sessions.get(number)
+            if session:
+                session.attach(message["pid"], fds[0])
+            else:
+                os.close(fds[0])
+
+    def _lose(self, why: str) -> None:
+        """Let go of the zygote, which ends it, and of whoever waits for it."""
+        if self._control is not None:
+            asyncio.get_running_loop().remove_reader(self._control)
+            self._control.close()
+            self._control = None
+        if self._booted is not None and not self._booted.done():
+            self._booted.set_exception(SandboxError(why))
+            self._booted.exception()
+        for waiter in self._grants.values():
+            if not waiter.done():
+                waiter.set_exception(SandboxError(why))
+        self._grants.clear()
+        if self._process is not None:
+            try:
+                self._process.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            self._process = None

@@ -1,0 +1,255 @@
+"""Collect what a cell writes, inside the session: streams, displayed values, raw descriptor writes.
+
+Every write is credited to the cell that caused it: a thread or an asyncio task that outlives its cell goes on
+writing into the void. Does not cover the executor's protocol (`executor`) or the outer byte bound (`core`).
+"""
+
+from __future__ import annotations
+
+import contextvars
+import io
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+CELL: contextvars.ContextVar[int] = contextvars.ContextVar("sandbox_cell", default=-1)
+FLUSH_SECONDS = 0.05
+FLOOD_FACTOR = 64
+FLOOD_CHARS = 1_000_000
+
+_thread_start = threading.Thread.start
+
+
+class OutputLimit(KeyboardInterrupt):
+    """Raised in a cell that floods its output, to stop it; `except Exception` does not swallow it."""
+
+
+def _start_in_context(thread: threading.Thread) -> None:
+    """Start a thread so that it inherits the starter's cell (CPython 3.11 gives threads an empty context)."""
+    context = contextvars.copy_context()
+    run = thread.run
+    thread.run = lambda: context.run(run)  # type: ignore[method-assign]
+    _thread_start(thread)
+
+
+class Collector:
+    """Gather the events of the current cell, bounded in characters and in messages.
+
+    Events are JSON lists: ["stream", name, text], ["result", data, metadata, count],
+    ["display", data, metadata, transient, update], ["clear", wait], ["error", name, value, traceback].
+    """
+
+    def __init__(self, send: Callable[[list[list[Any]]], None]) -> None:
+        """Send batches of events through `send`; collect nothing until `begin`."""
+        self._send = send
+        self._lock = threading.RLock()
+        self._events: list[list[Any]] = []
+        self._cell = -1
+        self._stale: frozenset[int] = frozenset()
+        self._chars_left = 0
+        self._messages_left = 0
+        self._flood = 0
+        self._sent_at = 0.0
+        self.truncated = False
+        self.flooded = False
+        threading.Thread.start = _start_in_context  # type: ignore[method-assign]
+
+    def begin(self, cell: int, chars: int, messages: int) -> None:
+        """Open cell number `cell` with its bounds; whatever older cells still write is dropped."""
+        with self._lock:
+            CELL.set(cell)
+            self._events = []
+            self._cell = cell
+            self._stale = frozenset(sys._current_frames()) - {threading.get_ident()}
+            self._chars_left = chars
+            self._messages_left = messages
+            self._flood = chars * FLOOD_FACTOR + FLOOD_CHARS
+            self._sent_at = time.monotonic()
+            self.truncated = self.flooded = False
+
+    def end(self) -> None:
+        """Close the cell: send what is left and drop everything written from now on."""
+        with self._lock:
+            self.flush()
+            self._cell = -1
+
+    def flush(self) -> None:
+        """Send the events gathered so far."""
+        with self._lock:
+            if self._events:
+                events, self._events = self._events, []
+                for event in events:
+                    if event[0] == "stream":
+                        event[2] = "".join(event[2])
+                self._send(events)
+            self._sent_at = time.monotonic()
+
+    def _mine(self) -> bool:
+        """Say whether the caller belongs to the current cell."""
+        cell = CELL.get()
+        if cell == -1:  # a thread started below `threading`: judge by whether it is older than the cell
+            return self._cell != -1 and threading.get_ident() not in self._stale
+        return cell == self._cell
+
+    def stream(self, name: str, text: str) -> None:
+        """Record text written to `stdout` or `stderr`.
+
+        Raises:
+            OutputLimit: in the main thread, when the cell has written far more than may be kept.
+        """
+        with self._lock:
+            if not self._mine() or not text:
+                return
+            kept = text[: self._chars_left]
+            if kept:
+                self._chars_left -= len(kept)
+                if self._events and self._events[-1][:2] == ["stream", name]:
+                    self._events[-1][2].append(kept)
+                elif self._spend_message():
+                    self._events.append(["stream", name, [kept]])
+            if len(kept) < len(text):
+                self._cut(len(text) - len(kept))
+            if time.monotonic() - self._sent_at > FLUSH_SECONDS:
+                self.flush()
+
+    def message(self, event: list[Any]) -> None:
+        """Record a whole event (a displayed value, a result); its data is cut to what is left.
+
+        Raises:
+            OutputLimit: in the main thread, when the cell has sent far more messages than may be kept.
+        """
+        with self._lock:
+            if self._mine() and self._spend_message():
+                event[1] = self._trim(event[1])
+                self._events.append(event)
+
+    def error(self, name: str, value: str, lines: list[str]) -> None:
+        """Record the cell's traceback, the end of which is kept when it is too long."""
+        with self._lock:
+            text = "\n".join(lines)
+            room = max(self._chars_left, 2000)
+            if len(text) > room:
+                self.truncated = True
+                text = text[-room:]
+            self._events.append(["error", name[:200], value[:2000], text.split("\n")])
+
+    def _trim(self, data: Any) -> Any:
+        """Cut the text of a MIME bundle to the characters left, dropping other types once they do not fit."""
+        if not isinstance(data, dict):
+            return data
+        kept = {}
+        for mime in sorted(data, key=lambda m: m != "text/plain"):
+            value = data[mime]
+            size = len(value) if isinstance(value, str) else 64
+            if size > self._chars_left:
+                if mime != "text/plain":
+                    # Images and HTML have their own allowance: a figure is larger than any text limit.
+                    if size <= FLOOD_CHARS:
+                        kept[mime] = value
+                    continue
+                value = value[: self._chars_left]
+                self._cut(size - len(value))
+            if mime == "text/plain":
+                self._chars_left -= len(value)
+            kept[mime] = value
+        return kept
+
+    def _spend_message(self) -> bool:
+        if self._messages_left <= 0:
+            self._cut(FLOOD_CHARS // 10)
+            return False
+        self._messages_left -= 1
+        return True
+
+    def _cut(self, chars: int) -> None:
+        """Note that `chars` characters were dropped; stop the cell once that is a flood."""
+        self.truncated = True
+        self._flood -= chars
+        if self._flood < 0:
+            self.flooded = True
+            if threading.current_thread() is threading.main_thread():
+                raise OutputLimit("output limit met")
+
+
+class CellStream(io.TextIOBase):
+    """A text stream standing for sys.stdout or sys.stderr."""
+
+    encoding = "utf-8"
+    errors = "backslashreplace"
+
+    def __init__(self, collector: Collector, name: str, fd: int) -> None:
+        """Write to `collector` under `name` ("stdout" or "stderr"); `fd` is what `fileno` gives."""
+        super().__init__()
+        self._collector = collector
+        self._name = name
+        self._fd = fd
+        self.name = f"<{name}>"
+
+    def writable(self) -> bool:
+        """Say that the stream can be written."""
+        return True
+
+    def isatty(self) -> bool:
+        """Say that the stream is no terminal."""
+        return False
+
+    def fileno(self) -> int:
+        """Return the raw descriptor; what is written there is collected when the cell ends."""
+        return self._fd
+
+    def write(self, text: str) -> int:
+        """Record `text`; raises TypeError when it is not a string."""
+        if not isinstance(text, str):
+            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+        self._collector.stream(self._name, text)
+        return len(text)
+
+    def close(self) -> None:
+        """Do nothing: a cell that closes its stream must not cost the next cell its output."""
+
+    @property
+    def buffer(self) -> _ByteStream:  # type: ignore[override]
+        """A byte stream into the same place."""
+        return _ByteStream(self)
+
+
+class _ByteStream(io.RawIOBase):
+    """`sys.stdout.buffer`: bytes decoded as UTF-8, bad ones replaced."""
+
+    def __init__(self, stream: CellStream) -> None:
+        super().__init__()
+        self._stream = stream
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        raw = bytes(data)
+        self._stream.write(raw.decode("utf-8", "replace"))
+        return len(raw)
+
+
+class RawOutput:
+    """A file in the work folder's quota that stands behind descriptors 1 and 2."""
+
+    def __init__(self, folder: str) -> None:
+        """Open an unnamed file in `folder` and put it behind descriptors 1 and 2."""
+        fd = os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_APPEND, 0o600)
+        os.dup2(fd, 1)
+        os.dup2(fd, 2)
+        os.close(fd)
+
+    def drain(self, limit: int) -> tuple[str, bool]:
+        """Return up to `limit` bytes as text and whether more was dropped; "" when the cell closed it."""
+        try:
+            size = os.fstat(1).st_size
+            if not size:
+                return "", False
+            data = os.pread(1, limit, 0)
+            os.ftruncate(1, 0)
+        except OSError:  # the cell closed or replaced the descriptor: there is nothing of ours to read
+            return "", False
+        return data.decode("utf-8", "replace"), size > limit

@@ -1,0 +1,123 @@
+"""Share sessions out: a few kept warm, a bound on how many live at once, first come first served.
+
+A session serves one owner and is killed when its owner is done; none is ever handed on. Does not cover what a session
+does (`core`) or the calls users make (`session`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from collections import deque
+from typing import Literal
+
+from .core import SessionCore
+from .launcher import Launcher
+from .limits import IsolationError, Level, Limits, SandboxError
+
+
+class Pool:
+    """The sessions of one sandbox, on one event loop."""
+
+    def __init__(self, limits: Limits, level: Level | Literal["auto"], warm: int, max_sessions: int) -> None:
+        """Keep `warm` sessions ready and let at most `max_sessions` be leased at once."""
+        self.limits = limits
+        self.warm = warm
+        self.max_sessions = max_sessions
+        self.level = level
+        self.closed = False
+        self._launcher: Launcher | None = None
+        self._ready: deque[SessionCore] = deque()
+        self._slots = asyncio.Semaphore(max_sessions)
+        self._opening = asyncio.Lock()
+        self._filler: asyncio.Task[None] | None = None
+
+    async def open(self) -> Launcher:
+        """Start the zygote, choosing the strictest level this machine has when asked to.
+
+        Raises:
+            IsolationError: the level cannot be had; the message holds the fix.
+        """
+        async with self._opening:
+            if self.closed:
+                raise SandboxError("the sandbox is closed")
+            if self._launcher is None:
+                self._launcher = await self._choose()
+                self._refill()
+            return self._launcher
+
+    async def _choose(self) -> Launcher:
+        launcher = Launcher("strict" if self.level == "auto" else self.level)
+        try:
+            await launcher.open()
+        except IsolationError as refusal:
+            launcher.close()
+            if self.level != "auto":
+                raise
+            warnings.warn(f"sandbox: level 'landlock' is used, since {refusal}", stacklevel=2)
+            launcher = Launcher("landlock")
+            await launcher.open()
+        return launcher
+
+    async def lease(self) -> SessionCore:
+        """Return a session of the caller's own, waiting for a free place if need be; `dispose` gives it back."""
+        launcher = await self.open()
+        await self._slots.acquire()
+        try:
+            session = self._take_ready() or await launcher.start(self.limits)
+        except BaseException:
+            self._slots.release()
+            raise
+        session.on_close = self._slots.release
+        self._refill()
+        return session
+
+    async def fork(self, session: SessionCore, count: int) -> list[SessionCore]:
+        """Return `count` copies of `session`, which take a place each.
+
+        Raises:
+            ValueError: `count` is not from 1 to `max_sessions` - 1.
+        """
+        if not 1 <= count < max(self.max_sessions, 2):
+            raise ValueError(f"cannot fork {count} sessions with max_sessions={self.max_sessions}")
+        taken = 0
+        try:
+            for _ in range(count):
+                await self._slots.acquire()
+                taken += 1
+            children = await session.fork(count)
+        except BaseException:
+            for _ in range(taken):
+                self._slots.release()
+            raise
+        for child in children:
+            child.on_close = self._slots.release
+        return children
+
+    def close(self) -> None:
+        """Kill every session and the zygote."""
+        self.closed = True
+        if self._filler is not None:
+            self._filler.cancel()
+        if self._launcher is not None:
+            self._launcher.close()
+
+    def _take_ready(self) -> SessionCore | None:
+        while self._ready:
+            session = self._ready.popleft()
+            if session.alive:
+                return session
+            session.dispose()
+        return None
+
+    def _refill(self) -> None:
+        if len(self._ready) < self.warm and (self._filler is None or self._filler.done()):
+            self._filler = asyncio.get_running_loop().create_task(self._fill())
+
+    async def _fill(self) -> None:
+        assert self._launcher is not None
+        while len(self._ready) < self.warm and not self.closed:
+            try:
+                self._ready.append(await self._launcher.start(self.limits))
+            except SandboxError:
+                return  # whoever asks for a session next meets the same error and is told

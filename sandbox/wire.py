@@ -1,0 +1,76 @@
+"""Frames between the outside and a session: a length, then JSON; and descriptors over a Unix socket.
+
+Never pickles. Lone surrogates survive as JSON escapes inside and are replaced outside by `clean_text`.
+Does not cover what the frames mean: see `executor` (inside) and `core` (outside).
+"""
+
+from __future__ import annotations
+
+import array
+import json
+import socket
+import struct
+from typing import Any
+
+HEADER = struct.Struct("!I")
+MAX_FDS = 64
+CONTROL_BYTES = 65536
+
+
+def encode(message: dict[str, Any]) -> bytes:
+    """Return `message` as one frame. Raises TypeError or ValueError when it is not JSON."""
+    body = json.dumps(message, separators=(",", ":")).encode("ascii")
+    return HEADER.pack(len(body)) + body
+
+
+def clean_text(text: str) -> str:
+    """Return `text` with lone surrogates replaced, so that it can be written as UTF-8."""
+    return text.encode("utf-8", "replace").decode("utf-8") if not text.isascii() else text
+
+
+class FrameReader:
+    """Cut a byte stream into frames, refusing any frame larger than `limit` bytes."""
+
+    def __init__(self, limit: int) -> None:
+        """Start with an empty buffer and a bound of `limit` bytes a frame."""
+        self.limit = limit
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[dict[str, Any]]:
+        """Add `data` and return the frames it completes.
+
+        Raises:
+            ValueError: the peer sent an oversized frame or one that is not a JSON object.
+        """
+        self._buffer += data
+        frames = []
+        while len(self._buffer) >= HEADER.size:
+            (size,) = HEADER.unpack_from(self._buffer)
+            if size > self.limit:
+                raise ValueError(f"frame of {size} bytes is over the limit of {self.limit}")
+            if len(self._buffer) < HEADER.size + size:
+                break
+            try:
+                frame = json.loads(bytes(self._buffer[HEADER.size : HEADER.size + size]))
+            except RecursionError as error:
+                raise ValueError("frame is nested too deeply") from error
+            del self._buffer[: HEADER.size + size]
+            if not isinstance(frame, dict):
+                raise ValueError("frame is not a JSON object")
+            frames.append(frame)
+        return frames
+
+
+def send_with_fds(sock: socket.socket, message: dict[str, Any], fds: list[int]) -> None:
+    """Send one datagram (`SOCK_SEQPACKET`) with up to MAX_FDS descriptors."""
+    body = json.dumps(message).encode("ascii")
+    ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+    sock.sendmsg([body], ancillary)
+
+
+def receive_with_fds(sock: socket.socket) -> tuple[dict[str, Any] | None, list[int]]:
+    """Receive one datagram and its descriptors (close-on-exec); None when the peer has gone."""
+    body, fds, _flags, _address = socket.recv_fds(sock, CONTROL_BYTES, MAX_FDS)
+    if not body:
+        return None, list(fds)
+    return json.loads(body), list(fds)

@@ -1,0 +1,168 @@
+"""The process sessions are forked from: started clean, single-threaded, with IPython, NumPy and SymPy loaded.
+
+It is exec'd, so that nothing of the caller's memory, environment, threads or descriptors reaches a session. Over one
+SEQPACKET socket it takes {"op": "start" | "fork"} requests and reports what became of its children; it ends, and
+every session with it, when that socket closes. Does not cover running cells (`executor`).
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import resource
+import select
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from . import forking, isolation, wire
+from .limits import Level, Limits
+
+Executor = Callable[[socket.socket, str, Level], None]
+
+CONTROL_FD = 3
+NO_DESCRIPTOR = -1
+
+
+class Zygote:
+    """Starts sessions on request and watches over them."""
+
+    def __init__(self, control: socket.socket, level: Level, read: list[str], executor: Executor) -> None:
+        """Serve `control`; sessions get `level`, may read `read` and run `executor(socket, folder, level)`."""
+        self.control = control
+        self.level = level
+        self.read = read
+        self.executor = executor
+        self.pids: dict[int, int] = {}
+        self.forks = forking.Supervisor(self._report)
+        self.poll = select.poll()
+
+    def serve(self) -> None:
+        """Answer until the owner goes away."""
+        signal.signal(signal.SIGCHLD, self._reap)
+        self.poll.register(self.control, select.POLLIN)
+        while True:
+            for fd, events in self.poll.poll():
+                if fd == self.control.fileno():
+                    request, fds = wire.receive_with_fds(self.control)
+                    if request is None:
+                        return
+                    self._handle(request, fds)
+                elif events & select.POLLIN:
+                    self.forks.decide(fd)
+                else:
+                    self.poll.unregister(fd)
+                    self.forks.forget(fd)
+
+    def _handle(self, request: dict[str, Any], fds: list[int]) -> None:
+        if request["op"] == "start":
+            self._start(request, fds[0])
+        else:
+            limits = Limits(**request["limits"])
+            self.forks.grant(request["session"], request["children"], (limits.disk_mb, limits.files))
+            self._report({"granted": request["session"]})
+
+    def _start(self, request: dict[str, Any], fd: int) -> None:
+        ours, theirs = socket.socketpair()
+        pid = os.fork()
+        if pid == 0:
+            self._be_session(request, fd, theirs)
+        theirs.close()
+        os.close(fd)
+        self.pids[pid] = request["session"]
+        self._report({"started": request["session"], "pid": pid}, [os.pidfd_open(pid)])
+        # Blocks until the child has isolated itself or died, a few milliseconds; later starts wait their turn.
+        hello, fds, _flags, _address = socket.recv_fds(ours, 1, 1)
+        ours.close()
+        if hello and fds:
+            self.forks.watch(fds[0], request["session"], pid)
+            self.poll.register(fds[0], select.POLLIN)
+
+    def _be_session(self, request: dict[str, Any], fd: int, hello: socket.socket) -> None:
+        """Become session `request["session"]`; never returns."""
+        status = 1
+        try:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            limits = Limits(**request["limits"])
+            keep = sorted((fd, hello.fileno()))
+            os.closerange(CONTROL_FD, keep[0])
+            os.closerange(keep[0] + 1, keep[1])
+            os.closerange(keep[1] + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+            # The highest descriptor is the least likely to be closed by a cell that tidies up what it did not open.
+            os.dup2(fd, limits.descriptors - 1, inheritable=False)
+            os.close(fd)
+            sock = socket.socket(fileno=limits.descriptors - 1)
+            try:
+                folder, listener = isolation.enter_session(
+                    self.level, limits, self.read, request.get("folder", "")
+                )
+                if listener != NO_DESCRIPTOR:
+                    socket.send_fds(hello, [b"1"], [listener])
+                    os.close(listener)
+                hello.close()
+                self.executor(sock, folder, self.level)
+                status = 0
+            except isolation.IsolationError as error:
+                sock.sendall(wire.encode({"fatal": str(error)}))
+        finally:
+            os._exit(status)
+
+    def _reap(self, _signum: int, _frame: FrameType | None) -> None:
+        """Collect ended children and tell the owner."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            session = self.pids.pop(pid, None)
+            if session is None:
+                session = self.forks.ended(pid)
+            if session is not None:
+                self._report({"ended": session, "code": os.waitstatus_to_exitcode(status)})
+
+    def _report(self, message: dict[str, Any], fds: list[int] | None = None) -> None:
+        """Send to the owner; descriptors are closed here once sent."""
+        try:
+            wire.send_with_fds(self.control, message, fds or [])
+        except (BrokenPipeError, ConnectionResetError):
+            os._exit(0)
+        finally:
+            for fd in fds or []:
+                os.close(fd)
+
+
+def main(config: str) -> None:
+    """Run a zygote as `config` (JSON: level, imports, preload, root, fd) says."""
+    settings = json.loads(config)
+    if settings["fd"] != CONTROL_FD:
+        os.dup2(settings["fd"], CONTROL_FD, inheritable=False)
+        os.close(settings["fd"])
+    control = socket.socket(fileno=CONTROL_FD)
+    try:
+        read = isolation.enter_zygote(settings["level"], settings["imports"])
+    except isolation.IsolationError as error:
+        wire.send_with_fds(control, {"fatal": str(error)}, [])
+        return
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the owner's terminal is the owner's business
+    # Only now: everything above also lives in the waiting outer half, which has no use for IPython.
+    from . import executor
+
+    for name in settings["preload"]:
+        __import__(name)
+    run = executor.prepare()
+    sys.path[:] = [p for p in sys.path if p != settings["root"]]
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(null, fd)
+    os.close(null)
+    gc.collect()
+    gc.freeze()
+    wire.send_with_fds(control, {"ready": settings["level"]}, [])
+    Zygote(control, settings["level"], read, run).serve()
+    os._exit(0)
