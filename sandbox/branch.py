@@ -102,7 +102,6 @@ def _clone() -> int:
 
 def _settle(child: int, old: int) -> None:
     """Take up the new work folder (the zygote mounts it in answer to this call) and copy the old one's files."""
-    os.setsid()
     syscalls.syscall("mount", None, None, None, child, None)
     syscalls.map_ids(SESSION_ID, SESSION_ID, SESSION_ID)
     syscalls.drop_capabilities(bounding=False)

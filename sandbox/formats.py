@@ -57,6 +57,9 @@ class Format(Protocol):
     def close(self, type: BlockType) -> str:
         """Return what stands after the content of a block."""
 
+    def closed(self, text: str) -> bool:
+        """Whether the last block of a text that ends at a stop is complete."""
+
     def parse(self, text: str) -> tuple[Block, ...]:
         """Read the assistant's message back into blocks. Never raises."""
 
@@ -105,6 +108,10 @@ class MathCoderFormat:
         """Return the token that closes a block."""
         return "<|endofblock|>"
 
+    def closed(self, text: str) -> bool:
+        """Whether the text ends in the token that closes a block."""
+        return text.endswith("<|endofblock|>")
+
     def parse(self, text: str) -> tuple[Block, ...]:
         """Read blocks; a block that is not closed ends at the next opening token or at the end."""
         message = normalise_newlines(text).rpartition("<|assistant|>")[2]  # a whole prompt may come along
@@ -145,7 +152,7 @@ class MarkdownFormat:
 
     name: str = "markdown"
     end: str = ""
-    stop: tuple[str, ...] = ("```output",)
+    stop: tuple[str, ...] = ("```python\n", "\n```\n", "```output")
     special_tokens: tuple[str, ...] = ()
     _FENCE: ClassVar[re.Pattern[str]] = re.compile(r"(`{3,})[ \t]*(?:(\w+)[ \t]*)?")
     _TICKS: ClassVar[re.Pattern[str]] = re.compile(r"^`{3,}", re.MULTILINE)
@@ -188,6 +195,10 @@ class MarkdownFormat:
     def close(self, type: BlockType) -> str:
         """Return the line end, and the closing fence where there is one."""
         return "\n" if type == "text" else "\n```\n"
+
+    def closed(self, text: str) -> bool:
+        """Whether the text ends in a closing fence."""
+        return text.endswith("\n```\n")
 
     def parse(self, text: str) -> tuple[Block, ...]:
         """Read fenced code and output; a fence that is never closed runs to the end."""
@@ -232,7 +243,7 @@ class CotFormat:
 
     name: str = "cot"
     end: str = ""
-    stop: tuple[str, ...] = ()
+    stop: tuple[str, ...] = ("\n",)
     special_tokens: tuple[str, ...] = field(default=())
     _LINES: ClassVar[re.Pattern[str]] = re.compile(r"[^\n]*(?:\n+|\Z)")
     _DISPLAY: ClassVar[re.Pattern[str]] = re.compile(r"\\\[|\\\]|\$\$|\\begin\{|\\end\{")
@@ -261,6 +272,10 @@ class CotFormat:
     def close(self, type: BlockType) -> str:
         """Return nothing: the line end is part of the step."""
         return ""
+
+    def closed(self, text: str) -> bool:
+        """Whether the text ends at a line end."""
+        return text.endswith("\n")
 
     def parse(self, text: str) -> tuple[Block, ...]:
         """Cut the text into steps at line ends outside displayed formulas."""
