@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 Event = list[Any]
 START_SECONDS = 30.0
+# How long after a hang-up the exit code is waited for before the cell's result is given without it.
+EXIT_SECONDS = 0.3
 # Room for a figure or two beside the text a cell may write, before its session is held to be out of control.
 FRAME_BYTES = 16 * 2**20
 
@@ -309,9 +311,7 @@ class SessionCore:
         except OSError:
             data = b""
         if not data:
-            self.state_lost = True
-            self._stop_reading()
-            self._fail("the kernel process ended")
+            self._hung_up()
             return
         self._bytes += len(data)
         try:
@@ -322,6 +322,18 @@ class SessionCore:
         except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
             self.kill()
             self._fail(f"broken protocol: {error}")
+
+    def _hung_up(self) -> None:
+        """Note that the session's process is gone, and report its exit code if that comes soon."""
+        self.state_lost = True
+        self._stop_reading()
+        if self.origin.kind == "fork":  # the zygote is not its parent and learns no exit code
+            self._fail("the kernel process ended")
+            return
+        self.ended.add_done_callback(lambda code: self._fail(_death(code.result())))
+        asyncio.get_running_loop().call_later(
+            EXIT_SECONDS, self._fail, "the kernel process closed its connection"
+        )
 
     def _take(self, frame: dict[str, Any]) -> None:
         if not self.ready.done():
@@ -412,6 +424,16 @@ class SessionCore:
             if done.get("truncated")
             else ("ok", None)
         )
+
+
+def _death(code: int) -> str:
+    """Say in words how a process with exit code `code` ended."""
+    if code >= 0:
+        return f"the kernel process exited with code {code}"
+    try:
+        return f"the kernel process was ended by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"the kernel process was ended by signal {-code}"
 
 
 def make_folder() -> str:

@@ -12,6 +12,7 @@ import ctypes
 import errno
 import fcntl
 import os
+import select
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -70,9 +71,11 @@ class _Grant:
 class Supervisor:
     """Decides on the reported calls of all sessions."""
 
-    def __init__(self, report: Callable[[dict[str, Any], list[int]], None]) -> None:
-        """Tell the owner of new children through `report(message, descriptors)`."""
+    def __init__(self, report: Callable[[dict[str, Any], list[int]], None], poll: select.poll) -> None:
+        """Tell the owner of new children through `report(message, descriptors)`; have `poll` watch for calls."""
         self._report = report
+        self._poll = poll
+        self._exits: dict[int, tuple[int, int]] = {}  # pidfd of a forked session -> its listener and pid
         self._families: dict[int, _Family] = {}
         self._grants: dict[int, _Grant] = {}
         self._root = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
@@ -80,26 +83,28 @@ class Supervisor:
     def watch(self, listener: int, session: int, pid: int) -> None:
         """Take over the `listener` of a new session."""
         self._families[listener] = _Family({pid: session})
+        self._poll.register(listener, select.POLLIN)
 
-    def forget(self, listener: int) -> None:
-        """Drop a listener whose processes have all ended."""
-        self._families.pop(listener, None)
-        os.close(listener)
+    def ready(self, fd: int, events: int) -> None:
+        """Deal with what `poll` saw on `fd`: a reported call, a listener nobody uses, a forked session's end."""
+        if fd in self._exits:
+            listener, pid = self._exits.pop(fd)
+            family = self._families.get(listener)
+            if family:
+                family.members.pop(pid, None)
+        elif events & select.POLLIN:
+            self._decide(fd)
+            return
+        else:
+            self._families.pop(fd, None)
+        self._poll.unregister(fd)
+        os.close(fd)
 
     def grant(self, session: int, children: list[int], disk: tuple[int, int]) -> None:
         """Allow `session` to be cloned once for each of `children`; replaces any earlier grant."""
         self._grants[session] = _Grant(session, len(children), list(children), disk)
 
-    def ended(self, pid: int) -> int | None:
-        """Note that process `pid` has ended; return its session, if it was a forked one."""
-        for family in self._families.values():
-            if pid in family.members:
-                session = family.members.pop(pid)
-                self._grants.pop(session, None)
-                return session
-        return None
-
-    def decide(self, listener: int) -> None:
+    def _decide(self, listener: int) -> None:
         """Answer one reported call."""
         notice = _Notice()
         try:
@@ -116,35 +121,39 @@ class Supervisor:
                 grant.clones -= 1
                 answer = _Answer(notice.id, 0, 0, _CONTINUE)
         elif notice.nr == syscalls.NR["mount"] and notice.pid not in family.members:
-            answer.error = self._settle(family, notice.pid, int(notice.args[3]))
+            answer.error = self._settle(listener, notice.pid, int(notice.args[3]))
         try:
             fcntl.ioctl(listener, _SEND, answer)
         except OSError as error:
             if error.errno not in (errno.ENOENT, errno.EINPROGRESS):
                 raise
 
-    def _settle(self, family: _Family, pid: int, child: int) -> int:
+    def _settle(self, listener: int, pid: int, child: int) -> int:
         """Give the new process `pid` its work folder and report it; return 0 or a negative errno."""
         for grant in self._grants.values():
             if child in grant.children:
                 break
         else:
             return -errno.EPERM
+        family = self._families[listener]
         if grant.parent not in family.members.values():
             return -errno.EPERM
         try:
+            self._mount_home(pid, grant.disk)
             pidfd = os.pidfd_open(pid)
-            self._prepare(pid, grant.disk)
         except OSError as error:
             return -(error.errno or errno.EPERM)
         grant.children.remove(child)
         if not grant.children:
             self._grants.pop(grant.parent, None)
         family.members[pid] = child
-        self._report({"forked": child, "pid": pid}, [pidfd])
+        self._exits[pidfd] = (listener, pid)
+        self._poll.register(pidfd, select.POLLIN)
+        self._report({"forked": child, "pid": pid}, [os.dup(pidfd)])
         return 0
 
-    def _prepare(self, pid: int, disk: tuple[int, int]) -> None:
+    def _mount_home(self, pid: int, disk: tuple[int, int]) -> None:
+        """Mount an empty work folder in the namespace of `pid`, from outside."""
         namespace = os.open(f"/proc/{pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
         try:
             syscalls.setns(namespace, syscalls.CLONE_NEWNS)

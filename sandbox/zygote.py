@@ -38,8 +38,8 @@ class Zygote:
         self.read = read
         self.executor = executor
         self.pids: dict[int, int] = {}
-        self.forks = forking.Supervisor(self._report)
         self.poll = select.poll()
+        self.forks = forking.Supervisor(self._report, self.poll)
 
     def serve(self) -> None:
         """Answer until the owner goes away."""
@@ -52,11 +52,8 @@ class Zygote:
                     if request is None:
                         return
                     self._handle(request, fds)
-                elif events & select.POLLIN:
-                    self.forks.decide(fd)
                 else:
-                    self.poll.unregister(fd)
-                    self.forks.forget(fd)
+                    self.forks.ready(fd, events)
 
     def _handle(self, request: dict[str, Any], fds: list[int]) -> None:
         if request["op"] == "start":
@@ -75,12 +72,11 @@ class Zygote:
         os.close(fd)
         self.pids[pid] = request["session"]
         self._report({"started": request["session"], "pid": pid}, [os.pidfd_open(pid)])
-        # Blocks until the child has isolated itself or died, a few milliseconds; later starts wait their turn.
+        # Waits until the child has isolated itself or died, a few milliseconds; later starts take their turn.
         hello, fds, _flags, _address = socket.recv_fds(ours, 1, 1)
         ours.close()
         if hello and fds:
             self.forks.watch(fds[0], request["session"], pid)
-            self.poll.register(fds[0], select.POLLIN)
 
     def _be_session(self, request: dict[str, Any], fd: int, hello: socket.socket) -> None:
         """Become session `request["session"]`; never returns."""
@@ -92,7 +88,7 @@ class Zygote:
             os.closerange(CONTROL_FD, keep[0])
             os.closerange(keep[0] + 1, keep[1])
             os.closerange(keep[1] + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
-            # The highest descriptor is the least likely to be closed by a cell that tidies up what it did not open.
+            # The highest descriptor is the last that a cell closing what it did not open will come to.
             os.dup2(fd, limits.descriptors - 1, inheritable=False)
             os.close(fd)
             sock = socket.socket(fileno=limits.descriptors - 1)
@@ -120,11 +116,8 @@ class Zygote:
                 return
             if pid == 0:
                 return
-            session = self.pids.pop(pid, None)
-            if session is None:
-                session = self.forks.ended(pid)
-            if session is not None:
-                self._report({"ended": session, "code": os.waitstatus_to_exitcode(status)})
+            if pid in self.pids:
+                self._report({"ended": self.pids.pop(pid), "code": os.waitstatus_to_exitcode(status)})
 
     def _report(self, message: dict[str, Any], fds: list[int] | None = None) -> None:
         """Send to the owner; descriptors are closed here once sent."""
