@@ -1,0 +1,173 @@
+"""The paper's corruptor: let the model go on after a step at a raised, ascending temperature until it is wrong.
+
+A prefix runs once: each further step runs in the session of the step before it, and every attempt starts
+from a fork. Reference: arXiv 2407.00782, section 3.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from sandbox import AsyncSession, Block, Solution
+from scdpo.filters import drop_reason
+from scdpo.pairs import branch_steps, step_controlled_pair
+from scdpo.records import BranchRecord, DropRecord, OriginRecord, PairRecord, SolutionRecord
+from scdpo.sampler import Draft, Sampler, derive_seed
+from scdpo.schedule import Schedule
+from verifier import verify
+
+
+@dataclass(frozen=True, slots=True)
+class BranchSettings:
+    """How branches are sought.
+
+    Attributes:
+        schedule: the temperature of each new step.
+        attempts: continuations tried after a step before it is given up.
+        wave: so many of them are sampled at once.
+        pairs: kept after each step.
+        seed: fixes every sample.
+    """
+
+    schedule: Schedule = field(default_factory=Schedule)
+    attempts: int = 16
+    wave: int = 4
+    pairs: int = 1
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Branches:
+    """What came of one step: the pairs kept, and the record of all attempts."""
+
+    pairs: list[PairRecord]
+    record: BranchRecord
+
+
+async def corrupt_by_temperature(
+    chosen: SolutionRecord, sampler: Sampler, settings: BranchSettings, skip: frozenset[int] = frozenset()
+) -> AsyncIterator[Branches]:
+    """Branch off a preferred solution after every step but the last.
+
+    Args:
+        chosen: the preferred solution.
+        sampler: the model that goes wrong, and the sandbox.
+        settings: temperatures and numbers of attempts.
+        skip: steps that are done already.
+
+    Yields:
+        One item a step, in order.
+
+    Raises:
+        EngineError: if the engine cannot serve.
+        SandboxError: if no session can be had.
+    """
+    solution = chosen.solution
+    session: AsyncSession | None = None
+    try:
+        for step in solution.steps:
+            if step.index not in branch_steps(solution):
+                break
+            if step.is_code:
+                session = session or await sampler.box.session()
+                result = await session.run(step.blocks[0].content)
+                if step.blocks[1:] != (Block("execution", result.output),) or result.state_lost:
+                    # What follows would be a continuation of something else than the record shows.
+                    yield Branches(
+                        [], _branch_record(chosen, step.index, settings, Counter(prefix_differs=1))
+                    )
+                    break
+            if step.index not in skip:
+                yield await _branch_after(chosen, step.index, sampler, settings, session)
+    finally:
+        if session is not None:
+            await session.close()
+
+
+async def _branch_after(
+    chosen: SolutionRecord,
+    step: int,
+    sampler: Sampler,
+    settings: BranchSettings,
+    session: AsyncSession | None,
+) -> Branches:
+    prefix = _prefix(chosen, step, sampler)
+    dropped: Counter[str] = Counter()
+    pairs: list[PairRecord] = []
+    tried = tokens = 0
+    while tried < settings.attempts and len(pairs) < settings.pairs:
+        numbers = range(tried, min(tried + settings.wave, settings.attempts))
+        forks = await session.fork(len(numbers)) if session is not None else [None] * len(numbers)
+        seeds = [derive_seed(settings.seed, chosen.id, step, number) for number in numbers]
+        drafts = await asyncio.gather(
+            *(
+                sampler.write(chosen.question, settings.schedule, seed, prefix, fork)
+                for seed, fork in zip(seeds, forks, strict=True)
+            )
+        )
+        for number, draft in zip(numbers, drafts, strict=True):
+            tokens += draft.tokens
+            if len(pairs) == settings.pairs:
+                dropped["surplus"] += 1
+                continue
+            answer, reason = await asyncio.to_thread(_judge, draft, chosen.gold)
+            if reason:
+                dropped[reason] += 1
+                continue
+            origin = OriginRecord(
+                chosen_id=chosen.id,
+                rejected_id=f"{chosen.id}@{step}.{settings.seed}.{number}",
+                corruptor="temperature",
+                temperatures=draft.temperatures,
+                attempts=number + 1,
+            )
+            pairs.append(step_controlled_pair(chosen, step, draft.blocks, draft.block_tokens, answer, origin))
+        tried = numbers.stop
+    return Branches(pairs, _branch_record(chosen, step, settings, dropped, tried, len(pairs), tokens))
+
+
+def _branch_record(
+    chosen: SolutionRecord,
+    step: int,
+    settings: BranchSettings,
+    dropped: Counter[str],
+    attempts: int = 0,
+    kept: int = 0,
+    tokens: int = 0,
+) -> BranchRecord:
+    return BranchRecord(
+        id=f"{chosen.id}@{step}.{settings.seed}",
+        problem_id=chosen.problem_id,
+        chosen_id=chosen.id,
+        branch_step=step,
+        corruptor="temperature",
+        attempts=attempts,
+        kept=kept,
+        dropped=[DropRecord(reason=reason, count=count) for reason, count in dropped.most_common()],
+        tokens=tokens,
+    )
+
+
+def _prefix(chosen: SolutionRecord, step: int, sampler: Sampler) -> Draft:
+    blocks: tuple[Block, ...] = chosen.solution.prefix(step).blocks
+    return Draft(
+        text=sampler.format.render(blocks),
+        blocks=blocks,
+        block_tokens=chosen.sampling.block_tokens[: len(blocks)],
+    )
+
+
+def _judge(draft: Draft, gold: str) -> tuple[str | None, str]:
+    """Return the continuation's answer, and why it is not kept; empty if it is."""
+    if draft.finish != "end":
+        return None, f"unfinished_{draft.finish}"
+    garbled = drop_reason(draft.blocks)
+    if garbled:
+        return None, garbled
+    verdict = verify(Solution(draft.blocks), gold)
+    if verdict.prediction is None:
+        return None, "no_answer"
+    return verdict.prediction, "" if verdict.status == "incorrect" else verdict.status

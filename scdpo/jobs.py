@@ -1,0 +1,327 @@
+"""The jobs that make preference data in a run folder: sample solutions and naive pairs, then branch off them.
+
+A job reads what the run holds and does only what is missing, so calling it again after a stop goes on, and
+calling it again after the end does nothing. What is sampled for a problem depends on the seed and the problem
+alone, not on where a job was stopped. Not covered: several machines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from time import monotonic
+from typing import Literal, Protocol, TypeVar
+
+from sandbox import AsyncSandbox, Solution
+from scdpo.corrupt import acorrupt_by_mutation
+from scdpo.corrupt.temperature import Branches, BranchSettings, corrupt_by_temperature
+from scdpo.filters import near_duplicates
+from scdpo.pairs import branch_steps, naive_pairs, step_controlled_pair
+from scdpo.problems import Problem
+from scdpo.records import BranchRecord, DropRecord, OriginRecord, PairRecord, SolutionRecord
+from scdpo.runs import Run
+from scdpo.sampler import Sampler
+from scdpo.schedule import Schedule
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Progress(Protocol):
+    """Hears how far a job is."""
+
+    def start(self, stage: str, total: int, done: int) -> None:
+        """Begin a stage of ``total`` items, ``done`` of which were made by an earlier call."""
+
+    def advance(self, kept: int) -> None:
+        """One more item is done, and ``kept`` records came of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class NaiveSettings:
+    """When a problem has been sampled enough.
+
+    Attributes:
+        at_most: solutions a problem (the paper's K, 100).
+        wave: so many are sampled at once; each further wave of a problem is twice as large.
+        pairs: naive pairs wanted a problem; a problem is done when it has as many solutions of both kinds.
+        temperature: of every step (the paper's is 1).
+        seed: fixes every sample.
+    """
+
+    at_most: int = 100
+    wave: int = 4
+    pairs: int = 1
+    temperature: float = 1.0
+    seed: int = 0
+
+
+async def sample_naive(
+    run: Run, problems: Sequence[Problem], sampler: Sampler, settings: NaiveSettings, progress: Progress
+) -> None:
+    """Sample each problem until it has preferred and dispreferred solutions, and pair them.
+
+    Raises:
+        EngineError: if the engine cannot serve.
+        RunError: if a record cannot be written.
+    """
+    started = monotonic()
+    known: dict[str, list[SolutionRecord]] = defaultdict(list)
+    for record in run.solutions:
+        known[record.problem_id].append(record)
+    open_problems = [p for p in problems if not _enough(known[p.id], settings)]
+    progress.start("sample", len(problems), len(problems) - len(open_problems))
+
+    async def one(problem: Problem) -> list[SolutionRecord]:
+        return await _sample_problem(run, problem, known[problem.id], sampler, settings)
+
+    width = max(1, sampler.limits.in_flight // settings.wave)
+    async for solutions in each(one, open_problems, width):
+        progress.advance(sum(1 for _ in naive_pairs(solutions, settings.pairs)))
+    wanted = {p.id for p in problems}
+    solutions = [s for s in _in_order(run.solutions) if s.problem_id in wanted]
+    pairs = list(naive_pairs(solutions, settings.pairs))
+    for pair in pairs:
+        run.pairs.append(pair)
+    _count_sampling(run, problems, solutions, pairs, monotonic() - started)
+
+
+async def _sample_problem(
+    run: Run, problem: Problem, known: list[SolutionRecord], sampler: Sampler, settings: NaiveSettings
+) -> list[SolutionRecord]:
+    """Sample a problem wave by wave; the waves are the same ones whether or not a stop came between."""
+    schedule = Schedule.constant(settings.temperature)
+    made = {record.id: record for record in known}
+    numbers, size = range(min(settings.wave, settings.at_most)), settings.wave
+    while numbers:
+        ids = {f"{problem.id}#{settings.seed}.{number}": number for number in numbers}
+        missing = [number for id, number in ids.items() if id not in made]
+        for record in await asyncio.gather(
+            *(sampler.solve(problem, number, schedule, settings.seed) for number in missing)
+        ):
+            run.solutions.append(record)
+            made[record.id] = record
+        if _enough(list(made.values()), settings):
+            break
+        size *= 2
+        numbers = range(numbers.stop, min(numbers.stop + size, settings.at_most))
+    return list(made.values())
+
+
+def _enough(solutions: Sequence[SolutionRecord], settings: NaiveSettings) -> bool:
+    preferred = sum(s.preferred for s in solutions)
+    dispreferred = sum(s.dispreferred for s in solutions)
+    return min(preferred, dispreferred) >= settings.pairs or len(solutions) >= settings.at_most
+
+
+def _in_order(solutions: Iterable[SolutionRecord]) -> list[SolutionRecord]:
+    """Sort by problem and number: the file has them in the order in which they were ready."""
+
+    def key(record: SolutionRecord) -> tuple[str, list[int]]:
+        number = record.id.removeprefix(record.problem_id).lstrip("#").split(".")
+        return record.problem_id, [int(part) for part in number if part.isdigit()]
+
+    return sorted(solutions, key=key)
+
+
+def _count_sampling(
+    run: Run,
+    problems: Sequence[Problem],
+    solutions: Sequence[SolutionRecord],
+    pairs: Sequence[PairRecord],
+    seconds: float,
+) -> None:
+    fates = Counter(_fate(solution) for solution in solutions)
+    usable = fates.pop("preferred", 0) + fates.pop("dispreferred", 0)
+    run.write_stage("solutions", len(solutions), usable, fates, seconds)
+    preferred = {s.problem_id for s in solutions if s.preferred}
+    dispreferred = {s.problem_id for s in solutions if s.dispreferred}
+    missing = Counter(
+        "neither"
+        if p.id not in preferred and p.id not in dispreferred
+        else ("no preferred solution" if p.id not in preferred else "no dispreferred solution")
+        for p in problems
+        if p.id not in preferred or p.id not in dispreferred
+    )
+    paired = len({pair.problem_id for pair in pairs})
+    run.write_stage("problems with a naive pair", len(problems), paired, missing, 0.0)
+
+
+def _fate(solution: SolutionRecord) -> str:
+    if solution.preferred:
+        return "preferred"
+    if solution.dispreferred:
+        return "dispreferred"
+    if solution.dropped:
+        return solution.dropped
+    if solution.verdict.status == "correct":
+        return "right but not clean"
+    return "no answer" if solution.verdict.answer is None else "unverifiable"
+
+
+async def branch_by_temperature(
+    run: Run, sampler: Sampler, settings: BranchSettings, progress: Progress
+) -> None:
+    """Branch off the chosen solution of every naive pair of a run after each of its steps but the last.
+
+    Raises:
+        EngineError: if the engine cannot serve.
+        RunError: if the run has no naive pairs, or a record cannot be written.
+    """
+    done: dict[str, set[int]] = defaultdict(set)
+    for branch in run.branches:
+        if branch.corruptor == "temperature" and branch.id.endswith(f".{settings.seed}"):
+            done[branch.chosen_id].add(branch.branch_step)
+    # A prefix holds one session and each attempt another; more problems at once could wait for each other.
+    width = max(1, sampler.limits.in_flight // (settings.wave + 1))
+
+    def branches(chosen: SolutionRecord) -> AsyncIterator[Branches]:
+        return corrupt_by_temperature(chosen, sampler, settings, frozenset(done[chosen.id]))
+
+    await _branch(run, branches, done, width, progress, "temperature")
+
+
+async def branch_by_mutation(
+    run: Run, box: AsyncSandbox, seed: int, progress: Progress, width: int = 8
+) -> None:
+    """Mutate the code of the chosen solutions of a run; needs no model.
+
+    Where the run has no naive pairs, every preferred solution is used.
+
+    Raises:
+        RunError: if the run has no preferred solutions, or a record cannot be written.
+    """
+    done: dict[str, set[int]] = defaultdict(set)
+    for branch in run.branches:
+        if branch.corruptor == "mutation" and branch.id.endswith(f"m{seed}"):
+            done[branch.chosen_id].add(branch.branch_step)
+
+    async def branches(chosen: SolutionRecord) -> AsyncIterator[Branches]:
+        yield await _mutate(chosen, box, seed)
+
+    await _branch(run, branches, done, width, progress, "mutation")
+
+
+async def _mutate(chosen: SolutionRecord, box: AsyncSandbox, seed: int) -> Branches:
+    """Mutate one solution after all of its steps; the record of its attempts stands under step 0."""
+    dropped: Counter[str] = Counter()
+    found = await acorrupt_by_mutation(
+        chosen.solution, chosen.gold, box, question=chosen.question, seed=seed, dropped=dropped
+    )
+    pairs = [
+        step_controlled_pair(
+            chosen,
+            corruption.branch_step,
+            corruption.rejected,
+            [],
+            corruption.final_answer,
+            OriginRecord(
+                chosen_id=chosen.id,
+                rejected_id=f"{chosen.id}@{corruption.branch_step}.m{seed}",
+                corruptor="mutation",
+                mutation=f"{corruption.kind}: {corruption.description}",
+                attempts=corruption.attempts,
+            ),
+        )
+        for corruption in found
+    ]
+    record = BranchRecord(
+        id=f"{chosen.id}@m{seed}",
+        problem_id=chosen.problem_id,
+        chosen_id=chosen.id,
+        branch_step=0,
+        corruptor="mutation",
+        attempts=len(pairs) + sum(dropped.values()),
+        kept=len(pairs),
+        dropped=[DropRecord(reason=reason, count=count) for reason, count in dropped.most_common()],
+        tokens=0,
+    )
+    return Branches(pairs, record)
+
+
+async def _branch(
+    run: Run,
+    branches: Callable[[SolutionRecord], AsyncIterator[Branches]],
+    done: dict[str, set[int]],
+    width: int,
+    progress: Progress,
+    corruptor: Literal["temperature", "mutation"],
+) -> None:
+    started = monotonic()
+    chosen = chosen_solutions(run)
+    stage = f"step-controlled pairs by {corruptor}"
+    left = [
+        s for s in chosen if done[s.id] < ({0} if corruptor == "mutation" else set(branch_steps(s.solution)))
+    ]
+    progress.start(stage, len(chosen), len(chosen) - len(left))
+
+    async def one(solution: SolutionRecord) -> int:
+        kept = 0
+        async for branch in branches(solution):
+            # Pairs first: a branch that is recorded as done must have its pairs.
+            unlike = _unlike_each_other(branch.pairs)
+            kept += sum(run.pairs.append(pair) for pair in unlike)
+            run.branches.append(branch.record)
+        return kept
+
+    async for kept in each(one, left, width):
+        progress.advance(kept)
+    used = {s.id for s in chosen}
+    records = [b for b in run.branches if b.chosen_id in used and b.corruptor == corruptor]
+    counts: Counter[str] = Counter()
+    for record in records:
+        counts.update({drop.reason: drop.count for drop in record.dropped})
+    run.write_stage(
+        stage, sum(b.attempts for b in records), sum(b.kept for b in records), counts, monotonic() - started
+    )
+
+
+def _unlike_each_other(pairs: Sequence[PairRecord]) -> list[PairRecord]:
+    """Leave out pairs whose rejected side nearly repeats an earlier one after the same step."""
+    texts = [Solution.of(b.model_dump() for b in pair.rejected).render("markdown") for pair in pairs]
+    repeated = set(near_duplicates(texts))
+    return [pair for i, pair in enumerate(pairs) if i not in repeated]
+
+
+def chosen_solutions(run: Run) -> list[SolutionRecord]:
+    """Return the solutions that pairs branch off: those that naive pairs chose, or all preferred ones.
+
+    One a problem where there are naive pairs, as in the paper.
+    """
+    solutions = {s.id: s for s in run.solutions if s.preferred}
+    named = dict.fromkeys(p.origin.chosen_id for p in run.pairs if p.kind == "naive")
+    first: dict[str, SolutionRecord] = {}
+    for id in named:
+        if id in solutions:
+            first.setdefault(solutions[id].problem_id, solutions[id])
+    return list(first.values()) if named else list(solutions.values())
+
+
+async def each(work: Callable[[T], Awaitable[R]], items: Iterable[T], width: int) -> AsyncIterator[R]:
+    """Do ``work`` on every item, at most ``width`` at a time, and yield results as they come.
+
+    The first error ends the others and is raised.
+    """
+    todo = iter(items)
+    running: set[asyncio.Task[R]] = set()
+    try:
+        while True:
+            for item in todo:
+                running.add(asyncio.ensure_future(_awaited(work(item))))
+                if len(running) >= width:
+                    break
+            if not running:
+                return
+            finished, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            for task in finished:
+                yield task.result()
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+async def _awaited(work: Awaitable[R]) -> R:
+    return await work

@@ -1,0 +1,191 @@
+"""A run: a folder of records that grows line by line and survives being stopped at any moment.
+
+A record is one line, written in one piece and handed to the operating system at once, so kill -9 loses
+nothing that was written; a line torn by a crash or a full disk is cut off when the file is next opened. One
+job at a time may write to a run. Not covered: loss of power (the operating system's buffers are not forced to disk).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Generic, TypeVar
+
+from pydantic import ValidationError
+
+from scdpo.records import BranchRecord, PairRecord, Record, SolutionRecord
+
+R = TypeVar("R", bound=Record)
+
+
+class RunError(RuntimeError):
+    """A run folder cannot be used; the message names the file and line, or the remedy."""
+
+
+class RecordFile(Generic[R]):
+    """A JSON Lines file of records of one kind, each id at most once.
+
+    Args:
+        path: the file; made, with its folder, on the first append.
+        kind: the record's class.
+    """
+
+    def __init__(self, path: Path, kind: type[R]) -> None:
+        self.path = path
+        self._kind = kind
+        self._file: IO[bytes] | None = None
+        self._ids: set[str] = set()
+
+    def __iter__(self) -> Iterator[R]:
+        """Read the records from the start; a torn last line is left out.
+
+        Raises:
+            RunError: if a line is not a record of this kind.
+        """
+        if not self.path.exists():
+            return
+        with self.path.open("rb") as lines:
+            for number, line in enumerate(lines, start=1):
+                if not line.endswith(b"\n"):
+                    return
+                try:
+                    yield self._kind.model_validate_json(line)
+                except ValidationError as error:
+                    first = error.errors()[0]
+                    field = ".".join(str(part) for part in first["loc"]) or "the line"
+                    raise RunError(f"{self.path}, line {number}: {field}: {first['msg']}") from error
+
+    def append(self, record: R) -> bool:
+        """Write a record, unless its id is already there; return whether it was written.
+
+        Raises:
+            RunError: if the disk is full or the file cannot be written; what was there before stays whole.
+        """
+        file = self._opened()
+        if record.id in self._ids:
+            return False
+        # Model text and kernel output may hold lone surrogates, which UTF-8 cannot; they become "?".
+        text = json.dumps(record.model_dump(mode="json"), ensure_ascii=False)
+        line = text.encode("utf-8", "replace") + b"\n"
+        size = file.tell()
+        try:
+            written = file.write(line)
+            if written != len(line):
+                raise OSError(f"only {written} of {len(line)} bytes could be written")
+        except OSError as error:
+            os.truncate(self.path, size)
+            file.seek(size)
+            raise RunError(
+                f"cannot write to {self.path}: {error}. Make room and call the same command again; "
+                "it goes on after the last whole record."
+            ) from error
+        self._ids.add(record.id)
+        return True
+
+    def _opened(self) -> IO[bytes]:
+        if self._file is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._ids = {record.id for record in self}
+            self._file = self.path.open("r+b" if self.path.exists() else "w+b", buffering=0)
+            self._file.truncate(_whole_lines(self._file))
+            self._file.seek(0, os.SEEK_END)
+        return self._file
+
+    def close(self) -> None:
+        """Close the file; a later append opens it again."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def _whole_lines(file: IO[bytes]) -> int:
+    """Return the size of a file up to and with its last line end."""
+    end = file.seek(0, os.SEEK_END)
+    while end > 0:
+        start = max(0, end - 65536)
+        file.seek(start)
+        found = file.read(end - start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
+    return 0
+
+
+class Run:
+    """A run folder, opened for one job; a context manager that holds the folder's lock.
+
+    Args:
+        folder: made if it is not there.
+
+    Raises:
+        RunError: on entering, if another job holds the folder.
+    """
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = Path(folder)
+        self.solutions = RecordFile(self.folder / "solutions.jsonl", SolutionRecord)
+        self.branches = RecordFile(self.folder / "branches.jsonl", BranchRecord)
+        self.pairs = RecordFile(self.folder / "pairs.jsonl", PairRecord)
+        self._lock: IO[bytes] | None = None
+
+    def __enter__(self) -> Run:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = (self.folder / ".lock").open("wb")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.close()
+            raise RunError(
+                f"another job is writing to {self.folder}; wait for it to end, or choose another folder"
+            ) from error
+        self._lock = lock
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for file in (self.solutions, self.branches, self.pairs):
+            file.close()
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """Return what a JSON file of the folder holds, or an empty object where there is none."""
+        path = self.folder / name
+        if not path.exists():
+            return {}
+        try:
+            value = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise RunError(f"{path} is no JSON: {error}; remove it and call the command again") from error
+        if not isinstance(value, dict):
+            raise RunError(f"{path} must hold a JSON object")
+        return value
+
+    def write_json(self, name: str, value: dict[str, Any]) -> None:
+        """Replace a JSON file of the folder in one step, so that a reader never sees half of it."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(path.name + ".part")
+        part.write_text(json.dumps(value, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        part.replace(path)
+
+    def write_stage(self, name: str, taken: int, kept: int, dropped: dict[str, int], seconds: float) -> None:
+        """Enter a stage's counts in ``stages.json``: what came in, what was kept, and why the rest was not.
+
+        ``seconds`` adds up over the times the stage was called.
+        """
+        stages = self.read_json("stages.json")
+        before = stages.get(name, {}).get("seconds", 0.0)
+        stages[name] = {
+            "in": taken,
+            "kept": kept,
+            "dropped": dict(sorted(dropped.items(), key=lambda item: -item[1])),
+            "seconds": round(before + seconds, 1),
+        }
+        self.write_json("stages.json", stages)
