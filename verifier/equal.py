@@ -1,52 +1,150 @@
-"""Compare two final answers: the rules that make them equal, tried from the cheapest to the dearest."""
+"""Compare two final answers: read both, then compare them by their kinds. Symmetric and reflexive."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
 from fractions import Fraction
+from functools import lru_cache
 
 from verifier.notation import plain
-from verifier.numbers import Plain, read_number, show
-from verifier.verdict import Rounding, Status
+from verifier.outcome import Outcome, best, correct, incorrect, unverifiable
+from verifier.plain_numbers import Plain, read_number, show
+from verifier.read import MAX_ANSWER, readings, words_of
+from verifier.shapes import same_answer
+from verifier.syntax import LimitError
+from verifier.verdict import Rounding
 
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """A status and the reason for it."""
-
-    status: Status
-    reason: str
+Answer = tuple[str, str]
 
 
 def compare_answers(prediction: str, gold: str, rounding: Rounding = "exact") -> Outcome:
-    """Compare two bare answers. Symmetric: the order of the two does not matter."""
+    """Compare two bare answers. The order of the two does not matter; no text raises."""
     a, b = read_number(prediction), read_number(gold)
     if a is not None and b is not None:
         return compare_numbers(a, b, rounding)
-    if "".join(plain(prediction).split()) == "".join(plain(gold).split()):
-        return Outcome("correct", "written the same")
-    return Outcome("unverifiable", "not two plain numbers")
+    first, second = sorted((prediction, gold))
+    if _squeezed(first) == _squeezed(second):
+        return correct("written the same")
+    if max(len(first), len(second)) > MAX_ANSWER:
+        return unverifiable(f"an answer of more than {MAX_ANSWER} characters")
+    return _compare(first, second, rounding)
+
+
+def _squeezed(text: str) -> str:
+    return "".join(plain(text).split())
+
+
+@lru_cache(maxsize=16384)
+def _compare(a: str, b: str, rounding: Rounding) -> Outcome:
+    for compare in (_times, _choices):
+        outcome = compare(a, b)
+        if outcome is not None:
+            return outcome
+    try:
+        left, right = readings(a), readings(b)
+    except LimitError as error:
+        return unverifiable(str(error))
+    return best([same_answer(x, y, rounding) for x in left for y in right])
+
+
+# --- plain numbers
 
 
 def compare_numbers(a: Plain, b: Plain, rounding: Rounding) -> Outcome:
     """Compare two plain numbers exactly; a percent sign on one side only may stand or be left out."""
     if a.value == b.value:
-        return Outcome("correct", f"both are {show(a.value)}")
+        return correct(f"both are {show(a.value)}")
     if a.percent != b.percent:
         percent, other = (a, b) if a.percent else (b, a)
         if Fraction(percent.value, 100) == other.value:
-            return Outcome("correct", f"{show(percent.value)}% is {show(other.value)}")
-    if rounding == "sigfigs" and rounds_to(a, b):
-        return Outcome("correct", f"{show(a.value)} and {show(b.value)} agree to the digits written")
-    return Outcome("incorrect", f"{show(a.value)} is not {show(b.value)}")
+            return correct(f"{show(percent.value)}% is {show(other.value)}")
+    if _printed_float(a, b):
+        return correct(f"{show(a.value)} and {show(b.value)} agree as printed floats")
+    if rounding == "sigfigs" and (_rounds(a, b) or _rounds(b, a)):
+        return correct(f"{show(a.value)} and {show(b.value)} agree to the digits written")
+    return incorrect(f"{show(a.value)} is not {show(b.value)}")
 
 
-def rounds_to(a: Plain, b: Plain) -> bool:
-    """Whether one number, rounded to the decimals the other is written with (three digits at least), is it."""
-    return _is_rounding_of(a, b) or _is_rounding_of(b, a)
+def _printed_float(a: Plain, b: Plain) -> bool:
+    digits = [n.digits for n in (a, b) if n.digits >= 12 and n.decimals]
+    if not digits:
+        return False
+    return abs(a.value - b.value) * 10 ** (min(15, *digits, 15) - 1) <= max(abs(a.value), abs(b.value))
 
 
-def _is_rounding_of(rounded: Plain, exact: Plain) -> bool:
-    if rounded.decimals is None or rounded.decimals == 0 or rounded.digits < 3:
+def _rounds(rounded: Plain, exact: Plain) -> bool:
+    if rounded.decimals is None or rounded.digits < 3:
         return False
     return abs(rounded.value - exact.value) * 2 * 10**rounded.decimals <= 1
+
+
+# --- times of day
+
+_TIME = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?(?:\s*([ap])\.?\s*m\.?)?", re.IGNORECASE)
+_HALF_DAY = re.compile(r"(\d{1,2})(?:\s*o'?clock)?\s*([ap])\.?\s*m\.?", re.IGNORECASE)
+
+
+def _time(text: str) -> tuple[int, bool] | None:
+    """Return seconds since midnight, and whether a.m. or p.m. was said."""
+    words = words_of(plain(text)).replace("\\", "").strip(" .")
+    match = _TIME.fullmatch(words)
+    if match:
+        hour, minute, second = (int(g or 0) for g in match.groups()[:3])
+        half = match[4]
+    else:
+        match = _HALF_DAY.fullmatch(words)
+        if match is None:
+            return None
+        hour, minute, second, half = int(match[1]), 0, 0, match[2]
+    if hour > 24 or minute > 59 or second > 59 or (half and not 1 <= hour <= 12):
+        return None
+    if half:
+        hour = hour % 12 + (12 if half.lower() == "p" else 0)
+    return hour * 3600 + minute * 60 + second, bool(half)
+
+
+def _times(a: str, b: str) -> Outcome | None:
+    if ":" not in a and ":" not in b:
+        return None
+    x, y = _time(a), _time(b)
+    if x is None or y is None:
+        return None
+    if x[0] == y[0]:
+        return correct("the same time of day")
+    if x[1] or y[1] or a.count(":") + b.count(":") > 2:
+        if x[1] != y[1] and abs(x[0] - y[0]) == 12 * 3600:
+            return unverifiable("a time of day without a.m. or p.m.")
+        return incorrect("another time of day")
+    return None
+
+
+# --- choices
+
+_CHOICE = re.compile(r"[(\[]?\s*([A-J])\s*[)\]]?\s*[.:,]?")
+_CHOICE_WITH_TEXT = re.compile(
+    r"(?:[(\[]\s*([A-J])\s*[)\]]|([A-J])\s*[.:、)]|([A-J])(?=\s+[A-Za-z\u3400-\u9fff]{2}))\s*\S.*", re.DOTALL
+)
+_LETTER_MARKUP = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|mbox|operatorname)\s*|[{}$*]|\\[()\[\]]")
+
+
+def _letter(text: str) -> tuple[str, bool] | None:
+    """Return the letter of a choice, and whether nothing else is said."""
+    bare = _LETTER_MARKUP.sub("", plain(text)).strip()
+    match = _CHOICE.fullmatch(bare)
+    if match:
+        return match[1], True
+    match = _CHOICE_WITH_TEXT.fullmatch(bare)
+    return (match[1] or match[2] or match[3], False) if match else None
+
+
+def _choices(a: str, b: str) -> Outcome | None:
+    x, y = _letter(a), _letter(b)
+    if x is None or y is None or not (x[1] or y[1]):
+        return None
+    return correct(f"both choose {x[0]}") if x[0] == y[0] else incorrect(f"{x[0]} is not {y[0]}")
+
+
+def is_choice(gold: str) -> bool:
+    """Whether a gold answer is the letter of a choice, so that a letter is to be looked for in prose."""
+    found = _letter(gold)
+    return found is not None

@@ -1,0 +1,503 @@
+r"""Parse an answer, in LaTeX or as typed, into the tree of ``verifier.syntax``.
+
+A recursive-descent parser of its own: no code is ever run, brackets nest to ``MAX_DEPTH``, and time grows with
+the length of the answer. Text that is no mathematics raises ``ParseError``; what to make of it is the reader's
+business (``verifier.read``).
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from verifier.lexer import Token, tokenize
+from verifier.syntax import (
+    INFINITY, MAX_DEPTH, MINUS_ONE, ONE, Based, Big, Call, Const, Degree, Items, LimitError, Matrix, NamedSet, Node, Num,
+    ParseError, Percent, Pm, Pow, Ratio, Rel, Seq, SetOf, SetOp, Sym, add, divide, mul, negate,
+)  # fmt: skip
+from verifier.words import CONSTANTS, FUNCTIONS, GREEK, SEPARATOR_WORDS, unit_of
+
+_RELATIONS = {"=": "=", "<": "<", ">": ">", "<=": "<=", ">=": ">=", "!=": "!="}
+_RELATION_COMMANDS = {"le": "<=", "ge": ">=", "ne": "!=", "approx": "~", "equiv": "=", "in": "in", "sim": "~"}
+_SET_COMMANDS = {"cup": "cup", "cap": "cap", "setminus": "minus"}
+_HALF = Num(Fraction(1, 2))
+_MATRICES = ("pmatrix", "bmatrix", "matrix", "vmatrix", "Bmatrix", "array", "smallmatrix")
+
+
+def parse(text: str) -> Node:
+    """Return the tree of ``text``.
+
+    Raises:
+        ParseError: if it is not mathematics in a known notation.
+        LimitError: if it is too long or nested too deeply.
+    """
+    parser = Parser(tokenize(text))
+    node = parser.items()
+    if parser.peek().kind != "end":
+        raise ParseError(f"cannot read on at {parser.peek().text!r}")
+    return node
+
+
+class Parser:
+    """One pass over the tokens; each method reads one level of the grammar and leaves the position after it."""
+
+    def __init__(self, tokens: list[Token]) -> None:
+        self.tokens = tokens
+        self.at = 0
+        self.depth = 0
+        self.bars = 0
+
+    # --- tokens
+
+    def peek(self, ahead: int = 0) -> Token:
+        """Return the token ``ahead`` of the position, without moving."""
+        return self.tokens[min(self.at + ahead, len(self.tokens) - 1)]
+
+    def take(self) -> Token:
+        """Return the next token and move past it."""
+        token = self.peek()
+        self.at += 1
+        return token
+
+    def is_op(self, *signs: str) -> bool:
+        """Whether the next token is one of these signs."""
+        token = self.peek()
+        return token.kind == "op" and token.text in signs
+
+    def is_cmd(self, *names: str) -> bool:
+        """Whether the next token is one of these commands."""
+        token = self.peek()
+        return token.kind == "cmd" and token.text in names
+
+    def expect(self, sign: str) -> None:
+        """Move past ``sign``, or raise ``ParseError``."""
+        if not self.is_op(sign):
+            raise ParseError(f"expected {sign!r} at {self.peek().text!r}")
+        self.at += 1
+
+    # --- lists and relations
+
+    def items(self) -> Node:
+        """Several items between commas, semicolons, "and" or "or"; one item is itself."""
+        found, disjoint = [self.relation()], False
+        while (separator := self._separator()) is not None:
+            disjoint = disjoint or separator == "or"
+            if self.peek().kind == "end" or self.is_op(")", "]", "\\}", "}"):
+                break
+            found.append(self.relation())
+        return found[0] if len(found) == 1 else Items(tuple(found), disjoint)
+
+    def _separator(self) -> str | None:
+        separator = None
+        while True:
+            token = self.peek()
+            if token.kind == "op" and token.text in ",;":
+                separator = separator or ","
+            elif token.kind in ("text", "name", "cmd") and token.text.strip(" ,").lower() in SEPARATOR_WORDS:
+                separator = SEPARATOR_WORDS[token.text.strip(" ,").lower()]
+            elif self.is_cmd("\\") and separator:
+                pass
+            else:
+                return separator
+            self.at += 1
+
+    def relation(self) -> Node:
+        """A chain ``a < b <= c``, or one side."""
+        sides, ops = [self.ratio()], []
+        while True:
+            op = self._relation_op()
+            if op is None:
+                break
+            ops.append(op)
+            sides.append(self.ratio())
+        return Rel(tuple(sides), tuple(ops)) if ops else sides[0]
+
+    def _relation_op(self) -> str | None:
+        token = self.peek()
+        op = _RELATIONS.get(token.text) if token.kind == "op" else None
+        if token.kind == "cmd":
+            op = _RELATION_COMMANDS.get(token.text)
+        if op is None:
+            return None
+        self.at += 1
+        if op in ("<", ">") and self.is_op("="):
+            self.at += 1
+            op += "="
+        return op
+
+    def ratio(self) -> Node:
+        """``a : b : c``, or one part."""
+        parts = [self.sets()]
+        while self.is_op(":"):
+            self.at += 1
+            parts.append(self.sets())
+        return Ratio(tuple(parts)) if len(parts) > 1 else parts[0]
+
+    def sets(self) -> Node:
+        """Unions, intersections and differences, from the left."""
+        node = self.sum()
+        while self.peek().kind == "cmd" and self.peek().text in _SET_COMMANDS:
+            op = _SET_COMMANDS[self.take().text]
+            right = self.sum()
+            node = SetOp(
+                op, (*node.parts, right) if isinstance(node, SetOp) and node.op == op else (node, right)
+            )
+        return node
+
+    # --- arithmetic
+
+    def sum(self) -> Node:
+        """Terms between plus, minus and plus-minus."""
+        terms = [self.product()]
+        while True:
+            if self.is_op("+"):
+                self.at += 1
+                terms.append(self.product())
+            elif self.is_op("-"):
+                self.at += 1
+                terms.append(negate(self.product()))
+            elif self.is_cmd("pm", "mp"):
+                flip = self.take().text == "mp"
+                terms.append(mul([Pm(flip), self.product()]))
+            else:
+                return add(terms)
+
+    def product(self) -> Node:
+        """Factors, with or without a sign between them."""
+        sign = self._signs()
+        factors = [self.power()]
+        while True:
+            if self.is_op("*") or self.is_cmd("cdot", "times"):
+                self.at += 1
+                factors.append(self._signed_power())
+            elif self.is_op("/"):
+                self.at += 1
+                factors[-1:] = [factors[-1], Pow(self._signed_power(), MINUS_ONE)]
+            elif self._starts_factor():
+                factors.append(self.power())
+            else:
+                node = mul(factors)
+                return mul([sign, node]) if sign is not None else node
+
+    def _signs(self) -> Node | None:
+        negative, plus_minus = False, None
+        while self.is_op("-", "+") or self.is_cmd("pm", "mp"):
+            token = self.take()
+            if token.kind == "cmd":
+                plus_minus = Pm(token.text == "mp")
+            else:
+                negative ^= token.text == "-"
+        if plus_minus is not None:
+            return negate(plus_minus) if negative else plus_minus
+        return MINUS_ONE if negative else None
+
+    def _signed_power(self) -> Node:
+        sign = self._signs()
+        node = self.power()
+        return mul([sign, node]) if sign is not None else node
+
+    def _starts_factor(self) -> bool:
+        token = self.peek()
+        if token.kind in ("num", "name"):
+            return not (token.kind == "name" and token.text.lower() in SEPARATOR_WORDS)
+        if token.kind == "cmd":
+            return token.text in _FACTOR_COMMANDS or token.text in FUNCTIONS or token.text in GREEK
+        if token.kind == "op":
+            return token.text in ("(", "{", "[") or (token.text == "|" and not self.bars)
+        return False
+
+    def power(self) -> Node:
+        """An atom with its postfix signs and exponents."""
+        node = self.postfix(self.atom())
+        while self.is_op("^"):
+            self.at += 1
+            if self._degree_sign():
+                node = self.postfix(Degree(node))
+                continue
+            if self.is_op("'"):
+                self.at += 1
+                continue
+            node = self.postfix(Pow(node, self._exponent()))
+        return node
+
+    def _degree_sign(self) -> bool:
+        if self.is_cmd("circ") or self.peek().text == "o" and self.peek(1).kind == "end":
+            self.at += 1
+            return True
+        if self.is_op("{") and self.peek(1)[:2] == ("cmd", "circ"):
+            self.at += 2
+            self.expect("}")
+            return True
+        return False
+
+    def _exponent(self) -> Node:
+        sign = self._signs()
+        base = self.argument()
+        if self.is_op("^"):
+            self._deeper()
+            self.at += 1
+            base = Pow(base, self._exponent())
+            self.depth -= 1
+        return mul([sign, base]) if sign is not None else base
+
+    def postfix(self, node: Node) -> Node:
+        """``!``, ``%``, degree signs and primes after ``node``."""
+        while True:
+            if self.is_op("!"):
+                self.at += 1
+                node = Call("factorial", (node,))
+            elif self.is_op("%"):
+                self.at += 1
+                node = Percent(node)
+            elif self.is_cmd("circ"):
+                self.at += 1
+                node = Degree(node)
+            elif self.is_op("'") and isinstance(node, Sym):
+                self.at += 1
+                node = Sym(node.name + "'")
+            else:
+                return node
+
+    # --- atoms
+
+    def atom(self) -> Node:
+        """A number, a name, a command with its arguments, or brackets."""
+        token = self.take()
+        if token.kind == "num":
+            return self._number(token)
+        if token.kind == "name":
+            return self._name(token)
+        if token.kind == "cmd":
+            return self._command(token.text)
+        if token.kind == "op" and token.text in ("(", "[", "{", "\\{", "|"):
+            return self._brackets(token.text)
+        raise ParseError(f"no meaning for {token.text!r} here")
+
+    def _deeper(self) -> None:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise LimitError(f"brackets are nested more than {MAX_DEPTH} deep")
+
+    def _number(self, token: Token) -> Node:
+        if self.is_op("_"):
+            self.at += 1
+            base = self.argument()
+            if isinstance(base, Num) and isinstance(base.value, int) and token.text.isdecimal():
+                return Based(token.text, base.value)
+            raise ParseError("a number with a subscript that is no base")
+        if (
+            token.text.endswith(".") is False
+            and self.is_cmd("overline")
+            and token.text.replace(".", "").isdecimal()
+        ):
+            return self._repeating(token.text)
+        number = decimal(token.text)
+        return self._mixed(number) if isinstance(number.value, int) else number
+
+    def _repeating(self, text: str) -> Node:
+        """``0.1\\overline{6}``: the digits under the line repeat."""
+        self.at += 1
+        repeated = self.argument_text()
+        if not repeated.isdecimal() or "." not in text + ".":
+            raise ParseError("a line over something else than decimals")
+        integer, _, places = text.partition(".")
+        cycle = Fraction(int(repeated), 10 ** len(places) * (10 ** len(repeated) - 1))
+        return Num(Fraction(int(integer + places), 10 ** len(places)) + cycle)
+
+    def _mixed(self, whole: Num) -> Node:
+        """A mixed number ``1 1/2``, ``1\\frac{1}{2}`` or ``1(1/2)`` where a proper fraction follows, else the number."""
+        start = self.at
+        bracket = self.is_op("(") and not self.peek().spaced
+        if self.is_cmd("frac"):
+            self.at += 1
+            top, bottom = self.argument(digit=True), self.argument(digit=True)
+        elif (self.peek().kind == "num" and self.peek().spaced) or bracket:
+            self.at += bracket
+            texts = [self.take() for _ in range(3)]
+            kinds = [t.kind for t in texts]
+            closes = not bracket or (self.is_op(")") and bool(self.take()))
+            if kinds != ["num", "op", "num"] or texts[1].text != "/" or not closes:
+                self.at = start
+                return whole
+            top, bottom = decimal(texts[0].text), decimal(texts[2].text)
+        else:
+            return whole
+        if (
+            isinstance(top, Num)
+            and isinstance(bottom, Num)
+            and isinstance(top.value, int)
+            and isinstance(bottom.value, int)
+        ):
+            if 0 < top.value < bottom.value:
+                return Num(whole.value + Fraction(top.value, bottom.value))
+        self.at = start
+        return whole
+
+    def _name(self, token: Token) -> Node:
+        word = token.text
+        lower = word if word in FUNCTIONS or word in CONSTANTS or word in GREEK else word.lower()
+        if lower in FUNCTIONS and len(word) > 1:
+            return self._function(lower)
+        if lower in CONSTANTS:
+            return CONSTANTS[lower]
+        if lower in GREEK:
+            return self._subscripted(lower)
+        if len(word) > 3 or (len(word) > 1 and unit_of(word) is not None and not self._starts_factor()):
+            raise ParseError(f"{word!r} is a word")
+        if len(word) > 1:  # letters side by side are a product; the last one takes what follows
+            self.tokens[self.at : self.at] = [Token("name", letter, False) for letter in word[1:]]
+            return self._letter(word[0])
+        return self._letter(word)
+
+    def _letter(self, letter: str) -> Node:
+        if letter in ("e", "i") and not self.is_op("_"):
+            return Const(letter)
+        return self._subscripted(letter)
+
+    def _subscripted(self, name: str) -> Node:
+        if not self.is_op("_"):
+            return self._applied(name)
+        self.at += 1
+        start = self.at
+        text = self.argument_text()
+        if text.replace(",", "").isalnum() and (text.isdecimal() or len(text) > 1 or not text.islower()):
+            return self._applied(f"{name}_{text}")
+        self.at = start
+        return Call(f"{name}_", (self.argument(),))
+
+    def _applied(self, name: str) -> Node:
+        """A function that has no fixed meaning, such as ``f(x)``, where a bracket follows its letter."""
+        if name[0] in "fghFGPQ" and self.is_op("(") and not (self.peek().spaced and len(name) > 1):
+            self._deeper()
+            self.at += 1
+            inside = self.items()
+            self.expect(")")
+            self.depth -= 1
+            return Call(f"{name}()", inside.items if isinstance(inside, Items) else (inside,))
+        return Sym(name)
+
+    def argument(self, digit: bool = False) -> Node:
+        """The argument of a command: a group, or one token (one digit with ``digit``, as LaTeX reads it)."""
+        if self.is_op("{"):
+            self.at += 1
+            return self._brackets("{")
+        token = self.peek()
+        if token.kind == "num" and digit and len(token.text) > 1 and token.text.isdecimal():
+            self.tokens[self.at : self.at + 1] = [
+                Token("num", token.text[0], token.spaced), Token("num", token.text[1:], False)
+            ]  # fmt: skip
+        if (
+            token.kind == "name"
+            and len(token.text) > 1
+            and token.text not in FUNCTIONS
+            and token.text not in CONSTANTS
+        ):
+            self.tokens[self.at : self.at + 1] = [
+                Token("name", token.text[0], token.spaced), Token("name", token.text[1:], False)
+            ]  # fmt: skip
+        if self.peek().kind == "num":
+            return decimal(self.take().text)
+        return self.atom()
+
+    def argument_text(self) -> str:
+        """The letters of an argument, as they are written."""
+        if not self.is_op("{"):
+            return self.take().text
+        self.at += 1
+        parts: list[str] = []
+        while not self.is_op("}"):
+            token = self.take()
+            if token.kind == "end":
+                raise ParseError("a brace is not closed")
+            parts.append(("\\" if token.kind == "cmd" else "") + token.text)
+        self.at += 1
+        return "".join(parts)
+
+    def _brackets(self, opening: str) -> Node:
+        self._deeper()
+        bars, self.bars = self.bars, int(opening == "|")
+        closers = {"(": (")", "]"), "[": ("]", ")"), "{": ("}",), "\\{": ("\\}",), "|": ("|",)}[opening]
+        if self.is_op(*closers) and opening != "|":
+            closing, inside = self.take().text, None
+        else:
+            inside = self.items()
+            if opening == "\\{" and self.is_op("|", ":"):
+                raise ParseError("a set given by a condition")
+            if not self.is_op(*closers):
+                raise ParseError(f"{opening!r} is not closed at {self.peek().text!r}")
+            closing = self.take().text
+        self.bars = bars
+        self.depth -= 1
+        return _bracketed(opening, closing, inside)
+
+    def _function(self, name: str) -> Node:
+        from verifier.functions import read_function
+
+        return read_function(self, name)
+
+    def _command(self, name: str) -> Node:
+        from verifier.functions import read_command
+
+        return read_command(self, name)
+
+
+def _bracketed(opening: str, closing: str, inside: Node | None) -> Node:
+    items = inside.items if isinstance(inside, Items) else () if inside is None else (inside,)
+    if opening == "\\{":
+        return SetOf(items) if items else NamedSet("empty")
+    if opening == "|":
+        return Call("abs", items)
+    if len(items) == 1 and (opening, closing) in (("(", ")"), ("{", "}")):
+        return items[0]
+    if opening == "{":
+        return SetOf(items)
+    return Seq(opening, closing, items)
+
+
+def decimal(text: str) -> Num:
+    """Return the exact number that ``text`` writes in digits.
+
+    Raises:
+        LimitError: if it has more than 4,000 digits.
+    """
+    if len(text) > 4_000:
+        raise LimitError("a number of more than 4,000 digits")
+    if text.isdecimal():
+        return Num(int(text))
+    places = len(text) - text.index(".") - 1
+    digits = text.replace(".", "")
+    value = Fraction(int(digits), 10**places)
+    return Num(value if value.denominator > 1 else value.numerator, len(digits.lstrip("0")), places)
+
+
+_FACTOR_COMMANDS = frozenset(
+    {
+        "frac",
+        "sqrt",
+        "pi",
+        "infty",
+        "binom",
+        "vec",
+        "overline",
+        "mathbb",
+        "lfloor",
+        "lceil",
+        "sum",
+        "prod",
+        "int",
+        "lim",
+    }
+    | {
+        "ldots",
+        "langle",
+        "triangle",
+        "angle",
+        "ell",
+        "begin pmatrix",
+        "begin bmatrix",
+        "begin matrix",
+        "emptyset",
+        "\\{",
+    }
+    | {"begin array", "begin smallmatrix", "begin vmatrix", "partial", "log10", "underbrace"}
+)
+__all__ = ["INFINITY", "ONE", "Parser", "decimal", "divide", "parse"]

@@ -1,0 +1,147 @@
+r"""Read a bare answer into a tree: wrapping, remarks and units come off, words stay words.
+
+An answer may have more than one reading (``1,22`` is 1.22 or a list; ``0.3 ## 3/10`` states two forms); all
+are returned, and two answers are equal if a reading of each is.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from verifier.extract import _strip_markup
+from verifier.lexer import join_groups
+from verifier.matrices import simplified
+from verifier.notation import chinese_words, has_chinese, plain
+from verifier.parse import parse
+from verifier.syntax import Node, ParseError, Quantity, Text
+from verifier.words import AGREEING, unit_of
+
+MAX_ANSWER = 20_000
+
+_ALTERNATIVES = re.compile(r"\s*\\?#\s*\\?#\s*")
+_REMARK = re.compile(r"\s*[(][^()]*[\u3400-\u9fff][^()]*[)]?\s*$")
+_LEAD = re.compile(
+    r"^(?:the\s+)?(?:final\s+)?(?:answer|result|value)\s*(?:is|:|=)\s*|^(?:approximately|about|约|大约|共|有|是|为)\s*"
+    r"|^\\text\s*\{[^{}]*(?:[:=]|is)\s*\}|^(?:\\text\s*\{[^{}]{3,}\}|(?:[A-Za-z]{4,}|[A-Za-z]+\\_[A-Za-z\\_]+)(?:\s+[A-Za-z]+)*)\s*=\s*"
+    r"|^(?:Therefore|Thus|So|Hence),?\s+",
+    re.IGNORECASE,
+)
+_NUMBERED = re.compile(r"^[(]\d[)]\s*\.?\s*(?=[^\s)+*/^-])")
+_DECIMAL_COMMA = re.compile(r"-?(?:\d+,\d\d|\d+,\d{4,}|0,\d{3}|\d{4,},\d+)(?:\s*(?:[€$]|\\?%).{0,12})?")
+_SPACED_NUMBERS = re.compile(r"-?\d+(?:\.\d+)?(?:\s+-?\d+(?:\.\d+)?)+")
+_CURRENCY = re.compile(r"\\?\$|[€£¥₹]|\\(?:euro|pounds)\b")
+
+
+@lru_cache(maxsize=8192)
+def readings(answer: str) -> tuple[Node, ...]:
+    """Return the trees that ``answer`` can be read as; words that are no mathematics become ``Text``.
+
+    Raises:
+        LimitError: if it is too long or nested too deeply.
+    """
+    found: list[Node] = []
+    for form in _ALTERNATIVES.split(answer):
+        text = tidy(form)
+        if not text:
+            continue
+        if _DECIMAL_COMMA.fullmatch(text):
+            found.append(read_one(text.replace(",", ".", 1)))
+        found.append(read_one(text))
+    return tuple(dict.fromkeys(found)) or (Text(""),)
+
+
+def tidy(answer: str) -> str:
+    """Return ``answer`` in plain characters, without wrapping, remarks, currency and a full stop."""
+    text = answer.strip()
+    if has_chinese(text):
+        text = _REMARK.sub("", text) or text
+    text = plain(text)
+    if has_chinese(text):
+        text = chinese_words(text)
+    text = _strip_markup(text)
+    if "\\\\" in text and "\\begin" not in text:
+        text = re.sub(r"\\\\(?=[A-Za-z(){}])", r"\\", text)
+    text = re.sub(r"(?<=\d)\.\s+(?=\d+\s*\.?$)", ".", text)
+    text = text.replace(r"\(", " ").replace(r"\)", " ").replace(r"\[", " ").replace(r"\]", " ")
+    text = _CURRENCY.sub("", text).replace("**", "" if text.startswith("**") else "**")
+    text = text.strip().strip(".,;:：").strip()
+    for _ in range(2):
+        text = _LEAD.sub("", text).strip()
+    text = _NUMBERED.sub("", text)
+    return re.sub(r"\\(?:quad|qquad)(?=[a-z])", r"\\quad ", text) if "\\q" in text else text
+
+
+def read_one(text: str) -> Node:
+    """Return the tree of a tidied answer, or its words as ``Text``."""
+    if _SPACED_NUMBERS.fullmatch(text) and join_groups(text) == text and not re.search(r"\d \d{3}\b", text):
+        text = ",".join(text.split())
+    words = _known_words(text)
+    if words is not None:
+        return words
+    value, unit = split_unit(text)
+    try:
+        node = simplified(parse(value))
+    except ParseError:
+        return Text(words_of(text))
+    return Quantity(node, unit) if unit else node
+
+
+def _known_words(text: str) -> Text | None:
+    words = words_of(text)
+    if words in AGREEING:
+        return Text(AGREEING[words])
+    if re.fullmatch(r"[a-z]{3,}(?: [a-z]+)*", words) and re.fullmatch(
+        r"(?:\\text\w*\s*\{[^{}]*\}|[A-Za-z\s.]+)", text
+    ):
+        return Text(words) if unit_of(words) is None and words not in ("infinity", "infty") else None
+    return None
+
+
+_WORD_NOISE = re.compile(r"\\(?:text|textbf|textit|mathrm|mbox|mathbf|operatorname|textrm)\s*|[{}$\\~]")
+
+
+def words_of(text: str) -> str:
+    """Return the words of an answer in lower case with single spaces, without LaTeX and end punctuation."""
+    return " ".join(_WORD_NOISE.sub(" ", text).lower().split()).strip(" .,;:!?\"'")
+
+
+# --- units
+
+_UNIT_TAIL = re.compile(
+    r"(?P<unit>(?:\\(?:text|mbox|mathrm|textbf|textit|textrm|operatorname)\s*\{[^{}]*\}|(?<![\\A-Za-z])[A-Za-z]{2,}\.?"
+    r"|[\u3400-\u9fff]+|(?<=[a-z}])\s*/\s*(?=[a-z\\])|(?<=/)[a-z]|\s|\\[,;:! ]|~|-(?=[a-z]))+)"
+    r"(?P<power>(?:\s*\^\s*\{?[23]\}?)?)\s*$"
+)
+_TEXT_MARK = re.compile(r"\\(?:text|mbox|mathrm|textbf|textit|textrm|operatorname)\s*|\\[,;:! ]|[{}~]")
+_NO_UNIT = re.compile(r"\b(?:and|or|sin|cos|tan|ln|log|pi|infty|infinity|inf|mod)\b|和|或")
+
+
+def split_unit(text: str) -> tuple[str, str]:
+    """Return the value and the unit, or the words for what is counted, that ends ``text`` ("" if none)."""
+    match = _UNIT_TAIL.search(text)
+    if match is None or not match["unit"].strip(" ~\\,;:!"):
+        return text, ""
+    value = text[: match.start()].rstrip(" ~").removesuffix("\\").removesuffix("-")
+    if not value or not re.search(r"[\d)}\]%a-z]$", value):
+        return text, ""
+    bare = " ".join(_TEXT_MARK.sub(" ", match["unit"]).split())
+    if not bare or _NO_UNIT.search(bare):
+        return text, ""
+    unit = bare + match["power"].replace(" ", "")
+    if bare in ("percent", "pct"):
+        return value + "\\%", ""
+    if unit_of(unit) is not None:
+        return value, unit
+    letters = bare.replace(" ", "")
+    marked = "\\" in match["unit"] and "{" in match["unit"]
+    if match["power"] or not (
+        has_chinese(bare)
+        or (marked and len(letters) > 1)
+        or all(len(w) > 2 or w in _SMALL for w in bare.split())
+    ):
+        return text, ""
+    return (value, bare) if re.search(r"[\d)}\]%]\s*$", value) and re.search(r"\d", value) else (text, "")
+
+
+_SMALL = frozenset(("of", "in", "a", "an", "to", "at", "on", "by", "for", "the"))

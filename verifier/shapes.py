@@ -1,0 +1,365 @@
+"""Compare two trees by their kinds: lists, tuples, sets, intervals, relations, ratios, quantities, expressions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from verifier.exact import LimitError, NotRationalError, UndefinedError
+from verifier.expressions import same_expression
+from verifier.outcome import Outcome, best, correct, incorrect, unverifiable
+from verifier.regions import region_of, same_region
+from verifier.relations import is_inequality, labelled, same_equation, same_inequality, without_label
+from verifier.syntax import (
+    Add, Based, Call, Degree, Items, Matrix, Mul, NamedSet, Node, Num, Percent, Pm, Pow, Quantity, Ratio, Rel, Seq, SetOf,
+    SetOp, Sym, Text, divide, free_symbols, mul, walk,
+)  # fmt: skip
+from verifier.verdict import Rounding
+from verifier.words import unit_of
+
+MAX_ITEMS = 100
+_Shape = Items | Seq | SetOf | SetOp | NamedSet | Matrix | Rel | Ratio | Based | Text
+
+
+def same_answer(a: Node, b: Node, rounding: Rounding = "exact") -> Outcome:
+    """Compare two answers of any kind."""
+    if a == b:
+        return correct("written the same")
+    try:
+        return _same(expanded(a), expanded(b), rounding)
+    except LimitError as error:
+        return unverifiable(str(error))
+    except (UndefinedError, ZeroDivisionError) as error:
+        return incorrect(f"undefined: {error}")
+    except NotRationalError:
+        return unverifiable("a part has no rule to compare it by")
+
+
+def _same(a: Node, b: Node, rounding: Rounding) -> Outcome:
+    if a == b:
+        return correct("written the same")
+    for rule in (
+        _quantities,
+        _relations,
+        _lists,
+        _sets,
+        _sequences,
+        _ratios,
+        _based,
+        _texts,
+        _marked_numbers,
+    ):
+        outcome = rule(a, b, rounding)
+        if outcome is not None:
+            return outcome
+    for node in (a, b):
+        if any(isinstance(n, _Shape) for n in walk(node)):
+            return incorrect("answers of different kinds")
+    return same_expression(a, b, rounding)
+
+
+# --- plus-minus
+
+
+def expanded(node: Node) -> Node:
+    """Write an answer with a plus-minus sign as the list of its two readings."""
+    if not any(isinstance(n, Pm) for n in walk(node)):
+        return node
+    if isinstance(node, Items):
+        parts = [expanded(item) for item in node.items]
+        flat = [x for p in parts for x in (p.items if isinstance(p, Items) else (p,))]
+        return Items(tuple(flat), node.disjoint)
+    if isinstance(node, SetOf):
+        inner = expanded(Items(node.items))
+        return SetOf(inner.items) if isinstance(inner, Items) else node
+    return Items((_signed(node, 1), _signed(node, -1)), True)
+
+
+def _signed(node: Node, sign: int) -> Node:
+    match node:
+        case Pm(flip):
+            return Num(-sign if flip else sign)
+        case Add(terms):
+            return Add(tuple(_signed(t, sign) for t in terms))
+        case Mul(factors):
+            return mul([_signed(f, sign) for f in factors])
+        case Pow(base, exponent, root):
+            return Pow(_signed(base, sign), _signed(exponent, sign), root)
+        case Call(name, args):
+            return Call(name, tuple(_signed(x, sign) for x in args))
+        case Seq(opening, closing, items):
+            return Seq(opening, closing, tuple(_signed(x, sign) for x in items))
+        case Rel(sides, ops):
+            return Rel(tuple(_signed(x, sign) for x in sides), ops)
+        case Degree(value) | Percent(value):
+            return replace(node, value=_signed(value, sign))
+        case Quantity(value, unit):
+            return Quantity(_signed(value, sign), unit)
+    return node
+
+
+# --- quantities, percents, degrees
+
+
+def _quantities(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
+    units = [unit_of(n.unit) if isinstance(n, Quantity) else None for n in (a, b)]
+    x, y = (n.value if isinstance(n, Quantity) else n for n in (a, b))
+    if (x, y) == (a, b):
+        return None
+    if units[0] and units[1] and units[0] != units[1]:
+        if units[0][0] == units[1][0]:
+            return _same(mul([Num(units[0][1]), x]), mul([Num(units[1][1]), y]), rounding)
+        same = _same(x, y, rounding)
+        return unverifiable("the same number of different units") if same.correct else same
+    return _same(x, y, rounding)
+
+
+def _marked_numbers(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
+    for mark in (Percent, Degree):
+        if isinstance(a, mark) and isinstance(b, mark):
+            return same_expression(a.value, b.value, rounding)
+        if isinstance(a, mark) or isinstance(b, mark):
+            marked, other = (a, b) if isinstance(a, mark) else (b, a)
+            assert isinstance(marked, Percent | Degree)
+            return best(
+                [same_expression(other, marked.value, rounding), same_expression(other, marked, rounding)]
+            )
+    return None
+
+
+# --- relations
+
+
+def _relations(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
+    if isinstance(a, Rel) and isinstance(b, Rel):
+        return _two_relations(a, b, rounding)
+    if not isinstance(a, Rel) and not isinstance(b, Rel):
+        return None
+    relation, other = (a, b) if isinstance(a, Rel) else (b, a)
+    assert isinstance(relation, Rel)
+    if isinstance(other, Items):
+        return None
+    value = without_label(relation)
+    if value != relation:
+        return _same(expanded(value), other, rounding)
+    if "in" in relation.ops and not is_inequality(relation):
+        return _same(relation.sides[-1], other, rounding)
+    if is_inequality(relation):
+        return _as_regions(a, b)
+    return incorrect("an equation and a value")
+
+
+def _two_relations(a: Rel, b: Rel, rounding: Rounding) -> Outcome:
+    if is_inequality(a) or is_inequality(b) or "in" in a.ops + b.ops:
+        if a.ops == b.ops == ("in",):
+            return _same(a.sides[1], b.sides[1], rounding)
+        names = free_symbols(a) | free_symbols(b)
+        regions = _as_regions(a, b) if len(names) == 1 or "in" in a.ops + b.ops else None
+        if regions is not None and regions.status != "unverifiable":
+            return regions
+        return (
+            same_inequality(a, b)
+            if is_inequality(a) and is_inequality(b)
+            else incorrect("relations of different kinds")
+        )
+    named = labelled(a), labelled(b)
+    if named[0] and named[1]:
+        (label, x), (other_label, y) = named
+        if label == other_label or (_is_dependent(label) and _is_dependent(other_label)):
+            outcome = _same(expanded(x), expanded(y), rounding)
+            if outcome.correct or not (free_symbols(x) | free_symbols(y)):
+                return outcome
+        elif not (free_symbols(x) | free_symbols(y)) and not isinstance(label, Call):
+            same = _same(expanded(x), expanded(y), rounding)
+            return unverifiable("the same value under different names") if same.correct else same
+    return same_equation(a, b)
+
+
+def _is_dependent(label: Node) -> bool:
+    return label == Sym("y") or (isinstance(label, Call) and label.name.endswith("()"))
+
+
+def _as_regions(a: Node, b: Node) -> Outcome:
+    one, other = region_of(a), region_of(b)
+    if one is None or other is None:
+        return (
+            incorrect("a relation and an answer of another kind")
+            if (one is None) != (other is None)
+            else unverifiable("relations that cannot be solved here")
+        )
+    return same_region(one, other)
+
+
+# --- lists
+
+
+def _lists(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
+    if not isinstance(a, Items) and not isinstance(b, Items):
+        return None
+    listed, other = (a, b) if isinstance(a, Items) else (b, a)
+    assert isinstance(listed, Items)
+    if any(map(is_inequality, listed.items)) or (is_inequality(other) and not isinstance(other, Items)):
+        return _as_regions(a, b)
+    if isinstance(other, Items | SetOf):
+        return _matched(listed.items, other.items, rounding)
+    if isinstance(other, Seq) and len(other.items) > 1:
+        return _paired(tuple(map(without_label, listed.items)), other.items, rounding)
+    if isinstance(other, Rel) and (value := without_label(other)) != other:
+        return _same(a if listed is a else expanded(value), expanded(value) if listed is a else b, rounding)
+    if isinstance(other, SetOp | NamedSet):
+        return incorrect("answers of different kinds")
+    return incorrect(f"{len(listed.items)} answers and one")
+
+
+def _matched(a: tuple[Node, ...], b: tuple[Node, ...], rounding: Rounding) -> Outcome:
+    """Compare without order; each item has its own partner."""
+    if len(a) > MAX_ITEMS or len(b) > MAX_ITEMS:
+        return unverifiable(f"a list of more than {MAX_ITEMS} answers")
+    if len(a) != len(b):
+        a, b = _distinct(a, rounding), _distinct(b, rounding)
+        if len(a) != len(b):
+            return incorrect(f"{len(a)} answers and {len(b)}")
+    named = all(labelled(x) for x in (*a, *b))
+    left, right = (a, b) if named else (tuple(map(without_label, a)), tuple(map(without_label, b)))
+    unused, unsure = list(right), False
+    for item in left:
+        outcomes = [_same(item, candidate, rounding) for candidate in unused]
+        found = next((i for i, o in enumerate(outcomes) if o.correct), None)
+        if found is None:
+            if any(o.status == "unverifiable" for o in outcomes):
+                unsure = True
+                continue
+            reason = outcomes[0].reason if len(left) == 1 else "an answer of one list is not in the other"
+            return incorrect(reason)
+        unused.pop(found)
+    return (
+        unverifiable("some answers of the lists cannot be compared")
+        if unsure
+        else correct("the same answers")
+    )
+
+
+def _distinct(items: tuple[Node, ...], rounding: Rounding) -> tuple[Node, ...]:
+    kept: list[Node] = []
+    for item in items:
+        if not any(_same(item, other, rounding).correct for other in kept):
+            kept.append(item)
+    return tuple(kept)
+
+
+def _paired(a: tuple[Node, ...], b: tuple[Node, ...], rounding: Rounding) -> Outcome:
+    """Compare item by item."""
+    if len(a) != len(b):
+        return incorrect(f"{len(a)} items and {len(b)}")
+    outcomes = [_same(expanded(x), expanded(y), rounding) for x, y in zip(a, b, strict=True)]
+    for number, outcome in enumerate(outcomes, start=1):
+        if outcome.status == "incorrect":
+            return incorrect(f"item {number}: {outcome.reason}")
+    return next((o for o in outcomes if not o.correct), correct("the same items in order"))
+
+
+# --- sets, intervals, tuples, matrices
+
+
+def _sets(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
+    if isinstance(a, SetOf) and isinstance(b, SetOf):
+        return _matched(a.items, b.items, rounding)
+    if isinstance(a, SetOf) or isinstance(b, SetOf):
+        group, other = (a, b) if isinstance(a, SetOf) else (b, a)
+        assert isinstance(group, SetOf)
+        if len(group.items) == 1 and not isinstance(other, _Shape):
+            return _same(group.items[0], other, rounding)
+    words = [n for n in (a, b) if isinstance(n, Text)]
+    if any(isinstance(n, SetOp | NamedSet) for n in (a, b)) and not (
+        words and words[0].words not in ("reals", "no solution")
+    ):
+        if words and words[0].words == "no solution":
+            return (
+                correct("no solution") if NamedSet("empty") in (a, b) else incorrect("a set and no solution")
+            )
+        return _named_sets(a, b)
+    return None
+
+
+def _named_sets(a: Node, b: Node) -> Outcome:
+    special = [n for n in (*walk(a), *walk(b)) if isinstance(n, NamedSet) and n.name not in ("R", "empty")]
+    if special:
+        return (
+            incorrect("another set")
+            if isinstance(a, NamedSet) and isinstance(b, NamedSet)
+            else unverifiable("a set that is not of real intervals")
+        )
+    one, other = region_of(a), region_of(b)
+    if one is None or other is None:
+        return (
+            incorrect("answers of different kinds")
+            if (one is None) != (other is None)
+            else unverifiable("sets that cannot be compared")
+        )
+    return same_region(one, other)
+
+
+def _sequences(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
+    if isinstance(a, Matrix) and isinstance(b, Matrix):
+        if [len(row) for row in a.rows] != [len(row) for row in b.rows]:
+            return incorrect("matrices of different shapes")
+        return _paired(tuple(x for r in a.rows for x in r), tuple(x for r in b.rows for x in r), rounding)
+    if isinstance(a, Seq) and isinstance(b, Seq):
+        if len(a.items) == len(b.items) == 2 and (a.opening, a.closing) != (b.opening, b.closing):
+            return incorrect("one of the intervals includes an end that the other leaves out")
+        return _paired(a.items, b.items, rounding)
+    if not isinstance(a, Seq) and not isinstance(b, Seq):
+        return None
+    sequence, other = (a, b) if isinstance(a, Seq) else (b, a)
+    assert isinstance(sequence, Seq)
+    if isinstance(other, Matrix) and 1 in (len(other.rows), len(other.rows[0])):
+        return _paired(tuple(x for row in other.rows for x in row), sequence.items, rounding)
+    if len(sequence.items) == 1:
+        return _same(sequence.items[0], other, rounding)
+    return incorrect("answers of different kinds")
+
+
+# --- ratios, bases, words
+
+
+def _ratios(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
+    if isinstance(a, Ratio) and isinstance(b, Ratio):
+        if len(a.parts) != len(b.parts):
+            return incorrect("ratios of different lengths")
+        quotients = ([divide(p, n.parts[0]) for p in n.parts[1:]] for n in (a, b))
+        return _paired(*(tuple(q) for q in quotients), rounding)
+    if isinstance(a, Ratio) or isinstance(b, Ratio):
+        ratio, other = (a, b) if isinstance(a, Ratio) else (b, a)
+        assert isinstance(ratio, Ratio)
+        if len(ratio.parts) == 2 and not isinstance(other, _Shape):
+            return same_expression(divide(*ratio.parts), other, rounding)
+        return incorrect("a ratio and an answer of another kind")
+    return None
+
+
+def _based(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
+    if isinstance(a, Based) and isinstance(b, Based):
+        if a.base == b.base:
+            same = a.digits.lstrip("0") == b.digits.lstrip("0")
+            return (
+                correct("the same digits")
+                if same
+                else incorrect(f"{a.digits} is not {b.digits} in base {a.base}")
+            )
+        return incorrect("numbers in different bases")
+    if isinstance(a, Based) or isinstance(b, Based):
+        based, other = (a, b) if isinstance(a, Based) else (b, a)
+        assert isinstance(based, Based)
+        if other == Num(int(based.digits)):
+            return correct(f"the same digits (base {based.base} is written on one side only)")
+        return incorrect(f"not the digits {based.digits} of base {based.base}")
+    return None
+
+
+def _texts(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
+    if isinstance(a, Text) and isinstance(b, Text):
+        if a.words == b.words and a.words:
+            return correct("the same words")
+        return incorrect(f"{a.words[:60]!r} is not {b.words[:60]!r}")
+    if isinstance(a, Text) or isinstance(b, Text):
+        return incorrect("words and a mathematical answer")
+    return None

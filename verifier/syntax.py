@@ -1,0 +1,290 @@
+"""The small tree that answers are parsed into, and the limits that keep it small.
+
+Expressions are numbers, symbols, constants, sums, products, powers and calls; around them stand the shapes an
+answer can have (tuple, set, interval, relation, ratio, quantity, list, text). Nothing here computes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+MAX_TOKENS = 4_000  # a longer answer is not read: no gold answer comes near it
+MAX_DEPTH = 50  # nested brackets; each costs about ten interpreter frames of a thousand
+
+
+class ParseError(ValueError):
+    """The text is not mathematics in any notation known here."""
+
+
+class LimitError(ValueError):
+    """Reading or evaluating would take more than the limits allow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Num:
+    """An exact number; ``digits`` is how many significant digits a decimal was written with, else 0."""
+
+    value: Fraction | int
+    digits: int = 0
+    decimals: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sym:
+    """A variable, with its subscript in its name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Const:
+    """One of ``pi``, ``e``, ``i``, ``inf``."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Add:
+    """A sum."""
+
+    terms: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Mul:
+    """A product."""
+
+    factors: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pow:
+    """``base`` to the power of ``exponent``; ``root`` marks a root sign, which is real for odd roots."""
+
+    base: Node
+    exponent: Node
+    root: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A function of arguments; an unknown name stands for some function, the same wherever it is written."""
+
+    name: str
+    args: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Big:
+    """``sum``, ``prod``, ``int`` or ``lim`` of ``body`` over ``variable``."""
+
+    kind: str
+    variable: str
+    low: Node
+    high: Node
+    body: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Pm:
+    """The sign of a plus-minus: +1 in the first reading and -1 in the second; ``flip`` for minus-plus."""
+
+    flip: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Percent:
+    """A number of hundredths."""
+
+    value: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Degree:
+    """An angle in degrees."""
+
+    value: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """Rows of equal length."""
+
+    rows: tuple[tuple[Node, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Seq:
+    """Items between brackets: a tuple, an interval or a list, as brackets and the other answer decide."""
+
+    opening: str
+    closing: str
+    items: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SetOf:
+    """A set given by its elements."""
+
+    items: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SetOp:
+    """``cup``, ``cap`` or ``minus`` of sets."""
+
+    op: str
+    parts: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NamedSet:
+    """One of ``R``, ``Z``, ``N``, ``Q``, ``C``, ``empty``."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rel:
+    """A chain of relations: ``sides[0] ops[0] sides[1] ops[1] …``; ops are ``= < > <= >= != ~ in``."""
+
+    sides: tuple[Node, ...]
+    ops: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """Several answers: the items of a list without brackets; ``disjoint`` where "or" joins them."""
+
+    items: tuple[Node, ...]
+    disjoint: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """``a : b : …``."""
+
+    parts: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Based:
+    """Digits in a base that is written as a subscript."""
+
+    digits: str
+    base: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A value with a unit, or with words that say what is counted."""
+
+    value: Node
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Words, in lower case with single spaces."""
+
+    words: str
+
+
+Node = (
+    Num
+    | Sym
+    | Const
+    | Add
+    | Mul
+    | Pow
+    | Call
+    | Big
+    | Pm
+    | Percent
+    | Degree
+    | Matrix
+    | Seq
+    | SetOf
+    | SetOp
+    | NamedSet
+    | Rel
+    | Items
+    | Ratio
+    | Based
+    | Quantity
+    | Text
+)
+
+ZERO, ONE, MINUS_ONE = Num(0), Num(1), Num(-1)
+INFINITY = Const("inf")
+
+
+def add(terms: list[Node]) -> Node:
+    """Return the sum, flattened; numbers are left where they stand."""
+    flat: list[Node] = []
+    for term in terms:
+        flat.extend(term.terms if isinstance(term, Add) else (term,))
+    return flat[0] if len(flat) == 1 else Add(tuple(flat))
+
+
+def mul(factors: list[Node]) -> Node:
+    """Return the product, flattened; a minus sign before a number is taken into it."""
+    flat: list[Node] = []
+    for factor in factors:
+        flat.extend(factor.factors if isinstance(factor, Mul) else (factor,))
+    if len(flat) == 2 and flat[0] == MINUS_ONE and isinstance(flat[1], Num):
+        return Num(-flat[1].value, flat[1].digits, flat[1].decimals)
+    return flat[0] if len(flat) == 1 else Mul(tuple(flat))
+
+
+def negate(node: Node) -> Node:
+    """Return ``-node``."""
+    return mul([MINUS_ONE, node])
+
+
+def divide(top: Node, bottom: Node) -> Node:
+    """Return ``top / bottom``."""
+    return mul([top, Pow(bottom, MINUS_ONE)])
+
+
+def subtract(left: Node, right: Node) -> Node:
+    """Return ``left - right``."""
+    return add([left, negate(right)])
+
+
+def children(node: Node) -> tuple[Node, ...]:
+    """Return the nodes directly below ``node``."""
+    match node:
+        case Add(nodes) | Mul(nodes) | Call(_, nodes) | SetOf(nodes) | SetOp(_, nodes) | Ratio(nodes):
+            return nodes
+        case Seq(_, _, nodes) | Items(nodes, _) | Rel(nodes, _):
+            return nodes
+        case Pow(base, exponent):
+            return (base, exponent)
+        case Big(_, _, low, high, body):
+            return (low, high, body)
+        case Percent(value) | Degree(value) | Quantity(value, _):
+            return (value,)
+        case Matrix(rows):
+            return tuple(entry for row in rows for entry in row)
+        case _:
+            return ()
+
+
+def walk(node: Node) -> list[Node]:
+    """Return ``node`` and every node below it."""
+    found, waiting = [], [node]
+    while waiting:
+        current = waiting.pop()
+        found.append(current)
+        waiting.extend(children(current))
+    return found
+
+
+def free_symbols(node: Node) -> frozenset[str]:
+    """Return the names of the variables that ``node`` depends on."""
+    if isinstance(node, Sym):
+        return frozenset((node.name,))
+    names: frozenset[str] = frozenset().union(*map(free_symbols, children(node)))
+    return names - {node.variable} if isinstance(node, Big) else names
