@@ -1,0 +1,1 @@
+"""The built-in model (``embedded/``) and the scripts that make it: `tokenizer`, `train`, `measure`."""
