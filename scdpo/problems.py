@@ -76,17 +76,19 @@ class Family:
     templates: frozenset[int] | None = None
 
 
+# Templates of gsm_symbolic whose answer follows from integers in two to four steps; the others have decimals,
+# fractions in words, or wording that contradicts their answer.
+# fmt: off
+_GSM_TEMPLATES = frozenset([
+    0, 3, 4, 6, 8, 9, 10, 12, 14, 16, 20, 23, 24, 25, 30, 31, 33, 34, 39, 40, 43, 44, 48, 50, 54, 56,
+    57, 58, 59, 62, 63, 64, 67, 68, 71, 72, 78, 80, 81, 82, 83, 88, 91, 95, 96,
+])
+# fmt: on
+
 EMBEDDED_FAMILIES: Mapping[str, Family] = {
     "gsm_symbolic": Family(
         weight=40,
-        # Templates whose answer follows from integers in two to four steps; the others have decimals,
-        # fractions in words, or wording that contradicts their answer.
-        # fmt: off
-        templates=frozenset([
-            0, 3, 4, 6, 8, 9, 10, 12, 14, 16, 20, 23, 24, 25, 30, 31, 33, 34, 39, 40, 43, 44, 48, 50, 54, 56,
-            57, 58, 59, 62, 63, 64, 67, 68, 71, 72, 78, 80, 81, 82, 83, 88, 91, 95, 96,
-        ]),
-        # fmt: on
+        templates=_GSM_TEMPLATES,
     ),
     "leg_counting": Family(weight=20, options={"min_animals": 3, "max_animals": 6}),
     "chain_sum": Family(
