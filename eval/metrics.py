@@ -11,10 +11,10 @@ between training seeds, which no test over problems can see.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,10 +39,6 @@ class Estimate:
     problems: int
     wilson: Interval
     bootstrap: Interval
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the estimate as it stands in ``eval/NAME.json``."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,19 +141,15 @@ def pass_at_k(samples: int, correct: int, k: int) -> float:
     return 1 - math.comb(samples - correct, k) / math.comb(samples, k)
 
 
-def maj_at_k(
-    answers: Sequence[str | None],
-    correct: Sequence[bool],
-    k: int,
-    same: Callable[[str, str], bool] = str.__eq__,
-) -> float:
+def maj_at_k(answers: Sequence[str | None], correct: Sequence[bool], k: int) -> float:
     """Estimate the chance that the majority answer of ``k`` samples is right.
 
     The samples are taken in their order as blocks of ``k`` (a shorter rest is left out), and the blocks'
     results are averaged, which is unbiased. In a block:
 
     - a sample without an answer (None) does not vote; where nobody votes, the block is wrong;
-    - all right answers are one group, for each equals the gold answer; wrong ones are grouped by ``same``;
+    - all right answers are one group, for each equals the gold answer; wrong ones vote together if they are
+      the same string, so the caller first writes equal answers alike (``evaluate`` does, with the verifier);
     - a tie for first place counts as the share of its groups that are right, which is what drawing one of
       them by lot gives on average.
 
@@ -167,7 +159,7 @@ def maj_at_k(
     if len(answers) != len(correct) or not 1 <= k <= len(answers):
         raise ValueError(f"needs as many answers as verdicts and 1 <= k <= {len(answers)}; got k = {k}")
     starts = range(0, len(answers) - k + 1, k)
-    blocks = [_majority(answers[s : s + k], correct[s : s + k], same) for s in starts]
+    blocks = [_majority(answers[s : s + k], correct[s : s + k]) for s in starts]
     return math.fsum(blocks) / len(blocks)
 
 
@@ -247,25 +239,15 @@ def _resampled_means(values: Sequence[float], resamples: int, seed: int) -> NDAr
     return np.asarray(drawn @ distinct / len(values), dtype=np.float64)
 
 
-def _majority(
-    answers: Iterable[str | None], correct: Iterable[bool], same: Callable[[str, str], bool]
-) -> float:
+def _majority(answers: Iterable[str | None], correct: Iterable[bool]) -> float:
     right = 0
-    wrong: list[tuple[str, int]] = []
+    wrong: Counter[str] = Counter()
     for answer, is_right in zip(answers, correct, strict=True):
         if is_right:
             right += 1
         elif answer is not None:
-            _count(wrong, answer, same)
-    top = max([right, *(votes for _, votes in wrong)])
+            wrong[answer] += 1
+    top = max([right, *wrong.values()])
     if top == 0 or right < top:
         return 0.0
-    return 1 / (1 + sum(votes == top for _, votes in wrong))
-
-
-def _count(groups: list[tuple[str, int]], answer: str, same: Callable[[str, str], bool]) -> None:
-    for i, (known, votes) in enumerate(groups):
-        if same(known, answer):
-            groups[i] = (known, votes + 1)
-            return
-    groups.append((answer, 1))
+    return 1 / (1 + sum(votes == top for votes in wrong.values()))
