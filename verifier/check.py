@@ -11,7 +11,7 @@ from functools import lru_cache
 from time import perf_counter
 
 from sandbox.solution import Solution
-from verifier.equal import compare_answers
+from verifier.equal import compare_answers, is_choice
 from verifier.extract import extract
 from verifier.verdict import ROUNDINGS, Rounding, Verdict
 
@@ -35,7 +35,9 @@ def verify(prediction: str | Solution, gold: str, *, rounding: Rounding = "exact
     wanted = read_gold(gold)
     if wanted is None:
         return Verdict("unverifiable", "the gold answer is empty", None, None, perf_counter() - start)
-    found = extract(prediction)
+    if isinstance(prediction, str) and prediction.strip() == gold.strip():
+        return Verdict("correct", "written the same", wanted, wanted, perf_counter() - start)
+    found = extract(prediction, "choice" if is_choice(wanted) else "any")
     if found is None:
         return Verdict("incorrect", "no final answer is stated", None, wanted, perf_counter() - start)
     outcome = compare_answers(found.answer, wanted, rounding)

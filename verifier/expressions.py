@@ -15,7 +15,7 @@ from verifier.exact import Fingerprint, LimitError, NotRationalError, UndefinedE
 from verifier.numeric import Numeric, Value, context
 from verifier.outcome import Outcome, correct, incorrect, unverifiable
 from verifier.plain_numbers import show
-from verifier.syntax import Const, Node, Num, free_symbols, walk
+from verifier.syntax import Big, Const, Node, Num, free_symbols, walk
 from verifier.verdict import Rounding
 
 DIGITS = 40
@@ -44,7 +44,7 @@ def same_expression(a: Node, b: Node, rounding: Rounding = "exact") -> Outcome:
 
 
 def _infinities(a: Node, b: Node) -> Outcome | None:
-    signs = [_infinite_sign(node) for node in (a, b)]
+    signs = [infinite_sign(node) for node in (a, b)]
     if signs == [0, 0]:
         return None
     return (
@@ -52,7 +52,7 @@ def _infinities(a: Node, b: Node) -> Outcome | None:
     )
 
 
-def _infinite_sign(node: Node) -> int:
+def infinite_sign(node: Node) -> int:
     """+1 or -1 for plus or minus infinity, else 0."""
     if node == Const("inf"):
         return 1
@@ -94,6 +94,8 @@ def _same_real(a: Node, b: Node, tolerance: Fraction | None, rounding: Rounding)
     except _Failure as error:
         return unverifiable(f"cannot be evaluated: {error or 'no rule for a part of it'}")
     ctx = context()
+    if any(isinstance(n, Big) and n.kind == "lim" for n in (*walk(a), *walk(b))):
+        return _same_approximation(x, y, gap)
     if same:
         return correct(f"both are {_shown(x)} (compared to {digits} digits)")
     size = max(abs(x), abs(y))
@@ -102,6 +104,16 @@ def _same_real(a: Node, b: Node, tolerance: Fraction | None, rounding: Rounding)
     if rounding == "sigfigs" and _rounds(a, b, Fraction(str(ctx.nstr(gap, 15)))):
         return correct(f"{_shown(x)} and {_shown(y)} agree to the digits written")
     return incorrect(f"{_shown(x)} is not {_shown(y)}")
+
+
+def _same_approximation(x: Value, y: Value, gap: Value) -> Outcome:
+    """Compare values of which one is a limit, known to about 20 digits."""
+    size = max(abs(x), abs(y))
+    if gap <= size * context().mpf(10) ** -15:
+        return correct(f"both are {_shown(x)} to 15 digits")
+    if gap >= size * context().mpf(10) ** -6:
+        return incorrect(f"{_shown(x)} is not {_shown(y)}")
+    return unverifiable(f"{_shown(x)} and {_shown(y)} cannot be told apart")
 
 
 def _float_tolerance(a: Node, b: Node) -> Fraction | None:

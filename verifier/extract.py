@@ -14,6 +14,7 @@ from typing import Literal
 
 from sandbox.solution import Solution
 from verifier.notation import chinese_words, has_chinese
+from verifier.plain_numbers import read_number
 
 Hint = Literal["any", "choice"]
 
@@ -21,6 +22,7 @@ MAX_TEXT = 2_000_000
 MAX_PROSE = (
     20_000  # characters before the end in which an answer is looked for once no box or phrase holds it
 )
+MAX_WEAK = 800  # characters before the end in which bold text, a formula or a number can be the answer
 MAX_JOINED_BOXES = 32
 
 
@@ -46,12 +48,12 @@ def extract_answer(text: str | Solution) -> str | None:
 def extract(text: str | Solution, hint: Hint = "any") -> Extraction | None:
     """As ``extract_answer``, with the place it was found; ``hint`` says that a choice letter is wanted."""
     final = text.final_text if isinstance(text, Solution) else final_text(text[-MAX_TEXT:])
-    return (
-        _boxed(final)
-        or _marked(final, hint)
-        or _bare(final)
-        or (_choice_in_prose(final) if hint == "choice" else _weak(final))
-    )
+    stated = _boxed(final) or _marked(final, hint)
+    if stated is not None:
+        return stated
+    if hint == "choice":
+        return _choice_in_prose(final) or _bare(final)
+    return _bare(final) or _weak(final)
 
 
 # --- the part of a text that can hold the final answer
@@ -230,7 +232,9 @@ def _from_segment(segment: str, hint: Hint) -> str | None:
     fraction = chinese_words(sentence)
     if fraction != sentence and (found := re.search(r"\\frac\{\d+\}\{\d+\}", fraction)):
         return found[0]
-    return _strip_markup(sentence) if len(sentence) <= 80 else None
+    if len(sentence) > 80 or sentence.endswith((":", "：")):
+        return None
+    return _strip_markup(sentence)
 
 
 _COPULA = re.compile(r"\b(?:is|are|equals|est|ist|es)\b|是|为|等于|得到|=")
@@ -243,7 +247,7 @@ def _sentence(text: str) -> str:
 
 
 _MATH = re.compile(
-    r"\$\$(?P<a>[^$]+)\$\$|\$(?P<b>[^$]+)\$|\\\((?P<c>.+?)\\\)|\\\[(?P<d>.+?)\\\]",
+    r"(?<!\\)\$\$(?P<a>[^$]+)\$\$|(?<!\\)\$(?P<b>(?:[^$\\]|\\.)+)\$|\\\((?P<c>.+?)\\\)|\\\[(?P<d>.+?)\\\]",
     re.DOTALL,
 )
 _WRAPS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("__", "__"), ("`", "`"))
@@ -268,7 +272,7 @@ def _strip_markup(text: str) -> str:
                 and opening not in inner
             ):
                 text = inner
-        text = text.removesuffix("。")
+        text = text.removesuffix("。").removesuffix("**").removeprefix("**")
         if text.endswith(".") and not text.endswith(("..", "\\.")):
             text = text[:-1]
         if text == before:
@@ -282,10 +286,73 @@ _TEXT_COMMAND = re.compile(
     r"\\(?:text|textbf|textit|mathrm|mbox|operatorname|mathbf|begin|end)\*?\s*\{[^{}]*\}"
 )
 _KNOWN_WORDS = frozenset(
-    "and sin cos tan cot sec csc log exp sqrt arcsin arccos arctan asin acos atan asec acsc acot sinh cosh tanh"
-    " asinh acosh atanh max min gcd lcm mod deg frac cdot times degrees degree percent pct yes true false even"
-    " odd none undefined infinity inf dollars cents meters metres feet inches hours minutes seconds days weeks"
-    " years units miles pounds grams hours".split()
+    [
+        "and",
+        "or",
+        "sin",
+        "cos",
+        "tan",
+        "cot",
+        "sec",
+        "csc",
+        "log",
+        "exp",
+        "sqrt",
+        "arcsin",
+        "arccos",
+        "arctan",
+        "asin",
+        "acos",
+        "atan",
+        "asec",
+        "acsc",
+        "acot",
+        "sinh",
+        "cosh",
+        "tanh",
+        "asinh",
+        "acosh",
+        "atanh",
+        "max",
+        "min",
+        "gcd",
+        "lcm",
+        "mod",
+        "deg",
+        "frac",
+        "cdot",
+        "times",
+        "degrees",
+        "degree",
+        "percent",
+        "pct",
+        "yes",
+        "true",
+        "false",
+        "even",
+        "odd",
+        "none",
+        "undefined",
+        "infinity",
+        "inf",
+        "dollars",
+        "cents",
+        "meters",
+        "metres",
+        "feet",
+        "inches",
+        "hours",
+        "minutes",
+        "seconds",
+        "days",
+        "weeks",
+        "years",
+        "units",
+        "miles",
+        "pounds",
+        "grams",
+        "hours",
+    ]
 )
 
 
@@ -294,25 +361,32 @@ def is_bare(text: str) -> bool:
     if len(text) > 400:
         return "\n" not in text and " " not in text[:400]
     if has_chinese(text):
-        return len(text) <= 12 or _CJK_SENTENCE.search(text) is None
+        return _CJK_SENTENCE.search(text) is None
+    if _MATH.search(text):
+        outside = _MATH.sub(" ", text)
+        return all(
+            w.lower() in _KNOWN_WORDS for w in re.findall(r"[A-Za-z]+", _TEXT_COMMAND.sub(" ", outside))
+        )
     words = _PROSE_WORD.findall(_TEXT_COMMAND.sub(" ", text))
-    if text.count("$") > 2 and not re.fullmatch(
-        r"(?:\s*\$[^$]*\$\s*(?:,|;|and|or|\s)*\s*)+[.%]?(?:percent|pct)?", text
-    ):
-        return False
     return sum(w.lower() not in _KNOWN_WORDS for w in words) <= (1 if re.search(r"[\d$\\=]", text) else 3)
 
 
-_CJK_SENTENCE = re.compile("[，。：；]|所以|因此|因为|可以|我们|得到|题目|[\u3400-\u9fff]{7}")
+_CJK_SENTENCE = re.compile("[，。：；]|所以|因此|因为|可以|我们|得到|题目|不是|[\u3400-\u9fff]{7}")
 
 
 def _bare(text: str) -> Extraction | None:
     stripped = text.strip()
-    if not stripped or len(stripped) > MAX_PROSE and not stripped[:2000].strip("0123456789"):
-        return Extraction(stripped, "bare") if stripped else None
-    if stripped.count("\n") > 8 or not is_bare(stripped) or ". " in _MATH.sub(" ", stripped):
+    if len(stripped) > MAX_PROSE:
+        return Extraction(stripped, "bare") if not stripped[:2000].strip("0123456789") else None
+    if read_number(stripped.strip("$")) is not None:
+        return Extraction(stripped.strip("$"), "bare")
+    if not stripped or stripped.count("\n") > 8 or not is_bare(stripped):
         return None
-    if stripped.count("$") == 1 or "\n" in stripped and "\\" not in stripped and "$" not in stripped:
+    if re.search(r"\.\s", re.sub(r"(?<=\d)\.\s+(?=\d+\.?$)", ".", _MATH.sub(" ", stripped))):
+        return None
+    if stripped.replace("\\$", "").count("$") % 2 or (
+        "\n" in stripped and "\\" not in stripped and "$" not in stripped
+    ):
         return None
     return Extraction(_strip_markup(stripped), "bare")
 
@@ -331,7 +405,7 @@ def _clean_number(text: str) -> str:
 
 
 def _weak(text: str) -> Extraction | None:
-    tail = text[-MAX_PROSE:]
+    tail = text.rstrip()[-MAX_WEAK:]
     bold = [m for m in _BOLD.finditer(tail) if _NUMBER.search(m[1])]
     formulas = list(_MATH.finditer(tail))
     numbers = list(_NUMBER.finditer(tail))
@@ -343,11 +417,24 @@ def _weak(text: str) -> Extraction | None:
         number = _NUMBER.findall(bold[-1][1])
         return Extraction(_clean_number(number[-1]), "bold text")
     last_number = numbers[-1] if numbers else None
+    if last_number is not None and not _WORDS.search(_line(tail, last_number.start())):
+        last_number = None  # a number alone on its line is a list marker or a table entry, not a statement
+        formulas = [
+            f for f in formulas if f.end() >= numbers[-1].start() and f["b"] is None and f["c"] is None
+        ]
     if formulas and (last_number is None or formulas[-1].end() >= last_number.start()):
         return Extraction(_unwrap(formulas[-1][0]), "last formula")
     if last_number is not None:
         return Extraction(_clean_number(last_number[0]), "last number")
     return None
+
+
+_WORDS = re.compile("[^\\W\\d_]{2}|[\u3400-\u9fff]")
+
+
+def _line(text: str, position: int) -> str:
+    end = text.find("\n", position)
+    return text[text.rfind("\n", 0, position) + 1 : end if end >= 0 else len(text)]
 
 
 # --- choices

@@ -6,8 +6,26 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from verifier.syntax import (
-    INFINITY, MINUS_ONE, ZERO, Big, Call, Const, Items, Matrix, Mul, NamedSet, Node, Num, ParseError, Pow, Rel, Seq, Sym,
-    divide, mul, negate,
+    INFINITY,
+    MINUS_ONE,
+    ZERO,
+    Big,
+    Call,
+    Const,
+    Items,
+    Matrix,
+    Mul,
+    NamedSet,
+    Node,
+    Num,
+    ParseError,
+    Pow,
+    Rel,
+    Seq,
+    Sym,
+    divide,
+    mul,
+    negate,
 )  # fmt: skip
 from verifier.words import FUNCTIONS, GREEK
 
@@ -68,8 +86,9 @@ def read_command(parser: Parser, name: str) -> Node:
         return _big(parser, name)
     if name.startswith("begin "):
         return _environment(parser, name.removeprefix("begin "))
-    known = next((c for c in ("cdot", "times", "quad", "pi") if name.startswith(c)), None)
-    raise ParseError(f"no meaning for \\{name}" + (f" (\\{known} and letters)" if known else ""))
+    if name.isalpha() and name not in _ENVIRONMENTS and not name.startswith(("left", "right", "end")):
+        return Sym(f"\\{name}")
+    raise ParseError(f"no meaning for \\{name}")
 
 
 def _letters(parser: Parser) -> str:
@@ -245,9 +264,7 @@ def _environment(parser: Parser, name: str) -> Node:
         if parser.is_cmd("\\"):
             parser.at += 1
             rows.append([])
-        elif parser.is_op("&", ",") and name != "array":
-            parser.at += 1
-        elif parser.is_op("&"):
+        elif (parser.is_op("&", ",") and name != "array") or parser.is_op("&"):
             parser.at += 1
         elif parser.peek().kind == "end":
             raise ParseError(f"\\begin{{{name}}} is not closed")

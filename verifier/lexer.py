@@ -10,6 +10,7 @@ import re
 from typing import NamedTuple
 
 from verifier.syntax import MAX_TOKENS, LimitError, ParseError
+from verifier.words import FUNCTIONS
 
 
 class Token(NamedTuple):
@@ -55,7 +56,7 @@ _ALIASES = {
 }  # fmt: skip
 
 _TOKEN = re.compile(
-    r"(?P<space>(?:\s|~|\\[,!;:> ]|\\/)+)|(?P<num>\d+(?:\.\d+)?|\.\d+)|\\(?P<cmd>[A-Za-z]+|[{}|%$#&_\\])"
+    r"(?P<space>(?:\s|~|\\[,!;:> ]|\\/)+)|(?P<num>\d+(?:\.\d+|\.(?=\\overline|\\dot))?|\.\d+)|\\(?P<cmd>[A-Za-z]+|[{}|%$#&_\\])"
     r"|(?P<name>[A-Za-z]+)|(?P<op>[-+*/^_=<>!%,;:(){}\[\]|.&'?@\"$#])"
 )
 _TWO = re.compile(r"<=|>=|!=|\*\*|==|<>|:=|=<|=>")
@@ -171,5 +172,6 @@ def _text_argument(text: str, position: int, spaced: bool, tokens: list[Token]) 
             for part in re.findall(r"[-+]|[\d.]+", content)
         )
     elif content:
-        tokens.append(Token("name" if re.fullmatch(r"[A-Za-z]", content) else "text", content, spaced))
+        is_name = len(content) == 1 and content.isascii() and content.isalpha()
+        tokens.append(Token("name" if is_name or content in FUNCTIONS else "text", content, spaced))
     return match.end()

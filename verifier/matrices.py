@@ -3,7 +3,21 @@
 from __future__ import annotations
 
 from verifier.syntax import (
-    MINUS_ONE, Add, Call, LimitError, Matrix, Mul, Node, Num, ParseError, Pow, Rel, Seq, add, mul, walk,
+    MINUS_ONE,
+    Add,
+    Call,
+    LimitError,
+    Matrix,
+    Mul,
+    Node,
+    Num,
+    ParseError,
+    Pow,
+    Rel,
+    Seq,
+    add,
+    mul,
+    walk,
 )  # fmt: skip
 
 MAX_ENTRIES = 1_000

@@ -6,6 +6,7 @@ principal value is taken and ``left_reals`` is set, for the caller to weigh.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Mapping
 from fractions import Fraction
@@ -66,7 +67,7 @@ class Numeric:
         if self.steps > MAX_STEPS:
             raise LimitError("too many operations")
         value = self._of(node)
-        if self.ctx.isnan(value):
+        if self.ctx.isnan(value) or (self.ctx.isinf(value) and node != Const("inf")):
             raise UndefinedError("no value here")
         if not self.ctx.isinf(value):
             size = value.real.man_exp if hasattr(value, "imag") and value.imag else None
@@ -130,10 +131,10 @@ class Numeric:
             return base
         if ctx.isinf(base) or ctx.isinf(exponent):
             raise UndefinedError("a power of infinity")
-        magnitude = abs(ctx.mag(base)) + 1
+        size = abs(base)
+        magnitude = abs(math.log2(size)) if abs(ctx.mag(size)) < 900 else abs(ctx.mag(size))
         if abs(exponent) * magnitude > MAX_EXPONENT:
-            if abs(abs(base) - 1) > 0:
-                raise LimitError("a power too large or too small")
+            raise LimitError("a power too large or too small")
         real_base = not isinstance(base, ctx.mpc)
         if real_base and base < 0 and not ctx.isint(exponent):
             degree = 1 / exponent if exponent.real else exponent
@@ -172,6 +173,8 @@ class Numeric:
             raise NotRationalError
         if not (ctx.isint(low) and ctx.isint(high)):
             raise UndefinedError("a sum to a bound that is not an integer")
+        if high < low - 1:
+            raise UndefinedError("a sum whose range is empty")
         if high - low > MAX_TERMS:
             raise LimitError(f"more than {MAX_TERMS} terms")
         total = ctx.mpf(0 if node.kind == "sum" else 1)

@@ -11,8 +11,33 @@ from fractions import Fraction
 
 from verifier.lexer import Token, tokenize
 from verifier.syntax import (
-    INFINITY, MAX_DEPTH, MINUS_ONE, ONE, Based, Big, Call, Const, Degree, Items, LimitError, Matrix, NamedSet, Node, Num,
-    ParseError, Percent, Pm, Pow, Ratio, Rel, Seq, SetOf, SetOp, Sym, add, divide, mul, negate,
+    INFINITY,
+    MAX_DEPTH,
+    MINUS_ONE,
+    ONE,
+    Based,
+    Call,
+    Const,
+    Degree,
+    Items,
+    LimitError,
+    NamedSet,
+    Node,
+    Num,
+    ParseError,
+    Percent,
+    Pm,
+    Pow,
+    Ratio,
+    Rel,
+    Seq,
+    SetOf,
+    SetOp,
+    Sym,
+    add,
+    divide,
+    mul,
+    negate,
 )  # fmt: skip
 from verifier.words import CONSTANTS, FUNCTIONS, GREEK, SEPARATOR_WORDS, unit_of
 
@@ -200,7 +225,7 @@ class Parser:
         if token.kind in ("num", "name"):
             return not (token.kind == "name" and token.text.lower() in SEPARATOR_WORDS)
         if token.kind == "cmd":
-            return token.text in _FACTOR_COMMANDS or token.text in FUNCTIONS or token.text in GREEK
+            return token.text not in _NO_FACTOR and not token.text.startswith(("end ", "r"))
         if token.kind == "op":
             return token.text in ("(", "{", "[") or (token.text == "|" and not self.bars)
         return False
@@ -220,7 +245,7 @@ class Parser:
         return node
 
     def _degree_sign(self) -> bool:
-        if self.is_cmd("circ") or self.peek().text == "o" and self.peek(1).kind == "end":
+        if self.is_cmd("circ") or (self.peek().text == "o" and self.peek(1).kind == "end"):
             self.at += 1
             return True
         if self.is_op("{") and self.peek(1)[:2] == ("cmd", "circ"):
@@ -281,7 +306,11 @@ class Parser:
         if self.is_op("_"):
             self.at += 1
             base = self.argument()
-            if isinstance(base, Num) and isinstance(base.value, int) and token.text.isdecimal():
+            if (
+                isinstance(base, Num)
+                and isinstance(base.value, int)
+                and token.text.replace(".", "").isdecimal()
+            ):
                 return Based(token.text, base.value)
             raise ParseError("a number with a subscript that is no base")
         if (
@@ -366,7 +395,8 @@ class Parser:
 
     def _applied(self, name: str) -> Node:
         """A function that has no fixed meaning, such as ``f(x)``, where a bracket follows its letter."""
-        if name[0] in "fghFGPQ" and self.is_op("(") and not (self.peek().spaced and len(name) > 1):
+        is_function = name[0] in "fghFGPQ" and self.is_op("(") and not (self.peek().spaced and len(name) > 1)
+        if is_function or self._defines():
             self._deeper()
             self.at += 1
             inside = self.items()
@@ -374,6 +404,11 @@ class Parser:
             self.depth -= 1
             return Call(f"{name}()", inside.items if isinstance(inside, Items) else (inside,))
         return Sym(name)
+
+    def _defines(self) -> bool:
+        """Whether ``(t) =`` follows: the letter before it is a function that is being stated."""
+        kinds = [self.peek(k) for k in range(4)]
+        return (kinds[0].text, kinds[1].kind, kinds[2].text, kinds[3].text) == ("(", "name", ")", "=")
 
     def argument(self, digit: bool = False) -> Node:
         """The argument of a command: a group, or one token (one digit with ``digit``, as LaTeX reads it)."""
@@ -469,35 +504,36 @@ def decimal(text: str) -> Num:
     return Num(value if value.denominator > 1 else value.numerator, len(digits.lstrip("0")), places)
 
 
-_FACTOR_COMMANDS = frozenset(
+_NO_FACTOR = frozenset(
     {
-        "frac",
-        "sqrt",
-        "pi",
-        "infty",
-        "binom",
-        "vec",
-        "overline",
-        "mathbb",
-        "lfloor",
-        "lceil",
-        "sum",
-        "prod",
-        "int",
-        "lim",
+        "cup",
+        "cap",
+        "setminus",
+        "cdot",
+        "times",
+        "pm",
+        "mp",
+        "\\",
+        "and",
+        "or",
+        "to",
+        "Rightarrow",
+        "Leftrightarrow",
+        "circ",
     }
     | {
-        "ldots",
-        "langle",
-        "triangle",
-        "angle",
-        "ell",
-        "begin pmatrix",
-        "begin bmatrix",
-        "begin matrix",
-        "emptyset",
-        "\\{",
+        "not",
+        "qquad",
+        "quad",
+        "forall",
+        "exists",
+        "perp",
+        "parallel",
+        "subset",
+        "subseteq",
+        "notin",
+        "propto",
     }
-    | {"begin array", "begin smallmatrix", "begin vmatrix", "partial", "log10", "underbrace"}
+    | set(_RELATION_COMMANDS)
 )
 __all__ = ["INFINITY", "ONE", "Parser", "decimal", "divide", "parse"]

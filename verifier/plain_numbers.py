@@ -12,7 +12,9 @@ from fractions import Fraction
 
 MAX_DIGITS = 200_000  # a longer run of digits is compared as text, digit by digit, never converted
 
-_PLAIN = re.compile(r"([-+]?)(?:\\?\$)?([-+]?)(\d+(?:,\d{3})*|\d*)(\.\d*)?(?:[eE]([-+]?\d{1,3}))?(\\?%)?\.?")
+_PLAIN = re.compile(
+    r"([-+]?)(?:\\?\$)?([-+]?)([1-9]\d{0,2}(?:,\d{3})+|\d*)(\.\d*)?(?:[eE]([-+]?\d{1,3}))?(\\?%)?\.?"
+)
 _FRACTION = re.compile(
     r"([-+]?)(?:\\[dt]?frac\{([-+]?\d+)\}\{([-+]?\d+)\}|\(?([-+]?\d+)/(\d+)\)?|\\[dt]?frac(\d)(\d))"
 )

@@ -14,20 +14,21 @@ from verifier.lexer import join_groups
 from verifier.matrices import simplified
 from verifier.notation import chinese_words, has_chinese, plain
 from verifier.parse import parse
-from verifier.syntax import Node, ParseError, Quantity, Text
-from verifier.words import AGREEING, unit_of
+from verifier.syntax import Node, Num, ParseError, Quantity, Text
+from verifier.words import AGREEING, NUMBER_WORDS, unit_of
 
 MAX_ANSWER = 20_000
 
 _ALTERNATIVES = re.compile(r"\s*\\?#\s*\\?#\s*")
 _REMARK = re.compile(r"\s*[(][^()]*[\u3400-\u9fff][^()]*[)]?\s*$")
 _LEAD = re.compile(
-    r"^(?:the\s+)?(?:final\s+)?(?:answer|result|value)\s*(?:is|:|=)\s*|^(?:approximately|about|约|大约|共|有|是|为)\s*"
+    r"^\\approx\s*|^(?:the\s+)?(?:final\s+)?(?:answer|result|value)\s*(?:is|:|=)\s*|^(?:approximately|about|约|大约|共|有|是|为)\s*"
     r"|^\\text\s*\{[^{}]*(?:[:=]|is)\s*\}|^(?:\\text\s*\{[^{}]{3,}\}|(?:[A-Za-z]{4,}|[A-Za-z]+\\_[A-Za-z\\_]+)(?:\s+[A-Za-z]+)*)\s*=\s*"
-    r"|^(?:Therefore|Thus|So|Hence),?\s+",
+    r"|^(?:Therefore|Thus|So|Hence),?\s+|^[\u3400-\u9fff,\s]{1,24}(?:=|:|是|为)\s*(?=[-\d$\\(])",
     re.IGNORECASE,
 )
 _NUMBERED = re.compile(r"^[(]\d[)]\s*\.?\s*(?=[^\s)+*/^-])")
+_TEXT_LIST = re.compile(r"\\(?:text|mbox|mathrm|textbf)\s*\{\s*([A-Z](?:\s*,\s*[A-Z])+|-?\d[\d.,]*)\s*\}")
 _DECIMAL_COMMA = re.compile(r"-?(?:\d+,\d\d|\d+,\d{4,}|0,\d{3}|\d{4,},\d+)(?:\s*(?:[€$]|\\?%).{0,12})?")
 _SPACED_NUMBERS = re.compile(r"-?\d+(?:\.\d+)?(?:\s+-?\d+(?:\.\d+)?)+")
 _CURRENCY = re.compile(r"\\?\$|[€£¥₹]|\\(?:euro|pounds)\b")
@@ -69,6 +70,8 @@ def tidy(answer: str) -> str:
     for _ in range(2):
         text = _LEAD.sub("", text).strip()
     text = _NUMBERED.sub("", text)
+    if match := _TEXT_LIST.fullmatch(text):
+        text = match[1]
     return re.sub(r"\\(?:quad|qquad)(?=[a-z])", r"\\quad ", text) if "\\q" in text else text
 
 
@@ -87,8 +90,10 @@ def read_one(text: str) -> Node:
     return Quantity(node, unit) if unit else node
 
 
-def _known_words(text: str) -> Text | None:
+def _known_words(text: str) -> Text | Num | None:
     words = words_of(text)
+    if words in NUMBER_WORDS:
+        return Num(NUMBER_WORDS[words])
     if words in AGREEING:
         return Text(AGREEING[words])
     if re.fullmatch(r"[a-z]{3,}(?: [a-z]+)*", words) and re.fullmatch(
@@ -109,11 +114,13 @@ def words_of(text: str) -> str:
 # --- units
 
 _UNIT_TAIL = re.compile(
-    r"(?P<unit>(?:\\(?:text|mbox|mathrm|textbf|textit|textrm|operatorname)\s*\{[^{}]*\}|(?<![\\A-Za-z])[A-Za-z]{2,}\.?"
+    r"(?P<unit>(?:\\(?:text|mbox|mathrm|textbf|textit|textrm|textnormal|operatorname)\s*\{[^{}]*\}|(?<![\\A-Za-z])[A-Za-z]{2,}\.?"
     r"|[\u3400-\u9fff]+|(?<=[a-z}])\s*/\s*(?=[a-z\\])|(?<=/)[a-z]|\s|\\[,;:! ]|~|-(?=[a-z]))+)"
     r"(?P<power>(?:\s*\^\s*\{?[23]\}?)?)\s*$"
 )
-_TEXT_MARK = re.compile(r"\\(?:text|mbox|mathrm|textbf|textit|textrm|operatorname)\s*|\\[,;:! ]|[{}~]")
+_TEXT_MARK = re.compile(
+    r"\\(?:textnormal|text|mbox|mathrm|textbf|textit|textrm|operatorname)\s*|\\[,;:! ]|[{}~]"
+)
 _NO_UNIT = re.compile(r"\b(?:and|or|sin|cos|tan|ln|log|pi|infty|infinity|inf|mod)\b|和|或")
 
 

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from verifier.exact import LimitError, NotRationalError, UndefinedError
+from verifier.expressions import infinite_sign
 from verifier.numeric import Numeric, Value, context
 from verifier.outcome import Outcome, correct, incorrect
 from verifier.polynomials import critical_points
 from verifier.syntax import (
-    Const,
     Items,
     NamedSet,
     Node,
@@ -97,10 +97,16 @@ def _near(x: Value, y: Value) -> bool:
 
 
 def _number(node: Node) -> Value:
-    value = Numeric(DIGITS, {}).of(node)
+    value = _extended(Numeric(DIGITS, {}), node)
     if isinstance(value, context().mpc):
         raise UndefinedError("a boundary that is not real")
     return value
+
+
+def _extended(evaluator: Numeric, node: Node) -> Value:
+    """Return the value of ``node``, which may be plus or minus infinity."""
+    sign = infinite_sign(node)
+    return sign * context().inf if sign else evaluator.of(node)
 
 
 def _interval(opening: str, closing: str, low: Node, high: Node) -> Region | None:
@@ -139,7 +145,7 @@ def _solutions(relation: Rel) -> Region | None:
     pairs = list(zip(relation.sides, relation.ops, relation.sides[1:], strict=False))
     points: list[Value] = []
     for left, _, right in pairs:
-        if Const("inf") not in _factors(left) and Const("inf") not in _factors(right):
+        if not (infinite_sign(left) or infinite_sign(right)):
             points.extend(critical_points(subtract(left, right), name, DIGITS))
 
     def contains(x: Value) -> bool:
@@ -148,17 +154,13 @@ def _solutions(relation: Rel) -> Region | None:
     return Region(tuple(points), contains)
 
 
-def _factors(node: Node) -> tuple[Node, ...]:
-    return (node, *getattr(node, "factors", ()))
-
-
 def holds(left: Node, op: str, right: Node, values: dict[str, Value]) -> bool:
     """Whether a relation holds at a point; where a side has no real value it does not."""
     ctx = context()
     evaluator = Numeric(DIGITS, {})
     evaluator.values.update(values)
     try:
-        x, y = evaluator.of(left), evaluator.of(right)
+        x, y = _extended(evaluator, left), _extended(evaluator, right)
     except (UndefinedError, NotRationalError, LimitError, ZeroDivisionError):
         return False
     if isinstance(x, ctx.mpc) or isinstance(y, ctx.mpc):

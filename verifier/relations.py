@@ -17,7 +17,19 @@ from verifier.outcome import Outcome, correct, incorrect, unverifiable
 from verifier.polynomials import solution_polynomial
 from verifier.regions import ORDERS, holds
 from verifier.syntax import (
-    Call, Const, Mul, Node, Num, Pow, Ratio, Rel, Seq, Sym, divide, free_symbols, subtract,
+    Call,
+    Const,
+    Mul,
+    Node,
+    Num,
+    Pow,
+    Ratio,
+    Rel,
+    Seq,
+    Sym,
+    divide,
+    free_symbols,
+    subtract,
 )  # fmt: skip
 
 _DIGITS = 30
@@ -73,6 +85,8 @@ def without_label(node: Node) -> Node:
         return node.sides[0]
     if isinstance(node, Rel) and len(node.sides) > 2 and set(node.ops) <= {"=", "~"}:
         return node.sides[-1]
+    if isinstance(node, Rel) and node.ops == ("=",) and not free_symbols(node):
+        return node.sides[-1]
     return node
 
 
@@ -115,11 +129,12 @@ def _proportional(f: Node, g: Node, names: list[str]) -> bool:
     """Whether f / g is one constant at all sample points."""
     ratios: list[Value] = []
     for positive, point in sample_points(names):
-        if not positive:
-            continue
+        evaluator = Numeric(_DIGITS, point)
         try:
-            ratio = Numeric(_DIGITS, point).of(divide(f, g))
+            ratio = evaluator.of(divide(f, g))
         except _Failure:
+            continue
+        if evaluator.left_reals and not positive:
             continue
         if ratio == 0:
             return False

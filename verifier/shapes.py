@@ -7,11 +7,35 @@ from dataclasses import replace
 from verifier.exact import LimitError, NotRationalError, UndefinedError
 from verifier.expressions import same_expression
 from verifier.outcome import Outcome, best, correct, incorrect, unverifiable
+from verifier.parse import decimal
 from verifier.regions import region_of, same_region
 from verifier.relations import is_inequality, labelled, same_equation, same_inequality, without_label
 from verifier.syntax import (
-    Add, Based, Call, Degree, Items, Matrix, Mul, NamedSet, Node, Num, Percent, Pm, Pow, Quantity, Ratio, Rel, Seq, SetOf,
-    SetOp, Sym, Text, divide, free_symbols, mul, walk,
+    Add,
+    Based,
+    Call,
+    Degree,
+    Items,
+    Matrix,
+    Mul,
+    NamedSet,
+    Node,
+    Num,
+    Percent,
+    Pm,
+    Pow,
+    Quantity,
+    Ratio,
+    Rel,
+    Seq,
+    SetOf,
+    SetOp,
+    Sym,
+    Text,
+    divide,
+    free_symbols,
+    mul,
+    walk,
 )  # fmt: skip
 from verifier.verdict import Rounding
 from verifier.words import unit_of
@@ -349,7 +373,7 @@ def _based(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
     if isinstance(a, Based) or isinstance(b, Based):
         based, other = (a, b) if isinstance(a, Based) else (b, a)
         assert isinstance(based, Based)
-        if other == Num(int(based.digits)):
+        if other == decimal(based.digits):
             return correct(f"the same digits (base {based.base} is written on one side only)")
         return incorrect(f"not the digits {based.digits} of base {based.base}")
     return None

@@ -76,6 +76,12 @@ AGREEING = {
     "无法确定": "cannot be determined",
 }  # fmt: skip
 
+_COUNTING = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
+    " eighteen nineteen twenty"
+)
+NUMBER_WORDS = {word: number for number, word in enumerate(_COUNTING.split())}
+
 # --- units: name -> (dimension, factor to the dimension's first unit)
 
 _UNITS: dict[str, tuple[str, Fraction]] = {}
