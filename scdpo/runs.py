@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Generic, TypeVar
 
+import yaml
 from pydantic import ValidationError
 
 from scdpo.records import BranchRecord, PairRecord, Record, SolutionRecord
@@ -168,11 +169,34 @@ class Run:
         return value
 
     def write_json(self, name: str, value: dict[str, Any]) -> None:
-        """Replace a JSON file of the folder in one step, so that a reader never sees half of it."""
-        path = self.folder / name
+        """Replace a JSON file of the folder in one step."""
+        self._replace(self.folder / name, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+    def settle(self, job: str, settings: dict[str, Any]) -> None:
+        """Enter a job's settings in ``config.yaml``, or check that they are those it was begun with.
+
+        Raises:
+            RunError: if the run was begun with other settings; the message names the first that differs.
+        """
+        path = self.folder / "config.yaml"
+        config = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+        if not isinstance(config, dict):
+            raise RunError(f"{path} must hold a mapping of jobs to settings")
+        for name, value in config.get(job, settings).items():
+            if settings.get(name) != value:
+                raise RunError(
+                    f"{self.folder} was begun with {name}={value!r} for {job!r}, not {settings.get(name)!r}: "
+                    "call it with the same settings, or choose another folder"
+                )
+        config[job] = settings
+        self._replace(path, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+
+    @staticmethod
+    def _replace(path: Path, text: str) -> None:
+        """Write a file in one step, so that a reader never sees half of it."""
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(path.name + ".part")
-        part.write_text(json.dumps(value, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        part.write_text(text, encoding="utf-8")
         part.replace(path)
 
     def write_stage(self, name: str, taken: int, kept: int, dropped: dict[str, int], seconds: float) -> None:

@@ -1,0 +1,71 @@
+"""Bring solutions that others made into a run: any JSON Lines file of questions, answers and blocks.
+
+Reads the field names of the MathCoder and ToRA outputs as collected (``question``, ``answer``, ``blocks``), and ours.
+Every solution is verified here; labels in the file are not trusted. Not covered: chat messages.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sandbox import Block, Solution
+from sandbox.formats import normalise_newlines
+from scdpo.filters import drop_reason
+from scdpo.records import SamplingRecord, SolutionRecord, VerdictRecord, block_records
+from scdpo.runs import RunError
+from verifier import verify_solution
+
+
+def read_solutions(path: Path, format: str = "mathcoder") -> Iterator[SolutionRecord]:
+    """Yield the solutions of a ``.jsonl`` or ``.jsonl.gz`` file, verified.
+
+    Args:
+        path: each line an object with ``question``, ``answer`` (or ``gold``) and ``blocks``; ``id``,
+            ``problem_id`` and ``source`` if there.
+        format: how the model that will be trained writes solutions.
+
+    Raises:
+        RunError: naming the line and field that cannot be read.
+    """
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "rt", encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                row = json.loads(line)
+                yield _record(row, f"{path.stem}/{number}", format)
+            except (ValueError, KeyError, TypeError) as error:
+                what = f"the field {error} is missing" if isinstance(error, KeyError) else str(error)
+                raise RunError(f"{path}, line {number}: {what}") from error
+
+
+def _record(row: dict[str, Any], default_id: str, format: str) -> SolutionRecord:
+    blocks = tuple(
+        Block(b.type, normalise_newlines(b.content)) for b in (Block.from_dict(b) for b in row["blocks"])
+    )
+    gold = str(row["gold"] if "gold" in row else row["answer"])
+    verdict = verify_solution(Solution(blocks), gold)
+    return SolutionRecord(
+        id=str(row.get("id", default_id)),
+        problem_id=str(row.get("problem_id", row.get("id", default_id))),
+        question=str(row["question"]),
+        gold=gold,
+        blocks=block_records(blocks),
+        verdict=VerdictRecord(status=verdict.status, answer=verdict.prediction, reason=verdict.reason),
+        clean=verdict.clean,
+        dropped=drop_reason(blocks) or "",
+        sampling=SamplingRecord(
+            engine="imported",
+            model=str(row.get("source", "unknown")),
+            format=format,
+            seed=0,
+            temperatures=[],
+            finish="end",
+            tokens=0,
+            block_tokens=[],
+        ),
+        isolation="recorded elsewhere",
+    )

@@ -1,0 +1,67 @@
+"""An engine that says what a script tells it to, for tests of everything around the model."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoTokenizer
+
+from scdpo.engines import Completion, Request
+
+Script = Callable[[str, random.Random], str]
+"""Takes the prompt's text and a random stream of the request's own; returns what the model writes next."""
+
+
+class ScriptedEngine:
+    """Answers with the script's text, cut at the first stop string, as real engines do."""
+
+    name = "scripted"
+    model = "script"
+    context = 100_000
+
+    def __init__(self, tokenizer_folder: Path, script: Script, seconds: float = 0.0) -> None:
+        self._tokenizer: Any = AutoTokenizer.from_pretrained(tokenizer_folder)
+        self._script = script
+        self._seconds = seconds
+        self.requests: list[Request] = []
+
+    def encode(self, text: str) -> list[int]:
+        return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    async def complete(self, request: Request) -> Completion:
+        self.requests.append(request)
+        await asyncio.sleep(self._seconds)
+        text = self._script(self._tokenizer.decode(request.prompt), random.Random(request.seed))
+        ends = [text.index(stop) + len(stop) for stop in request.stop if stop in text]
+        if ends:
+            text = text[: min(ends)]
+        ids = tuple(self.encode(text))
+        if len(ids) > request.max_tokens:
+            ids = ids[: request.max_tokens]
+            return Completion(self._tokenizer.decode(ids), ids, "length")
+        return Completion(text, ids, "stop" if ends else "end")
+
+    async def close(self) -> None:
+        pass
+
+
+def adder(prompt: str, stream: random.Random) -> str:
+    """Solve "What is A + B?" in two code steps; the greedier the stream, the more often wrong."""
+    question, _, written = prompt.partition("<|assistant|>")
+    a, b = (int(word) for word in question.split("What is ")[1].split("?")[0].split(" + "))
+    blocks = written.count("<|endofblock|>")
+    wrong = stream.random() < 0.4
+    if blocks == 0:
+        return f"<|text|>We add {a} and {b}.<|endofblock|>"
+    if blocks == 1:
+        return f"<|code|>a = {a}\na<|endofblock|>"
+    if blocks == 3:
+        return f"<|code|>a + {b + 1 if wrong else b}<|endofblock|>"
+    if blocks == 5:
+        result = written.rpartition("<|execution|>")[2].partition("<|endofblock|>")[0]
+        return f"<|text|>The answer is \\boxed{{{result}}}.<|endofblock|>"
+    return "<|endofmessage|>"

@@ -1,0 +1,220 @@
+"""The jobs that make pairs: what they keep, and that a stop at any moment changes nothing in the end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from sandbox import AsyncSandbox, Solution
+from scdpo.corrupt.temperature import BranchSettings
+from scdpo.engines import EngineError
+from scdpo.jobs import NaiveSettings, branch_by_mutation, branch_by_temperature, sample_naive
+from scdpo.pairs import data_equal, naive_pairs
+from scdpo.problems import Problem
+from scdpo.runs import Run
+from scdpo.sampler import Sampler, SamplerLimits
+from tests.scdpo.scripted import Script, ScriptedEngine, adder
+
+ROOT = Path(__file__).resolve().parents[2]
+PROBLEMS = [Problem(f"sum/{i}", f"What is {i + 2} + 5?", str(i + 7)) for i in range(12)]
+
+
+class Quiet:
+    """Counts what a job reports."""
+
+    def __init__(self) -> None:
+        self.total = self.done = self.kept = 0
+
+    def start(self, stage: str, total: int, done: int) -> None:
+        self.total, self.done = total, done
+
+    def advance(self, kept: int) -> None:
+        self.done += 1
+        self.kept += kept
+
+
+def make(
+    folder: Path, model: Path, script: Script = adder, *, seconds: float = 0.0, at_most: int = 16
+) -> Quiet:
+    """Run both jobs as the command line does."""
+    progress = Quiet()
+
+    async def main() -> None:
+        with Run(folder) as run:
+            async with AsyncSandbox(max_sessions=32) as box:
+                engine = ScriptedEngine(model, script, seconds)
+                sampler = Sampler(engine, box, limits=SamplerLimits(in_flight=32))
+                await sample_naive(run, PROBLEMS, sampler, NaiveSettings(at_most=at_most, wave=2), progress)
+                await branch_by_temperature(run, sampler, BranchSettings(attempts=8, wave=4), progress)
+
+    asyncio.run(main())
+    return progress
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
+    """A run that was never stopped."""
+    folder = tmp_path_factory.mktemp("finished")
+    make(folder, tiny_model)
+    return folder
+
+
+def lines(folder: Path, name: str) -> list[str]:
+    return sorted((folder / name).read_text(encoding="utf-8").splitlines())
+
+
+def test_a_naive_pair_has_a_right_and_a_wrong_solution_of_its_problem(finished: Path) -> None:
+    solutions = {s.id: s for s in Run(finished).solutions}
+    pairs = [p for p in Run(finished).pairs if p.kind == "naive"]
+    assert len({p.problem_id for p in pairs}) == len(pairs) >= 10
+    for pair in pairs:
+        assert solutions[pair.origin.chosen_id].preferred
+        assert solutions[pair.origin.rejected_id].dispreferred
+        assert pair.chosen_answer == pair.gold != pair.rejected_answer
+
+
+def test_a_step_controlled_pair_shares_its_prefix_and_ends_wrong(finished: Path) -> None:
+    solutions = {s.id: s for s in Run(finished).solutions}
+    pairs = [p for p in Run(finished).pairs if p.kind == "step_controlled"]
+    assert len(pairs) > len(PROBLEMS)
+    for pair in pairs:
+        chosen = solutions[pair.origin.chosen_id]
+        assert pair.branch_step is not None
+        assert pair.prefix + pair.chosen == chosen.blocks
+        assert len(Solution.of(b.model_dump() for b in pair.prefix).steps) == pair.branch_step + 1
+        assert (
+            Solution.of(b.model_dump() for b in pair.rejected).final_answer
+            == pair.rejected_answer
+            != pair.gold
+        )
+        assert pair.prefix_tokens + pair.chosen_tokens == chosen.sampling.block_tokens
+        assert len(pair.rejected_tokens) == len(pair.rejected) + 1
+
+
+def test_branches_run_in_the_state_of_their_prefix(finished: Path) -> None:
+    pairs = [p for p in Run(finished).pairs if p.kind == "step_controlled" and p.branch_step == 1]
+    assert pairs
+    for pair in pairs:  # "a" was set in the prefix's code alone
+        assert pair.rejected[0].content.startswith("a + ")
+        assert "NameError" not in pair.rejected[1].content
+
+
+def test_temperatures_rise_from_the_branch_on(finished: Path) -> None:
+    for pair in Run(finished).pairs:
+        if pair.kind == "step_controlled":
+            assert pair.origin.temperatures == [1.1, 1.15, 1.2, 1.25][: len(pair.origin.temperatures)]
+
+
+def test_every_attempt_is_accounted_for(finished: Path) -> None:
+    for branch in Run(finished).branches:
+        assert branch.kept + sum(drop.count for drop in branch.dropped) == branch.attempts
+    stages = Run(finished).read_json("stages.json")
+    for counts in stages.values():
+        assert counts["kept"] + sum(counts["dropped"].values()) == counts["in"]
+
+
+def test_calling_a_finished_job_again_makes_nothing(finished: Path, tiny_model: Path) -> None:
+    before = {name: lines(finished, name) for name in ("solutions.jsonl", "pairs.jsonl", "branches.jsonl")}
+
+    def fail(prompt: str, _: random.Random) -> str:
+        raise AssertionError("nothing is left to sample")
+
+    make(finished, tiny_model, fail)
+    assert {name: lines(finished, name) for name in before} == before
+
+
+WORKER = """
+import sys
+from pathlib import Path
+from tests.scdpo.test_jobs import make
+make(Path(sys.argv[1]), Path(sys.argv[2]), seconds=0.003)
+"""
+
+
+def test_kill_9_again_and_again_gives_what_an_unstopped_run_gives(
+    finished: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    delays = random.Random(0)
+    for _ in range(4):
+        worker = subprocess.Popen(
+            [sys.executable, "-c", WORKER, str(tmp_path), str(tiny_model)], cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        before = size(tmp_path)
+        for _ in range(600):  # let it write something, so that every round gets further
+            time.sleep(0.05)
+            if worker.poll() is not None or size(tmp_path) > before:
+                break
+        time.sleep(delays.random() * 0.4)
+        worker.send_signal(signal.SIGKILL)
+        worker.wait()
+    make(tmp_path, tiny_model)
+    for name in ("solutions.jsonl", "pairs.jsonl", "branches.jsonl"):
+        assert lines(tmp_path, name) == lines(finished, name)
+
+
+def size(folder: Path) -> int:
+    return sum(f.stat().st_size for f in folder.glob("*.jsonl"))
+
+
+def test_a_problem_that_is_always_right_is_given_up_and_counted(tmp_path: Path, tiny_model: Path) -> None:
+    def always_right(prompt: str, _: random.Random) -> str:
+        return adder(prompt, random.Random(2))
+
+    progress = make(tmp_path, tiny_model, always_right, at_most=5)
+    assert len(lines(tmp_path, "solutions.jsonl")) == 5 * len(PROBLEMS)
+    stages = Run(tmp_path).read_json("stages.json")
+    assert stages["problems with a naive pair"]["dropped"] == {"no dispreferred solution": len(PROBLEMS)}
+    # Without naive pairs, every right solution may be branched off; none of these goes wrong.
+    assert progress.kept == 0
+
+
+def test_an_engine_that_is_lost_keeps_what_was_made(tmp_path: Path, tiny_model: Path) -> None:
+    calls = 0
+
+    def fails_later(prompt: str, stream: random.Random) -> str:
+        nonlocal calls
+        calls += 1
+        if calls > 60:
+            raise EngineError("the server is gone")
+        return adder(prompt, stream)
+
+    with pytest.raises(EngineError, match="server is gone"):
+        make(tmp_path, tiny_model, fails_later)
+    assert lines(tmp_path, "solutions.jsonl")
+    make(tmp_path, tiny_model)
+    ids = [s.id for s in Run(tmp_path).solutions]
+    assert len(ids) == len(set(ids))
+
+
+def test_data_equal_pairs_are_naive_and_as_many(finished: Path) -> None:
+    run = Run(finished)
+    solutions = list(run.solutions)
+    pairs = list(naive_pairs(solutions)) * 2
+    equal = data_equal(pairs[: len(pairs) // 2 + 2], solutions)
+    assert len(equal) == len(pairs) // 2 + 2
+    assert len({p.id for p in equal}) == len(equal)
+    assert {p.kind for p in equal} == {"naive"}
+
+
+def test_mutation_needs_no_model(finished: Path, tmp_path: Path) -> None:
+    async def main() -> None:
+        with Run(tmp_path) as run:
+            for solution in Run(finished).solutions:
+                run.solutions.append(solution)
+            async with AsyncSandbox() as box:
+                await branch_by_mutation(run, box, 0, Quiet())
+
+    asyncio.run(main())
+    pairs = list(Run(tmp_path).pairs)
+    assert pairs
+    assert {p.origin.corruptor for p in pairs} == {"mutation"}
+    assert all(p.rejected_answer != p.gold for p in pairs)
