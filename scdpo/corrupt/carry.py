@@ -18,8 +18,8 @@ from typing import Final
 
 from scdpo.corrupt.changes import Known, Match
 from scdpo.corrupt.formulas import replacements
-from scdpo.corrupt.mentions import Mention, find_mentions, is_whole, write_like
-from scdpo.corrupt.plausible import Inconsistent, Limits
+from scdpo.corrupt.mentions import Mention, find_mentions, is_whole, unit_after, write_like
+from scdpo.corrupt.plausible import MAX_DENOMINATOR, Inconsistent, Limits
 from scdpo.corrupt.statements import Expression, Statement, find_statements
 
 # What a text may say without having it from anywhere: small counts, units of time and angle, round numbers.
@@ -32,9 +32,15 @@ _SPELT: Final = (
 ).split()
 _WORD: Final = re.compile(rf"(?<![\w-])(?:{'|'.join(_SPELT)})(?![\w-])", re.IGNORECASE)
 _SENTENCE: Final = re.compile(r"[.!?;](?=\s|$)|\n\s*\n|\n(?=\s*(?:[-*]|\d+\.)\s)")
-_PROPERTY: Final = re.compile(
-    r"\b(?:even|odd|prime|divisible|divides|multiples? of|perfect (?:square|cube)|palindrom\w*|coprime|acute|obtuse"
-    r"|repeating|terminating|irrational|lowest terms|zero|negative|positive)\b",
+_PROPERTY: Final = (
+    r"(?:even|odd|prime|divisible|(?:a )?multiples? of|(?:a )?perfect (?:square|cube)|palindrom\w*|coprime|acute|obtuse"
+    r"|(?:a )?(?:terminating|repeating)|irrational|positive|negative|(?:an? )?(?:integer|whole number))"
+)
+_PROPERTY_AFTER: Final = re.compile(
+    rf"[\s\\)\]}}$,]*(?:which |that )?(?:is|are|being)\s+(?:not |also |an? )*{_PROPERTY}\b", re.IGNORECASE
+)
+_PROPERTY_BEFORE: Final = re.compile(
+    rf"\b{_PROPERTY}\s+(?:(?:number|integer|value|root|solution|factor|divisor)s?\b)?\s*(?:is|are|of|,|:)?[\s\\(\[{{$]*$",
     re.IGNORECASE,
 )
 _ORDER: Final = re.compile(
@@ -47,6 +53,7 @@ _RESULT_BEFORE: Final = re.compile(
 )
 _OPERATOR_AFTER: Final = re.compile(r"\s*(?:[-+*/^]|\\times|\\cdot|\\div|\u00d7)")
 _BOX_BEFORE: Final = re.compile(r"\\boxed\s*\{[^{}]*$")
+_FORMULA_BEFORE: Final = re.compile(r"\\[(\[](?:(?!\\[)\]]).)*$|\\boxed\s*\{[^{}]*$", re.DOTALL)
 _MAX_UNDECIDED: Final = 5
 _MAX_IN_SENTENCE: Final = 8
 
@@ -194,9 +201,14 @@ class _Carrier:
 
     def _decide(self) -> None:
         """Settle the rest by the place where it stands, or give up."""
+        results: set[Fraction] = (
+            set()
+        )  # settled here; a value that the problem does not give means the same throughout
         for mention, match in list(self._undecided.items()):
-            if match.kind == "both" and match.new is not None and self._is_result(mention):
+            repeated = mention.value in results and not _OPERATOR_AFTER.match(self._text, mention.end)
+            if match.kind == "both" and match.new is not None and (repeated or self._is_result(mention)):
                 self._settle(mention, match.new)
+                results |= {mention.value} - self._known.given
             elif match.kind == "unknown" and (self._lenient or mention.value in COMMON):
                 self._settle(mention, mention.value)
             else:
@@ -210,7 +222,9 @@ class _Carrier:
             return True
         if mention.value not in self._known.recent or _OPERATOR_AFTER.match(self._text, mention.end):
             return False
-        return _RESULT_BEFORE.search(before[-40:]) is not None
+        unit = unit_after(self._text, mention)
+        other_unit = bool(unit) and unit not in self._known.units.get(mention.value, set())
+        return other_unit or _RESULT_BEFORE.search(before[-40:]) is not None
 
     def _check_statements(self, statements: Sequence[Statement]) -> None:
         for statement in statements:
@@ -228,8 +242,9 @@ class _Carrier:
             start = end
 
     def _check_sentence(self, sentence: str, inside: Sequence[Mention]) -> None:
-        if _PROPERTY.search(sentence):
-            raise Inconsistent("claimed_property")
+        for mention in inside:
+            if self._new[mention] != mention.value and self._has_property(mention):
+                raise Inconsistent("claimed_property")
         if _ORDER.search(sentence):
             for a, b in itertools.combinations(inside, 2):
                 if (a.value > b.value) != (self._new[a] > self._new[b]) and a.value != b.value:
@@ -237,6 +252,11 @@ class _Carrier:
         if len(inside) <= _MAX_IN_SENTENCE:
             for a, b, c in itertools.permutations(inside, 3):
                 self._check_triple(a, b, c)
+
+    def _has_property(self, mention: Mention) -> bool:
+        """Whether the text says of a number what may not be true of another."""
+        before = self._text[max(0, mention.start - 60) : mention.start]
+        return bool(_PROPERTY_AFTER.match(self._text, mention.end) or _PROPERTY_BEFORE.search(before))
 
     def _check_triple(self, a: Mention, b: Mention, c: Mention) -> None:
         """If ``c`` was the sum, difference, product or quotient of ``a`` and ``b``, it must still be."""
@@ -252,10 +272,26 @@ class _Carrier:
         if new == mention.value:
             return
         self._limits.check(mention.value, new)
-        written = write_like(mention, new, mention in self._rounded)
+        if not _RESULT_BEFORE.search(self._text[max(0, mention.start - 40) : mention.start]):
+            self._limits.check_sign(mention.value, new)  # "x + -3"
+        self._limits.check_unit(mention.value, new, unit_after(self._text, mention))
+        written = self._as_fraction(mention, new) or write_like(mention, new, mention in self._rounded)
         if written is None:
             raise Inconsistent("no_form")
         self._edits.append((mention.start, mention.end, written))
+
+    def _as_fraction(self, mention: Mention, new: Fraction) -> str | None:
+        """Write an exact fraction as one where a whole number stood: ``n = 10`` becomes ``n = \\frac{20}{3}``."""
+        exact = new.denominator <= MAX_DENOMINATOR and not is_whole(new * 100)
+        if mention.style != "integer" or mention in self._rounded or not exact or mention.percent:
+            return None
+        sign, above = ("-", -new.numerator) if new < 0 else ("", new.numerator)
+        in_formula = _FORMULA_BEFORE.search(self._text[: mention.start]) is not None
+        return (
+            rf"{sign}\frac{{{above}}}{{{new.denominator}}}"
+            if in_formula
+            else f"{new.numerator}/{new.denominator}"
+        )
 
     def _carry_words(self) -> None:
         for match in _WORD.finditer(self._text):

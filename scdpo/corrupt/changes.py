@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Final
 
-from scdpo.corrupt.mentions import Mention
+from scdpo.corrupt.mentions import Mention, find_mentions, unit_after
 
 _MAX_DIGITS: Final = 40
 _ATOM: Final = re.compile(
@@ -185,6 +185,10 @@ class Match:
 class Known:
     """All that is known of old values at one point of the continuation; later knowledge goes first."""
 
+    given: set[Fraction] = field(default_factory=set)  # by the problem
+    units: dict[Fraction, set[str]] = field(
+        default_factory=dict
+    )  # the words after them in the problem and the prefix
     kept: set[Fraction] = field(default_factory=set)
     lost: set[Fraction] = field(default_factory=set)
     changed: dict[Fraction, Fraction] = field(default_factory=dict)
@@ -194,6 +198,13 @@ class Known:
     def keep(self, values: Iterable[Fraction]) -> None:
         """Note values that the mutation left alone."""
         self.kept.update(values)
+
+    def read(self, text: str) -> None:
+        """Note the numbers of a text that stands, with their units."""
+        for mention in find_mentions(text):
+            if mention.role == "value":
+                self.kept.add(mention.value)
+                self.units.setdefault(mention.value, set()).add(unit_after(text, mention))
 
     def learn_variables(self, old: Mapping[str, str], new: Mapping[str, str]) -> None:
         """Note the variables after a cell, by name: printed values before and after the mutation."""

@@ -40,7 +40,7 @@ def pattern(form: str) -> re.Pattern[str]:
         if token == r"\frac":
             pieces.append(r"\\[dt]?frac")
         else:
-            pieces.append(re.escape(token))
+            pieces.append(re.escape(token) + (r"(?:\.0+(?!\d))?" if token.isdigit() else ""))
     gap = r"(?:\s|\\[,;!]|\\cdot(?![a-zA-Z])|\\left|\\right){0,4}"
     return re.compile(r"(?<![\w.\\])" + gap.join(pieces) + r"(?![\d]|\.\d)")
 
@@ -63,7 +63,8 @@ class _Writer:
 
     def write(self, node: ast.expr) -> str:
         if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
-            return str(node.value)
+            whole = isinstance(node.value, float) and node.value.is_integer() and abs(node.value) < 10**15
+            return str(int(node.value)) if whole else str(node.value)
         if isinstance(node, ast.Name):
             return _NAMES.get(node.id, node.id if len(node.id) == 1 else rf"\text{{{node.id}}}")
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):

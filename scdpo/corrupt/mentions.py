@@ -34,6 +34,7 @@ _LABEL_BEFORE: Final = re.compile(
     re.IGNORECASE,
 )
 _LIST_MARK: Final = re.compile(r"(?:^|\n)[ \t]*(?:[-*>]\s+)?\**\(?$")
+_UNIT: Final = re.compile(r"(?:\\[,;! )\]]|\\(?:text|mathrm)\s*\{|[\s$})\]*-]){0,6}(?P<word>[^\W\d_]+)")
 _DIGITS_KEPT: Final = 4  # decimals shown for a value that does not end, where the text gives no measure
 
 
@@ -133,6 +134,12 @@ def _signed(text: str, start: int) -> bool:
     if trimmed.endswith((r"\(", r"\[", r"\times", r"\cdot", r"\approx", r"\leq", r"\geq", r"\pm")):
         return True
     return before != trimmed and trimmed[-1].isalpha()  # "is -5", but not "x-5" or "3 -5"
+
+
+def unit_after(text: str, mention: Mention) -> str:
+    """Return the word that follows a number (``km`` in ``\\(5\\) km``), in lower case and singular, or an empty string."""
+    match = _UNIT.match(text, mention.end)
+    return match["word"].lower().rstrip("s") if match else ""
 
 
 def is_whole(value: Fraction) -> bool:

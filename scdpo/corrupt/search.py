@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from sandbox import CellResult
 from sandbox.formats import normalise_newlines
@@ -55,6 +55,7 @@ def _probe(scope, json=__import__("json"), b=__import__("builtins")):
 _probe(globals())
 del _probe
 """
+Plan = Literal["kept", "departed", "contradicted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,9 @@ class Corruption:
         final_answer: the wrong answer that it states.
         kind: the kind of the mutation (``operator``, ``constant``, …).
         description: what was changed, for a reader.
-        departs_from_plan: whether the text before the cell names an operation that the cell no longer does.
+        plan: how the mutation stands to the text before the cell: ``kept`` (nothing there speaks against it),
+            ``departed`` (the text names, in words or a formula, an operation that the cell no longer does) or
+            ``contradicted`` (the text writes out in numbers what the cell should reckon, though not its result).
         attempts: how many mutations were tried at this step, this one included.
     """
 
@@ -106,7 +109,7 @@ class Corruption:
     final_answer: str
     kind: str
     description: str
-    departs_from_plan: bool
+    plan: Plan
     attempts: int
 
 
@@ -150,8 +153,8 @@ def search(
     if cells is None:
         dropped["not_reproduced"] += 1
         return []
-    text = "\n".join([question, *(b.content for b in blocks if b.type == "text")])
-    case = _Case(blocks, starts, cells, question, gold, Limits.of(text))
+    text = "\n".join(b.content for b in blocks if b.type == "text")
+    case = _Case(blocks, starts, cells, question, gold, Limits.of(question, text))
     return (yield from _search_branches(case, branches, attempts, seed, dropped))
 
 
@@ -174,15 +177,15 @@ def _step_starts(solution: Solution) -> tuple[int, ...]:
 def _run_solution(blocks: Sequence[Block]) -> Generator[Command, Any, dict[int, _Cell] | None]:
     """Run every cell once; None if an output is not the recorded one or a cell fails."""
     session = yield Open()
-    cells: dict[int, _Cell] | None = {}
+    cells: dict[int, _Cell] = {}
     for index, block in enumerate(blocks):
         if block.type != "code":
             continue
         result: CellResult = yield Run(session, block.content)
         recorded = blocks[index + 1] if index + 1 < len(blocks) else None
         if recorded is None or not _is_clean(result) or _even(result.output) != _even(recorded.content):
-            cells = None
-            break
+            yield Close(session)
+            return None
         variables = yield from _variables(session)
         cells[index] = _Cell(recorded.content, variables)
     yield Close(session)
@@ -268,46 +271,55 @@ class _Place:
 def _search_place(
     place: _Place, session: Any, attempts: int, seed: int, dropped: Counter[str]
 ) -> Generator[Command, Any, Corruption | None]:
-    """Try mutations of one cell until one holds; those that keep to the stated plan go first."""
-    tried = 0
-    for departs, mutation in _candidates(place, seed, dropped):
-        if tried == attempts:
+    """Try mutations of one cell until one holds, those that are least at odds with the stated plan first."""
+    contradicting: list[Mutation] = []
+    queue = _candidates(place, seed, dropped)
+    for tried in range(1, attempts + 1):
+        candidate = next(queue, None)
+        if candidate is None and not contradicting:
             break
-        tried += 1
+        plan, mutation = candidate or ("contradicted", contradicting.pop())
         trial = yield Fork(session)
         try:
-            rejected = yield from _continue(place, mutation, trial)
+            rejected = yield from _continue(place, mutation, trial, plan == "contradicted")
             answer = _wrong_answer(place, rejected)
         except Inconsistent as given_up:
+            if given_up.reason == "worked_out_in_text":
+                contradicting.insert(0, mutation)
             dropped[given_up.reason] += 1
             yield Close(trial)
             continue
         yield Close(trial)
-        return Corruption(place.step, rejected, answer, mutation.kind, mutation.description, departs, tried)
+        return Corruption(place.step, rejected, answer, mutation.kind, mutation.description, plan, tried)
     return None
 
 
-def _candidates(place: _Place, seed: int, dropped: Counter[str]) -> Iterator[tuple[bool, Mutation]]:
+def _candidates(place: _Place, seed: int, dropped: Counter[str]) -> Iterator[tuple[Plan, Mutation]]:
+    """Yield the mutations of a cell that may be tried, and whether they keep to the plan as far as its form tells."""
     blocks = place.case.blocks
     earlier = [b.content for b in blocks[: place.cell] if b.type == "code"]
     mutations = mutate(blocks[place.cell].content, seed, earlier)
     if place.with_text:
-        given = values_before(blocks[: place.start])
-        text = find_mentions(blocks[place.start].content)
-        for mutation in mutations:
-            if mutation.literal and Fraction(mutation.before) not in given:
-                if any(abs(m.value) == Fraction(mutation.before) for m in split_fractions(text)):
-                    yield False, mutation
+        used = values_before(blocks[: place.start])
+        readable = {abs(m.value) for m in find_mentions(place.case.question)} & {
+            abs(m.value) for m in split_fractions(find_mentions(blocks[place.start].content))
+        }
+        for (
+            mutation
+        ) in mutations:  # only what the problem gives, and no step before has used, can be misread here
+            if mutation.literal and Fraction(mutation.before) in readable - used:
+                yield "kept", mutation
         return
-    later: list[Mutation] = []
+    departing: list[Mutation] = []
     for mutation in mutations:
         if (reason := contradiction(mutation, place.plan)) is not None:
             dropped[reason] += 1
         elif departs_from_plan(mutation, place.plan):
-            later.append(mutation)
+            departing.append(mutation)
         else:
-            yield False, mutation
-    yield from ((True, mutation) for mutation in later)
+            yield "kept", mutation
+    for mutation in departing:
+        yield "departed", mutation
 
 
 def values_before(blocks: Sequence[Block]) -> set[Fraction]:
@@ -321,7 +333,9 @@ def values_before(blocks: Sequence[Block]) -> set[Fraction]:
     return values
 
 
-def _continue(place: _Place, mutation: Mutation, session: Any) -> Generator[Command, Any, tuple[Block, ...]]:
+def _continue(
+    place: _Place, mutation: Mutation, session: Any, contradict: bool
+) -> Generator[Command, Any, tuple[Block, ...]]:
     """Run the mutated cell and all that follows it, carrying the values along; raises Inconsistent."""
     case = place.case
     known = _known_before(place, mutation)
@@ -347,10 +361,18 @@ def _continue(place: _Place, mutation: Mutation, session: Any) -> Generator[Comm
             raise Inconsistent("code_failed")
         variables = yield from _variables(session)
         output = _learn(case, case.cells[index], result.output, variables, known, expressions)
-        if index == place.cell and states_result(place.plan, code, known.changed.keys()):
-            raise Inconsistent("stated_in_text")
+        if index == place.cell:
+            _check_plan(place.plan, code, known, contradict)
         rejected += [Block("code", code), Block("execution", output)]
     return tuple(rejected)
+
+
+def _check_plan(plan: str, code: str, known: Known, contradict: bool) -> None:
+    """Pass unless the text before the cell states its result, or reckons it out and ``contradict`` is not set."""
+    if any(m.value in known.changed and m.value not in known.given for m in find_mentions(plan)):
+        raise Inconsistent("stated_in_text")
+    if not contradict and states_result(plan, code, known.changed.keys()):
+        raise Inconsistent("worked_out_in_text")
 
 
 def _mutated_code(mutation: Mutation) -> str:
@@ -362,7 +384,11 @@ def _mutated_code(mutation: Mutation) -> str:
 def _known_before(place: _Place, mutation: Mutation) -> Known:
     """Return what is known when the continuation starts: all values so far stand, but the literal that was changed."""
     case, known = place.case, Known()
-    known.keep(m.value for m in find_mentions(case.question))
+    known.given = {m.value for m in find_mentions(case.question)}
+    known.read(case.question)
+    for block in case.blocks[: place.start]:
+        if block.type == "text":
+            known.read(block.content)
     known.keep(values_before(case.blocks[: place.start]))
     known.keep(literals(mutation.code) & literals(case.blocks[place.cell].content))
     if mutation.literal:
@@ -388,10 +414,19 @@ def _learn(
         raise Inconsistent("output_in_other_words")
     for change in difference.changed:
         case.limits.check(change.old, change.new)
+    if not case.limits.algebra:
+        _check_signs(cell.variables, variables)
     known.learn_output(difference)
     known.learn_variables(cell.variables, variables)
     expressions.extend(difference.expressions)
     return cell.output if _even(output) == _even(cell.output) else output
+
+
+def _check_signs(old: Mapping[str, str], new: Mapping[str, str]) -> None:
+    """Pass if no variable changed its sign; raises Inconsistent: a negative count absurdly makes the rest so."""
+    for name in old.keys() & new.keys():
+        for change in compare(old[name], new[name]).changed:
+            Limits.check_sign(change.old, change.new)
 
 
 def _wrong_answer(place: _Place, rejected: tuple[Block, ...]) -> str:

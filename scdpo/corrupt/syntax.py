@@ -93,6 +93,21 @@ _OPAQUE_CALLS: Final = frozenset(
 )
 
 
+# What factors between units, and percentages, are taken for.
+_CONVERSIONS: Final[dict[int, tuple[int, ...]]] = {
+    7: (5, 6, 8),
+    12: (10, 11, 13),
+    24: (12, 25),
+    30: (31, 28),
+    52: (50, 48),
+    60: (100, 50),
+    90: (180, 45),
+    100: (10, 1000),
+    180: (90, 360),
+    360: (180, 90),
+    365: (360, 364),
+    1000: (100,),
+}
 _NUMERIC: Final = (ast.Constant, ast.BinOp, ast.UnaryOp)
 
 
@@ -215,7 +230,8 @@ def _apply(tree: cst.Module, code: str, site: _Site) -> Mutation | None:
 
 
 def _short(source: str) -> str:
-    flat = re.sub(r"\s+", " ", source)
+    lines = [line for line in source.splitlines() if not line.lstrip().startswith("#")]
+    flat = re.sub(r"\s+", " ", "\n".join(lines)).strip()
     return flat if len(flat) <= 60 else flat[:57] + "..."
 
 
@@ -226,6 +242,7 @@ class _Collector(cst.CSTVisitor):
         super().__init__()
         self.sites: list[_Site] = []
         self._tree = tree
+        self._in_statement: set[str] = set()
         self._assigned = list(
             dict.fromkeys(earlier)
         )  # names with plain values, in the order of their assignment
@@ -430,7 +447,7 @@ class _Collector(cst.CSTVisitor):
     def visit_Name(self, node: cst.Name) -> None:
         if node.value not in self._assigned:
             return
-        others = [name for name in self._assigned if name != node.value]
+        others = [name for name in self._assigned if name not in self._in_statement]
         alike = [name for name in others if set(name.split("_")) & set(node.value.split("_"))]
         for other in (alike or others)[-3:]:
             self._add("variable", node, cst.Name(other))
@@ -443,6 +460,7 @@ class _Collector(cst.CSTVisitor):
 
     def visit_SimpleStatementLine(self, node: cst.SimpleStatementLine) -> None:
         """Forget a line that works on a value that is there without it."""
+        self._in_statement = set(re.findall(r"[A-Za-z_]\w*", self._tree.code_for_node(node)))
         if len(node.body) != 1:
             return
         statement = node.body[0]
@@ -466,6 +484,9 @@ class _Collector(cst.CSTVisitor):
 def _near_integers(value: int) -> Iterator[int]:
     """Yield what a reader may take a number for: one off, its digits turned round."""
     if value in (0, 1):
+        return
+    if value in _CONVERSIONS:
+        yield from _CONVERSIONS[value]
         return
     digits = str(value)
     if value <= 20:
