@@ -7,13 +7,16 @@ thread, event loop or worker process.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from time import perf_counter
 
 from sandbox.solution import Solution
-from verifier.equal import compare_answers, is_choice
+from verifier.equal import compare_answers, compare_quickly, is_choice
 from verifier.extract import extract
+from verifier.outcome import Outcome, correct, incorrect, unverifiable
 from verifier.verdict import ROUNDINGS, Rounding, Verdict
+from verifier.workers import Worker, WorkerError, borrow, give_back
 
 
 def verify(prediction: str | Solution, gold: str, *, rounding: Rounding = "exact") -> Verdict:
@@ -32,16 +35,10 @@ def verify(prediction: str | Solution, gold: str, *, rounding: Rounding = "exact
     if rounding not in ROUNDINGS:
         raise ValueError(f"rounding {rounding!r} is not one of {', '.join(ROUNDINGS)}")
     start = perf_counter()
-    wanted = read_gold(gold)
-    if wanted is None:
-        return Verdict("unverifiable", "the gold answer is empty", None, None, perf_counter() - start)
-    if isinstance(prediction, str) and prediction.strip() == gold.strip():
-        return Verdict("correct", "written the same", wanted, wanted, perf_counter() - start)
-    found = extract(prediction, "choice" if is_choice(wanted) else "any")
-    if found is None:
-        return Verdict("incorrect", "no final answer is stated", None, wanted, perf_counter() - start)
-    outcome = compare_answers(found.answer, wanted, rounding)
-    return Verdict(outcome.status, outcome.reason, found.answer, wanted, perf_counter() - start)
+    wanted, answer, outcome = _quick(prediction, gold, rounding)
+    if outcome is None:
+        outcome = compare_answers(answer or "", wanted or "", rounding)
+    return Verdict(outcome.status, outcome.reason, answer, wanted, perf_counter() - start)
 
 
 def verify_many(
@@ -53,13 +50,77 @@ def verify_many(
 ) -> list[Verdict]:
     """Verify ``(prediction, gold)`` pairs; the verdicts come in their order.
 
+    Plain numbers and answers written the same are decided at once; the rest goes to worker processes, so that a
+    pair that takes too long or too much memory is ended without costing the others.
+
     Args:
         pairs: what ``verify`` takes, two by two.
-        workers: processes to use.
-        seconds: hard limit for each pair; one that takes longer is ``unverifiable`` and costs no other.
+        workers: processes to use at the same time, at least 1.
+        seconds: hard limit for each pair; one that takes longer is ``unverifiable``.
         rounding: as for ``verify``.
+
+    Raises:
+        ValueError: if ``workers`` or ``seconds`` is not positive, or ``rounding`` is unknown.
     """
-    return [verify(prediction, gold, rounding=rounding) for prediction, gold in pairs]
+    if workers < 1 or seconds <= 0 or rounding not in ROUNDINGS:
+        raise ValueError("workers and seconds must be positive, and rounding one of " + ", ".join(ROUNDINGS))
+    asked = [_Asked(prediction, gold, rounding) for prediction, gold in pairs]
+    waiting = [one for one in asked if one.verdict is None]
+    if waiting:
+        shares = [waiting[i::workers] for i in range(min(workers, len(waiting)))]
+        with ThreadPoolExecutor(len(shares)) as threads:
+            list(threads.map(lambda share: _decide(share, seconds), shares))
+    return [one.verdict or Verdict("unverifiable", "not decided", one.answer, one.gold) for one in asked]
+
+
+class _Asked:
+    """One pair of ``verify_many``: decided at once, or with what a worker needs to decide it."""
+
+    def __init__(self, prediction: str | Solution, gold: str, rounding: Rounding) -> None:
+        self.start = perf_counter()
+        self.rounding = rounding
+        self.gold, self.answer, outcome = _quick(prediction, gold, rounding)
+        self.verdict = self._verdict(outcome) if outcome else None
+
+    def _verdict(self, outcome: Outcome) -> Verdict:
+        return Verdict(outcome.status, outcome.reason, self.answer, self.gold, perf_counter() - self.start)
+
+    def decide(self, worker: Worker, seconds: float) -> None:
+        self.start = perf_counter()
+        request = {"op": "compare", "a": self.answer, "b": self.gold, "rounding": self.rounding}
+        try:
+            reply = worker.ask(request, seconds)
+            outcome = Outcome(reply["status"], reply["reason"])
+        except WorkerError as error:
+            outcome = unverifiable(str(error))
+        except KeyError:
+            outcome = unverifiable("the comparison failed in its worker")
+        self.verdict = self._verdict(outcome)
+
+
+def _decide(share: list[_Asked], seconds: float) -> None:
+    worker = borrow()
+    for one in share:
+        if not worker.usable:
+            give_back(worker)
+            worker = borrow()
+        one.decide(worker, seconds)
+    give_back(worker)
+
+
+def _quick(
+    prediction: str | Solution, gold: str, rounding: Rounding
+) -> tuple[str | None, str | None, Outcome | None]:
+    """Return the gold, the extracted answer, and the outcome where it takes no more than reading them."""
+    wanted = read_gold(gold)
+    if wanted is None:
+        return None, None, unverifiable("the gold answer is empty")
+    if isinstance(prediction, str) and prediction.strip() == gold.strip():
+        return wanted, wanted, correct("written the same")
+    found = extract(prediction, "choice" if is_choice(wanted) else "any")
+    if found is None:
+        return wanted, None, incorrect("no final answer is stated")
+    return wanted, found.answer, compare_quickly(found.answer, wanted, rounding)
 
 
 @lru_cache(maxsize=4096)

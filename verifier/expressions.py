@@ -15,6 +15,7 @@ from verifier.exact import Fingerprint, LimitError, NotRationalError, UndefinedE
 from verifier.numeric import Numeric, Value, context
 from verifier.outcome import Outcome, correct, incorrect, unverifiable
 from verifier.plain_numbers import show
+from verifier.symbolic import needs_sympy, same_symbolically
 from verifier.syntax import Big, Const, Node, Num, free_symbols, walk
 from verifier.verdict import Rounding
 
@@ -33,6 +34,8 @@ def same_expression(a: Node, b: Node, rounding: Rounding = "exact") -> Outcome:
     infinite = _infinities(a, b)
     if infinite is not None:
         return infinite
+    if needs_sympy(a) or needs_sympy(b):
+        return same_symbolically(a, b)
     names = free_symbols(a) | free_symbols(b)
     tolerance = _float_tolerance(a, b)
     if not names:

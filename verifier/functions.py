@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from verifier.lexer import Token
 from verifier.syntax import (
     INFINITY,
     MINUS_ONE,
@@ -86,6 +87,9 @@ def read_command(parser: Parser, name: str) -> Node:
         return _big(parser, name)
     if name.startswith("begin "):
         return _environment(parser, name.removeprefix("begin "))
+    if name[:-1] in FUNCTIONS or name[:-1] in GREEK:  # ``\\cotx``: a letter stuck to its function
+        parser.tokens[parser.at : parser.at] = [Token("name", name[-1], False)]
+        return read_command(parser, name[:-1])
     if name.isalpha() and name not in _ENVIRONMENTS and not name.startswith(("left", "right", "end")):
         return Sym(f"\\{name}")
     raise ParseError(f"no meaning for \\{name}")
@@ -183,6 +187,8 @@ def _arguments(parser: Parser) -> tuple[Node, ...]:
 def _continues_argument(parser: Parser) -> bool:
     token, following = parser.peek(), parser.peek(1)
     if token.kind == "name":
+        if parser.integrals and token.text[0] == "d":
+            return False
         return token.text not in FUNCTIONS and parser._starts_factor()
     if token.kind == "num":
         return True
@@ -232,7 +238,9 @@ def _bound_name(node: Node) -> str:
 def _integral(parser: Parser, low: Node | None, high: Node | None) -> Node:
     if low is None or high is None:
         raise ParseError("an integral without bounds")
+    parser.integrals += 1
     body = parser.sum()
+    parser.integrals -= 1
     factors = body.factors if isinstance(body, Mul) else (body,)
     if len(factors) >= 2 and factors[-2] == Sym("d") and isinstance(factors[-1], Sym):
         return Big("int", factors[-1].name, low, high, mul(list(factors[:-2]) or [Num(1)]))

@@ -70,6 +70,7 @@ class Parser:
         self.at = 0
         self.depth = 0
         self.bars = 0
+        self.integrals = 0
 
     # --- tokens
 
@@ -184,7 +185,7 @@ class Parser:
                 flip = self.take().text == "mp"
                 terms.append(mul([Pm(flip), self.product()]))
             else:
-                return add(terms)
+                return add([_quotient(t) for t in terms]) if len(terms) > 1 else terms[0]
 
     def product(self) -> Node:
         """Factors, with or without a sign between them."""
@@ -196,11 +197,11 @@ class Parser:
                 factors.append(self._signed_power())
             elif self.is_op("/"):
                 self.at += 1
-                factors[-1:] = [factors[-1], Pow(self._signed_power(), MINUS_ONE)]
+                factors[-1:] = [factors[-1], Pow(_quotient(self._signed_power()), MINUS_ONE)]
             elif self._starts_factor():
                 factors.append(self.power())
             else:
-                node = mul(factors)
+                node = mul([_quotient(f) for f in factors]) if len(factors) > 1 or sign else factors[0]
                 return mul([sign, node]) if sign is not None else node
 
     def _signs(self) -> Node | None:
@@ -473,6 +474,11 @@ class Parser:
         from verifier.functions import read_command
 
         return read_command(self, name)
+
+
+def _quotient(node: Node) -> Node:
+    """A ratio within a calculation is a division."""
+    return divide(*node.parts) if isinstance(node, Ratio) and len(node.parts) == 2 else node
 
 
 def _bracketed(opening: str, closing: str, inside: Node | None) -> Node:

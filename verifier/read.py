@@ -14,7 +14,7 @@ from verifier.lexer import join_groups
 from verifier.matrices import simplified
 from verifier.notation import chinese_words, has_chinese, plain
 from verifier.parse import parse
-from verifier.syntax import Node, Num, ParseError, Quantity, Text
+from verifier.syntax import Node, Num, ParseError, Quantity, Seq, Text
 from verifier.words import AGREEING, NUMBER_WORDS, unit_of
 
 MAX_ANSWER = 20_000
@@ -78,7 +78,7 @@ def tidy(answer: str) -> str:
 def read_one(text: str) -> Node:
     """Return the tree of a tidied answer, or its words as ``Text``."""
     if _SPACED_NUMBERS.fullmatch(text) and join_groups(text) == text and not re.search(r"\d \d{3}\b", text):
-        text = ",".join(text.split())
+        return Seq("(", ")", tuple(parse(number) for number in text.split()))
     words = _known_words(text)
     if words is not None:
         return words
@@ -121,11 +121,14 @@ _UNIT_TAIL = re.compile(
 _TEXT_MARK = re.compile(
     r"\\(?:textnormal|text|mbox|mathrm|textbf|textit|textrm|operatorname)\s*|\\[,;:! ]|[{}~]"
 )
+_MODULUS = re.compile(r"\s*[(]?\s*\\(?:pmod|bmod|mod)\s*\{?\s*(\w+)\s*\}?\s*[)]?$")
 _NO_UNIT = re.compile(r"\b(?:and|or|sin|cos|tan|ln|log|pi|infty|infinity|inf|mod)\b|和|或")
 
 
 def split_unit(text: str) -> tuple[str, str]:
     """Return the value and the unit, or the words for what is counted, that ends ``text`` ("" if none)."""
+    if (modulus := _MODULUS.search(text)) and modulus.start() > 0:
+        return text[: modulus.start()], f"mod {modulus[1]}"
     match = _UNIT_TAIL.search(text)
     if match is None or not match["unit"].strip(" ~\\,;:!"):
         return text, ""

@@ -47,7 +47,7 @@ _Shape = Items | Seq | SetOf | SetOp | NamedSet | Matrix | Rel | Ratio | Based |
 def same_answer(a: Node, b: Node, rounding: Rounding = "exact") -> Outcome:
     """Compare two answers of any kind."""
     if a == b:
-        return correct("written the same")
+        return correct("they read the same")
     try:
         return _same(expanded(a), expanded(b), rounding)
     except LimitError as error:
@@ -60,7 +60,7 @@ def same_answer(a: Node, b: Node, rounding: Rounding = "exact") -> Outcome:
 
 def _same(a: Node, b: Node, rounding: Rounding) -> Outcome:
     if a == b:
-        return correct("written the same")
+        return correct("they read the same")
     for rule in (
         _quantities,
         _relations,
@@ -125,6 +125,9 @@ def _signed(node: Node, sign: int) -> Node:
 
 
 def _quantities(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
+    moduli = [n.unit for n in (a, b) if isinstance(n, Quantity) and n.unit.startswith("mod ")]
+    if len(set(moduli)) == 2:
+        return incorrect("residues of different moduli")
     units = [unit_of(n.unit) if isinstance(n, Quantity) else None for n in (a, b)]
     x, y = (n.value if isinstance(n, Quantity) else n for n in (a, b))
     if (x, y) == (a, b):
@@ -168,7 +171,7 @@ def _relations(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
     if "in" in relation.ops and not is_inequality(relation):
         return _same(relation.sides[-1], other, rounding)
     if is_inequality(relation):
-        return _as_regions(a, b)
+        return _as_regions(a, b) if isinstance(other, _Shape) else incorrect("an inequality and a value")
     return incorrect("an equation and a value")
 
 
@@ -231,7 +234,10 @@ def _lists(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
         return _same(a if listed is a else expanded(value), expanded(value) if listed is a else b, rounding)
     if isinstance(other, SetOp | NamedSet):
         return incorrect("answers of different kinds")
-    return incorrect(f"{len(listed.items)} answers and one")
+    distinct = _distinct(tuple(map(without_label, listed.items)), rounding)
+    if len(distinct) == 1:
+        return _same(distinct[0], other, rounding)
+    return incorrect(f"{len(distinct)} answers and one")
 
 
 def _matched(a: tuple[Node, ...], b: tuple[Node, ...], rounding: Rounding) -> Outcome:

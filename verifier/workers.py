@@ -1,0 +1,154 @@
+"""Worker processes with a hard deadline: what cannot be bounded by counting steps runs in one and is killed.
+
+A worker is a separate Python process that reads requests and writes answers, one JSON object a line. It has a
+memory limit of its own; the parent waits for each answer no longer than the caller allows, then kills the
+process. No signal handler and no fork of this process is involved, so it works from any thread, under asyncio,
+in Jupyter and in Ray.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import select
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+MEMORY_MB = 1536
+MAX_IDLE = 8
+MAX_REQUESTS = 5_000  # a worker is replaced after as many, so that nothing it has cached grows for ever
+
+
+class WorkerError(RuntimeError):
+    """The worker gave no answer: it was over its time or memory, or it died."""
+
+
+class Worker:
+    """One worker process."""
+
+    def __init__(self) -> None:
+        root = str(Path(__file__).resolve().parent.parent)
+        path = os.pathsep.join(p for p in (root, os.environ.get("PYTHONPATH", "")) if p)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "verifier.worker_main", str(MEMORY_MB)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+        )
+        self.requests = 0
+        self._buffer = b""
+
+    def ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
+        """Return the answer to ``request``.
+
+        Raises:
+            WorkerError: if there is none within ``seconds``; the process is killed then.
+        """
+        self.requests += 1
+        stdin = self.process.stdin
+        assert stdin is not None
+        try:
+            stdin.write(json.dumps(request).encode() + b"\n")
+            stdin.flush()
+            answer: dict[str, Any] = json.loads(self._line(monotonic() + seconds))
+        except (OSError, ValueError) as error:
+            self.kill()
+            raise WorkerError("the worker died, most likely over its memory limit") from error
+        return answer
+
+    def _line(self, deadline: float) -> bytes:
+        stdout = self.process.stdout
+        assert stdout is not None
+        while b"\n" not in self._buffer:
+            left = deadline - monotonic()
+            if left <= 0 or not select.select([stdout], [], [], left)[0]:
+                self.kill()
+                raise WorkerError("over the time limit")
+            chunk = os.read(stdout.fileno(), 65536)
+            if not chunk:
+                raise OSError("end of output")
+            self._buffer += chunk
+        line, self._buffer = self._buffer.split(b"\n", 1)
+        return line
+
+    @property
+    def usable(self) -> bool:
+        """Whether it runs and has not answered too many requests."""
+        return self.process.poll() is None and self.requests < MAX_REQUESTS
+
+    def kill(self) -> None:
+        """End the process at once."""
+        self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream is not None:
+                try:
+                    stream.close()
+                except BrokenPipeError:
+                    continue
+
+
+class _Idle:
+    """The idle workers of this process; a forked child starts with none."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.workers: list[Worker] = []
+        self.owner = os.getpid()
+
+
+_idle = _Idle()
+
+
+def borrow() -> Worker:
+    """Return an idle worker, or a new one."""
+    global _idle
+    if _idle.owner != os.getpid():
+        _idle = _Idle()
+    with _idle.lock:
+        while _idle.workers:
+            worker = _idle.workers.pop()
+            if worker.usable:
+                return worker
+            worker.kill()
+    return Worker()
+
+
+def give_back(worker: Worker) -> None:
+    """Keep ``worker`` for the next caller, or end it."""
+    with _idle.lock:
+        if worker.usable and len(_idle.workers) < MAX_IDLE and _idle.owner == os.getpid():
+            _idle.workers.append(worker)
+            return
+    worker.kill()
+
+
+def ask(request: dict[str, Any], seconds: float) -> dict[str, Any]:
+    """Ask any worker, with a hard deadline.
+
+    Raises:
+        WorkerError: if it gave no answer in time.
+    """
+    worker = borrow()
+    try:
+        return worker.ask(request, seconds)
+    finally:
+        give_back(worker)
+
+
+def shut_down() -> None:
+    """End all idle workers of this process."""
+    with _idle.lock:
+        workers, _idle.workers = _idle.workers, []
+    if _idle.owner == os.getpid():
+        for worker in workers:
+            worker.kill()
+
+
+atexit.register(shut_down)
