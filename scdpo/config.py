@@ -1,0 +1,72 @@
+"""The settings of preference training: TRL's ``DPOConfig`` with the paper's values and four fields more.
+
+Every field of ``DPOConfig`` (and so of ``transformers.TrainingArguments``) is accepted as it stands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from trl import DPOConfig
+
+
+@dataclass
+class SCDPOConfig(DPOConfig):  # type: ignore[misc]  # trl has no types
+    r"""Settings of ``SCDPOTrainer``.
+
+    The defaults are the paper's for Mistral-7B: ``learning_rate`` 1e-7, ``num_train_epochs`` 2, cosine
+    schedule with a warm-up of a tenth, ``max_length`` 1024, ``beta`` 0.1. Reference log-probabilities are
+    always computed once, before training, and cached.
+
+    Attributes:
+        format: how solutions are written for the model: ``mathcoder``, ``markdown`` or ``cot``.
+        system_prompt: the system text of every prompt.
+        count_execution: count the kernel's output in the loss, as the reference implementation does.
+        share_trunk: encode the tokens that the pairs of a problem share once, instead of once a side.
+
+    Raises:
+        ValueError: for settings under which the trainer's figures would be wrong (see ``__post_init__``).
+    """
+
+    learning_rate: float = field(default=1e-7, metadata={"help": "The initial learning rate for AdamW."})
+    num_train_epochs: float = field(default=2.0, metadata={"help": "Passes over the pairs."})
+    lr_scheduler_type: str = field(default="cosine", metadata={"help": "The schedule of the learning rate."})
+    warmup_steps: float = field(
+        default=0.1, metadata={"help": "Warm-up steps; below 1, the share of all steps."}
+    )
+    precompute_ref_log_probs: bool = field(
+        default=True, metadata={"help": "Compute reference log-probabilities once. Must stay true."}
+    )
+    remove_unused_columns: bool = field(
+        default=False, metadata={"help": "Must stay false: the collator reads the pairs' own columns."}
+    )
+    format: str = field(
+        default="mathcoder",
+        metadata={"help": "How solutions are written.", "choices": ["mathcoder", "markdown", "cot"]},
+    )
+    system_prompt: str = field(default="", metadata={"help": "The system text of every prompt."})
+    count_execution: bool = field(
+        default=False, metadata={"help": "Count execution output in the loss, as the reference does."}
+    )
+    share_trunk: bool = field(
+        default=True, metadata={"help": "Encode what the pairs of a problem share only once."}
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.precompute_ref_log_probs:
+            raise ValueError(
+                "precompute_ref_log_probs must stay true: the reference is scored once and cached"
+            )
+        if self.sync_ref_model:
+            raise ValueError(
+                "sync_ref_model changes the reference during training; its cached scores would be stale"
+            )
+        if self.ld_alpha is not None:
+            raise ValueError(
+                "ld_alpha weighs tokens by their position; rewards by kind of pair would not match it"
+            )
+        if self.remove_unused_columns:
+            raise ValueError(
+                "remove_unused_columns must stay false: the collator reads the pairs' own columns"
+            )

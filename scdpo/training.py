@@ -1,0 +1,163 @@
+"""Train a model on the pairs of a run: what ``scdpo train`` does, as a function.
+
+Reads ``pairs.jsonl``, trains with ``SCDPOTrainer`` and leaves a checkpoint that transformers loads. Called
+again with the same arguments it goes on from the last checkpoint; reference log-probabilities are kept in
+the output folder and not computed twice. Works under ``accelerate launch``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from accelerate import PartialState
+from datasets import Dataset
+from transformers import AutoTokenizer, HfArgumentParser, TrainerCallback
+from transformers.trainer_utils import get_last_checkpoint
+from trl import ModelConfig, get_peft_config, get_quantization_config
+
+from scdpo.config import SCDPOConfig
+from scdpo.dataset import KINDS, NAIVE, EncodingReport, SolutionEncoder, encode_pairs
+from scdpo.records import PairRecord
+from scdpo.runs import RecordFile
+from scdpo.trainer import SCDPOTrainer
+
+Method = Literal["dpo", "scdpo"]
+KINDS_OF: dict[Method, Sequence[str]] = {"dpo": (NAIVE,), "scdpo": KINDS}
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a training run left.
+
+    Attributes:
+        model_path: the folder of the trained model and its tokenizer.
+        steps: optimizer steps in all, those before a resumption included.
+        metrics: TRL's and ours, of the last log of the run, with ``train_loss`` and ``train_runtime``.
+        history: every log entry, in order.
+        report: pairs kept by kind and dropped by reason.
+    """
+
+    model_path: Path
+    steps: int
+    metrics: dict[str, float]
+    history: list[dict[str, float]]
+    report: EncodingReport
+
+
+def train(
+    pairs: Path | str,
+    model: str,
+    output_dir: Path | str,
+    method: Method = "scdpo",
+    settings: Mapping[str, Any] | None = None,
+    callbacks: Sequence[TrainerCallback] = (),
+) -> TrainResult:
+    """Train a model on pairs by DPO (naive pairs only) or SCDPO (both kinds).
+
+    Args:
+        pairs: a ``pairs.jsonl`` file.
+        model: the model to start from, which is also the reference: a folder or a name on the hub.
+        output_dir: for the trained model, its checkpoints and the cached reference.
+        method: ``dpo`` or ``scdpo``.
+        settings: fields of ``SCDPOConfig`` and of TRL's ``ModelConfig`` (``use_peft``, ``lora_r``,
+            ``dtype``, …), as in TRL's YAML files.
+        callbacks: of ``transformers.Trainer``, for progress.
+
+    Raises:
+        ValueError: for an unknown setting or method, a model that cannot take the format, or pairs of
+            which none can be trained on.
+        scdpo.runs.RunError: if a line of the file is no pair.
+    """
+    output = Path(output_dir)
+    args, model_args = parse_settings(settings, output)
+    tokenizer = AutoTokenizer.from_pretrained(
+        model, revision=model_args.model_revision, trust_remote_code=args.trust_remote_code
+    )
+    encoded, report = read_encoded(pairs, tokenizer, args, method)
+    with PartialState().main_process_first():
+        encoded = _stored(encoded, output / "encoded")
+    trainer = SCDPOTrainer(
+        model=model,
+        args=args,
+        train_dataset=encoded,
+        processing_class=tokenizer,
+        peft_config=get_peft_config(model_args),
+        quantization_config=get_quantization_config(model_args),
+        callbacks=list(callbacks),
+    )
+    trainer.train(resume_from_checkpoint=get_last_checkpoint(output) if output.is_dir() else None)
+    trainer.save_model(str(output))
+    history = [dict(entry) for entry in trainer.state.log_history]
+    merged = {key: value for entry in history[-2:] for key, value in entry.items()}
+    return TrainResult(output, trainer.state.global_step, merged, history, report)
+
+
+def parse_settings(settings: Mapping[str, Any] | None, output: Path) -> tuple[SCDPOConfig, ModelConfig]:
+    """Return the settings as TRL's and our configuration.
+
+    Where they are silent, bf16 and gradient checkpointing are used on a GPU only, and nothing is reported
+    to a logging service.
+
+    Raises:
+        ValueError: for an unknown or malformed setting.
+    """
+    gpu = torch.cuda.is_available()
+    chosen = {"bf16": gpu, "gradient_checkpointing": gpu, "report_to": "none", **(settings or {})}
+    parser = HfArgumentParser((SCDPOConfig, ModelConfig))
+    args, model_args = parser.parse_dict({**chosen, "output_dir": str(output)})
+    loading = {
+        "revision": model_args.model_revision,
+        "dtype": model_args.dtype,
+        "attn_implementation": model_args.attn_implementation,
+    }
+    args.model_init_kwargs = {
+        **{key: value for key, value in loading.items() if value is not None},
+        **(args.model_init_kwargs or {}),
+    }
+    return args, model_args
+
+
+def read_pairs(path: Path | str) -> Iterator[dict[str, Any]]:
+    """Yield the pairs of a file as dictionaries.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        scdpo.runs.RunError: if a line is no pair.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"no pairs at {path}; `scdpo sample` and `scdpo corrupt` make them")
+    for record in RecordFile(Path(path), PairRecord):
+        yield record.model_dump()
+
+
+def read_encoded(
+    pairs: Path | str, tokenizer: Any, args: SCDPOConfig, method: Method
+) -> tuple[Dataset, EncodingReport]:
+    """Return the pairs that a method trains on as token ids, and the report of what was dropped.
+
+    Raises:
+        ValueError: if the method is unknown or no pair is left.
+    """
+    if method not in KINDS_OF:
+        raise ValueError(f"method {method!r} is not one of {', '.join(KINDS_OF)}")
+    encoder = SolutionEncoder(tokenizer, args.format, args.system_prompt, args.count_execution)
+    encoded, report = encode_pairs(read_pairs(pairs), encoder, args.max_length, KINDS_OF[method])
+    if not len(encoded):
+        raise ValueError(f"{pairs} holds no pair that {method} can train on; dropped: {dict(report.dropped)}")
+    return encoded, report
+
+
+def _stored(encoded: Dataset, folder: Path) -> Dataset:
+    """Return the data set from disk, where TRL keeps the reference scores beside it; one folder a content."""
+    content = io.BytesIO()
+    encoded.to_parquet(content)
+    place = folder / hashlib.sha256(content.getbuffer()).hexdigest()[:16]
+    if not (place / "state.json").exists():
+        encoded.save_to_disk(place)
+    return Dataset.load_from_disk(place)
