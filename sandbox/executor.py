@@ -126,20 +126,20 @@ class Executor:
         self.cell += 1
         self.collector.begin(self.cell, frame["chars"], frame["messages"])
         self.shell.failure = None
-        limit: BaseException | None = None
         try:
             try:
                 self.running = True
-                self.shell.run_cell(
+                ended = self.shell.run_cell(
                     frame["code"], store_history=frame["history"], silent=frame["silent"], cell_id=None
                 )
+                error = ended.error_before_exec or ended.error_in_exec
+                if error is not None and self.shell.failure is None:  # it could not even be shown
+                    self.shell.failure = (type(error).__name__, "")
             finally:
                 self.running = False
-        except KeyboardInterrupt as error:
+        except KeyboardInterrupt as interrupt:
             # IPython catches interrupts of the cell itself; this one came while it was finishing up.
-            limit = error
-        if limit is not None and self.shell.failure is None:
-            self.shell.failure = (type(limit).__name__, str(limit))
+            self.shell.failure = self.shell.failure or (type(interrupt).__name__, str(interrupt))
         return self._finish(frame["chars"])
 
     def _finish(self, chars: int) -> dict[str, Any]:

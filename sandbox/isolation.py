@@ -138,12 +138,12 @@ def _confine(level: Level, read: list[str], host_folder: str) -> int:
         syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
     except OSError as error:
         raise IsolationError(f"{error}: capabilities cannot be given up") from error
-    write = rootfs.HOMES if level == "strict" else host_folder
+    write = [rootfs.HOMES] if level == "strict" else [os.path.join(host_folder, n) for n in ("work", "tmp")]
     own = "/proc" if level == "strict" else f"/proc/{os.getpid()}"
     try:
         # Writing below /proc is what a forked session's id maps need; it is shown its own process there, no other.
         landlock.restrict(
-            [*read, "/dev/urandom", "/dev/random"], [write, own, "/dev/null", "/dev/zero", "/dev/full"]
+            [*read, "/dev/urandom", "/dev/random"], [*write, own, "/dev/null", "/dev/zero", "/dev/full"]
         )
     except OSError as error:
         raise IsolationError(f"{error}: {LANDLOCK_FIX}") from error

@@ -22,7 +22,7 @@ _BOOT = (
     "sys.path += [p for p in [*s['imports'], s['root']] if p not in sys.path]; "
     "from sandbox.zygote import main; main(c)"
 )
-PRELOAD = ("numpy", "sympy")
+PRELOAD = ("numpy", "numpy.random", "numpy.linalg", "sympy")
 
 
 def environment() -> dict[str, str]:

@@ -17,8 +17,10 @@ from typing import Any
 
 CELL: contextvars.ContextVar[int] = contextvars.ContextVar("sandbox_cell", default=-1)
 FLUSH_SECONDS = 0.05
-FLOOD_FACTOR = 64
-FLOOD_CHARS = 1_000_000
+# A cell is stopped once what had to be dropped exceeds this many times its limit, and this much more.
+FLOOD_FACTOR = 8
+FLOOD_CHARS = 100_000
+FIGURE_CHARS = 1_000_000
 
 _thread_start = threading.Thread.start
 
@@ -146,8 +148,8 @@ class Collector:
             size = len(value) if isinstance(value, str) else 64
             if size > self._chars_left:
                 if mime != "text/plain":
-                    # Images and HTML have their own allowance: a figure is larger than any text limit.
-                    if size <= FLOOD_CHARS:
+                    # Images and HTML have an allowance of their own: a figure is larger than any text limit.
+                    if size <= FIGURE_CHARS:
                         kept[mime] = value
                     continue
                 value = value[: self._chars_left]
@@ -159,7 +161,7 @@ class Collector:
 
     def _spend_message(self) -> bool:
         if self._messages_left <= 0:
-            self._cut(FLOOD_CHARS // 10)
+            self._cut(FLOOD_CHARS // 8)
             return False
         self._messages_left -= 1
         return True

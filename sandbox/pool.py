@@ -16,6 +16,47 @@ from .launcher import Launcher
 from .limits import IsolationError, Level, Limits, SandboxError
 
 
+class Places:
+    """Places for live sessions, given out first come first served.
+
+    Forks take theirs without waiting, since whoever holds a session while waiting for a place could wait for ever; they
+    count all the same, and hold back new leases.
+    """
+
+    def __init__(self, limit: int) -> None:
+        """Let leases bring the number of places taken up to `limit`."""
+        self.limit = limit
+        self.taken = 0
+        self._queue: deque[asyncio.Future[None]] = deque()
+
+    async def take(self) -> None:
+        """Take a place, waiting behind those who came first."""
+        if self.taken < self.limit and not self._queue:
+            self.taken += 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._queue.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.give_back()
+            raise
+
+    def take_now(self, count: int) -> None:
+        """Take `count` places at once."""
+        self.taken += count
+
+    def give_back(self) -> None:
+        """Give a place back, to whoever has waited longest."""
+        self.taken -= 1
+        while self._queue and self.taken < self.limit:
+            turn = self._queue.popleft()
+            if not turn.done():
+                self.taken += 1
+                turn.set_result(None)
+
+
 class Pool:
     """The sessions of one sandbox, on one event loop."""
 
@@ -28,7 +69,7 @@ class Pool:
         self.closed = False
         self._launcher: Launcher | None = None
         self._ready: deque[SessionCore] = deque()
-        self._slots = asyncio.Semaphore(max_sessions)
+        self._places = Places(max_sessions)
         self._opening = asyncio.Lock()
         self._filler: asyncio.Task[None] | None = None
 
@@ -62,36 +103,33 @@ class Pool:
     async def lease(self) -> SessionCore:
         """Return a session of the caller's own, waiting for a free place if need be; `dispose` gives it back."""
         launcher = await self.open()
-        await self._slots.acquire()
+        await self._places.take()
         try:
             session = self._take_ready() or await launcher.start(self.limits)
         except BaseException:
-            self._slots.release()
+            self._places.give_back()
             raise
-        session.on_close = self._slots.release
+        session.on_close = self._places.give_back
         self._refill()
         return session
 
     async def fork(self, session: SessionCore, count: int) -> list[SessionCore]:
-        """Return `count` copies of `session`, which take a place each.
+        """Return `count` copies of `session`; they are not kept waiting, but count as sessions in use.
 
         Raises:
-            ValueError: `count` is not from 1 to `max_sessions` - 1.
+            ValueError: `count` is not from 1 to `max_sessions`.
         """
-        if not 1 <= count < max(self.max_sessions, 2):
+        if not 1 <= count <= self.max_sessions:
             raise ValueError(f"cannot fork {count} sessions with max_sessions={self.max_sessions}")
-        taken = 0
+        self._places.take_now(count)
         try:
-            for _ in range(count):
-                await self._slots.acquire()
-                taken += 1
             children = await session.fork(count)
         except BaseException:
-            for _ in range(taken):
-                self._slots.release()
+            for _ in range(count):
+                self._places.give_back()
             raise
         for child in children:
-            child.on_close = self._slots.release
+            child.on_close = self._places.give_back
         return children
 
     def close(self) -> None:

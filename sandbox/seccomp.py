@@ -1,6 +1,6 @@
 """The system call filter of a session: an allow-list, compiled to BPF and installed without any library.
 
-Calls outside the list fail: no sockets, processes, signals, mounts, namespaces, tracing, keyrings, shared memory,
+Calls outside the list fail: no network, processes, signals, mounts, namespaces, tracing, keyrings, shared memory,
 io_uring or bpf. `clone` without CLONE_THREAD and `mount` may be put to a supervisor (the zygote), which is how a
 session is forked. Does not cover what the supervisor decides: see `forking`.
 """
@@ -53,6 +53,8 @@ def _one_of(
     index: int, values: tuple[int, ...], then: Instruction, otherwise: Instruction
 ) -> list[Instruction]:
     """Rule on the low half of argument `index`."""
+    if not values:
+        return [otherwise]
     tests = [(_JEQ, len(values) - i, 0, value) for i, value in enumerate(values)]
     return [_load_argument(index), *tests, otherwise, then]
 
@@ -70,7 +72,9 @@ def _rules(supervised: bool) -> dict[str, list[Instruction]]:
             ask,
         ],
         "mount": [ask],
-        "socket": [_errno(errno.EAFNOSUPPORT)],
+        # A supervised session has its own network and file tree, where a Unix socket leads nowhere. Without them
+        # it could reach the host's: Landlock does not look at connecting to a path.
+        "socket": _one_of(0, (_AF_UNIX,) if supervised else (), _ALLOW, _errno(errno.EAFNOSUPPORT)),
         "socketpair": _one_of(0, (_AF_UNIX,), _ALLOW, _errno(errno.EAFNOSUPPORT)),
         "prctl": _one_of(0, _PRCTL_ALLOWED, _ALLOW, _DENY),
         "prlimit64": _one_of(0, (0,), _ALLOW, _DENY),

@@ -219,7 +219,7 @@ class _Box:
                 namespaces are forbidden. A level that cannot be had raises IsolationError.
             allow_unsafe: must be True for level `none`, which protects nothing.
             warm: sessions kept ready (>= 0).
-            max_sessions: sessions that may be in use at once (>= 1); further callers wait their turn.
+            max_sessions: sessions in use at once (>= 1); further callers wait their turn. Forks do not wait.
 
         Raises:
             ValueError: an argument is out of range.

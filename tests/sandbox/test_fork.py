@@ -1,0 +1,178 @@
+"""Forking a session: same state, separate lives, and honesty where a true fork is not possible."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from sandbox import Limits, Sandbox, SessionClosed
+
+PREFIX = [
+    "import random, numpy as np\nrandom.random(); np.random.rand()\nfrom sympy import *\nx = symbols('x')",
+    "p = expand((x + 1)**3)\np",
+]
+
+
+def test_a_fork_has_the_state_and_diverges(box: Sandbox) -> None:
+    with box.session() as one:
+        one.run("a = [1]")
+        with one.fork() as two:
+            two.run("a.append(2)")
+            one.run("a.append(3)")
+            assert (one.run("a").output, two.run("a").output) == ("[1, 3]", "[1, 2]")
+            assert two.origin.kind == "fork"
+
+
+def test_many_forks_at_once(box: Sandbox) -> None:
+    with box.session() as one:
+        one.run("a = 5")
+        copies = one.fork(6)
+        assert [copy.run(f"a + {i}").output for i, copy in enumerate(copies)] == [
+            str(5 + i) for i in range(6)
+        ]
+        for copy in copies:
+            copy.close()
+
+
+def test_a_fork_of_a_fork_and_cell_numbers_go_on(box: Sandbox) -> None:
+    session = box.session()
+    chain = [session]
+    for depth in range(5):
+        assert f"Cell In[{depth + 1}]" in chain[-1].run("1/0").output
+        chain.append(chain[-1].fork())
+    assert chain[-1].origin.kind == "fork"
+    for link in chain:
+        link.close()
+
+
+def test_random_state_is_copied(box: Sandbox) -> None:
+    code = "import random, numpy as np\n(random.random(), np.random.rand(), np.random.randint(1000))"
+    with box.session() as one:
+        one.run(code)
+        copies = one.fork(2)
+        outputs = {copy.run(code).output for copy in copies} | {one.run(code).output}
+        assert len(outputs) == 1
+        for copy in copies:
+            copy.close()
+
+
+def test_a_fork_gives_what_a_replay_gives(box: Sandbox) -> None:
+    code = "(random.random(), np.random.rand(), factor(p), sorted({'b', 'a'}), {'b', 'a', 'c'})"
+    with box.session() as one, box.session() as again:
+        for cell in PREFIX:
+            assert one.run(cell).output == again.run(cell).output
+        with one.fork() as copy:
+            assert copy.run(code).output == again.run(code).output
+
+
+def test_files_are_copied_not_shared(box: Sandbox) -> None:
+    with box.session() as one:
+        one.run(
+            "import os\nos.makedirs('d/e')\nopen('d/e/f', 'w').write('old')\nos.symlink('d', 'link')\nos.mkfifo('pipe')"
+        )
+        with one.fork() as two:
+            two.run("open('d/e/f', 'w').write('new')\nopen('mine', 'w').close()")
+            assert (
+                two.run("print(open('link/e/f').read(), sorted(os.listdir()))").output
+                == "new ['d', 'link', 'mine', 'pipe']"
+            )
+            assert (
+                one.run("print(open('d/e/f').read(), sorted(os.listdir()))").output
+                == "old ['d', 'link', 'pipe']"
+            )
+
+
+def test_the_folder_of_a_fork_is_bounded_too(box: Sandbox) -> None:
+    with box.session() as one, one.fork() as two:
+        assert "Errno 2" in two.run("open('big', 'wb').write(bytes(2**25))").output
+
+
+def test_a_fork_outlives_its_parent(box: Sandbox) -> None:
+    one = box.session()
+    one.run("a = 7")
+    two = one.fork()
+    one.run("import os; os._exit(0)")
+    one.close()
+    assert two.run("a").output == "7"
+    two.close()
+
+
+def test_a_fork_is_as_confined_as_its_parent(box: Sandbox) -> None:
+    probe = (
+        "import os, ctypes, re\nc = ctypes.CDLL(None)\n"
+        "flags = re.findall(r'(?:CapEff|CapPrm|NoNewPrivs):\\s*(\\w+)', open('/proc/self/status').read())\n"
+        "[c.unshare(0x10000000), c.mount(b't', b'/tmp', b'tmpfs', 0, 0), c.syscall(56, 17, 0, 0, 0, 0), *flags]"
+    )
+    with box.session() as one, one.fork() as two:
+        assert two.run(probe).output == "[-1, -1, -1, '0000000000000000', '0000000000000000', '1']"
+        assert two.run("import os\nos.kill(1, 0)").status == "error"
+
+
+def test_forks_do_not_see_each_other(box: Sandbox) -> None:
+    with box.session() as one:
+        two, three = one.fork(2)
+        two.run("open('secret', 'w').write('s')")
+        code = "import os\nme = os.readlink('/proc/self')\n[p for p in os.listdir('/proc') if p.isdigit() and p != me]"
+        assert three.run(code).output == "[]"
+        two.close()
+        three.close()
+
+
+def test_a_live_thread_means_replay(box: Sandbox) -> None:
+    with box.session() as one:
+        one.run(
+            "b = 1\nimport threading, time\nthreading.Thread(target=time.sleep, args=(5,), daemon=True).start()"
+        )
+        with one.fork() as two:
+            assert two.origin.kind == "replay"
+            assert "thread" in (two.origin.reason or "")
+            assert two.origin.matches
+            assert two.run("b").output == "1"
+
+
+def test_an_open_file_means_replay(box: Sandbox) -> None:
+    with box.session() as one:
+        one.run("f = open('data', 'w')\nf.write('abc')")
+        with one.fork() as two:
+            assert two.origin.kind == "replay"
+            assert "data" in (two.origin.reason or "")
+            assert two.run("f.tell()").output == "3"
+
+
+def test_a_replay_that_differs_says_so(box: Sandbox) -> None:
+    with box.session() as one:
+        one.run("import time\nf = open('data', 'w')\ntime.time_ns()")
+        with one.fork() as two:
+            assert two.origin.matches is False
+
+
+def test_outside_strict_isolation_a_fork_is_a_replay() -> None:
+    with Sandbox(level="none", allow_unsafe=True, warm=0) as box, box.session() as one:
+        one.run("c = 3")
+        with one.fork() as two:
+            assert (two.origin.kind, two.run("c").output) == ("replay", "3")
+
+
+def test_a_lost_session_cannot_be_forked(box: Sandbox) -> None:
+    with box.session() as one:
+        one.run("import os; os._exit(1)")
+        with pytest.raises(SessionClosed):
+            one.fork()
+
+
+def test_a_fork_never_waits_but_holds_back_others(strict: None) -> None:
+    with Sandbox(Limits(), level="strict", warm=0, max_sessions=2) as box:
+        one = box.session()
+        with pytest.raises(ValueError, match="max_sessions"):
+            one.fork(3)
+        copies = one.fork(2)
+        waiting = threading.Thread(target=lambda: box.session().close())
+        waiting.start()
+        for session in (one, copies[0]):
+            waiting.join(0.2)
+            assert waiting.is_alive()
+            session.close()
+        waiting.join(20)
+        assert not waiting.is_alive()
+        copies[1].close()

@@ -1,0 +1,204 @@
+"""What a session shows for a cell, seen from outside."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from sandbox import AsyncSandbox, Block, CellResult, Limits, Sandbox, SandboxError, SessionClosed, Solution
+
+
+def run(box: Sandbox, *cells: str) -> CellResult:
+    with box.session() as session:
+        return [session.run(code) for code in cells][-1]
+
+
+def test_the_last_expression_is_shown_and_state_is_kept(box: Sandbox) -> None:
+    assert run(box, "x = 2**10", "x").output == "1024"
+
+
+def test_a_long_list_wraps_as_ipython_wraps_it(box: Sandbox) -> None:
+    assert run(box, "list(range(30))").output.startswith("[0,\n 1,\n 2,")
+
+
+def test_sympy_is_shown_as_text(box: Sandbox) -> None:
+    assert run(box, "from sympy import *\nx = symbols('x')\nsolve(x**2 - 2)").output == "[-sqrt(2), sqrt(2)]"
+
+
+def test_output_without_a_value_is_empty(box: Sandbox) -> None:
+    assert run(box, "x = 1").output == ""
+    assert run(box, "None").output == ""
+    assert run(box, "1;").output == ""
+
+
+def test_streams_and_value_come_in_order(box: Sandbox) -> None:
+    result = run(box, "import sys\nprint('a')\nprint('b', file=sys.stderr)\nprint('c', end='')\n5")
+    assert result.output == "a\nb\nc\n5"
+    assert (result.stdout, result.stderr) == ("a\nc", "b\n")
+
+
+def test_a_traceback_names_the_cell_and_line(box: Sandbox) -> None:
+    result = run(box, "pass", "y = 1\ny/0")
+    assert result.status == "error"
+    assert result.error == "ZeroDivisionError: division by zero"
+    assert "Cell In[2], line 2" in result.output
+    assert "----> 2 y/0" in result.output
+    assert "\x1b" not in result.output
+
+
+def test_windows_line_ends_are_fine(box: Sandbox) -> None:
+    assert run(box, "for i in range(2):\r\n    print(i)\r\n7").output == "0\n1\n7"
+
+
+def test_top_level_await_works(box: Sandbox) -> None:
+    assert run(box, "import asyncio\nawait asyncio.sleep(0, 'slept')").output == "'slept'"
+
+
+def test_displays_and_cleared_output(box: Sandbox) -> None:
+    code = "from IPython.display import display, clear_output\ndisplay(1)\nclear_output()\ndisplay(2)"
+    assert run(box, code).output == "2"
+
+
+def test_stdout_in_pieces_is_one_text(box: Sandbox) -> None:
+    assert run(box, "for i in range(500): print(i, end=',')").output == ",".join(map(str, range(500))) + ","
+
+
+def test_output_is_cut_at_the_limit(strict: None) -> None:
+    with Sandbox(Limits(output_chars=100), level="strict", warm=0) as box:
+        result = run(box, "print('x' * 150)")
+    assert (result.status, result.truncated, result.state_lost) == ("output", True, False)
+    assert result.stdout == "x" * 100
+
+
+def test_a_timed_out_cell_keeps_what_it_wrote(box: Sandbox) -> None:
+    result = run(box, "print('before')\nwhile True: pass")
+    assert result.status == "timeout"
+    assert result.output.startswith("before\n")
+    assert "TimeoutError" in result.output
+
+
+def test_a_killed_cell_keeps_what_it_wrote_early(box: Sandbox) -> None:
+    result = run(box, "import time\nprint('early')\ntime.sleep(.1)\nprint('more')\nsum(range(10**13))")
+    assert (result.status, result.state_lost) == ("timeout", True)
+    assert "early" in result.output
+
+
+def test_processor_time_is_bounded(strict: None) -> None:
+    with Sandbox(Limits(cpu_seconds=1, cell_seconds=20), level="strict", warm=0) as box:
+        result = run(box, "while True: pass")
+    assert result.status == "timeout"
+    assert "processor time" in (result.error or "")
+
+
+def test_a_lost_session_refuses_and_a_closed_one_raises(box: Sandbox) -> None:
+    session = box.session()
+    session.run("import os; os._exit(0)")
+    refused = session.run("1")
+    assert (refused.status, refused.state_lost) == ("died", True)
+    session.close()
+    session.close()
+    with pytest.raises(SessionClosed):
+        session.run("1")
+
+
+def test_a_session_sees_nothing_of_another(box: Sandbox) -> None:
+    with box.session() as one, box.session() as two:
+        one.run(
+            "import builtins, sympy, random\nbuiltins.sum = None\nsympy.simplify = None\nleak = 1\nopen('f', 'w')"
+        )
+        seen = two.run(
+            "import sympy, os\n('leak' in globals(), sum([1]), callable(sympy.simplify), os.listdir())"
+        )
+    assert seen.output == "(False, 1, True, [])"
+
+
+def test_fresh_sessions_start_with_the_same_random_state(box: Sandbox) -> None:
+    code = "import random, numpy\n(random.random(), numpy.random.rand(), hash('a'))"
+    assert run(box, code).output == run(box, code).output
+
+
+def test_the_level_stands_in_the_result(box: Sandbox) -> None:
+    assert run(box, "1").isolation == "strict"
+
+
+def test_no_isolation_must_be_asked_for(strict: None) -> None:
+    with pytest.raises(ValueError, match="allow_unsafe"):
+        Sandbox(level="none")
+    with Sandbox(level="none", allow_unsafe=True, warm=0) as box:
+        result = run(box, "40 + 2")
+    assert (result.output, result.isolation) == ("42", "none")
+
+
+def test_run_solution_gives_a_result_for_each_code_block(box: Sandbox) -> None:
+    blocks = (
+        Block("text", "first"),
+        Block("code", "a = 3"),
+        Block("execution", ""),
+        Block("code", "a + 1"),
+        Block("execution", "4"),
+    )
+    assert [r.output for r in box.run_solution(Solution(blocks))] == ["", "4"]
+
+
+def test_a_closed_sandbox_says_so(strict: None) -> None:
+    box = Sandbox(level="strict", warm=0)
+    box.close()
+    box.close()
+    with pytest.raises(SandboxError):
+        box.session()
+
+
+def test_many_threads_may_share_a_sandbox(box: Sandbox) -> None:
+    found: dict[int, str] = {}
+
+    def work(i: int) -> None:
+        found[i] = run(box, f"n = {i}", "n * n").output
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == {i: str(i * i) for i in range(12)}
+
+
+def test_the_asynchronous_twin_runs_many_at_once(strict: None) -> None:
+    async def one(box: AsyncSandbox, i: int) -> str:
+        async with box.session() as session:
+            await session.run(f"n = {i}")
+            copy = await session.fork()
+            async with copy:
+                return (await copy.run("n")).output
+
+    async def main() -> list[str]:
+        async with AsyncSandbox(level="strict", max_sessions=16) as box:
+            lone = await box.session()
+            await lone.close()
+            return await asyncio.gather(*(one(box, i) for i in range(20)))
+
+    assert asyncio.run(main()) == [str(i) for i in range(20)]
+
+
+def test_cancelling_a_run_kills_its_session(strict: None) -> None:
+    async def main() -> bool:
+        async with AsyncSandbox(level="strict", warm=0) as box:
+            session = await box.session()
+            task = asyncio.create_task(session.run("while True: pass"))
+            await asyncio.sleep(0.3)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            await asyncio.sleep(0.2)
+            return session.state_lost
+
+    assert asyncio.run(main())
+
+
+def test_import_needs_no_heavy_library() -> None:
+    code = "import sys, sandbox; print([m for m in ('torch', 'transformers', 'vllm', 'IPython', 'numpy') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
