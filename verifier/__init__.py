@@ -1,7 +1,7 @@
 r"""Say whether a final answer, or a whole solution, is right.
 
 >>> from verifier import verify
->>> verify(r"Therefore the answer is \\boxed{\\frac{1}{2}}.", "0.5").status
+>>> verify(r"Therefore the answer is \boxed{\frac{1}{2}}.", "0.5").status
 'correct'
 """
 

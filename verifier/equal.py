@@ -75,13 +75,14 @@ def _printed_float(a: Plain, b: Plain) -> bool:
     digits = [n.digits for n in (a, b) if n.digits >= 12 and n.decimals]
     if not digits:
         return False
-    return abs(a.value - b.value) * 10 ** (min(15, *digits, 15) - 1) <= max(abs(a.value), abs(b.value))
+    x, y = Fraction(a.value), Fraction(b.value)
+    return abs(x - y) * Fraction(10) ** (min(15, *digits) - 1) <= max(abs(x), abs(y))
 
 
 def _rounds(rounded: Plain, exact: Plain) -> bool:
     if rounded.decimals is None or rounded.digits < 3:
         return False
-    return abs(rounded.value - exact.value) * 2 * 10**rounded.decimals <= 1
+    return abs(Fraction(rounded.value) - exact.value) * 2 * Fraction(10) ** rounded.decimals <= 1
 
 
 # --- times of day

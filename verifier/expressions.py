@@ -1,9 +1,9 @@
-"""Decide whether two expressions are the same function: exactly where they are rational, else by sampling.
+r"""Decide whether two expressions are the same function: exactly where they are rational, else by sampling.
 
 Exact values and fingerprints (``verifier.exact``) decide first. The rest is evaluated to 40 digits and more at
 fixed pseudo-random points. At points of positive variables the principal values count; where a variable is
-negative or zero a point counts only if both sides stay real, so ``\\sqrt{x^2}`` is not ``x`` but
-``\\ln x^2`` is ``2 \\ln x``. One point of disagreement is the reason for "incorrect" and can be checked by hand.
+negative or zero a point counts only if both sides stay real, so ``\sqrt{x^2}`` is not ``x`` but
+``\ln x^2`` is ``2 \ln x``. One point of disagreement is the reason for "incorrect" and can be checked by hand.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from __future__ import annotations
 import random
 from fractions import Fraction
 
-from verifier.exact import Fingerprint, LimitError, NotRationalError, UndefinedError, exact_value
+from verifier.exact import Fingerprint, NotRationalError, UndefinedError, exact_value
 from verifier.numeric import Numeric, Value, context
 from verifier.outcome import Outcome, correct, incorrect, unverifiable
 from verifier.plain_numbers import show
 from verifier.symbolic import needs_sympy, same_symbolically
-from verifier.syntax import Big, Const, Node, Num, free_symbols, walk
+from verifier.syntax import Big, Const, LimitError, Mul, Node, Num, free_symbols, walk
 from verifier.verdict import Rounding
 
 DIGITS = 40
@@ -59,9 +59,9 @@ def infinite_sign(node: Node) -> int:
     """+1 or -1 for plus or minus infinity, else 0."""
     if node == Const("inf"):
         return 1
-    factors = getattr(node, "factors", ())
-    if len(factors) == 2 and factors[1] == Const("inf") and isinstance(factors[0], Num):
-        return -1 if factors[0].value < 0 else 1
+    match node:
+        case Mul((Num(value), Const("inf"))):
+            return -1 if value < 0 else 1
     return 0
 
 

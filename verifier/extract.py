@@ -15,6 +15,7 @@ from typing import Literal
 from sandbox.solution import Solution
 from verifier.notation import chinese_words, has_chinese
 from verifier.plain_numbers import read_number
+from verifier.prose import MATH, choice_letter, is_bare, strip_markup, unwrap
 
 Hint = Literal["any", "choice"]
 
@@ -211,22 +212,22 @@ def _from_segment(segment: str, hint: Hint) -> str | None:
         letter = choice_letter(segment)
         if letter is not None:
             return letter
-    segment = _strip_markup(segment)
+    segment = strip_markup(segment)
     first_line = segment.split("\n", 1)[0].strip()
     for candidate in (segment, first_line, _sentence(first_line)):
         if candidate and is_bare(candidate):
-            return _strip_markup(candidate)
+            return strip_markup(candidate)
     sentence = _sentence(segment if len(first_line) < 3 else first_line)
-    leading = _MATH.match(sentence)
+    leading = MATH.match(sentence)
     if leading and not re.match(r"\s*(?:=|\bis\b|\bare\b|是|为)", sentence[leading.end() :]):
-        return _unwrap(leading[0])
+        return unwrap(leading[0])
     tail = _COPULA.split(sentence)[-1].strip()
     if tail and tail != sentence and is_bare(tail):
-        return _strip_markup(tail)
-    formulas = [m[0] for m in _MATH.finditer(sentence)]
+        return strip_markup(tail)
+    formulas = [m[0] for m in MATH.finditer(sentence)]
     numbers = list(_NUMBER.finditer(tail))
-    if formulas and not (numbers and not _MATH.search(tail)):
-        return _unwrap(formulas[-1])
+    if formulas and not (numbers and not MATH.search(tail)):
+        return unwrap(formulas[-1])
     if numbers:
         return _clean_number(numbers[0][0] if len(numbers) == 1 else numbers[-1][0])
     fraction = chinese_words(sentence)
@@ -234,7 +235,7 @@ def _from_segment(segment: str, hint: Hint) -> str | None:
         return found[0]
     if len(sentence) > 80 or sentence.endswith((":", "：")):
         return None
-    return _strip_markup(sentence)
+    return strip_markup(sentence)
 
 
 _COPULA = re.compile(r"\b(?:is|are|equals|est|ist|es)\b|是|为|等于|得到|=")
@@ -246,132 +247,7 @@ def _sentence(text: str) -> str:
     return text[: match.start()].strip() if match else text.strip()
 
 
-_MATH = re.compile(
-    r"(?<!\\)\$\$(?P<a>[^$]+)\$\$|(?<!\\)\$(?P<b>(?:[^$\\]|\\.)+)\$|\\\((?P<c>.+?)\\\)|\\\[(?P<d>.+?)\\\]",
-    re.DOTALL,
-)
-_WRAPS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("__", "__"), ("`", "`"))
-
-
-def _unwrap(text: str) -> str:
-    match = _MATH.fullmatch(text.strip())
-    return next(g for g in match.groups() if g is not None).strip() if match else text.strip()
-
-
-def _strip_markup(text: str) -> str:
-    """Take off the emphasis, formula marks and full stop around an answer."""
-    while True:
-        before = text
-        text = text.strip().strip("\u200b")
-        for opening, closing in _WRAPS:
-            inner = text[len(opening) : len(text) - len(closing)]
-            if (
-                len(text) > len(opening) + len(closing)
-                and text.startswith(opening)
-                and text.endswith(closing)
-                and opening not in inner
-            ):
-                text = inner
-        text = text.removesuffix("。").removesuffix("**").removeprefix("**")
-        if text.endswith(".") and not text.endswith(("..", "\\.")):
-            text = text[:-1]
-        if text == before:
-            return text
-
-
 # --- bare answers
-
-_PROSE_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}")
-_TEXT_COMMAND = re.compile(
-    r"\\(?:text|textbf|textit|mathrm|mbox|operatorname|mathbf|begin|end)\*?\s*\{[^{}]*\}"
-)
-_KNOWN_WORDS = frozenset(
-    [
-        "and",
-        "or",
-        "sin",
-        "cos",
-        "tan",
-        "cot",
-        "sec",
-        "csc",
-        "log",
-        "exp",
-        "sqrt",
-        "arcsin",
-        "arccos",
-        "arctan",
-        "asin",
-        "acos",
-        "atan",
-        "asec",
-        "acsc",
-        "acot",
-        "sinh",
-        "cosh",
-        "tanh",
-        "asinh",
-        "acosh",
-        "atanh",
-        "max",
-        "min",
-        "gcd",
-        "lcm",
-        "mod",
-        "deg",
-        "frac",
-        "cdot",
-        "times",
-        "degrees",
-        "degree",
-        "percent",
-        "pct",
-        "yes",
-        "true",
-        "false",
-        "even",
-        "odd",
-        "none",
-        "undefined",
-        "infinity",
-        "inf",
-        "dollars",
-        "cents",
-        "meters",
-        "metres",
-        "feet",
-        "inches",
-        "hours",
-        "minutes",
-        "seconds",
-        "days",
-        "weeks",
-        "years",
-        "units",
-        "miles",
-        "pounds",
-        "grams",
-        "hours",
-    ]
-)
-
-
-def is_bare(text: str) -> bool:
-    """Whether ``text`` can be an answer by itself: a formula or a few words, not a sentence."""
-    if len(text) > 400:
-        return "\n" not in text and " " not in text[:400]
-    if has_chinese(text):
-        return _CJK_SENTENCE.search(text) is None
-    if _MATH.search(text):
-        outside = _MATH.sub(" ", text)
-        return all(
-            w.lower() in _KNOWN_WORDS for w in re.findall(r"[A-Za-z]+", _TEXT_COMMAND.sub(" ", outside))
-        )
-    words = _PROSE_WORD.findall(_TEXT_COMMAND.sub(" ", text))
-    return sum(w.lower() not in _KNOWN_WORDS for w in words) <= (1 if re.search(r"[\d$\\=]", text) else 3)
-
-
-_CJK_SENTENCE = re.compile("[，。：；]|所以|因此|因为|可以|我们|得到|题目|不是|[\u3400-\u9fff]{7}")
 
 
 def _bare(text: str) -> Extraction | None:
@@ -382,13 +258,13 @@ def _bare(text: str) -> Extraction | None:
         return Extraction(stripped.strip("$"), "bare")
     if not stripped or stripped.count("\n") > 8 or not is_bare(stripped):
         return None
-    if re.search(r"\.\s", re.sub(r"(?<=\d)\.\s+(?=\d+\.?$)", ".", _MATH.sub(" ", stripped))):
+    if re.search(r"\.\s", re.sub(r"(?<=\d)\.\s+(?=\d+\.?$)", ".", MATH.sub(" ", stripped))):
         return None
     if stripped.replace("\\$", "").count("$") % 2 or (
         "\n" in stripped and "\\" not in stripped and "$" not in stripped
     ):
         return None
-    return Extraction(_strip_markup(stripped), "bare")
+    return Extraction(strip_markup(stripped), "bare")
 
 
 # --- weak places: bold text, the last formula, the last number
@@ -407,7 +283,7 @@ def _clean_number(text: str) -> str:
 def _weak(text: str) -> Extraction | None:
     tail = text.rstrip()[-MAX_WEAK:]
     bold = [m for m in _BOLD.finditer(tail) if _NUMBER.search(m[1])]
-    formulas = list(_MATH.finditer(tail))
+    formulas = list(MATH.finditer(tail))
     numbers = list(_NUMBER.finditer(tail))
     words = chinese_words(tail[-400:]) if has_chinese(tail[-400:]) else ""
     fraction = re.search(r"\\frac\{\d+\}\{\d+\}(?!.*\d)", words, re.DOTALL) if "分之" in tail[-400:] else None
@@ -423,7 +299,7 @@ def _weak(text: str) -> Extraction | None:
             f for f in formulas if f.end() >= numbers[-1].start() and f["b"] is None and f["c"] is None
         ]
     if formulas and (last_number is None or formulas[-1].end() >= last_number.start()):
-        return Extraction(_unwrap(formulas[-1][0]), "last formula")
+        return Extraction(unwrap(formulas[-1][0]), "last formula")
     if last_number is not None:
         return Extraction(_clean_number(last_number[0]), "last number")
     return None
@@ -435,32 +311,6 @@ _WORDS = re.compile("[^\\W\\d_]{2}|[\u3400-\u9fff]")
 def _line(text: str, position: int) -> str:
     end = text.find("\n", position)
     return text[text.rfind("\n", 0, position) + 1 : end if end >= 0 else len(text)]
-
-
-# --- choices
-
-_LETTER = re.compile(
-    r"(?<![A-Za-z\\{_^])[(（]?\s*\\?(?:text|mathrm|textbf|mathbf)?\{?\(?([A-J])\)?\}?(?![A-Za-z0-9_'’^*/+=])"
-)
-_NEGATION = re.compile(
-    r"(?:\bnot|n't\s+be|\bneither|\bcannot\s+be|不是|不选|不正确|错误)\s*[(（$]?\s*$", re.IGNORECASE
-)
-_NEGATED_LIST = re.compile(
-    r"(?:\bnot|n't\s+be|\bneither|cannot\s+be|不是)[^.。]{0,12}?[A-J]\s*(?:,|or|nor|和|或)\s*$", re.IGNORECASE
-)
-
-
-def choice_letter(text: str) -> str | None:
-    """Return the one choice letter that ``text`` names; None for none, or where it hedges between several."""
-    letters: list[str] = []
-    for match in _LETTER.finditer(text[:2000]):
-        before = text[max(0, match.start() - 24) : match.start(1)]
-        if _NEGATION.search(before) or _NEGATED_LIST.search(before):
-            continue
-        if match[1] == "I" or (match[1] == "A" and re.match(r"\s+[a-z]", text[match.end() :])):
-            continue
-        letters.append(match[1])
-    return letters[0] if len(set(letters)) == 1 else None
 
 
 def _choice_in_prose(text: str) -> Extraction | None:

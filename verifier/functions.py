@@ -121,7 +121,7 @@ _ROOTS = frozenset({"sqrt", "cbrt"})
 
 
 def read_function(parser: Parser, name: str) -> Node:
-    """Read the argument of the function ``name``, its power (``\\sin^2 x``) and its base (``\\log_2 x``)."""
+    r"""Read the argument of the function ``name``, its power (``\sin^2 x``) and its base (``\log_2 x``)."""
     name = FUNCTIONS[name]
     if name in _ROOTS:
         return _root(parser, name)

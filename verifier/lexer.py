@@ -45,18 +45,22 @@ _TEXT_COMMANDS = frozenset(
 )
 _ALIASES = {
     "dfrac": "frac", "tfrac": "frac", "cfrac": "frac", "leq": "le", "leqslant": "le", "leqq": "le", "geq": "ge",
-    "geqslant": "ge", "geqq": "ge", "lt": "<", "gt": ">", "neq": "ne", "dots": "ldots", "cdots": "ldots", "dotsc": "ldots",
+    "geqslant": "ge", "geqq": "ge", "lt": "<", "gt": ">", "neq": "ne", "dots": "ldots", "cdots": "ldots",
+    "dotsc": "ldots",
     "lvert": "|", "rvert": "|", "vert": "|", "mid": "|", "lbrace": "{", "rbrace": "}", "lbrack": "[", "rbrack": "]",
     "dbinom": "binom", "tbinom": "binom", "ast": "*", "star": "*", "bullet": "cdot", "varnothing": "emptyset",
-    "empty": "emptyset", "land": "and", "wedge": "and", "lor": "or", "vee": "or", "colon": ":", "div": "/", "slash": "/",
+    "empty": "emptyset", "land": "and", "wedge": "and", "lor": "or", "vee": "or", "colon": ":", "div": "/",
+    "slash": "/",
     "lparen": "(", "rparen": ")", "bigcup": "cup", "bigcap": "cap", "backslash": "setminus", "simeq": "approx",
     "varphi": "phi", "varepsilon": "epsilon", "vartheta": "theta", "degree": "circ", "prime": "'", "arcsinh": "asinh",
     "Longrightarrow": "Rightarrow", "longrightarrow": "to", "rightarrow": "to", "implies": "Rightarrow", "hat": "vec",
-    "overrightarrow": "vec", "bar": "overline", "widehat": "vec", "tilde": "vec", "iff": "Leftrightarrow", "lg": "log10",
+    "overrightarrow": "vec", "bar": "overline", "widehat": "vec", "tilde": "vec", "iff": "Leftrightarrow",
+    "lg": "log10",
 }  # fmt: skip
 
 _TOKEN = re.compile(
-    r"(?P<space>(?:\s|~|\\[,!;:> ]|\\/)+)|(?P<num>\d+(?:\.\d+|\.(?=\\overline|\\dot))?|\.\d+)|\\(?P<cmd>[A-Za-z]+|[{}|%$#&_\\])"
+    r"(?P<space>(?:\s|~|\\[,!;:> ]|\\/)+)|(?P<num>\d+(?:\.\d+|\.(?=\\overline|\\dot))?|\.\d+)"
+    r"|\\(?P<cmd>[A-Za-z]+|[{}|%$#&_\\])"
     r"|(?P<name>[A-Za-z]+)|(?P<op>[-+*/^_=<>!%,;:(){}\[\]|.&'?@\"$#])"
 )
 _TWO = re.compile(r"<=|>=|!=|\*\*|==|<>|:=|=<|=>")

@@ -14,8 +14,8 @@ from typing import Any
 
 import mpmath
 
-from verifier.exact import LimitError, NotRationalError, UndefinedError, hashed
-from verifier.syntax import Add, Big, Call, Const, Degree, Mul, Node, Num, Percent, Pow, Sym
+from verifier.exact import NotRationalError, UndefinedError, hashed
+from verifier.syntax import Add, Big, Call, Const, Degree, LimitError, Mul, Node, Num, Percent, Pow, Sym
 
 MAX_EXPONENT = 10**7  # binary exponent of the largest value computed
 MAX_TERMS = 600

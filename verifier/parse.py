@@ -10,17 +10,13 @@ from __future__ import annotations
 from fractions import Fraction
 
 from verifier.lexer import Token, tokenize
+from verifier.numerals import decimal, read_numeral
 from verifier.syntax import (
-    INFINITY,
-    MAX_DEPTH,
     MINUS_ONE,
-    ONE,
-    Based,
     Call,
     Const,
     Degree,
     Items,
-    LimitError,
     NamedSet,
     Node,
     Num,
@@ -39,6 +35,7 @@ from verifier.syntax import (
     mul,
     negate,
 )  # fmt: skip
+from verifier.tokens import Tokens
 from verifier.words import CONSTANTS, FUNCTIONS, GREEK, SEPARATOR_WORDS, unit_of
 
 _RELATIONS = {"=": "=", "<": "<", ">": ">", "<=": "<=", ">=": ">=", "!=": "!="}
@@ -62,43 +59,8 @@ def parse(text: str) -> Node:
     return node
 
 
-class Parser:
+class Parser(Tokens):
     """One pass over the tokens; each method reads one level of the grammar and leaves the position after it."""
-
-    def __init__(self, tokens: list[Token]) -> None:
-        self.tokens = tokens
-        self.at = 0
-        self.depth = 0
-        self.bars = 0
-        self.integrals = 0
-
-    # --- tokens
-
-    def peek(self, ahead: int = 0) -> Token:
-        """Return the token ``ahead`` of the position, without moving."""
-        return self.tokens[min(self.at + ahead, len(self.tokens) - 1)]
-
-    def take(self) -> Token:
-        """Return the next token and move past it."""
-        token = self.peek()
-        self.at += 1
-        return token
-
-    def is_op(self, *signs: str) -> bool:
-        """Whether the next token is one of these signs."""
-        token = self.peek()
-        return token.kind == "op" and token.text in signs
-
-    def is_cmd(self, *names: str) -> bool:
-        """Whether the next token is one of these commands."""
-        token = self.peek()
-        return token.kind == "cmd" and token.text in names
-
-    def expect(self, sign: str) -> None:
-        """Move past ``sign``, or raise ``ParseError``."""
-        if not self.is_op(sign):
-            raise ParseError(f"expected {sign!r} at {self.peek().text!r}")
-        self.at += 1
 
     # --- lists and relations
 
@@ -289,7 +251,7 @@ class Parser:
         """A number, a name, a command with its arguments, or brackets."""
         token = self.take()
         if token.kind == "num":
-            return self._number(token)
+            return read_numeral(self, token)
         if token.kind == "name":
             return self._name(token)
         if token.kind == "cmd":
@@ -297,70 +259,6 @@ class Parser:
         if token.kind == "op" and token.text in ("(", "[", "{", "\\{", "|"):
             return self._brackets(token.text)
         raise ParseError(f"no meaning for {token.text!r} here")
-
-    def _deeper(self) -> None:
-        self.depth += 1
-        if self.depth > MAX_DEPTH:
-            raise LimitError(f"brackets are nested more than {MAX_DEPTH} deep")
-
-    def _number(self, token: Token) -> Node:
-        if self.is_op("_"):
-            self.at += 1
-            base = self.argument()
-            if (
-                isinstance(base, Num)
-                and isinstance(base.value, int)
-                and token.text.replace(".", "").isdecimal()
-            ):
-                return Based(token.text, base.value)
-            raise ParseError("a number with a subscript that is no base")
-        if (
-            token.text.endswith(".") is False
-            and self.is_cmd("overline")
-            and token.text.replace(".", "").isdecimal()
-        ):
-            return self._repeating(token.text)
-        number = decimal(token.text)
-        return self._mixed(number) if isinstance(number.value, int) else number
-
-    def _repeating(self, text: str) -> Node:
-        """``0.1\\overline{6}``: the digits under the line repeat."""
-        self.at += 1
-        repeated = self.argument_text()
-        if not repeated.isdecimal() or "." not in text + ".":
-            raise ParseError("a line over something else than decimals")
-        integer, _, places = text.partition(".")
-        cycle = Fraction(int(repeated), 10 ** len(places) * (10 ** len(repeated) - 1))
-        return Num(Fraction(int(integer + places), 10 ** len(places)) + cycle)
-
-    def _mixed(self, whole: Num) -> Node:
-        """A mixed number ``1 1/2``, ``1\\frac{1}{2}`` or ``1(1/2)`` where a proper fraction follows, else the number."""
-        start = self.at
-        bracket = self.is_op("(") and not self.peek().spaced
-        if self.is_cmd("frac"):
-            self.at += 1
-            top, bottom = self.argument(digit=True), self.argument(digit=True)
-        elif (self.peek().kind == "num" and self.peek().spaced) or bracket:
-            self.at += bracket
-            texts = [self.take() for _ in range(3)]
-            kinds = [t.kind for t in texts]
-            closes = not bracket or (self.is_op(")") and bool(self.take()))
-            if kinds != ["num", "op", "num"] or texts[1].text != "/" or not closes:
-                self.at = start
-                return whole
-            top, bottom = decimal(texts[0].text), decimal(texts[2].text)
-        else:
-            return whole
-        if (
-            isinstance(top, Num)
-            and isinstance(bottom, Num)
-            and isinstance(top.value, int)
-            and isinstance(bottom.value, int)
-        ):
-            if 0 < top.value < bottom.value:
-                return Num(whole.value + Fraction(top.value, bottom.value))
-        self.at = start
-        return whole
 
     def _name(self, token: Token) -> Node:
         word = token.text
@@ -434,20 +332,6 @@ class Parser:
             return decimal(self.take().text)
         return self.atom()
 
-    def argument_text(self) -> str:
-        """The letters of an argument, as they are written."""
-        if not self.is_op("{"):
-            return self.take().text
-        self.at += 1
-        parts: list[str] = []
-        while not self.is_op("}"):
-            token = self.take()
-            if token.kind == "end":
-                raise ParseError("a brace is not closed")
-            parts.append(("\\" if token.kind == "cmd" else "") + token.text)
-        self.at += 1
-        return "".join(parts)
-
     def _brackets(self, opening: str) -> Node:
         self._deeper()
         bars, self.bars = self.bars, int(opening == "|")
@@ -494,22 +378,6 @@ def _bracketed(opening: str, closing: str, inside: Node | None) -> Node:
     return Seq(opening, closing, items)
 
 
-def decimal(text: str) -> Num:
-    """Return the exact number that ``text`` writes in digits.
-
-    Raises:
-        LimitError: if it has more than 4,000 digits.
-    """
-    if len(text) > 4_000:
-        raise LimitError("a number of more than 4,000 digits")
-    if text.isdecimal():
-        return Num(int(text))
-    places = len(text) - text.index(".") - 1
-    digits = text.replace(".", "")
-    value = Fraction(int(digits), 10**places)
-    return Num(value if value.denominator > 1 else value.numerator, len(digits.lstrip("0")), places)
-
-
 _NO_FACTOR = frozenset(
     {
         "cup",
@@ -542,4 +410,3 @@ _NO_FACTOR = frozenset(
     }
     | set(_RELATION_COMMANDS)
 )
-__all__ = ["INFINITY", "ONE", "Parser", "decimal", "divide", "parse"]

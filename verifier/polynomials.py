@@ -11,9 +11,22 @@ from fractions import Fraction
 from itertools import product
 from typing import Any
 
-from verifier.exact import PRIME, Fingerprint, LimitError, NotRationalError, UndefinedError, exact_value
+from verifier.exact import PRIME, Fingerprint, NotRationalError, UndefinedError, exact_value
 from verifier.numeric import Numeric, Value, context
-from verifier.syntax import Add, Call, Mul, Node, Num, Percent, Pow, free_symbols, negate
+from verifier.syntax import (
+    Add,
+    Call,
+    LimitError,
+    Mul,
+    Node,
+    Num,
+    Percent,
+    Pow,
+    Sym,
+    free_symbols,
+    negate,
+    walk,
+)
 
 MAX_DEGREE = 120
 MAX_ABSOLUTES = 3
@@ -58,15 +71,9 @@ def rational_function(node: Node, name: str, constant: Callable[[Node], Any]) ->
             for _ in range(power):
                 t, b = times(t, top), times(b, bottom)
             return t, b
-    if node == _symbol(name):
+    if node == Sym(name):
         return [constant(Num(0)), constant(Num(1))], one
     raise NotRationalError
-
-
-def _symbol(name: str) -> Node:
-    from verifier.syntax import Sym
-
-    return Sym(name)
 
 
 def _integer(node: Node) -> int:
@@ -159,7 +166,9 @@ def critical_points(node: Node, name: str, digits: int) -> list[Value]:
 
 
 def _without_absolutes(node: Node) -> list[Node]:
-    absolutes = [n for n in _all(node) if isinstance(n, Call) and n.name == "abs" and free_symbols(n)]
+    absolutes = [
+        n for n in dict.fromkeys(walk(node)) if isinstance(n, Call) and n.name == "abs" and free_symbols(n)
+    ]
     if len(absolutes) > MAX_ABSOLUTES:
         raise LimitError("too many absolute values")
     variants = []
@@ -171,12 +180,6 @@ def _without_absolutes(node: Node) -> list[Node]:
         variants.append(variant)
     variants.extend(a.args[0] for a in absolutes)
     return variants
-
-
-def _all(node: Node) -> list[Node]:
-    from verifier.syntax import walk
-
-    return list(dict.fromkeys(walk(node)))
 
 
 def _replaced(node: Node, old: Node, new: Node) -> Node:

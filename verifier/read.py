@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from verifier.extract import _strip_markup
 from verifier.lexer import join_groups
 from verifier.matrices import simplified
 from verifier.notation import chinese_words, has_chinese, plain
 from verifier.parse import parse
+from verifier.prose import strip_markup
 from verifier.syntax import Node, Num, ParseError, Quantity, Seq, Text
 from verifier.words import AGREEING, NUMBER_WORDS, unit_of
 
@@ -60,7 +60,7 @@ def tidy(answer: str) -> str:
     text = plain(text)
     if has_chinese(text):
         text = chinese_words(text)
-    text = _strip_markup(text)
+    text = strip_markup(text)
     if "\\\\" in text and "\\begin" not in text:
         text = re.sub(r"\\\\(?=[A-Za-z(){}])", r"\\", text)
     text = re.sub(r"(?<=\d)\.\s+(?=\d+\s*\.?$)", ".", text)

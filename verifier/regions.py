@@ -6,16 +6,18 @@ agree at all of these points and between them, which needs no simplification and
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from verifier.exact import LimitError, NotRationalError, UndefinedError
+from verifier.exact import NotRationalError, UndefinedError
 from verifier.expressions import infinite_sign
 from verifier.numeric import Numeric, Value, context
 from verifier.outcome import Outcome, correct, incorrect
 from verifier.polynomials import critical_points
 from verifier.syntax import (
     Items,
+    LimitError,
     NamedSet,
     Node,
     Rel,
@@ -85,7 +87,7 @@ def _test_points(points: tuple[Value, ...]) -> list[Value]:
             ordered.append(point)
     if not ordered:
         return [ctx.mpf(0)]
-    between = [(p + q) / 2 for p, q in zip(ordered, ordered[1:], strict=False)]
+    between = [(p + q) / 2 for p, q in itertools.pairwise(ordered)]
     return [ordered[0] - 1, ordered[0] - 1000, *ordered, *between, ordered[-1] + 1, ordered[-1] + 1000]
 
 

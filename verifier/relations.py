@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from fractions import Fraction
 
-from verifier.exact import Fingerprint, LimitError, NotRationalError, UndefinedError, exact_value
+from verifier.exact import Fingerprint, NotRationalError, UndefinedError, exact_value
 from verifier.expressions import same_expression, sample_points
 from verifier.numeric import Numeric, Value, context
 from verifier.outcome import Outcome, correct, incorrect, unverifiable
@@ -19,6 +19,7 @@ from verifier.regions import ORDERS, holds
 from verifier.syntax import (
     Call,
     Const,
+    LimitError,
     Mul,
     Node,
     Num,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from verifier.exact import LimitError, NotRationalError, UndefinedError
+from verifier.exact import NotRationalError, UndefinedError
 from verifier.expressions import same_expression
+from verifier.numerals import decimal
 from verifier.outcome import Outcome, best, correct, incorrect, unverifiable
-from verifier.parse import decimal
 from verifier.regions import region_of, same_region
 from verifier.relations import is_inequality, labelled, same_equation, same_inequality, without_label
 from verifier.syntax import (
@@ -16,6 +16,7 @@ from verifier.syntax import (
     Call,
     Degree,
     Items,
+    LimitError,
     Matrix,
     Mul,
     NamedSet,
@@ -188,9 +189,9 @@ def _two_relations(a: Rel, b: Rel, rounding: Rounding) -> Outcome:
             if is_inequality(a) and is_inequality(b)
             else incorrect("relations of different kinds")
         )
-    named = labelled(a), labelled(b)
-    if named[0] and named[1]:
-        (label, x), (other_label, y) = named
+    first, second = labelled(a), labelled(b)
+    if first and second:
+        (label, x), (other_label, y) = first, second
         if label == other_label or (_is_dependent(label) and _is_dependent(other_label)):
             outcome = _same(expanded(x), expanded(y), rounding)
             if outcome.correct or not (free_symbols(x) | free_symbols(y)):
@@ -355,8 +356,8 @@ def _ratios(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
     if isinstance(a, Ratio) and isinstance(b, Ratio):
         if len(a.parts) != len(b.parts):
             return incorrect("ratios of different lengths")
-        quotients = ([divide(p, n.parts[0]) for p in n.parts[1:]] for n in (a, b))
-        return _paired(*(tuple(q) for q in quotients), rounding)
+        left, right = (tuple(divide(p, n.parts[0]) for p in n.parts[1:]) for n in (a, b))
+        return _paired(left, right, rounding)
     if isinstance(a, Ratio) or isinstance(b, Ratio):
         ratio, other = (a, b) if isinstance(a, Ratio) else (b, a)
         assert isinstance(ratio, Ratio)

@@ -75,7 +75,8 @@ def repr_of(node: Node) -> list[Any]:
 
 _SYMPY_NAMES = {
     "sin": "sin", "cos": "cos", "tan": "tan", "cot": "cot", "sec": "sec", "csc": "csc", "asin": "asin", "acos": "acos",
-    "atan": "atan", "sinh": "sinh", "cosh": "cosh", "tanh": "tanh", "asinh": "asinh", "acosh": "acosh", "atanh": "atanh",
+    "atan": "atan", "sinh": "sinh", "cosh": "cosh", "tanh": "tanh", "asinh": "asinh", "acosh": "acosh",
+    "atanh": "atanh",
     "ln": "log", "log": "log", "abs": "Abs", "factorial": "factorial", "binom": "binomial", "floor": "floor",
     "ceil": "ceiling", "max": "Max", "min": "Min",
 }  # fmt: skip

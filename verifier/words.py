@@ -14,7 +14,8 @@ FUNCTIONS = {
     "sinh": "sinh", "cosh": "cosh", "tanh": "tanh", "coth": "coth", "sech": "sech", "csch": "csch", "asinh": "asinh",
     "acosh": "acosh", "atanh": "atanh", "arsinh": "asinh", "arcosh": "acosh", "artanh": "atanh", "arccosh": "acosh",
     "arctanh": "atanh", "ln": "ln", "log": "log", "log10": "log10", "exp": "exp", "sqrt": "sqrt", "abs": "abs",
-    "max": "max", "min": "min", "gcd": "gcd", "lcm": "lcm", "floor": "floor", "ceil": "ceil", "det": "det", "sgn": "sgn",
+    "max": "max", "min": "min", "gcd": "gcd", "lcm": "lcm", "floor": "floor", "ceil": "ceil", "det": "det",
+    "sgn": "sgn",
     "sign": "sgn", "Re": "re", "Im": "im", "arg": "arg", "deg": "deg", "dim": "dim", "Log": "ln", "Arg": "arg",
     "cbrt": "cbrt", "binomial": "binom", "factorial": "factorial", "mod": "mod",
 }  # fmt: skip
@@ -69,8 +70,10 @@ SEPARATOR_WORDS |= {"and/or": "or", "以及": "and", "but": "and"}
 AGREEING = {
     "yes": "yes", "true": "yes", "correct": "yes", "对": "yes", "是": "yes", "正确": "yes", "√": "yes", "no": "no",
     "false": "no", "incorrect": "no", "错": "no", "不是": "no", "错误": "no", "否": "no", "none": "no solution",
-    "no solutions": "no solution", "no real solution": "no solution", "no real solutions": "no solution", "无解": "no solution",
-    "does not exist": "undefined", "dne": "undefined", "not defined": "undefined", "undefined": "undefined", "不存在": "undefined",
+    "no solutions": "no solution", "no real solution": "no solution", "no real solutions": "no solution",
+    "无解": "no solution",
+    "does not exist": "undefined", "dne": "undefined", "not defined": "undefined", "undefined": "undefined",
+    "不存在": "undefined",
     "all real numbers": "reals", "all reals": "reals", "全体实数": "reals", "任意实数": "reals", "infinity": "infinity",
     "infinitely many": "infinity", "infinite": "infinity", "无穷大": "infinity", "不能确定": "cannot be determined",
     "无法确定": "cannot be determined",

@@ -20,6 +20,11 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     return {"status": outcome.status, "reason": outcome.reason}
 
 
+_FAILURES = (
+    ValueError, TypeError, ArithmeticError, LookupError, AttributeError, NotImplementedError, RecursionError
+)  # fmt: skip
+
+
 def main() -> None:
     """Serve requests, one JSON object a line."""
     limit = int(sys.argv[1]) * 1024 * 1024

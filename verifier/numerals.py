@@ -1,0 +1,86 @@
+r"""Read numerals: decimals, digits in another base, repeating decimals, mixed numbers."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from verifier.lexer import Token
+from verifier.syntax import Based, LimitError, Node, Num, ParseError
+
+if TYPE_CHECKING:
+    from verifier.parse import Parser
+
+
+def read_numeral(parser: Parser, token: Token) -> Node:
+    """Return the number that starts with ``token``, which the parser has just taken."""
+    if parser.is_op("_"):
+        parser.at += 1
+        base = parser.argument()
+        if isinstance(base, Num) and isinstance(base.value, int) and token.text.replace(".", "").isdecimal():
+            return Based(token.text, base.value)
+        raise ParseError("a number with a subscript that is no base")
+    if (
+        token.text.endswith(".") is False
+        and parser.is_cmd("overline")
+        and token.text.replace(".", "").isdecimal()
+    ):
+        return _repeating(parser, token.text)
+    number = decimal(token.text)
+    return _mixed(parser, number) if isinstance(number.value, int) else number
+
+
+def _repeating(parser: Parser, text: str) -> Node:
+    r"""``0.1\overline{6}``: the digits under the line repeat."""
+    parser.at += 1
+    repeated = parser.argument_text()
+    if not repeated.isdecimal() or "." not in text + ".":
+        raise ParseError("a line over something else than decimals")
+    integer, _, places = text.partition(".")
+    cycle = Fraction(int(repeated), 10 ** len(places) * (10 ** len(repeated) - 1))
+    return Num(Fraction(int(integer + places), 10 ** len(places)) + cycle)
+
+
+def _mixed(parser: Parser, whole: Num) -> Node:
+    r"""``1 1/2``, ``1\frac{1}{2}`` or ``1(1/2)`` where a proper fraction follows, else the number."""
+    start = parser.at
+    bracket = parser.is_op("(") and not parser.peek().spaced
+    if parser.is_cmd("frac"):
+        parser.at += 1
+        top, bottom = parser.argument(digit=True), parser.argument(digit=True)
+    elif (parser.peek().kind == "num" and parser.peek().spaced) or bracket:
+        parser.at += bracket
+        texts = [parser.take() for _ in range(3)]
+        kinds = [t.kind for t in texts]
+        closes = not bracket or (parser.is_op(")") and bool(parser.take()))
+        if kinds != ["num", "op", "num"] or texts[1].text != "/" or not closes:
+            parser.at = start
+            return whole
+        top, bottom = decimal(texts[0].text), decimal(texts[2].text)
+    else:
+        return whole
+    if (
+        isinstance(top, Num)
+        and isinstance(bottom, Num)
+        and isinstance(top.value, int)
+        and isinstance(bottom.value, int)
+    ) and 0 < top.value < bottom.value:
+        return Num(whole.value + Fraction(top.value, bottom.value))
+    parser.at = start
+    return whole
+
+
+def decimal(text: str) -> Num:
+    """Return the exact number that ``text`` writes in digits.
+
+    Raises:
+        LimitError: if it has more than 4,000 digits.
+    """
+    if len(text) > 4_000:
+        raise LimitError("a number of more than 4,000 digits")
+    if text.isdecimal():
+        return Num(int(text))
+    places = len(text) - text.index(".") - 1
+    digits = text.replace(".", "")
+    value = Fraction(int(digits), 10**places)
+    return Num(value if value.denominator > 1 else value.numerator, len(digits.lstrip("0")), places)
