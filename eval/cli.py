@@ -2,6 +2,37 @@
 
 from __future__ import annotations
 
-from scdpo.cli import app, data
+from pathlib import Path
+from typing import Annotated
 
-__all__ = ["app", "data"]
+import typer
+
+from scdpo.cli import app, data, tools
+from scdpo.cli.console import console, told
+
+__all__ = ["app", "data", "tools"]
+
+
+@app.command()
+def quickstart(
+    run: Annotated[Path, typer.Argument(help="The run folder; made if it is not there.")] = Path(
+        "runs/quickstart"
+    ),
+    problems: Annotated[int, typer.Option(min=10, help="Problems sampled for pairs.")] = 240,
+    tests: Annotated[int, typer.Option(min=10, help="Held-out problems for evaluation.")] = 400,
+    seed: Annotated[int, typer.Option(help="Fixes every sample and training.")] = 0,
+) -> None:
+    """Do the whole job on the built-in model: sample, pair, train DPO and SCDPO, evaluate, report.
+
+    Takes some minutes on two cores and needs no network. Stop it at any moment; the same command goes on.
+
+    Example: [b]scdpo quickstart runs/quickstart[/b]
+    """
+    import transformers
+
+    from eval.quickstart import Plan, quickstart
+
+    transformers.utils.logging.disable_progress_bar()
+    with told():
+        report = quickstart(run, Plan(problems=problems, tests=tests, seed=seed), console)
+    console.print(f"Open [b]{report}[/b] in a browser: every solution, pair and figure of this run.")

@@ -1,4 +1,4 @@
-"""Hand pairs over to other trainers: TRL's ``prompt``, ``chosen`` and ``rejected`` columns as Parquet, with a data card."""
+"""Hand pairs over to other trainers: TRL's columns as Parquet, with a data card."""
 
 from __future__ import annotations
 

@@ -43,23 +43,42 @@ def read_solutions(path: Path, format: str = "mathcoder") -> Iterator[SolutionRe
 
 
 def _record(row: dict[str, Any], default_id: str, format: str) -> SolutionRecord:
-    blocks = tuple(
-        Block(b.type, normalise_newlines(b.content)) for b in (Block.from_dict(b) for b in row["blocks"])
-    )
-    gold = str(row["gold"] if "gold" in row else row["answer"])
-    verdict = verify_solution(Solution(blocks), gold)
-    return SolutionRecord(
+    blocks = [Block.from_dict(b) for b in row["blocks"]]
+    return as_record(
+        Solution(tuple(Block(b.type, normalise_newlines(b.content)) for b in blocks)),
+        question=str(row["question"]),
+        gold=str(row["gold"] if "gold" in row else row["answer"]),
         id=str(row.get("id", default_id)),
         problem_id=str(row.get("problem_id", row.get("id", default_id))),
-        question=str(row["question"]),
+        source=str(row.get("source", "unknown")),
+        format=format,
+    )
+
+
+def as_record(
+    solution: Solution,
+    question: str,
+    gold: str,
+    *,
+    id: str,
+    problem_id: str,
+    source: str = "unknown",
+    format: str = "mathcoder",
+) -> SolutionRecord:
+    """Return the record of a solution that was not sampled here, verified."""
+    verdict = verify_solution(solution, gold)
+    return SolutionRecord(
+        id=id,
+        problem_id=problem_id,
+        question=question,
         gold=gold,
-        blocks=block_records(blocks),
+        blocks=block_records(solution.blocks),
         verdict=VerdictRecord(status=verdict.status, answer=verdict.prediction, reason=verdict.reason),
         clean=verdict.clean,
-        dropped=drop_reason(blocks) or "",
+        dropped=drop_reason(solution.blocks) or "",
         sampling=SamplingRecord(
             engine="imported",
-            model=str(row.get("source", "unknown")),
+            model=source,
             format=format,
             seed=0,
             temperatures=[],

@@ -18,12 +18,13 @@ from sandbox import AsyncSandbox, Solution
 from scdpo.corrupt import acorrupt_by_mutation
 from scdpo.corrupt.temperature import Branches, BranchSettings, corrupt_by_temperature
 from scdpo.filters import near_duplicates
-from scdpo.pairs import branch_steps, naive_pairs, step_controlled_pair
+from scdpo.pairs import branch_steps, naive_pairs
 from scdpo.problems import Problem
-from scdpo.records import BranchRecord, DropRecord, OriginRecord, PairRecord, SolutionRecord
+from scdpo.records import BranchRecord, DropRecord, PairRecord, SolutionRecord
 from scdpo.runs import Run
 from scdpo.sampler import Sampler
 from scdpo.schedule import Schedule
+from scdpo.step_controlled import mutation_pairs
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -210,23 +211,7 @@ async def _mutate(chosen: SolutionRecord, box: AsyncSandbox, seed: int) -> Branc
     found = await acorrupt_by_mutation(
         chosen.solution, chosen.gold, box, question=chosen.question, seed=seed, dropped=dropped
     )
-    pairs = [
-        step_controlled_pair(
-            chosen,
-            corruption.branch_step,
-            corruption.rejected,
-            [],
-            corruption.final_answer,
-            OriginRecord(
-                chosen_id=chosen.id,
-                rejected_id=f"{chosen.id}@{corruption.branch_step}.m{seed}",
-                corruptor="mutation",
-                mutation=f"{corruption.kind}: {corruption.description}",
-                attempts=corruption.attempts,
-            ),
-        )
-        for corruption in found
-    ]
+    pairs = mutation_pairs(chosen, found, seed)
     record = BranchRecord(
         id=f"{chosen.id}@m{seed}",
         problem_id=chosen.problem_id,

@@ -86,7 +86,7 @@ def test_a_full_disk_leaves_whole_lines_and_says_what_to_do(
             raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(file, "_file", Full())
-    with pytest.raises(RunError, match="No space left on device.*Make room"):
+    with pytest.raises(RunError, match=r"No space left on device.*Make room"):
         file.append(branch(2))
     monkeypatch.setattr(file, "_file", opened)
     file.append(branch(3))
