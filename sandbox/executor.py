@@ -17,6 +17,9 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
+from IPython.core.completer import provisionalcompleter, rectify_completions
+from IPython.utils.tokenutil import token_at_cursor
+
 from . import branch, wire
 from .outputs import CELL, CellStream, Collector, OutputLimit, RawOutput
 from .shell import SessionShell, make_shell, refuse_input
@@ -94,8 +97,7 @@ class Executor:
         if op == "run":
             done = self.run(frame)
         elif op == "complete":
-            text, matches = self.shell.complete("", frame["code"], frame["cursor"])
-            done = {"text": text, "matches": [str(m) for m in matches]}
+            done = self._complete(frame["code"], frame["cursor"])
         elif op == "inspect":
             done = self._inspect(frame["code"], frame["cursor"], frame["detail"])
         elif op == "is_complete":
@@ -125,7 +127,7 @@ class Executor:
         """Run one cell and return how it ended."""
         self.cell += 1
         self.collector.begin(self.cell, frame["chars"], frame["messages"])
-        self.shell.failure = None
+        self.shell.failure = self.shell.page = None
         try:
             try:
                 self.running = True
@@ -156,11 +158,16 @@ class Executor:
             "truncated": self.collector.truncated or cut,
             "flooded": self.collector.flooded,
             "cpu": self.cpu_met,
+            "page": self.shell.page,
         }
 
-    def _inspect(self, code: str, cursor: int, detail: int) -> dict[str, Any]:
-        from IPython.utils.tokenutil import token_at_cursor
+    def _complete(self, code: str, cursor: int) -> dict[str, Any]:
+        with provisionalcompleter():
+            found = list(rectify_completions(code, self.shell.Completer.completions(code, cursor)))
+        start, end = (found[0].start, found[0].end) if found else (cursor, cursor)
+        return {"matches": [c.text for c in found], "start": start, "end": end}
 
+    def _inspect(self, code: str, cursor: int, detail: int) -> dict[str, Any]:
         name = token_at_cursor(code, cursor)
         try:
             return {"data": self.shell.object_inspect_mime(name, detail_level=detail)}

@@ -80,7 +80,7 @@ class SessionShell(InteractiveShell):
 
     collector: Collector | None = None
     failure: tuple[str, str] | None = None
-    page_text: str | None = None
+    page: dict[str, Any] | None = None
 
     def init_display_pub(self) -> None:
         """Use our publisher."""
@@ -96,6 +96,11 @@ class SessionShell(InteractiveShell):
         self.collector = collector
         self.displayhook.collector = collector
         self.display_pub.collector = collector
+
+    def init_hooks(self) -> None:
+        """Keep what `name?` pages for whoever shows it."""
+        super().init_hooks()
+        self.set_hook("show_in_pager", _keep_page, 99)
 
     def init_ipython_dir(self, ipython_dir: Any) -> None:
         """Use no configuration folder: nothing is read from or left on the host."""
@@ -139,6 +144,10 @@ class SessionShell(InteractiveShell):
     def getoutput(self, cmd: str, split: bool = True, depth: int = 0) -> Any:
         """Refuse `x = !cmd`. Raises PermissionError."""
         raise PermissionError(NO_SUBPROCESS)
+
+
+def _keep_page(shell: SessionShell, text: Any, start: int = 0, screen_lines: int = 0, pager_cmd: Any = None) -> None:
+    shell.page = jsonable(text if isinstance(text, dict) else {"text/plain": str(text)})
 
 
 def refuse_input(prompt: str = "") -> str:
