@@ -255,7 +255,8 @@ def encode_pairs(
     rows = [
         row for group in by_problem.values() for row in sorted(group, key=lambda r: KINDS.index(r["kind"]))
     ]
-    return Dataset.from_list(rows, features=ENCODED_FEATURES), report
+    columns = {name: [row[name] for row in rows] for name in ENCODED_FEATURES}
+    return Dataset.from_dict(columns, features=ENCODED_FEATURES), report
 
 
 def _retokenised(pair: Mapping[str, Any], row: Mapping[str, Any]) -> int:
