@@ -10,6 +10,7 @@ provisioner configuration (see `sandbox.provisioner`). Does not cover widgets, t
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import json
 import os
 import signal
@@ -92,10 +93,16 @@ class SandboxKernel(Kernel):  # type: ignore[misc]
         cell_id: str | None = None,
     ) -> dict[str, Any]:
         """Run a cell in the session, passing on its outputs as they come."""
+        # Outputs arrive in the context of whoever first read the session's socket, but belong to this request.
+        context = contextvars.copy_context()
+
+        def emit(event: Event) -> None:
+            context.run(self._emit, event)
+
         try:
             session = await self._session()
             result, done = await session.run(
-                code, on_event=None if silent else self._emit, silent=silent, history=store_history
+                code, on_event=None if silent else emit, silent=silent, history=store_history
             )
         except SandboxError as error:
             return self._fail(type(error).__name__, str(error), [str(error)])

@@ -8,6 +8,7 @@ import sys
 import unittest
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jupyter_kernel_test
 import nbformat
@@ -76,19 +77,23 @@ def test_nbclient_executes_a_notebook(tmp_path: Path) -> None:
 
 def test_interrupt_and_kernel_death_are_reported() -> None:
     manager, client = start_new_kernel(kernel_name=kernel.NAME)
-    try:
-        client.execute("v = 1")
-        client.get_shell_msg(timeout=30)
-        client.execute("while True: pass")
-        import time
 
-        time.sleep(1)
+    def reply(request: str) -> dict[str, Any]:
+        while True:
+            message = client.get_shell_msg(timeout=60)
+            if message["parent_header"].get("msg_id") == request:
+                return message["content"]
+
+    try:
+        assert reply(client.execute("v = 1"))["status"] == "ok"
+        loop = client.execute("print('on')\nimport time\nfor i in range(10**6): print(i, end=''); time.sleep(.01)")
+        while "on" not in client.get_iopub_msg(timeout=60)["content"].get("text", ""):
+            continue
         manager.interrupt_kernel()
-        assert client.get_shell_msg(timeout=30)["content"]["ename"] == "KeyboardInterrupt"
-        client.execute("import os; os._exit(3)", stop_on_error=False)
-        assert client.get_shell_msg(timeout=30)["content"]["ename"] == "KernelDied"
-        client.execute("v", stop_on_error=False)
-        assert client.get_shell_msg(timeout=30)["content"]["ename"] == "SessionLost"
+        assert reply(loop)["ename"] == "KeyboardInterrupt"
+        assert reply(client.execute("v"))["status"] == "ok"
+        assert reply(client.execute("import os; os._exit(3)", stop_on_error=False))["ename"] == "KernelDied"
+        assert reply(client.execute("v", stop_on_error=False))["ename"] == "SessionLost"
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
