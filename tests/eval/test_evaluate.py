@@ -9,6 +9,7 @@ from eval.evaluate import evaluate
 from eval.results import ResultError, Settings, read_result, read_results, result_name, transcripts_path
 from scdpo.problems import Problem
 from scdpo.runs import Run
+from tests.eval.fakes import FakeSample
 
 
 def run_it(folder, problems, sample, settings, model="sft", benchmark="test"):
@@ -20,8 +21,8 @@ def lines(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_greedy_accuracy_with_intervals_groups_and_cost(tmp_path, problems, greedy, fake_sample):
-    result = run_it(tmp_path, problems, fake_sample(lambda p, _: p.gold if p.level == "1" else "-1"), greedy)
+def test_greedy_accuracy_with_intervals_groups_and_cost(tmp_path, problems, greedy):
+    result = run_it(tmp_path, problems, FakeSample(lambda p, _: p.gold if p.level == "1" else "-1"), greedy)
     assert result.accuracy.value == 0.5
     assert result.accuracy.wilson.low == pytest.approx(0.2366, abs=1e-4)
     assert result.by["level"]["1"].value == 1
@@ -34,24 +35,24 @@ def test_greedy_accuracy_with_intervals_groups_and_cost(tmp_path, problems, gree
     assert result.scores["p0"] == 1
 
 
-def test_the_numbers_are_what_the_file_says(tmp_path, problems, greedy, fake_sample):
-    result = run_it(tmp_path, problems, fake_sample(lambda p, _: p.gold), greedy)
+def test_the_numbers_are_what_the_file_says(tmp_path, problems, greedy):
+    result = run_it(tmp_path, problems, FakeSample(lambda p, _: p.gold), greedy)
     assert read_result(tmp_path / "eval" / "sft.test.json") == result
     assert read_results(tmp_path) == [result]
 
 
-def test_every_transcript_is_kept(tmp_path, problems, greedy, fake_sample):
-    run_it(tmp_path, problems, fake_sample(lambda p, _: p.gold), greedy)
+def test_every_transcript_is_kept(tmp_path, problems, greedy):
+    run_it(tmp_path, problems, FakeSample(lambda p, _: p.gold), greedy)
     kept = lines(transcripts_path(tmp_path, "sft.test"))
     assert {line["problem_id"] for line in kept} == {p.id for p in problems}
     assert all(line["blocks"] and line["verdict"]["status"] == "correct" for line in kept)
 
 
-def test_samples_give_pass_and_majority(tmp_path, fake_sample):
+def test_samples_give_pass_and_majority(tmp_path):
     problem = Problem("p", "?", "4")
     answers = ["4", "1/2", "0.5", None]
     settings = Settings(engine="fake", checkpoint="m", format="cot", samples=4, temperature=0.7)
-    result = run_it(tmp_path, [problem], fake_sample(lambda _, number: answers[number]), settings)
+    result = run_it(tmp_path, [problem], FakeSample(lambda _, number: answers[number]), settings)
     assert result.name == "sft.test.t0_7-n4"
     assert result.accuracy.value == 0.25
     assert {k: e.value for k, e in result.pass_at.items()} == {1: 0.25, 2: 0.5, 4: 1}
@@ -59,79 +60,79 @@ def test_samples_give_pass_and_majority(tmp_path, fake_sample):
     assert {k: e.value for k, e in result.majority_at.items()} == {1: 0.25, 2: 0.25, 4: 0}
 
 
-def test_finished_problems_are_not_done_again(tmp_path, problems, greedy, fake_sample):
+def test_finished_problems_are_not_done_again(tmp_path, problems, greedy):
     with pytest.raises(KeyboardInterrupt):
-        run_it(tmp_path, problems, fake_sample(lambda p, _: p.gold, stop_after=4), greedy)
+        run_it(tmp_path, problems, FakeSample(lambda p, _: p.gold, stop_after=4), greedy)
     assert read_results(tmp_path) == []
-    again = fake_sample(lambda p, _: p.gold)
+    again = FakeSample(lambda p, _: p.gold)
     result = run_it(tmp_path, problems, again, greedy)
     assert again.asked == ["p4", "p5", "p6", "p7", "p8", "p9"]
     assert result.accuracy.value == 1
     assert len(lines(transcripts_path(tmp_path, "sft.test"))) == 10
 
 
-def test_a_torn_last_line_is_done_again(tmp_path, problems, greedy, fake_sample):
+def test_a_torn_last_line_is_done_again(tmp_path, problems, greedy):
     with pytest.raises(KeyboardInterrupt):
-        run_it(tmp_path, problems, fake_sample(lambda p, _: p.gold, stop_after=4), greedy)
+        run_it(tmp_path, problems, FakeSample(lambda p, _: p.gold, stop_after=4), greedy)
     path = transcripts_path(tmp_path, "sft.test")
     path.write_bytes(path.read_bytes()[:-20])
-    again = fake_sample(lambda p, _: p.gold)
+    again = FakeSample(lambda p, _: p.gold)
     run_it(tmp_path, problems, again, greedy)
     assert again.asked[0] == "p3"
     assert len(lines(path)) == 10
 
 
-def test_samples_of_an_unfinished_problem_are_not_counted_twice(tmp_path, problems, fake_sample):
+def test_samples_of_an_unfinished_problem_are_not_counted_twice(tmp_path, problems):
     settings = Settings(engine="fake", checkpoint="m", format="cot", samples=3, temperature=1.0)
     with pytest.raises(KeyboardInterrupt):
-        run_it(tmp_path, problems, fake_sample(lambda p, _: p.gold, stop_after=14), settings)
-    result = run_it(tmp_path, problems, fake_sample(lambda p, _: p.gold), settings)
+        run_it(tmp_path, problems, FakeSample(lambda p, _: p.gold, stop_after=14), settings)
+    result = run_it(tmp_path, problems, FakeSample(lambda p, _: p.gold), settings)
     assert result.verdicts == {"correct": 30}
     assert len(lines(transcripts_path(tmp_path, result.name))) == 30
 
 
-def test_seconds_of_an_interrupted_start_count(tmp_path, problems, greedy, fake_sample):
+def test_seconds_of_an_interrupted_start_count(tmp_path, problems, greedy):
     with pytest.raises(KeyboardInterrupt):
-        run_it(tmp_path, problems, fake_sample(lambda p, _: p.gold, stop_after=4), greedy)
+        run_it(tmp_path, problems, FakeSample(lambda p, _: p.gold, stop_after=4), greedy)
     path = tmp_path / "eval" / "sft.test.json"
     first = json.loads(path.read_text())
     first["cost"]["seconds"] = 1000.0
     path.write_text(json.dumps(first))
-    assert run_it(tmp_path, problems, fake_sample(lambda p, _: p.gold), greedy).cost.seconds >= 1000
+    assert run_it(tmp_path, problems, FakeSample(lambda p, _: p.gold), greedy).cost.seconds >= 1000
 
 
-def test_a_finished_evaluation_is_returned_as_it_is(tmp_path, problems, greedy, fake_sample):
-    first = run_it(tmp_path, problems, fake_sample(lambda p, _: p.gold), greedy)
-    idle = fake_sample(lambda p, _: p.gold)
+def test_a_finished_evaluation_is_returned_as_it_is(tmp_path, problems, greedy):
+    first = run_it(tmp_path, problems, FakeSample(lambda p, _: p.gold), greedy)
+    idle = FakeSample(lambda p, _: p.gold)
     assert run_it(tmp_path, problems, idle, greedy) == first
     assert idle.asked == []
 
 
-def test_more_problems_can_be_added(tmp_path, problems, greedy, fake_sample):
-    run_it(tmp_path, problems[:4], fake_sample(lambda p, _: p.gold), greedy)
-    more = fake_sample(lambda p, _: p.gold)
+def test_more_problems_can_be_added(tmp_path, problems, greedy):
+    run_it(tmp_path, problems[:4], FakeSample(lambda p, _: p.gold), greedy)
+    more = FakeSample(lambda p, _: p.gold)
     assert run_it(tmp_path, problems, more, greedy).accuracy.problems == 10
     assert len(more.asked) == 6
 
 
-def test_other_settings_under_the_same_name_are_refused(tmp_path, problems, greedy, fake_sample):
-    run_it(tmp_path, problems, fake_sample(lambda p, _: p.gold), greedy)
+def test_other_settings_under_the_same_name_are_refused(tmp_path, problems, greedy):
+    run_it(tmp_path, problems, FakeSample(lambda p, _: p.gold), greedy)
     other = greedy.model_copy(update={"checkpoint": "another"})
     with pytest.raises(ResultError, match="other settings"):
-        run_it(tmp_path, problems, fake_sample(lambda p, _: p.gold), other)
+        run_it(tmp_path, problems, FakeSample(lambda p, _: p.gold), other)
 
 
-def test_a_changed_gold_answer_is_refused(tmp_path, problems, greedy, fake_sample):
-    run_it(tmp_path, problems, fake_sample(lambda p, _: p.gold), greedy)
+def test_a_changed_gold_answer_is_refused(tmp_path, problems, greedy):
+    run_it(tmp_path, problems, FakeSample(lambda p, _: p.gold), greedy)
     changed = [Problem(p.id, p.question, "99") for p in problems]
     with pytest.raises(ResultError, match="another question or gold"):
-        run_it(tmp_path, changed, fake_sample(lambda p, _: p.gold), greedy)
+        run_it(tmp_path, changed, FakeSample(lambda p, _: p.gold), greedy)
 
 
-def test_a_sampler_that_leaves_problems_out_is_found_out(tmp_path, problems, greedy, fake_sample):
+def test_a_sampler_that_leaves_problems_out_is_found_out(tmp_path, problems, greedy):
     class Lazy:
         async def __call__(self, problems, **_):
-            async for record in fake_sample(lambda p, _: p.gold)(problems[:3], n=1, temperature=0, seed=0):
+            async for record in FakeSample(lambda p, _: p.gold)(problems[:3], n=1, temperature=0, seed=0):
                 yield record
 
     with pytest.raises(ResultError, match="7 problems"):
@@ -139,19 +140,19 @@ def test_a_sampler_that_leaves_problems_out_is_found_out(tmp_path, problems, gre
 
 
 @pytest.mark.parametrize("bad", [[], [Problem("a", "?", "1"), Problem("a", "!", "2")]])
-def test_no_problems_or_repeated_ids_are_refused(tmp_path, greedy, fake_sample, bad):
+def test_no_problems_or_repeated_ids_are_refused(tmp_path, greedy, bad):
     with pytest.raises(ResultError, match="each id once"):
-        run_it(tmp_path, bad, fake_sample(lambda p, _: p.gold), greedy)
+        run_it(tmp_path, bad, FakeSample(lambda p, _: p.gold), greedy)
 
 
-def test_progress_is_told_of_every_solution(tmp_path, problems, greedy, fake_sample):
+def test_progress_is_told_of_every_solution(tmp_path, problems, greedy):
     seen = []
     with Run(tmp_path) as run:
         asyncio.run(
             evaluate(
                 run,
                 problems,
-                fake_sample(lambda p, _: p.gold),
+                FakeSample(lambda p, _: p.gold),
                 greedy,
                 model="sft",
                 benchmark="test",

@@ -1,0 +1,124 @@
+"""``write_report``: a run folder as one HTML page that needs nothing else, no network and no server.
+
+What models and kernels wrote is hostile: in the upper part it goes through Jinja's escaping, in the records
+through JSON, gzip and base64 and then into text nodes; control characters and direction marks are shown by
+their code points; and the page's Content-Security-Policy lets only its own script run and nothing be fetched.
+Not covered: rendering of LaTeX, which is shown as it was written.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections import Counter
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from eval.report import pack, sections
+from eval.report.sections import ReportError
+from eval.results import read_results
+
+__all__ = ["ReportError", "write_report"]
+
+_UNSEEN = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
+)
+
+
+def write_report(run_dir: Path | str) -> Path:
+    """Write ``report.html`` into a run folder and return its path.
+
+    Args:
+        run_dir: the run; whichever of its files are there are shown.
+
+    Raises:
+        FileNotFoundError: if the folder is not there.
+        ReportError, ResultError, RunError: if a file of the run is not what it should be; the message names it.
+    """
+    run_dir = Path(run_dir)
+    if not run_dir.is_dir():
+        raise FileNotFoundError(f"no run folder at {run_dir}")
+    pieces = _environment().get_template("page.html.jinja").generate(_context(run_dir))
+    path = run_dir / "report.html"
+    part = path.with_name(path.name + ".part")
+    with part.open("w", encoding="utf-8", errors="replace") as file:
+        file.writelines(pieces)
+    part.replace(path)
+    return path
+
+
+def _context(run_dir: Path) -> dict[str, Any]:
+    evaluations = read_results(run_dir)
+    found = [pack.pairs(run_dir), pack.solutions(run_dir)]
+    found += [pack.transcripts(run_dir, e, f"evaluation-{i}") for i, e in enumerate(evaluations)]
+    collections = [c for c in found if c is not None]
+    config = run_dir / "config.yaml"
+    style, script = _asset("style.css"), _asset("page.js")
+    return {
+        "name": run_dir.resolve().name,
+        "config": config.read_text(encoding="utf-8", errors="replace") if config.exists() else "",
+        "overview": _overview(collections),
+        "stages": sections.stages(run_dir),
+        "accuracy": sections.accuracy(evaluations),
+        "curves": sections.curves(run_dir),
+        "heat_maps": sections.heat_maps(run_dir),
+        "collections": collections,
+        "heads": [c.head() for c in collections],
+        "style": Markup(style),
+        "script": Markup(script),
+        "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    }
+
+
+def _overview(collections: list[pack.Collection]) -> list[tuple[str, str]]:
+    """Return the facts at the top of the page, label and words."""
+    facts: list[tuple[str, str]] = []
+    for collection in collections:
+        if collection.kind == "pair":
+            facts.append(("Preference pairs", f"{collection.total:,}: {_words(collection.counts['kind'])}"))
+        elif collection.key == "solutions":
+            facts.append(
+                ("Sampled solutions", f"{collection.total:,}: {_words(collection.counts['verdict'])}")
+            )
+    solved = [c for c in collections if c.kind == "solution"]
+    for label, facet in (("Models", "model"), ("Isolation of their code", "isolation")):
+        together = sum((c.counts[facet] for c in solved), Counter[str]())
+        if together:
+            facts.append((label, _words(together)))
+    return facts
+
+
+def _words(counted: Counter[str]) -> str:
+    return ", ".join(f"{number:,} {value}" for value, number in counted.most_common())
+
+
+@cache
+def _asset(name: str) -> str:
+    return files(__name__).joinpath(name).read_text(encoding="utf-8")
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader(__name__, "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_seen,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["short"] = lambda number: f"{number:.4g}"
+    return environment
+
+
+def _seen(value: Any) -> Any:
+    """Show control characters, direction marks and lone surrogates by their code points."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return _UNSEEN.sub(lambda match: f"⟨U+{ord(match.group()):04X}⟩", value)
+    return value

@@ -1,0 +1,318 @@
+"use strict";
+// Browses the records. Text from models only ever becomes text nodes, through `text` below.
+(() => {
+  const PAGE_ROWS = 50; // records listed at once, however many there are
+  const CHUNKS_KEPT = 6; // opened chunks held in memory
+  const HIGHLIGHTED = 20000; // characters of code; longer code is shown plain
+  const heads = JSON.parse(document.getElementById("heads").textContent);
+  if (!heads.length) return;
+  const byId = (id) => document.getElementById(id);
+  const state = { head: null, index: null, facets: {}, matches: [], page: 0, row: -1, query: "" };
+  const indices = new Map();
+  const chunks = new Map();
+
+  // ---- building elements
+
+  // Control characters, direction marks and lone surrogates are shown by their code points.
+  const UNSEEN = /[\p{Cc}\p{Cs}\p{Co}\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]/gu;
+  function text(parent, value) {
+    let from = 0;
+    for (const match of value.matchAll(UNSEEN)) {
+      if ("\n\t\r".includes(match[0])) continue;
+      parent.append(value.slice(from, match.index));
+      const code = "U+" + match[0].codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
+      const mark = document.createElement("span");
+      mark.className = "control";
+      mark.textContent = code;
+      parent.append(mark);
+      from = match.index + match[0].length;
+    }
+    parent.append(value.slice(from));
+    return parent;
+  }
+
+  function element(name, attributes = {}, ...children) {
+    const made = document.createElement(name);
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    for (const child of children) typeof child === "string" ? text(made, child) : made.append(child);
+    return made;
+  }
+
+  const WORDS = new Set(("False None True and as assert async await break class continue def del elif else except finally " +
+    "for from global if import in is lambda nonlocal not or pass raise return try while with yield").split(" "));
+  const TOKENS = /(#[^\n]*)|("""[\s\S]*?"""|'''[\s\S]*?'''|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')|(\b\d[\w.]*)|([A-Za-z_]\w*)/g;
+  function code(source) {
+    const made = element("pre", { class: "code", tabindex: "0", "aria-label": "Python code" });
+    if (source.length > HIGHLIGHTED) return text(made, source);
+    let from = 0;
+    for (const match of source.matchAll(TOKENS)) {
+      const kind = match[1] ? "c" : match[2] ? "s" : match[3] ? "n" : WORDS.has(match[4]) ? "k" : "";
+      if (!kind) continue;
+      text(made, source.slice(from, match.index));
+      made.append(element("span", { class: kind }, match[0]));
+      from = match.index + match[0].length;
+    }
+    return text(made, source.slice(from));
+  }
+
+  // ---- opening what is packed
+
+  async function opened(id) {
+    const packed = atob(byId(id).textContent);
+    const bytes = new Uint8Array(packed.length);
+    for (let i = 0; i < packed.length; i++) bytes[i] = packed.charCodeAt(i);
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    return new Response(stream).json();
+  }
+
+  async function indexOf(key) {
+    if (!indices.has(key)) indices.set(key, await opened(key));
+    return indices.get(key);
+  }
+
+  async function recordAt(head, index, row) {
+    let low = 0;
+    let high = index.starts.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (index.starts[middle] <= row) low = middle;
+      else high = middle - 1;
+    }
+    const id = head.key + "." + low;
+    if (!chunks.has(id)) {
+      const chunk = await opened(id);
+      if (chunks.size >= CHUNKS_KEPT) chunks.delete(chunks.keys().next().value);
+      chunks.set(id, chunk);
+    }
+    return chunks.get(id)[row - index.starts[low]];
+  }
+
+  // ---- filtering and listing
+
+  function haystacks(index) {
+    index.hay ??= index.id.map((id, i) =>
+      [id, index.problem[i], index.question[i], index.answers[i]].join("\n").toLowerCase());
+    return index.hay;
+  }
+
+  function filter() {
+    const { index, facets } = state;
+    const query = state.query.trim().toLowerCase();
+    const hay = query ? haystacks(index) : null;
+    const wanted = index.facets.filter((f) => facets[f.name] !== undefined).map((f) => [f.codes, facets[f.name]]);
+    state.matches = [];
+    for (let row = 0; row < index.id.length; row++) {
+      if (wanted.every(([codes, value]) => codes[row] === value) && (!hay || hay[row].includes(query))) {
+        state.matches.push(row);
+      }
+    }
+    state.page = 0;
+    list();
+  }
+
+  const pages = () => Math.max(1, Math.ceil(state.matches.length / PAGE_ROWS));
+
+  function list() {
+    const { index, matches, page } = state;
+    const shown = matches.slice(page * PAGE_ROWS, (page + 1) * PAGE_ROWS);
+    byId("rows").replaceChildren(...shown.map((row) => {
+      const button = element("button", { type: "button" },
+        element("span", { class: "question" }, index.question[row] || "(empty question)"),
+        element("span", { class: "answers" }, index.problem[row] + " · " + index.answers[row]));
+      if (row === state.row) button.setAttribute("aria-current", "true");
+      button.addEventListener("click", () => guarded(show(row, true)));
+      return element("li", {}, button);
+    }));
+    byId("rows").scrollTop = 0;
+    byId("count").textContent = matches.length === index.id.length
+      ? number(matches.length) + " records" : number(matches.length) + " of " + number(index.id.length) + " records match";
+    byId("page").value = page + 1;
+    byId("page").max = pages();
+    byId("pages").textContent = "of " + number(pages());
+    byId("page-back").disabled = page === 0;
+    byId("page-on").disabled = page + 1 >= pages();
+  }
+
+  const number = (n) => n.toLocaleString("en");
+
+  function turn(page) {
+    state.page = Math.min(Math.max(0, page), pages() - 1);
+    list();
+  }
+
+  function facetControls(index) {
+    byId("facets").replaceChildren(...index.facets.map((facet) => {
+      const select = element("select", {}, element("option", { value: "" }, "any"));
+      facet.values.forEach((value, i) =>
+        select.append(element("option", { value: String(i) }, value + " (" + number(facet.counts[i]) + ")")));
+      select.addEventListener("change", () => {
+        if (select.value === "") delete state.facets[facet.name];
+        else state.facets[facet.name] = Number(select.value);
+        filter();
+      });
+      return element("label", {}, facet.name[0].toUpperCase() + facet.name.slice(1) + " ", select);
+    }));
+  }
+
+  async function open(key) {
+    const head = heads.find((h) => h.key === key);
+    byId("count").textContent = "Opening the records …";
+    const index = await indexOf(key);
+    if (byId("collection").value !== key) return; // another one was chosen meanwhile
+    Object.assign(state, { head, index, facets: {}, query: "", row: -1 });
+    byId("query").value = "";
+    byId("part").hidden = head.rows === head.total;
+    byId("part").textContent = `The first ${number(head.rows)} of ${number(head.total)} records are in this page; all are in ${head.file}.`;
+    facetControls(index);
+    filter();
+    byId("record").replaceChildren(
+      element("h3", { id: "record-title", tabindex: "-1" }, "No record chosen"),
+      element("p", { class: "note" }, state.matches.length ? "Choose one from the list." : "There are none."));
+  }
+
+  // ---- one record
+
+  function steps(blocks) {
+    const found = [];
+    for (const block of blocks) {
+      const last = found[found.length - 1];
+      if (block.type === "execution" && last && last[last.length - 1].type === "code") last.push(block);
+      else found.push([block]);
+    }
+    return found;
+  }
+
+  function blockElement(block) {
+    if (block.type === "code") return code(block.content);
+    if (block.type === "text") return element("p", { class: "prose" }, block.content);
+    const said = block.content || "(no output)";
+    return element("pre", { class: "output", tabindex: "0", "aria-label": "Output" }, said);
+  }
+
+  function stepElements(blocks, first, temperatures) {
+    return steps(blocks).map((step, i) => {
+      const heat = temperatures && temperatures[i] !== undefined ? ", temperature " + Number(temperatures[i].toFixed(3)) : "";
+      const kind = step[0].type === "code" ? "code" : step[0].type === "text" ? "text" : "output";
+      return element("div", { class: "step" },
+        element("h5", {}, `Step ${first + i}, ${kind}${heat}`), ...step.map(blockElement));
+    });
+  }
+
+  function meta(entries) {
+    return element("dl", { class: "meta" }, ...entries.filter(([, value]) => value !== "" && value !== null)
+      .map(([label, value]) => element("div", {}, element("dt", {}, label), element("dd", {}, String(value)))));
+  }
+
+  const answer = (value) => (value === null ? "no answer" : value);
+
+  function pairBody(pair) {
+    const branch = steps(pair.prefix).length;
+    const heats = pair.origin.temperatures;
+    const body = [
+      meta([["problem", pair.problem_id], ["gold", pair.gold], ["kind", pair.kind.replace("_", "-")],
+        ["made by", pair.origin.corruptor], ["mutation", pair.origin.mutation], ["attempts", pair.origin.attempts],
+        ["chosen from", pair.origin.chosen_id], ["rejected from", pair.origin.rejected_id]]),
+      element("p", { class: "prose asked" }, pair.question),
+    ];
+    if (branch) {
+      body.push(element("h4", {}, "Shared prefix"), ...stepElements(pair.prefix, 0),
+        element("p", { class: "branch" }, `Branch after step ${pair.branch_step}`));
+    } else {
+      body.push(element("p", { class: "branch" }, "Two whole solutions"));
+    }
+    body.push(element("div", { class: "sides" },
+      element("section", { class: "side chosen", "aria-label": "Chosen" },
+        element("h4", {}, "✓ Chosen: " + answer(pair.chosen_answer)), ...stepElements(pair.chosen, branch)),
+      element("section", { class: "side rejected", "aria-label": "Rejected" },
+        element("h4", {}, "✗ Rejected: " + answer(pair.rejected_answer)), ...stepElements(pair.rejected, branch, heats))));
+    return body;
+  }
+
+  function solutionBody(solution) {
+    const { verdict, sampling } = solution;
+    const right = verdict.status === "correct";
+    return [
+      meta([["problem", solution.problem_id], ["gold", solution.gold], ["model", sampling.model], ["engine", sampling.engine],
+        ["format", sampling.format], ["seed", sampling.seed], ["tokens", sampling.tokens], ["ended by", sampling.finish],
+        ["isolation", solution.isolation], ["left out", solution.dropped.replaceAll("_", " ")],
+        ["clean", solution.clean ? "yes" : "no"]]),
+      element("p", { class: "prose asked" }, solution.question),
+      ...stepElements(solution.blocks, 0, sampling.temperatures),
+      element("p", { class: right ? "right" : "wrong" },
+        (right ? "✓ " : "✗ ") + verdict.status + ": " + answer(verdict.answer)),
+      element("p", { class: "note" }, verdict.reason),
+    ];
+  }
+
+  async function show(row, focus) {
+    const { head, index } = state;
+    state.row = row;
+    const record = await recordAt(head, index, row);
+    if (state.row !== row || state.head !== head) return;
+    const at = state.matches.indexOf(row);
+    const move = (label, to, name) => {
+      const button = element("button", { type: "button", class: name }, label);
+      button.disabled = to === undefined;
+      button.addEventListener("click", () => guarded(show(to, true)));
+      return button;
+    };
+    const back = element("button", { type: "button", class: "back" }, "Back to the list");
+    back.addEventListener("click", () => {
+      const current = document.querySelector("#rows [aria-current]") || byId("query");
+      current.focus();
+    });
+    byId("record").replaceChildren(
+      element("h3", { id: "record-title", tabindex: "-1" }, record.id),
+      element("div", { class: "moves" }, move("Previous", state.matches[at - 1], "previous"),
+        move("Next", at < 0 ? undefined : state.matches[at + 1], "next"), back),
+      ...(head.kind === "pair" ? pairBody(record) : solutionBody(record)));
+    const page = at < 0 ? state.page : Math.floor(at / PAGE_ROWS);
+    const scrolled = page === state.page ? byId("rows").scrollTop : 0;
+    state.page = page;
+    list();
+    byId("rows").scrollTop = scrolled;
+    if (focus) byId("record-title").focus();
+    history.replaceState(null, "", `#record=${head.key}/${row}`);
+  }
+
+  async function followAddress() {
+    const match = /^#record=([^/]+)\/(\d+)$/.exec(location.hash);
+    const head = match && heads.find((h) => h.key === match[1]);
+    const key = head ? head.key : heads[0].key;
+    byId("collection").value = key;
+    await open(key);
+    if (head && Number(match[2]) < head.rows) {
+      await show(Number(match[2]), true);
+      byId("records").scrollIntoView();
+    }
+  }
+
+  // ---- controls
+
+  let waiting = 0;
+  byId("query").addEventListener("input", () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => { state.query = byId("query").value; filter(); }, 120);
+  });
+  byId("collection").addEventListener("change", () => guarded(open(byId("collection").value)));
+  const form = document.querySelector(".filters");
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.addEventListener("reset", (event) => {
+    event.preventDefault();
+    for (const select of byId("facets").querySelectorAll("select")) select.value = "";
+    byId("query").value = "";
+    Object.assign(state, { facets: {}, query: "" });
+    filter();
+  });
+  byId("page-back").addEventListener("click", () => turn(state.page - 1));
+  byId("page-on").addEventListener("click", () => turn(state.page + 1));
+  byId("page").addEventListener("change", () => turn(Math.trunc(Number(byId("page").value)) - 1 || 0));
+
+  function guarded(work) {
+    return work.catch((error) => {
+      byId("count").textContent = typeof DecompressionStream === "undefined"
+        ? "This browser cannot open the records; a version from 2023 or later can." : "The records cannot be opened: " + error.message;
+    });
+  }
+  guarded(followAddress());
+})();

@@ -1,0 +1,260 @@
+"""What the page says above the records: overview, funnel, accuracy, training curves, credit heat-maps.
+
+Everything is read from the files of the run folder; a part whose files are not there is left out, and the page
+says which command makes them. Not covered: runs still being written (the page shows the state at one moment).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from eval.compare import Comparison, comparison, p_words, sweep_plot
+from eval.metrics import Estimate
+from eval.plot import Series, line_chart
+from eval.results import Evaluation, ResultError
+
+_CURVES = ("loss", "rewards/accuracies", "rewards/margins", "rewards/chosen", "rewards/rejected")
+_FIRST_OF_TRAINING = (*_CURVES, "eval_loss", "grad_norm", "learning_rate")
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Why something was left out, how often, and what share of the stage's input that is (0 to 1)."""
+
+    reason: str
+    count: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage of the run: what came in, what was kept, what was dropped and why."""
+
+    name: str
+    taken: int
+    kept: int
+    share: float
+    drops: tuple[Drop, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A cell of the accuracy table, in per cent; the test's words are empty for the first model."""
+
+    value: float
+    low: float
+    high: float
+    problems: int
+    test: str
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """The accuracy table and what goes under it."""
+
+    first: str
+    benchmarks: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[Score | None, ...]], ...]
+    tests: str
+    groups: tuple[tuple[str, str, tuple[tuple[str, Score], ...]], ...]
+    several: tuple[tuple[str, tuple[tuple[int, float, float], ...]], ...]
+    costs: tuple[Evaluation, ...]
+    sweep: Markup | None
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One quantity of training over the steps, one line a model, with its numbers for those who cannot see it."""
+
+    name: str
+    chart: Markup
+    rows: tuple[tuple[str, float, float, float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One token of a heat-map: its text, its credit, and its colour's side and strength (0 to 9)."""
+
+    text: str
+    credit: float
+    side: str
+    strength: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeatMap:
+    """The token credit of one solution; ``scale`` is the credit at full colour."""
+
+    title: str
+    tokens: tuple[Token, ...]
+    scale: float
+
+
+class ReportError(ValueError):
+    """A file of the run folder cannot be shown; the message names it."""
+
+
+def stages(run_dir: Path) -> list[Stage]:
+    """Read ``stages.json`` in the order in which the stages were entered.
+
+    Raises:
+        ReportError: if it is not as documented.
+    """
+    found = []
+    for name, counts in _object(run_dir / "stages.json").items():
+        try:
+            taken, kept = int(counts["in"]), int(counts["kept"])
+            whole = max(taken, kept, 1)
+            drops = tuple(
+                Drop(str(r).replace("_", " "), int(n), int(n) / whole) for r, n in counts["dropped"].items()
+            )
+            seconds = float(counts["seconds"])
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ReportError(
+                f"{run_dir / 'stages.json'}: stage {name!r} needs in, kept, dropped, seconds"
+            ) from error
+        found.append(Stage(name.replace("_", " "), taken, kept, kept / whole, drops, seconds))
+    return found
+
+
+def accuracy(evaluations: Sequence[Evaluation]) -> Accuracy | None:
+    """Arrange the evaluations of a run; None where there are none.
+
+    Raises:
+        ResultError: if one model has two results for a benchmark.
+    """
+    if not evaluations:
+        return None
+    table = comparison(evaluations)
+    rows = tuple((m, tuple(_score(table, m, b) for b in table.benchmarks)) for m in table.models)
+    groups = tuple(
+        (f"{e.model} on {e.benchmark}", field, tuple((value, _of(found, "")) for value, found in by.items()))
+        for e in evaluations
+        for field, by in e.by.items()
+    )
+    several = tuple(
+        (
+            f"{e.model} on {e.benchmark}",
+            tuple((k, 100 * e.pass_at[k].value, 100 * e.majority_at[k].value) for k in e.pass_at),
+        )
+        for e in evaluations
+        if e.pass_at
+    )
+    tests = ", ".join(sorted({c.paired.test for c in table.cells.values() if c.paired}))
+    try:
+        sweep = Markup(sweep_plot(evaluations))
+    except ResultError:  # a run without a sweep has no such plot
+        sweep = None
+    return Accuracy(
+        table.models[0], table.benchmarks, rows, tests, groups, several, tuple(evaluations), sweep
+    )
+
+
+def _score(table: Comparison, model: str, benchmark: str) -> Score | None:
+    cell = table.cells.get((model, benchmark))
+    if cell is None:
+        return None
+    test = f"{100 * cell.paired.difference:+.1f}, {p_words(cell.paired.p_value)}" if cell.paired else ""
+    return _of(cell.accuracy, test)
+
+
+def _of(found: Estimate, test: str) -> Score:
+    return Score(100 * found.value, 100 * found.wilson.low, 100 * found.wilson.high, found.problems, test)
+
+
+def curves(run_dir: Path) -> list[Curve]:
+    """Draw what the trainers logged: of each ``model/NAME``, its longest log (checkpoints have one too).
+
+    Raises:
+        ReportError: if a ``trainer_state.json`` has no log.
+    """
+    logs: dict[str, list[Mapping[str, Any]]] = {}
+    for path in sorted(run_dir.glob("model/**/trainer_state.json")):
+        name, log = path.relative_to(run_dir / "model").parts[0], _log(path)
+        if len(log) > len(logs.get(name, [])):
+            logs[name] = log
+    names = sorted(
+        {key for log in logs.values() for entry in log for key in entry if _is_curve(key)},
+        key=lambda key: (_rank(key), key),
+    )
+    drawn = []
+    for name in names:
+        lines = [Series(model, _points(log, name)) for model, log in logs.items()]
+        lines = [line for line in lines if line.points]
+        if lines:
+            chart = Markup(line_chart(lines, "training step", name, f"{name} during training"))
+            drawn.append(Curve(name, chart, tuple(_summary(line) for line in lines)))
+    return drawn
+
+
+def _log(path: Path) -> list[Mapping[str, Any]]:
+    log = _object(path).get("log_history")
+    if not isinstance(log, list) or not all(isinstance(entry, dict) for entry in log):
+        raise ReportError(f"{path}: log_history is missing")
+    return log
+
+
+def _is_curve(key: str) -> bool:
+    return key.startswith(_CURVES) or key in _FIRST_OF_TRAINING
+
+
+def _rank(key: str) -> int:
+    return next(
+        (i for i, start in enumerate(_FIRST_OF_TRAINING) if key.startswith(start)), len(_FIRST_OF_TRAINING)
+    )
+
+
+def _points(log: Iterable[Mapping[str, Any]], name: str) -> list[tuple[float, float]]:
+    found = [(entry.get("step"), entry.get(name)) for entry in log]
+    numbers = [(float(x), float(y)) for x, y in found if isinstance(x, int) and isinstance(y, int | float)]
+    return [point for point in numbers if math.isfinite(point[1])]
+
+
+def _summary(line: Series) -> tuple[str, float, float, float, float]:
+    values = [y for _, y in line.points]
+    return line.name, values[0], values[-1], min(values), max(values)
+
+
+def heat_maps(run_dir: Path) -> list[HeatMap]:
+    """Read ``credit/*.json``: objects with ``tokens`` (texts) and ``credit`` (numbers), one each; ``title`` if there.
+
+    Raises:
+        ReportError: if a file is not such an object.
+    """
+    return [_heat_map(path) for path in sorted(run_dir.glob("credit/*.json"))]
+
+
+def _heat_map(path: Path) -> HeatMap:
+    found = _object(path)
+    texts, credit = found.get("tokens"), found.get("credit")
+    if not isinstance(texts, list) or not isinstance(credit, list) or len(texts) != len(credit) or not texts:
+        raise ReportError(f"{path}: needs tokens and credit of the same length")
+    values = [float(c) if isinstance(c, int | float) and math.isfinite(c) else 0.0 for c in credit]
+    # One extreme token must not leave the others without colour.
+    sizes = sorted(map(abs, values))
+    scale = sizes[min(len(sizes) - 1, int(0.98 * len(sizes)))] or max(sizes) or 1.0
+    tokens = tuple(
+        Token(str(text), value, "plus" if value >= 0 else "minus", min(9, round(9 * abs(value) / scale)))
+        for text, value in zip(texts, values, strict=True)
+    )
+    return HeatMap(str(found.get("title") or path.stem), tokens, scale)
+
+
+def _object(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ReportError(f"{path} is no JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise ReportError(f"{path} must hold a JSON object")
+    return value
