@@ -76,6 +76,8 @@ class SCDPOTrainer(DPOTrainer):  # type: ignore[misc]  # trl has no types
         self._by_kind: dict[str, dict[str, torch.Tensor]] = defaultdict(dict)
         if args.share_trunk:
             _use_tree_attention(model, args)
+            if ref_model is not None:
+                _causal_lm(ref_model).set_attn_implementation(TREE_ATTENTION)
         super().__init__(
             model=model,
             ref_model=ref_model,
