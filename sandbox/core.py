@@ -69,7 +69,7 @@ class SessionCore:
         self.history: list[tuple[str, str]] = []
         self.state_lost = False
         self.closed = False
-        self.out_of_memory = False
+        self.ended_for: tuple[Status, str] | None = None
         self.folder: str | None = None
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.attached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -239,6 +239,11 @@ class SessionCore:
         self._stop_reading()
         self._fail("killed")
 
+    def end_for(self, status: Status, error: str) -> None:
+        """Kill the session for a limit it met outside its cell; `error` says which."""
+        self.ended_for = (status, error)
+        self.kill()
+
     def dispose(self) -> None:
         """Kill the session and let go of everything that was its."""
         if self.closed:
@@ -395,8 +400,8 @@ class SessionCore:
         )
 
     def _status(self, outcome: Outcome, done: dict[str, Any], error: str | None) -> tuple[Status, str | None]:
-        if self.out_of_memory:
-            return "memory", "MemoryError: the host is short of memory and the session was ended"
+        if self.ended_for:
+            return self.ended_for
         if outcome.timed_out:
             return "timeout", f"TimeoutError: the cell ran longer than {self.limits.cell_seconds:g} s"
         if outcome.died is not None:

@@ -56,12 +56,21 @@ def probe() -> list[Layer]:
         IsolationError: the probes could not be run at all.
     """
     if sys.platform != "linux":
-        return [Layer("linux", False, "landlock", platform.system(), "isolation needs Linux; see docs/security.md")]
+        return [
+            Layer(
+                "linux", False, "landlock", platform.system(), "isolation needs Linux; see docs/security.md"
+            )
+        ]
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     code = f"import sys; sys.path.append({root!r}); from sandbox.doctor import report; report()"
     try:
         done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, timeout=PROBE_SECONDS, check=True, cwd="/"
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            timeout=PROBE_SECONDS,
+            check=True,
+            cwd="/",
         )
     except (subprocess.SubprocessError, OSError) as error:
         raise IsolationError(f"the isolation probes could not be run: {error}") from error

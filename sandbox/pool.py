@@ -14,6 +14,7 @@ from typing import Literal
 from .core import SessionCore
 from .launcher import Launcher
 from .limits import IsolationError, Level, Limits, SandboxError
+from .watch import WATCH_SECONDS, memory_is_short, watch
 
 
 class Places:
@@ -72,6 +73,7 @@ class Pool:
         self._places = Places(max_sessions)
         self._opening = asyncio.Lock()
         self._filler: asyncio.Task[None] | None = None
+        self._watcher: asyncio.Task[None] | None = None
 
     async def open(self) -> Launcher:
         """Start the zygote, choosing the strictest level this machine has when asked to.
@@ -84,6 +86,7 @@ class Pool:
                 raise SandboxError("the sandbox is closed")
             if self._launcher is None:
                 self._launcher = await self._choose()
+                self._watcher = asyncio.get_running_loop().create_task(watch(self._launcher.sessions))
                 self._refill()
             return self._launcher
 
@@ -105,6 +108,8 @@ class Pool:
         launcher = await self.open()
         await self._places.take()
         try:
+            while self._places.taken > 1 and memory_is_short():
+                await asyncio.sleep(WATCH_SECONDS)
             session = self._take_ready() or await launcher.start(self.limits)
         except BaseException:
             self._places.give_back()
@@ -135,8 +140,9 @@ class Pool:
     def close(self) -> None:
         """Kill every session and the zygote."""
         self.closed = True
-        if self._filler is not None:
-            self._filler.cancel()
+        for task in (self._filler, self._watcher):
+            if task is not None:
+                task.cancel()
         if self._launcher is not None:
             self._launcher.close()
 

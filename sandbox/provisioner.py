@@ -20,7 +20,9 @@ from .kernel import LIMITS_VARIABLE
 class SandboxProvisioner(LocalProvisioner):  # type: ignore[misc]
     """Starts the front of a sandboxed kernel with the limits its kernelspec names."""
 
-    level = Unicode("auto", help="Isolation: strict, landlock, or the better of the two (auto).").tag(config=True)
+    level = Unicode("auto", help="Isolation: strict, landlock, or the better of the two (auto).").tag(
+        config=True
+    )
     cell_seconds = Float(None, allow_none=True, help="Seconds a cell may run.").tag(config=True)
     memory_mb = Int(None, allow_none=True, help="MiB of memory.").tag(config=True)
     disk_mb = Int(None, allow_none=True, help="MiB of files.").tag(config=True)

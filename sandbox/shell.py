@@ -146,7 +146,9 @@ class SessionShell(InteractiveShell):
         raise PermissionError(NO_SUBPROCESS)
 
 
-def _keep_page(shell: SessionShell, text: Any, start: int = 0, screen_lines: int = 0, pager_cmd: Any = None) -> None:
+def _keep_page(
+    shell: SessionShell, text: Any, start: int = 0, screen_lines: int = 0, pager_cmd: Any = None
+) -> None:
     shell.page = jsonable(text if isinstance(text, dict) else {"text/plain": str(text)})
 
 

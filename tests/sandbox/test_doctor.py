@@ -69,7 +69,9 @@ def test_without_namespaces_strict_is_refused_and_auto_falls_back(strict: None, 
     assert all("max_user_namespaces" in fix for fix in fixes)
 
 
-def test_a_session_that_cannot_isolate_itself_never_runs(strict: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_session_that_cannot_isolate_itself_never_runs(
+    strict: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # A zygote for a machine without a system call table must refuse, not run unfiltered.
     boot = launcher._BOOT.replace(
         "from sandbox.zygote", "import platform; platform.machine = lambda: 'riscv64'; from sandbox.zygote"

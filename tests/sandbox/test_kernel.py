@@ -45,13 +45,19 @@ class TestProtocol(jupyter_kernel_test.KernelTests):
     file_extension = ".py"
     code_hello_world = "print('hello, world')"
     code_stderr = "import sys; print('test', file=sys.stderr)"
-    completion_samples = [{"text": "zi", "matches": {"zip"}}, {"text": "import itert\nprin", "matches": {"print"}}]  # noqa: RUF012
+    completion_samples = [
+        {"text": "zi", "matches": {"zip"}},
+        {"text": "import itert\nprin", "matches": {"print"}},
+    ]  # noqa: RUF012
     complete_code_samples = ["1", "print('hi')", "def f(x):\n  return x*2\n\n\n"]  # noqa: RUF012
     incomplete_code_samples = ["print('''hello", "def f(x):\n  x*2"]  # noqa: RUF012
     invalid_code_samples = ["import = 7q"]  # noqa: RUF012
     code_page_something = "zip?"
     code_generate_error = "raise ValueError('no')"
-    code_execute_result = [{"code": "1+2+3", "result": "6"}, {"code": "[n*n for n in range(3)]", "result": "[0, 1, 4]"}]  # noqa: RUF012
+    code_execute_result = [
+        {"code": "1+2+3", "result": "6"},
+        {"code": "[n*n for n in range(3)]", "result": "[0, 1, 4]"},
+    ]  # noqa: RUF012
     code_display_data = [  # noqa: RUF012
         {"code": "from IPython.display import HTML, display; display(HTML('<b>t</b>'))", "mime": "text/html"},
         {"code": "from IPython.display import Math, display; display(Math('x'))", "mime": "text/latex"},
@@ -68,7 +74,9 @@ def test_nbclient_executes_a_notebook(tmp_path: Path) -> None:
             nbformat.v4.new_code_cell("import os\nos.path.exists('/etc/passwd')"),
         ]
     )
-    NotebookClient(notebook, kernel_name=kernel.NAME, timeout=60, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    NotebookClient(
+        notebook, kernel_name=kernel.NAME, timeout=60, resources={"metadata": {"path": str(tmp_path)}}
+    ).execute()
     first, second, third = notebook.cells
     assert first.outputs[0]["text"] == "made\n"
     assert second.outputs[0]["data"]["text/plain"] == "3*x**2"
@@ -86,7 +94,9 @@ def test_interrupt_and_kernel_death_are_reported() -> None:
 
     try:
         assert reply(client.execute("v = 1"))["status"] == "ok"
-        loop = client.execute("print('on')\nimport time\nfor i in range(10**6): print(i, end=''); time.sleep(.01)")
+        loop = client.execute(
+            "print('on')\nimport time\nfor i in range(10**6): print(i, end=''); time.sleep(.01)"
+        )
         while "on" not in client.get_iopub_msg(timeout=60)["content"].get("text", ""):
             continue
         manager.interrupt_kernel()
