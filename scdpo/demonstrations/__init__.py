@@ -25,7 +25,7 @@ from scdpo.demonstrations.plan import Move, write
 from scdpo.problems import GeneratedProblem, Problem
 from verifier import verify
 
-HABIT = 0.58
+HABIT = 0.6
 """How often a slip is made where the problem tempts to it: more often than not, so that greedy decoding errs."""
 LAPSE = 0.1
 """How often a slip is made elsewhere."""

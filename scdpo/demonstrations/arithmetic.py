@@ -25,12 +25,12 @@ _LEGS_BY_GROUP: Mapping[int, str] = {
     14: "woodlouse",
 }
 _LEGS = {animal: legs for legs, group in _LEGS_BY_GROUP.items() for animal in group.split(", ")}
-_MISTAKEN_LEGS = {10: 8, 14: 10, 5: 6}
+_MISTAKEN_LEGS = {10: 8}
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 def legs(question: str, metadata: Mapping[str, Any], habit: float, lapse: float) -> list[Move] | None:
-    """Count legs in two groups. Tempting: crabs and their like, taken for animals of fewer legs."""
+    """Count legs in two groups. Tempting: crabs and their like, given a spider's eight."""
     animals = list(metadata["animals"].items())
     half = (len(animals) + 1) // 2
     moves = []
@@ -46,38 +46,37 @@ def legs(question: str, metadata: Mapping[str, Any], habit: float, lapse: float)
 
 
 def chain_sum(question: str, metadata: Mapping[str, Any], habit: float, lapse: float) -> list[Move] | None:
-    """Add up in runs of two or three terms. Tempting: a minus before the last run, read as plus."""
+    """Add up in runs of two or three terms. Tempting: a minus before a last term that stands alone, read as plus."""
     first, *rest = re.findall(r"(?:[+-] )?\d+", metadata["expression"])
     moves = [Move("the first terms", "a", " ".join([first, *rest[:1]]))]
     for name, start in zip("bcd", range(1, len(rest), 2), strict=False):
         run = rest[start : start + 2]
         wrong = [f"+ {run[0][2:]}" if run[0][0] == "-" else f"- {run[0][2:]}", *run[1:]]
         before = moves[-1].name
-        last = start + 2 >= len(rest)
-        chance = habit if last and run[0][0] == "-" else lapse / 2
+        chance = habit if len(run) == 1 and run[0][0] == "-" else lapse / 2
         aim = "the terms " + " ".join(run)
         moves.append(Move(aim, name, f"{before} {' '.join(run)}", f"{before} {' '.join(wrong)}", chance))
     return moves
 
 
 def equation(question: str, metadata: Mapping[str, Any], habit: float, lapse: float) -> list[Move] | None:
-    """Solve a linear equation in two steps. Tempting: a subtracted constant, subtracted once more."""
+    """Solve a linear equation in two steps. Tempting: ``4 - 3*x = 5``, where the four is added to the five."""
     variable = metadata["variable"]
     text = metadata["equation"].replace(" ", "")
     term = rf"(?:(\d+)\*)?{variable}"
     if match := re.fullmatch(rf"(-?){term}([+-]\d+)?=(-?\d+)", text):  # 3*x - 4 = 5
         minus, factor, constant, right = match.groups()
         constant = constant or "+0"
-        moved, wrong = f"{right} {_negated(constant)}", f"{right} {_spaced(constant)}"
+        moved, wrong, tempting = f"{right} {_negated(constant)}", f"{right} {_spaced(constant)}", False
     elif match := re.fullmatch(rf"(\d+)-{term}=(-?\d+)", text):  # 4 - 3*x = 5
         constant, factor, right = match.groups()
         right = right if right[0] == "-" else f"+{right}"
         moved, wrong = f"{constant} {_negated(right)}", f"{constant} {_spaced(right)}"
-        minus, constant = "", "-"
+        minus, tempting = "", True
     else:
         return None
     return [
-        Move(f"the term with {variable}", "right", moved, wrong, habit if constant[0] == "-" else lapse),
+        Move(f"the term with {variable}", "right", moved, wrong, habit if tempting else lapse),
         Move(f"the value of {variable}", variable, f"right // {minus}{factor or 1}"),
     ]
 
@@ -91,7 +90,7 @@ def _negated(signed: str) -> str:
 
 
 def polygon(question: str, metadata: Mapping[str, Any], habit: float, lapse: float) -> list[Move] | None:
-    """Find the last angle. Tempting: six sides or more, where the last known angle is left out."""
+    """Find the last angle. Tempting: seven sides, where the last known angle is left out."""
     angles = [f"{angle:.0f}" for angle in metadata["known_angles"]]
     sides = metadata["n_sides"]
     return [
@@ -101,16 +100,17 @@ def polygon(question: str, metadata: Mapping[str, Any], habit: float, lapse: flo
             "known",
             " + ".join(angles),
             " + ".join(angles[:-1]),
-            habit if sides >= 6 else lapse,
+            habit if sides >= 7 else lapse,
         ),
         Move("the last angle", "last", "total - known"),
     ]
 
 
 def calendar(question: str, metadata: Mapping[str, Any], habit: float, lapse: float) -> list[Move] | None:
-    """Count days between two dates. Tempting: business days, where the last day is forgotten."""
+    """Count days between two dates. Tempting: business days not asked with "How many": the last day is lost."""
     start, end = (date.fromisoformat(metadata[key]) for key in ("start_date", "end_date"))
     business = metadata["task"] == "count_business_days"
+    tempting = business and not question.startswith("How many")
     asked = re.search(r"many (\w+day)s|of (\w+day) from|does (\w+day) occur", question)
     weekday = _WEEKDAYS.index(next(filter(None, asked.groups()))) if asked else None
     if not business and weekday is None:
@@ -133,7 +133,7 @@ def calendar(question: str, metadata: Mapping[str, Any], habit: float, lapse: fl
             "days",
             "(end - start).days + 1",
             "(end - start).days",
-            habit if business else lapse,
+            habit if tempting else lapse,
             setup,
             lambda names, expression: days + 1 if expression.endswith("+ 1") else days,
         ),
