@@ -90,12 +90,12 @@ EMBEDDED_FAMILIES: Mapping[str, Family] = {
         weight=40,
         templates=_GSM_TEMPLATES,
     ),
-    "leg_counting": Family(weight=20, options={"min_animals": 3, "max_animals": 6}),
+    "leg_counting": Family(weight=20, options={"min_animals": 3, "max_animals": 5}),
     "chain_sum": Family(
-        weight=12, options={"min_terms": 4, "max_terms": 6, "min_digits": 1, "max_digits": 3}
+        weight=12, options={"min_terms": 4, "max_terms": 5, "min_digits": 1, "max_digits": 2}
     ),
-    "simple_equations": Family(weight=10, options={"max_value": 60, "operators_weights": [0.5, 0.5, 0.0]}),
-    "simple_geometry": Family(weight=8, options={"min_sides": 4, "max_sides": 7}),
+    "simple_equations": Family(weight=10, options={"max_value": 40, "operators_weights": [0.5, 0.5, 0.0]}),
+    "simple_geometry": Family(weight=8, options={"min_sides": 4, "max_sides": 6}),
     "calendar_arithmetic": Family(weight=10, options={"tasks": ["count_business_days", "count_days"]}),
 }
 """The built-in mix: word problems first, with bare arithmetic beside them."""

@@ -37,15 +37,14 @@ IGNORED = -100
 class Recipe:
     """Everything that decides the model; the defaults are those of the committed one."""
 
-    problems: int = 70_000
+    problems: int = 60_000
     width: int = 128
     layers: int = 4
     heads: int = 4
     merges: int = 1200
     batch_tokens: int = 2400
     peak_rate: float = 3e-3
-    minutes: float = 27.0
-    """Training time; the learning rate follows a cosine over it."""
+    steps: int = 4000
     seed: int = 0
 
 
@@ -122,21 +121,24 @@ def build_model(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> LlamaForC
 
 def learn(
     model: LlamaForCausalLM, examples: Sequence[Example], recipe: Recipe, pad: int
-) -> tuple[int, int, list[dict[str, float]]]:
-    """Train in place; return steps, tokens seen, and the loss curve (mean loss per own token)."""
+) -> tuple[int, list[dict[str, float]]]:
+    """Train in place; return the tokens seen and the loss curve (mean loss per own token).
+
+    The learning rate rises over 100 steps and then follows a cosine down to a fiftieth.
+    """
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=recipe.peak_rate, betas=(0.9, 0.98), weight_decay=0.05
     )
     curve: list[dict[str, float]] = []
     recent: list[float] = []
-    seen = step = 0
+    seen = 0
     start = time.monotonic()
-    for ids, labels in batches(examples, recipe.batch_tokens, pad, random.Random(recipe.seed)):
-        done = (time.monotonic() - start) / 60 / recipe.minutes
-        if done >= 1:
-            break
+    stream = batches(examples, recipe.batch_tokens, pad, random.Random(recipe.seed))
+    for step, (ids, labels) in enumerate(islice(stream, recipe.steps), 1):
         rate = (
-            recipe.peak_rate * min(1.0, (step + 1) / 100) * (0.02 + 0.98 * (1 + math.cos(math.pi * done)) / 2)
+            recipe.peak_rate
+            * min(1.0, step / 100)
+            * (0.02 + 0.98 * (1 + math.cos(math.pi * step / recipe.steps)) / 2)
         )
         for group in optimizer.param_groups:
             group["lr"] = rate
@@ -150,17 +152,18 @@ def learn(
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
-        step += 1
         seen += ids.numel()
         recent.append(loss.item())
         if step % 100 == 0:
             mean = sum(recent) / len(recent)
-            curve.append({"step": step, "minutes": round(done * recipe.minutes, 2), "loss": round(mean, 4)})
+            curve.append(
+                {"step": step, "minutes": round((time.monotonic() - start) / 60, 1), "loss": round(mean, 4)}
+            )
             print(
                 f"step {step}  loss {mean:.4f}  {seen / (time.monotonic() - start):.0f} tokens/s", flush=True
             )
             recent.clear()
-    return step, seen, curve
+    return seen, curve
 
 
 def describe(data: Sequence[Demonstration]) -> dict[str, Any]:
@@ -195,7 +198,7 @@ def train(out: Path, recipe: Recipe) -> None:
     print(
         f"{len(data)} demonstrations in {data_seconds:.0f} s, {model.num_parameters()} parameters", flush=True
     )
-    steps, seen, curve = learn(model, examples, recipe, tokenizer.pad_token_id)
+    seen, curve = learn(model, examples, recipe, tokenizer.pad_token_id)
     model.save_pretrained(out)
     tokenizer.save_pretrained(out)
     log = {
@@ -204,7 +207,7 @@ def train(out: Path, recipe: Recipe) -> None:
         "data": describe(data)
         | {"seconds": round(data_seconds), "tokens": sum(len(e.ids) for e in examples)},
         "parameters": model.num_parameters(),
-        "training": {"steps": steps, "tokens": seen, "loss": curve},
+        "training": {"steps": recipe.steps, "tokens": seen, "loss": curve},
     }
     (out / "log.json").write_text(json.dumps(log, indent=1) + "\n")
 
@@ -215,7 +218,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("out", type=Path, help="folder to write to")
-    for name, kind in (("problems", int), ("minutes", float), ("width", int), ("layers", int), ("seed", int)):
+    for name, kind in (("problems", int), ("steps", int), ("width", int), ("layers", int), ("seed", int)):
         parser.add_argument(
             f"--{name}", type=kind, default=getattr(Recipe(), name), help="default: %(default)s"
         )

@@ -30,8 +30,9 @@ HABIT = 0.6
 LAPSE = 0.1
 """How often a slip is made elsewhere."""
 
-_SOLUTIONS_A_SESSION = 200  # IPython warns in the output once a session has shown 1,000 values
+_SOLUTIONS_A_SESSION = 100  # IPython warns in the output once a session has shown 1,000 values
 _ASSIGNED = re.compile(r"^(\w+) = ", re.MULTILINE)
+_SHOWN = re.compile(r"^(\w+)$", re.MULTILINE)
 
 _PLANNERS: Mapping[str, Callable[[str, Mapping[str, Any], float, float], list[Move] | None]] = {
     "gsm_symbolic": lambda question, metadata, habit, lapse: gsm_symbolic.plan(metadata, habit, lapse),
@@ -88,22 +89,43 @@ def checked(made: Iterable[Demonstration], box: Sandbox) -> Iterator[Demonstrati
     """Yield the demonstrations that hold: run in the sandbox, the code gives the outputs that are written down,
     and the verifier finds the answer right, or wrong where the demonstration is sloppy.
 
-    One session runs many solutions, since a new one for each would cost most of the time; the names that a
-    solution assigned are deleted before the next, so that none can lean on another's variables.
+    Solutions are run by the hundred in one cell, which saves a round trip for each of their cells; where that
+    fails or prints anything else, each of the hundred is run on its own, cell by cell. No solution can lean on
+    the names of another: they are deleted after each.
     """
     for group in _batched(made, _SOLUTIONS_A_SESSION):
         with box.session() as session:
-            for item in group:
-                if _reproduces(item.solution, session) and _ends_as_meant(item):
-                    yield item
+            together = session.run("\n".join(_as_script(item.solution) for item in group))
+            expected = "\n".join(output for item in group for output in _outputs(item.solution))
+            if together.status == "ok" and together.output.strip() == expected:
+                held = group
+            else:
+                held = [item for item in group if _reproduces(item.solution, session)]
+        yield from filter(_ends_as_meant, held)
+
+
+def _outputs(solution: Solution) -> list[str]:
+    return [block.content for block in solution.blocks if block.type == "execution"]
+
+
+def _codes(solution: Solution) -> list[str]:
+    return [block.content for block in solution.blocks if block.type == "code"]
+
+
+def _as_script(solution: Solution) -> str:
+    """Return the code as one script that prints what the cells would show, and leaves no names behind."""
+    code = "\n".join(_codes(solution))
+    return _SHOWN.sub(r"print(\1)", code) + "\n" + _deletion(code)
 
 
 def _reproduces(solution: Solution, session: Session) -> bool:
-    expected = [block.content for block in solution.blocks if block.type == "execution"]
-    codes = [block.content for block in solution.blocks if block.type == "code"]
-    results = [session.run(code) for code in codes]
-    session.run(f"del {', '.join(sorted(set(_ASSIGNED.findall(chr(10).join(codes)))))}")
-    return [result.output for result in results] == expected and all(r.status == "ok" for r in results)
+    results = [session.run(code) for code in _codes(solution)]
+    session.run(_deletion("\n".join(_codes(solution))))
+    return [(result.status, result.output) for result in results] == [("ok", o) for o in _outputs(solution)]
+
+
+def _deletion(code: str) -> str:
+    return f"del {', '.join(sorted(set(_ASSIGNED.findall(code))))}"
 
 
 def _ends_as_meant(item: Demonstration) -> bool:

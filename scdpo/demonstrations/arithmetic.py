@@ -90,7 +90,7 @@ def _negated(signed: str) -> str:
 
 
 def polygon(question: str, metadata: Mapping[str, Any], habit: float, lapse: float) -> list[Move] | None:
-    """Find the last angle. Tempting: seven sides, where the last known angle is left out."""
+    """Find the last angle. Tempting: six sides, where the last known angle is left out."""
     angles = [f"{angle:.0f}" for angle in metadata["known_angles"]]
     sides = metadata["n_sides"]
     return [
@@ -100,7 +100,7 @@ def polygon(question: str, metadata: Mapping[str, Any], habit: float, lapse: flo
             "known",
             " + ".join(angles),
             " + ".join(angles[:-1]),
-            habit if sides >= 7 else lapse,
+            habit if sides >= 6 else lapse,
         ),
         Move("the last angle", "last", "total - known"),
     ]
