@@ -147,7 +147,7 @@ def _complex(rng: random.Random) -> Forms:
     real, imaginary = a * c - b * d, a * d + b * c
     gold = f"({a}{b:+}i)({c}{d:+}i)"
     right = [f"{real}{imaginary:+}i", f"{imaginary}i{real:+}", f"({c}{d:+}i)({a}{b:+}i)"]
-    wrong = [f"{real + 1}{imaginary:+}i", f"{real}{imaginary - 2:+}i", f"{real}{imaginary:+}"]
+    wrong = [f"{real + 1}{imaginary:+}i", f"{real}{imaginary - 2:+}i", f"{real}{imaginary:+}+1"]
     return gold, right, wrong + ([f"{real}{-imaginary:+}i"] if imaginary else [])
 
 

@@ -20,11 +20,7 @@ def read_numeral(parser: Parser, token: Token) -> Node:
         if isinstance(base, Num) and isinstance(base.value, int) and token.text.replace(".", "").isdecimal():
             return Based(token.text, base.value)
         raise ParseError("a number with a subscript that is no base")
-    if (
-        token.text.endswith(".") is False
-        and parser.is_cmd("overline")
-        and token.text.replace(".", "").isdecimal()
-    ):
+    if "." in token.text and parser.is_cmd("overline"):
         return _repeating(parser, token.text)
     number = decimal(token.text)
     return _mixed(parser, number) if isinstance(number.value, int) else number
@@ -34,7 +30,7 @@ def _repeating(parser: Parser, text: str) -> Node:
     r"""``0.1\overline{6}``: the digits under the line repeat."""
     parser.at += 1
     repeated = parser.argument_text()
-    if not repeated.isdecimal() or "." not in text + ".":
+    if not repeated.isdecimal():
         raise ParseError("a line over something else than decimals")
     integer, _, places = text.partition(".")
     cycle = Fraction(int(repeated), 10 ** len(places) * (10 ** len(repeated) - 1))

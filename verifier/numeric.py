@@ -152,6 +152,8 @@ class Numeric:
             raise UndefinedError("a function of infinity")
         try:
             result = _call(self.ctx, name, values)
+        except (LimitError, NotRationalError):
+            raise
         except (ZeroDivisionError, ValueError, ctx_error) as error:
             raise UndefinedError(f"{name} has no value here") from error
         real_args = all(not isinstance(v, self.ctx.mpc) for v in values)

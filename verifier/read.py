@@ -27,6 +27,8 @@ _LEAD = re.compile(
     r"|^(?:Therefore|Thus|So|Hence),?\s+|^[\u3400-\u9fff,\s]{1,24}(?:=|:|是|为)\s*(?=[-\d$\\(])",
     re.IGNORECASE,
 )
+_CONJUNCTION = re.compile(r"(?<=[\w)}\]$])\s*(?:和|与|及|以及|且)\s*(?=[-\w({\[$\\])")
+_DISJUNCTION = re.compile(r"(?<=[\w)}\]$])\s*(?:或者|或)\s*(?=[-\w({\[$\\])")
 _NUMBERED = re.compile(r"^[(]\d[)]\s*\.?\s*(?=[^\s)+*/^-])")
 _TEXT_LIST = re.compile(r"\\(?:text|mbox|mathrm|textbf)\s*\{\s*([A-Z](?:\s*,\s*[A-Z])+|-?\d[\d.,]*)\s*\}")
 _DECIMAL_COMMA = re.compile(r"-?(?:\d+,\d\d|\d+,\d{4,}|0,\d{3}|\d{4,},\d+)(?:\s*(?:[€$]|\\?%).{0,12})?")
@@ -59,7 +61,7 @@ def tidy(answer: str) -> str:
         text = _REMARK.sub("", text) or text
     text = plain(text)
     if has_chinese(text):
-        text = chinese_words(text)
+        text = chinese_words(_CONJUNCTION.sub(r" and ", _DISJUNCTION.sub(" or ", text)))
     text = strip_markup(text)
     if "\\\\" in text and "\\begin" not in text:
         text = re.sub(r"\\\\(?=[A-Za-z(){}])", r"\\", text)

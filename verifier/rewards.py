@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from verifier.check import verify_many
@@ -11,7 +11,10 @@ Completion = str | Sequence[dict[str, Any]]
 
 
 def accuracy_reward(
-    completions: Sequence[Completion], answer: Sequence[Any] | None = None, **kwargs: Any
+    completions: Sequence[Completion],
+    answer: Sequence[Any] | None = None,
+    log_extra: Callable[[str, list[Any]], None] | None = None,
+    **kwargs: Any,
 ) -> list[float | None]:
     r"""Return 1.0 for a right final answer, 0.0 for a wrong one, None where it cannot be verified.
 
@@ -21,6 +24,7 @@ def accuracy_reward(
     Args:
         completions: generated texts, or conversations (lists of messages), one a sample.
         answer: the gold answers, one a completion; where absent, the column ``solution`` or ``gold``.
+        log_extra: given by the trainer; the extracted answers and the reasons go to its table of completions.
         **kwargs: the other columns and the trainer's state.
 
     Raises:
@@ -33,7 +37,11 @@ def accuracy_reward(
         raise ValueError(f"{len(completions)} completions but {len(golds)} gold answers")
     pairs = [(completion_text(c), str(g)) for c, g in zip(completions, golds, strict=True)]
     scores = {"correct": 1.0, "incorrect": 0.0, "unverifiable": None}
-    return [scores[v.status] for v in verify_many(pairs)]
+    verdicts = verify_many(pairs)
+    if log_extra is not None:
+        log_extra("extracted", [v.prediction or "" for v in verdicts])
+        log_extra("reason", [v.reason for v in verdicts])
+    return [scores[v.status] for v in verdicts]
 
 
 def completion_text(completion: Completion) -> str:

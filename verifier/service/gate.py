@@ -1,0 +1,213 @@
+"""What every request passes before a route sees it: id, host, key, back-pressure, size, and the log of its end.
+
+A plain ASGI layer, so that nothing of a body is read, and nothing of it parsed, before the caller has shown its key
+and there is room for the request. Bodies are held whole: ``max_requests`` times ``max_body_bytes`` bounds the memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+import re
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from verifier.service.metrics import Metrics
+from verifier.service.problems import Problem
+from verifier.service.settings import ServiceSettings, is_loopback
+
+OPEN_PATHS = frozenset({"/healthz", "/docs", "/openapi.json"})  # no key: they hold no data of a caller
+ALWAYS_ANSWERED = OPEN_PATHS | {"/metrics"}  # also when the service is full or draining
+# A body up to this many times too large is read and thrown away: a caller that is cut off while it still writes may
+# lose the answer.
+DISCARD_FACTOR = 8
+
+_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+logger = logging.getLogger("scdpo.service")
+
+
+class Gate:
+    """The outermost layer of the application. It keeps the count of requests in flight."""
+
+    def __init__(self, app: ASGIApp, settings: ServiceSettings, metrics: Metrics, traffic: Traffic) -> None:
+        self.app = app
+        self.settings = settings
+        self.metrics = metrics
+        self.traffic = traffic
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or hand on what is no HTTP request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        asked = Headers(scope=scope).get("x-request-id", "")
+        scope["request_id"] = asked if _ID.fullmatch(asked) else secrets.token_hex(8)
+        status = 0
+
+        async def reply(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = scope["request_id"]
+                headers["X-Content-Type-Options"] = "nosniff"
+                headers.setdefault("Cache-Control", "no-store")
+                if self.traffic.draining:
+                    headers["Connection"] = "close"
+            await send(message)
+
+        self.traffic.enter()
+        self.metrics.in_flight.set(self.traffic.in_flight)
+        try:
+            await self._serve(scope, receive, reply)
+        except Exception:
+            logger.exception("request failed", extra={"fields": {"request_id": scope["request_id"]}})
+            if status:
+                raise
+            await self._refuse(
+                Problem(500, "internal", "the service failed; its log says why"), scope, receive, reply
+            )
+        finally:
+            self.traffic.leave()
+            self.metrics.in_flight.set(self.traffic.in_flight)
+            self._note(scope, status, time.perf_counter() - started)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            headers = Headers(scope=scope)
+            self._check_caller(scope, headers)
+            self._check_room(scope)
+            if scope["method"] == "POST":
+                receive = await self._body(headers, receive)
+        except Problem as problem:
+            await self._refuse(problem, scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    async def _refuse(self, problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["problem_code"] = problem.code
+        await problem.response(scope["request_id"])(scope, receive, send)
+
+    def _check_caller(self, scope: Scope, headers: Headers) -> None:
+        key = self.settings.key
+        if key is None:
+            # Without a key, only the host name tells a program of this machine's user from a web page that has
+            # pointed a name of its own at this address.
+            host = headers.get("host", "").strip()
+            name = host[: host.index("]") + 1] if "]" in host else host.rsplit(":", 1)[0]
+            if not is_loopback(name):
+                raise Problem(
+                    421, "wrong_host", "without a key the service answers to loopback host names only"
+                )
+            return
+        if scope["path"] in OPEN_PATHS:
+            return
+        scheme, _, given = headers.get("authorization", "").partition(" ")
+        same = hmac.compare_digest(given.strip().encode("utf-8", "surrogateescape"), key.encode())
+        if scheme.lower() != "bearer" or not same:
+            raise Problem(
+                401,
+                "unauthorized",
+                "send the key: Authorization: Bearer …",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+
+    def _check_room(self, scope: Scope) -> None:
+        if scope["path"] in ALWAYS_ANSWERED:
+            return
+        if self.traffic.draining:
+            raise Problem(503, "draining", "the service is being stopped", retry_after=5)
+        if self.traffic.in_flight > self.settings.max_requests:
+            raise Problem(429, "queue_full", "too many requests are in flight", retry_after=1)
+
+    async def _body(self, headers: Headers, receive: Receive) -> Receive:
+        """Read the body within its limits; return a ``receive`` that gives it again."""
+        kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind != "application/json":
+            raise Problem(415, "not_json", "the body must be sent as Content-Type: application/json")
+        limit = self.settings.max_body_bytes
+        too_large = Problem(413, "too_large", f"a body may have {limit} bytes")
+        declared = headers.get("content-length", "0")
+        length = int(declared) if declared.isascii() and declared.isdigit() and len(declared) < 19 else 0
+        patient = headers.get("expect", "").lower() == "100-continue"
+        if length > limit and (patient or length > DISCARD_FACTOR * limit):
+            raise too_large
+        try:
+            async with asyncio.timeout(self.settings.body_seconds):
+                body = await _read(receive, limit)
+        except TimeoutError as error:
+            raise Problem(
+                408, "too_slow", "the body did not come in time", headers={"Connection": "close"}
+            ) from error
+        if body is None:
+            raise too_large
+        return _again(body, receive)
+
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "unmatched")
+        code = scope.get("problem_code")
+        method = scope["method"] if scope["method"] in ("GET", "POST", "DELETE", "HEAD") else "other"
+        self.metrics.requests.labels(method, route, str(status)).inc()
+        self.metrics.seconds.labels(route).observe(seconds)
+        if code:
+            self.metrics.refused.labels(code).inc()
+        fields = {
+            "request_id": scope["request_id"],
+            "method": method,
+            "route": route,
+            "status": status,
+            "seconds": round(seconds, 6),
+            "client": (scope.get("client") or [None])[0],
+        }
+        logger.info("request", extra={"fields": fields | ({"code": code} if code else {})})
+
+
+class Traffic:
+    """The requests in flight, and whether new ones are still taken."""
+
+    def __init__(self) -> None:
+        self.in_flight = 0
+        self.draining = False
+
+    def enter(self) -> None:
+        """Count a request in."""
+        self.in_flight += 1
+
+    def leave(self) -> None:
+        """Count a request out."""
+        self.in_flight -= 1
+
+
+async def _read(receive: Receive, limit: int) -> bytes | None:
+    """Return the body, or None if it has more than ``limit`` bytes."""
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return b"".join(chunks) if size <= limit else None
+        size += len(message.get("body", b""))
+        if size <= limit:
+            chunks.append(message.get("body", b""))
+        if not message.get("more_body", False) or size > DISCARD_FACTOR * limit:
+            return b"".join(chunks) if size <= limit else None
+
+
+def _again(body: bytes, receive: Receive) -> Callable[[], Awaitable[Message]]:
+    given = False
+
+    async def replay() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay

@@ -1,0 +1,172 @@
+"""The bodies that the service takes and gives, as pydantic models: its OpenAPI document is made from them.
+
+Unknown fields are refused, so that a misspelt option is an error and not a silence.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+MAX_BLOCKS = 400
+MAX_FORKS = 64
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class VerifyBody(_Body):
+    """A prediction and the gold answer it is compared with."""
+
+    prediction: str = Field(
+        description="A solution, or a bare answer.", examples=[r"So it is \boxed{\frac{1}{2}}."]
+    )
+    gold: str = Field(description="The gold answer, bare, wrapped or as a worked solution.", examples=["0.5"])
+    rounding: Literal["exact", "sigfigs"] = Field(
+        "exact",
+        description="`sigfigs`: a decimal of three digits or more that is the other one rounded is right too.",
+    )
+
+
+class BatchBody(_Body):
+    """Predictions and gold answers; the verdicts come in their order."""
+
+    items: Annotated[list[VerifyBody], Field(description="What `/v1/verify` takes, one by one.")]
+
+
+class BlockBody(_Body):
+    """One block of a solution."""
+
+    type: Literal["text", "code", "execution"]
+    content: str
+
+
+class SolutionBody(_Body):
+    """A whole solution, as text or as blocks."""
+
+    text: str | None = Field(
+        None, description="The solution as a model wrote it: special tokens of MathCoder, or Markdown fences."
+    )
+    blocks: Annotated[list[BlockBody], Field(max_length=MAX_BLOCKS)] | None = Field(
+        None,
+        examples=[
+            [
+                {"type": "code", "content": "print(2**10)"},
+                {"type": "execution", "content": "1024"},
+                {"type": "text", "content": r"\boxed{1024}"},
+            ]
+        ],
+    )
+    gold: str = Field(examples=["1024"])
+    execute: bool = Field(
+        False, description="Run the code again, isolated, and compare its outputs with the recorded."
+    )
+    rounding: Literal["exact", "sigfigs"] = "exact"
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        if (self.text is None) == (self.blocks is None):
+            raise ValueError("give either text or blocks")
+        return self
+
+
+class VerdictReply(BaseModel):
+    """Whether an answer is right."""
+
+    status: Literal["correct", "incorrect", "unverifiable"]
+    correct: bool
+    reason: str = Field(description="One line that a person can check.")
+    prediction: str | None = Field(description="The final answer as it was extracted.")
+    gold: str | None = Field(description="The gold answer as it was read.")
+    seconds: float = Field(description="Time the check took, waiting not included.")
+
+
+class BatchReply(BaseModel):
+    """The verdicts, in the order of the items."""
+
+    verdicts: list[VerdictReply]
+
+
+class SolutionReply(VerdictReply):
+    """Whether a solution's answer is right, and how the solution came to it."""
+
+    clean: bool = Field(description="No execution error, apology or repair anywhere.")
+    clean_reason: str
+    reproduces: bool | None = Field(
+        description="Whether the code gave the recorded outputs again; null if not run."
+    )
+    first_difference: int | None = Field(description="Index of the first step whose output differs.")
+    source: str = Field(description="Where the answer was read, such as `boxed`.")
+
+
+class SessionBody(_Body):
+    """Options of a new session: none as yet, so the body is `{}`."""
+
+
+class SessionReply(BaseModel):
+    """An isolated Python session."""
+
+    id: str
+    isolation: Literal["strict", "landlock", "none"] = Field(
+        description="How the session is kept from the machine."
+    )
+    origin: Literal["start", "fork", "replay"] = Field(
+        description="`replay`: a copy made by running its parent's cells again, where a fork would not be faithful."
+    )
+    idle_seconds: float = Field(description="The session is closed when it was not used for so long.")
+
+
+class CellBody(_Body):
+    """One cell of Python."""
+
+    code: str = Field(examples=["x = 2**10\nx"])
+
+
+class CellReply(BaseModel):
+    """What a cell did."""
+
+    status: Literal["ok", "error", "timeout", "memory", "output", "died"]
+    output: str = Field(description="What a model is shown after the code block.")
+    stdout: str
+    stderr: str
+    error: str | None = Field(description="Name and message of the exception or of the limit met.")
+    seconds: float
+    truncated: bool = Field(description="Something the cell wrote was cut off.")
+    state_lost: bool = Field(description="The variables are gone; the session refuses further cells.")
+    isolation: Literal["strict", "landlock", "none"]
+
+
+class ForkBody(_Body):
+    """How many copies to make."""
+
+    count: int = Field(1, ge=1, le=MAX_FORKS, description="Copies; the session itself goes on beside them.")
+
+
+class ForkReply(BaseModel):
+    """The copies."""
+
+    sessions: list[SessionReply]
+
+
+class HealthReply(BaseModel):
+    """The service takes requests."""
+
+    status: Literal["ok"]
+    requests: int = Field(description="Requests in flight.")
+    sessions: int = Field(description="Sessions open.")
+
+
+class ProblemReply(BaseModel):
+    """An error, as RFC 9457 has it, with two fields of our own: `code` and `request_id`."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str = Field(description="A word for programs, such as `queue_full`.")
+    request_id: str
+    errors: list[dict[str, Any]] | None = Field(
+        None, description="For `invalid_body`: JSON pointer and what is wrong."
+    )

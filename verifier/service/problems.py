@@ -1,0 +1,111 @@
+"""Errors as RFC 9457 problem documents: every response of 400 and above is one.
+
+``type`` is always ``about:blank`` (the status says what kind of problem it is); ``code`` names the case for programs.
+What the caller sent is never echoed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+MEDIA_TYPE = "application/problem+json"
+MAX_ERRORS = 20
+
+_CODES = {400: "malformed_json", 404: "not_found", 405: "method_not_allowed"}
+
+
+class Problem(Exception):
+    """A request that is not answered as asked.
+
+    Args:
+        status: HTTP status, 400 to 599.
+        code: one word for programs.
+        detail: one sentence for a person.
+        retry_after: seconds after which trying again makes sense.
+        errors: for an invalid body, where it is wrong.
+        headers: further response headers.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        retry_after: int | None = None,
+        errors: list[dict[str, str]] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.errors = errors
+        self.headers = dict(headers or {})
+        if retry_after is not None:
+            self.headers["Retry-After"] = str(retry_after)
+
+    def response(self, request_id: str) -> Response:
+        """Return the problem document."""
+        body: dict[str, Any] = {
+            "type": "about:blank",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+            "request_id": request_id,
+        }
+        if self.errors is not None:
+            body["errors"] = self.errors
+        return Response(json.dumps(body), self.status, self.headers, MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Make the framework's own errors, and ours, problem documents."""
+    app.add_exception_handler(Problem, _on_problem)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+
+
+async def _on_problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    request.scope["problem_code"] = error.code
+    return error.response(request.scope["request_id"])
+
+
+async def _on_http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = _CODES.get(error.status_code, "http_error")
+    detail = {
+        "malformed_json": "the body is not JSON that can be read: malformed, nested too deeply, or not UTF-8",
+        "not_found": f"there is nothing at {request.url.path}",
+        "method_not_allowed": f"{request.method} is not possible here",
+    }.get(code, str(error.detail))
+    problem = Problem(error.status_code, code, detail, headers=error.headers)
+    return await _on_problem(request, problem)
+
+
+async def _on_invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    found = error.errors()
+    if any(item["type"] == "json_invalid" for item in found):
+        return await _on_http_error(request, HTTPException(400))
+    errors = [
+        {"pointer": _pointer(item["loc"]), "detail": str(item["msg"])[:300]} for item in found[:MAX_ERRORS]
+    ]
+    first = f"{errors[0]['pointer']}: {errors[0]['detail']}"
+    return await _on_problem(request, Problem(422, "invalid_body", first, errors=errors))
+
+
+def _pointer(loc: tuple[int | str, ...]) -> str:
+    """Return the JSON pointer, as a URI fragment, of what pydantic found wrong."""
+    parts = [str(part)[:100].replace("~", "~0").replace("/", "~1") for part in loc if part != "body"]
+    return "#" + "".join(f"/{part}" for part in parts)

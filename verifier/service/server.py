@@ -1,0 +1,111 @@
+"""Run the service with uvicorn: JSON logs, and an end that lets requests in flight finish.
+
+On the first SIGTERM or SIGINT the service goes on listening and answers new requests 503, so that a balancer sees it
+leave, until those in flight are done or ``drain_seconds`` have passed. A second signal ends it at once.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from types import FrameType
+from typing import Any
+
+import uvicorn
+
+from verifier.service.app import build_app
+from verifier.service.gate import Traffic
+from verifier.service.settings import ServiceSettings
+
+logger = logging.getLogger("scdpo.service")
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: ``time``, ``level``, ``event``, and the record's ``fields``."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        line: dict[str, Any] = {
+            "time": f"{moment}.{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info:
+            line["error"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+class DrainingServer(uvicorn.Server):
+    """A server whose first signal starts the drain."""
+
+    def __init__(self, config: uvicorn.Config, traffic: Traffic, drain_seconds: float) -> None:
+        super().__init__(config)
+        self.traffic = traffic
+        self.drain_seconds = drain_seconds
+        self._drained_by: float | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Start the drain on the first signal; end at once on a second one."""
+        if self._drained_by is not None or not self.started:
+            self.force_exit = True
+            super().handle_exit(sig, frame)
+            return
+        self.traffic.draining = True
+        self._drained_by = time.monotonic() + self.drain_seconds
+
+    async def on_tick(self, counter: int) -> bool:
+        """Say, ten times a second, whether to end."""
+        ending = await super().on_tick(counter)
+        if self._drained_by is None or ending:
+            return ending
+        if self.traffic.in_flight == 0:
+            logger.info("drained")
+            return True
+        if time.monotonic() >= self._drained_by:
+            logger.warning("not drained in time", extra={"fields": {"requests": self.traffic.in_flight}})
+            return True
+        return False
+
+
+def run(settings: ServiceSettings) -> None:
+    """Serve until a signal says otherwise.
+
+    Raises:
+        OSError: if the address cannot be bound.
+    """
+    _log_as_json()
+    app = build_app(settings)
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=1,
+        backlog=1024,
+        ws="none",
+    )
+    listening = config.bind_socket()
+    host, port = listening.getsockname()[:2]
+    fields = {"host": host, "port": port, "key": settings.key is not None}
+    logger.info("listening", extra={"fields": fields})
+    try:
+        DrainingServer(config, app.state.traffic, settings.drain_seconds).run([listening])
+    finally:
+        listening.close()
+
+
+def _log_as_json() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter())
+    for name in ("scdpo.service", "uvicorn", "py.warnings"):
+        target = logging.getLogger(name)
+        target.handlers = [handler]
+        target.propagate = False
+        target.setLevel(logging.INFO)
+    logging.captureWarnings(True)
