@@ -1,12 +1,13 @@
 """The process sessions are forked from: started clean, single-threaded, with IPython, NumPy and SymPy loaded.
 
-It is exec'd, so that nothing of the caller's memory, environment, threads or descriptors reaches a session. Over one
-SEQPACKET socket it takes {"op": "start" | "fork"} requests and reports what became of its children; it ends, and
-every session with it, when that socket closes. Does not cover running cells (`executor`).
+It is exec'd, so that nothing of the caller's memory, environment, threads or descriptors reaches a session.
+Over one SEQPACKET socket it takes {"op": "start" | "fork"} requests and reports what became of its children;
+it ends, and every session with it, when that socket closes. Does not cover running cells (`executor`).
 """
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import json
 import os
@@ -20,7 +21,7 @@ from types import FrameType
 from typing import Any
 
 from . import forking, isolation, wire
-from .limits import Level, Limits
+from .limits import IsolationError, Level, Limits
 
 Executor = Callable[[socket.socket, str, Level], None]
 
@@ -32,7 +33,9 @@ class Zygote:
     """Starts sessions on request and watches over them."""
 
     def __init__(self, control: socket.socket, level: Level, read: list[str], executor: Executor) -> None:
-        """Serve `control`; sessions get `level`, may read `read` and run `executor(socket, folder, level)`."""
+        """Serve `control`; sessions get `level`, may read `read` and run `executor(socket, folder,
+        level)`.
+        """
         self.control = control
         self.level = level
         self.read = read
@@ -84,6 +87,11 @@ class Zygote:
         try:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             limits = Limits(**request["limits"])
+            # Both stay clear of the number that the socket takes below, whatever is free by now.
+            fd = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, limits.descriptors)
+            hello = socket.socket(
+                fileno=fcntl.fcntl(hello.detach(), fcntl.F_DUPFD_CLOEXEC, limits.descriptors)
+            )
             keep = sorted((fd, hello.fileno()))
             os.closerange(CONTROL_FD, keep[0])
             os.closerange(keep[0] + 1, keep[1])
@@ -102,7 +110,7 @@ class Zygote:
                 hello.close()
                 self.executor(sock, folder, self.level)
                 status = 0
-            except isolation.IsolationError as error:
+            except IsolationError as error:
                 sock.sendall(wire.encode({"fatal": str(error)}))
         finally:
             os._exit(status)
@@ -139,7 +147,7 @@ def main(config: str) -> None:
     control = socket.socket(fileno=CONTROL_FD)
     try:
         read = isolation.enter_zygote(settings["level"], settings["imports"])
-    except isolation.IsolationError as error:
+    except IsolationError as error:
         wire.send_with_fds(control, {"fatal": str(error)}, [])
         return
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the owner's terminal is the owner's business
@@ -154,6 +162,7 @@ def main(config: str) -> None:
     for fd in (0, 1, 2):
         os.dup2(null, fd)
     os.close(null)
+    isolation.prepare(settings["level"])
     gc.collect()
     gc.freeze()
     wire.send_with_fds(control, {"ready": settings["level"]}, [])
