@@ -1,8 +1,8 @@
 """Fork a session's own process, inside it, when the owner asks.
 
-Says why not when a fork could not be faithful: threads do not survive one, and open files would be shared. The
-clone is made by a raw system call, since `os.fork` cannot ask for namespaces. Does not cover permission, which the
-zygote gives (`forking`).
+Says why not when a fork could not be faithful: threads do not survive one, and open files would be shared.
+The clone is made by a raw system call, since `os.fork` cannot ask for namespaces. Does not cover permission,
+which the zygote gives (`forking`).
 """
 
 from __future__ import annotations
@@ -56,19 +56,24 @@ def _be_child(
     sock: socket.socket, fd: int, fds: list[int], child: int, old: int, state: Any
 ) -> socket.socket:
     """Put socket `fd` where the parent's was, and the random state and files as they were; or end."""
+    whole = False
     try:
         number = sock.detach()
         os.dup2(fd, number, inheritable=False)
         _close(fds)
         random.setstate(state)
         _settle(child, old)
+        whole = True
         return socket.socket(fileno=number)
-    except BaseException:  # half a copy must not answer for its parent
-        os._exit(1)
+    finally:  # only reached when it failed: half a copy must not answer for its parent
+        if not whole:
+            os._exit(1)
 
 
 def unsound(expected: set[int]) -> str | None:
-    """Return why a fork now would not be a faithful copy, or None. `expected` are descriptors that may be open."""
+    """Return why a fork now would not be a faithful copy, or None. `expected` are descriptors that may be
+    open.
+    """
     if len(os.listdir("/proc/self/task")) > 1:
         return "a thread is running"
     listing = os.open("/proc/self/fd", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -101,7 +106,9 @@ def _clone() -> int:
 
 
 def _settle(child: int, old: int) -> None:
-    """Take up the new work folder (the zygote mounts it in answer to this call) and copy the old one's files."""
+    """Take up the new work folder (the zygote mounts it in answer to this call) and copy the old one's
+    files.
+    """
     syscalls.syscall("mount", None, None, None, child, None)
     syscalls.map_ids(SESSION_ID, SESSION_ID, SESSION_ID)
     syscalls.drop_capabilities(bounding=False)
@@ -115,7 +122,9 @@ def _settle(child: int, old: int) -> None:
 
 
 def _copy(source: int, target: str) -> None:
-    """Copy what folder descriptor `source` holds into `target`: files, folders and links, never through a link."""
+    """Copy what folder descriptor `source` holds into `target`: files, folders and links, never through a
+    link.
+    """
     with os.scandir(source) as entries:
         for entry in entries:
             path = os.path.join(target, entry.name)

@@ -1,7 +1,8 @@
 """The outside of sessions, on one event loop: start, run, interrupt, kill, fork. Both twins call this.
 
-Everything a session says is hostile data: frames are bounded, parsed as JSON only, and matched to the request they
-answer; a session that breaks the protocol is killed. Does not cover leasing (`pool`) or blocking calls (`session`).
+Everything a session says is hostile data: frames are bounded, parsed as JSON only, and matched to the request
+they answer; a session that breaks the protocol is killed. Does not cover leasing (`pool`) or blocking calls
+(`session`).
 """
 
 from __future__ import annotations
@@ -130,7 +131,9 @@ class SessionCore:
             return result, outcome.done or {}
 
     async def ask(self, frame: dict[str, Any]) -> dict[str, Any]:
-        """Make a request that runs no cell (complete, inspect, is_complete); {} when the session cannot answer."""
+        """Make a request that runs no cell (complete, inspect, is_complete); {} when the session cannot
+        answer.
+        """
         async with self._turn:
             if not self.alive:
                 return {}
@@ -138,7 +141,8 @@ class SessionCore:
             return outcome.done or {}
 
     async def fork(self, count: int) -> list[SessionCore]:
-        """Return `count` sessions with this one's state: forked, or replayed where a fork would not be faithful.
+        """Return `count` sessions with this one's state: forked, or replayed where a fork would not be
+        faithful.
 
         Raises:
             SessionClosed: the session is closed or has lost its state.
@@ -442,7 +446,9 @@ def _death(code: int) -> str:
 
 
 def make_folder() -> str:
-    """Make a session's folder on the host (where there is no work folder of its own): TMPDIR/…/work and …/tmp."""
+    """Make a session's folder on the host (where there is no work folder of its own): TMPDIR/…/work and
+    …/tmp.
+    """
     folder = tempfile.mkdtemp(prefix="scdpo-")
     for name in ("work", "tmp"):
         os.mkdir(os.path.join(folder, name))

@@ -1,7 +1,7 @@
 """Find out which isolation layers this machine gives, by trying each one in a process of its own.
 
-`probe()` is what `scdpo doctor` prints. Versions are never compared: a layer works when it worked. Does not cover
-control groups, which the sandbox leaves to whoever runs the machine.
+`probe()` is what `scdpo doctor` prints. Versions are never compared: a layer works when it worked. Does not
+cover control groups, which the sandbox leaves to whoever runs the machine.
 """
 
 from __future__ import annotations

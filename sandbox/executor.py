@@ -1,13 +1,15 @@
 """Run cells inside a session: one process, one thread of its own, one socket to the outside.
 
-Reads request frames {"op": "run" | "complete" | "inspect" | "is_complete" | "fork", "id", ...} and answers each
-with {"id", "events"} frames while it runs and one {"id", "done"} frame at its end. The model's code shares this
-process, so nothing said here is trusted outside: `core` bounds and checks every frame. Does not cover isolation.
+Reads request frames {"op": "run" | "complete" | "inspect" | "is_complete" | "fork", "id", ...} and answers
+each with {"id", "events"} frames while it runs and one {"id", "done"} frame at its end. The model's code
+shares this process, so nothing said here is trusted outside: `core` bounds and checks every frame. Does not
+cover isolation.
 """
 
 from __future__ import annotations
 
 import builtins
+import contextlib
 import os
 import random
 import signal
@@ -77,7 +79,7 @@ class Executor:
         """Undo what a cell may have done to the process-wide hooks the next cell depends on."""
         sys.stdout, sys.stderr = self.streams
         sys.__stdout__, sys.__stderr__ = self.streams  # type: ignore[assignment,misc]
-        builtins.input = refuse_input
+        builtins.input = refuse_input  # type: ignore[assignment]
         signal.signal(signal.SIGINT, self._on_interrupt)
         signal.signal(signal.SIGXCPU, self._on_cpu)
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # forked sessions are not ours to wait for
@@ -147,10 +149,8 @@ class Executor:
     def _finish(self, chars: int) -> dict[str, Any]:
         text, cut = self.raw.drain(4 * chars)
         CELL.set(self.cell)
-        try:
+        with contextlib.suppress(OutputLimit):  # the flags below say so
             self.collector.stream("stdout", text)
-        except OutputLimit:
-            pass  # the flags below say so
         self.collector.end()
         return {
             "failure": self.shell.failure,

@@ -1,9 +1,9 @@
 """Let a session be forked at a step boundary, and at no other time.
 
-A session may not create processes: its filter reports every `clone` of a process, and every `mount`, to the zygote,
-which refuses them, except for as many clones as the owner has just asked for. The forked child gets user and mount
-namespaces of its own with the clone, and an empty work folder from the zygote in answer to its `mount` call.
-Does not cover what the child then does (`branch`).
+A session may not create processes: its filter reports every `clone` of a process, and every `mount`, to the
+zygote, which refuses them, except for as many clones as the owner has just asked for. The forked child gets
+user and mount namespaces of its own with the clone, and an empty work folder from the zygote in answer to its
+`mount` call. Does not cover what the child then does (`branch`).
 """
 
 from __future__ import annotations
@@ -72,7 +72,9 @@ class Supervisor:
     """Decides on the reported calls of all sessions."""
 
     def __init__(self, report: Callable[[dict[str, Any], list[int]], None], poll: select.poll) -> None:
-        """Tell the owner of new children through `report(message, descriptors)`; have `poll` watch for calls."""
+        """Tell the owner of new children through `report(message, descriptors)`; have `poll` watch for
+        calls.
+        """
         self._report = report
         self._poll = poll
         self._exits: dict[int, tuple[int, int]] = {}  # pidfd of a forked session -> its listener and pid
@@ -86,7 +88,9 @@ class Supervisor:
         self._poll.register(listener, select.POLLIN)
 
     def ready(self, fd: int, events: int) -> None:
-        """Deal with what `poll` saw on `fd`: a reported call, a listener nobody uses, a forked session's end."""
+        """Deal with what `poll` saw on `fd`: a reported call, a listener nobody uses, a forked session's
+        end.
+        """
         if fd in self._exits:
             listener, pid = self._exits.pop(fd)
             family = self._families.get(listener)

@@ -1,13 +1,16 @@
 """Put the zygote and its sessions behind the layers of a level. Anything required that fails, fails closed.
 
-`strict`: own user, process, network, mount, IPC and host-name namespaces, a new read-only root with a bounded work
-folder, no capabilities, resource limits, no_new_privs, Landlock, seccomp. `landlock`: for hosts that forbid user
-namespaces (Docker's default profile, AppArmor on Ubuntu 24.04): the same without namespaces and without a disk
-quota. `none`: a separate process with resource limits, no protection. Control groups are left to the host.
+`strict`: own user, process, network, mount, IPC and host-name namespaces, a new read-only root with a bounded
+work folder, no capabilities, resource limits, no_new_privs, Landlock, seccomp. `landlock`: for hosts that
+forbid user namespaces (Docker's default profile, AppArmor on Ubuntu 24.04): the same without namespaces and
+without a disk quota. `none`: a separate process with resource limits, no protection. Control groups are left
+to the host.
 """
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
 import resource
 import signal
@@ -29,8 +32,8 @@ _NAMESPACES = (
     | syscalls.CLONE_NEWCGROUP
 )
 USERNS_FIX = (
-    "user namespaces are refused here. Allow them (sysctl user.max_user_namespaces=15000; on Ubuntu 24.04 sysctl "
-    "kernel.apparmor_restrict_unprivileged_userns=0; in Docker --security-opt seccomp=unconfined "
+    "user namespaces are refused here. Allow them (sysctl user.max_user_namespaces=15000; on Ubuntu 24.04 "
+    "sysctl kernel.apparmor_restrict_unprivileged_userns=0; in Docker --security-opt seccomp=unconfined "
     "--security-opt systempaths=unconfined), or choose level='landlock'"
 )
 LANDLOCK_FIX = "Landlock is missing: use Linux 5.13 or newer with `landlock` in the kernel's lsm= list"
@@ -38,7 +41,8 @@ SECCOMP_FIX = "system call filters are missing: use Linux 5.0 or newer on x86_64
 
 
 def enter_zygote(level: Level, imports: list[str]) -> list[str]:
-    """Isolate the zygote, before it loads anything large. Under `strict` it continues as process 1 of its own world.
+    """Isolate the zygote, before it loads anything large. Under `strict` it continues as process 1 of its own
+    world.
 
     Returns:
         the paths sessions may read.
@@ -81,11 +85,20 @@ def _become_init() -> None:
     syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def prepare(level: Level) -> None:
+    """Do once, in the zygote, what all its sessions would have to do."""
+    address_space()
+    if level != "none":
+        with contextlib.suppress(OSError):  # sessions meet the same error, and report it
+            seccomp.build(syscalls.ARCH, supervised=level == "strict")
+
+
 def enter_session(level: Level, limits: Limits, read: list[str], host_folder: str) -> tuple[str, int]:
     """Isolate a freshly forked session for good.
 
     Returns:
-        its work folder, and the descriptor on which its supervised calls are reported (-1 without supervision).
+        its work folder, and the descriptor on which its supervised calls are reported (-1 without
+        supervision).
 
     Raises:
         IsolationError: a layer the level requires is refused.
@@ -111,11 +124,16 @@ def enter_session(level: Level, limits: Limits, read: list[str], host_folder: st
     return folder, _confine(level, read, host_folder)
 
 
+@functools.cache
+def address_space() -> int:
+    """Return the bytes of address space this process, or the one it was forked from, has at first asking."""
+    with open("/proc/self/statm", encoding="ascii") as statm:
+        return int(statm.read().split()[0]) * resource.getpagesize()
+
+
 def set_rlimits(limits: Limits) -> None:
     """Set the resource limits of the calling process, for good."""
-    with open("/proc/self/statm", encoding="ascii") as statm:
-        base = int(statm.read().split()[0]) * resource.getpagesize()
-    memory = base + limits.memory_mb * 2**20
+    memory = address_space() + limits.memory_mb * 2**20
     disk = limits.disk_mb * 2**20
     for kind, soft, hard in (
         (resource.RLIMIT_AS, memory, memory),
@@ -141,7 +159,8 @@ def _confine(level: Level, read: list[str], host_folder: str) -> int:
     write = [rootfs.HOMES] if level == "strict" else [os.path.join(host_folder, n) for n in ("work", "tmp")]
     own = "/proc" if level == "strict" else f"/proc/{os.getpid()}"
     try:
-        # Writing below /proc is what a forked session's id maps need; it is shown its own process there, no other.
+        # Writing below /proc is what a forked session's id maps need; it is shown its own process there, no
+        # other.
         landlock.restrict(
             [*read, "/dev/urandom", "/dev/random"], [*write, own, "/dev/null", "/dev/zero", "/dev/full"]
         )

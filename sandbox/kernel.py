@@ -3,8 +3,9 @@
     python -m sandbox.kernel install       # register the kernel `scdpo-sandbox` for this interpreter
     jupyter lab                            # and choose "Python (scdpo sandbox)"
 
-Any Jupyter program can then drive the same isolated kernels as the pipeline does. Limits come from the kernelspec's
-provisioner configuration (see `sandbox.provisioner`). Does not cover widgets, the debugger, `input()` and history.
+Any Jupyter program can then drive the same isolated kernels as the pipeline does. Limits come from the
+kernelspec's provisioner configuration (see `sandbox.provisioner`). Does not cover widgets, the debugger,
+`input()` and history.
 """
 
 from __future__ import annotations
@@ -93,7 +94,8 @@ class SandboxKernel(Kernel):  # type: ignore[misc]
         cell_id: str | None = None,
     ) -> dict[str, Any]:
         """Run a cell in the session, passing on its outputs as they come."""
-        # Outputs arrive in the context of whoever first read the session's socket, but belong to this request.
+        # Outputs arrive in the context of whoever first read the session's socket, but belong to this
+        # request.
         context = contextvars.copy_context()
 
         def emit(event: Event) -> None:

@@ -1,4 +1,5 @@
-"""Landlock: files a session may touch, and (on newer kernels) no TCP, no signals and abstract sockets outward.
+"""Landlock: files a session may touch, and (on newer kernels) no TCP, no signals and abstract sockets
+outward.
 
 Does not cover quotas or hiding: Landlock denies access but does not bound what is written.
 """

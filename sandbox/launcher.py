@@ -188,7 +188,7 @@ class Launcher:
             if session and not session.ended.done():
                 session.ended.set_result(message["code"])
         else:
-            number = message.get("started", message.get("forked"))
+            number = message["started"] if "started" in message else message["forked"]
             session = self.sessions.get(number)
             if session:
                 session.attach(message["pid"], fds[0])

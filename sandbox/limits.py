@@ -81,8 +81,10 @@ class CellResult:
     """What one cell did.
 
     Attributes:
-        status: `ok`; `error` (the cell raised); `timeout` (wall clock or processor time met); `memory` (memory
-            limit met); `output` (wrote more than the limit; the rest was cut); `died` (the kernel process ended).
+        status: `ok`; `error` (the cell raised); `timeout` (wall clock or processor time met); `memory`
+        (memory
+            limit met); `output` (wrote more than the limit; the rest was cut); `died` (the kernel process
+            ended).
         output: what a model is shown after the code block: streams, displayed values, the last expression
             as IPython prints it, and the traceback, in the order they came; "" when there was nothing.
         stdout: text written to standard output alone.

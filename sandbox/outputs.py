@@ -57,7 +57,7 @@ class Collector:
         self._sent_at = 0.0
         self.truncated = False
         self.flooded = False
-        threading.Thread.start = _start_in_context  # type: ignore[method-assign]
+        threading.Thread.start = _start_in_context  # type: ignore[method-assign,assignment]
 
     def begin(self, cell: int, chars: int, messages: int) -> None:
         """Open cell number `cell` with its bounds; whatever older cells still write is dropped."""

@@ -1,7 +1,7 @@
 """Share sessions out: a few kept warm, a bound on how many live at once, first come first served.
 
-A session serves one owner and is killed when its owner is done; none is ever handed on. Does not cover what a session
-does (`core`) or the calls users make (`session`).
+A session serves one owner and is killed when its owner is done; none is ever handed on. Does not cover what a
+session does (`core`) or the calls users make (`session`).
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from .watch import WATCH_SECONDS, memory_is_short, watch
 class Places:
     """Places for live sessions, given out first come first served.
 
-    Forks take theirs without waiting, since whoever holds a session while waiting for a place could wait for ever; they
-    count all the same, and hold back new leases.
+    Forks take theirs without waiting, since whoever holds a session while waiting for a place could wait for
+    ever; they count all the same, and hold back new leases.
     """
 
     def __init__(self, limit: int) -> None:
@@ -104,7 +104,9 @@ class Pool:
         return launcher
 
     async def lease(self) -> SessionCore:
-        """Return a session of the caller's own, waiting for a free place if need be; `dispose` gives it back."""
+        """Return a session of the caller's own, waiting for a free place if need be; `dispose` gives it
+        back.
+        """
         launcher = await self.open()
         await self._places.take()
         try:

@@ -1,4 +1,5 @@
-"""The `jupyter_client` provisioner of the sandboxed kernel: takes the limits from the kernelspec to the kernel.
+"""The `jupyter_client` provisioner of the sandboxed kernel: takes the limits from the kernelspec to the
+kernel.
 
     "metadata": {"kernel_provisioner": {"provisioner_name": "scdpo-sandbox",
                                         "config": {"level": "strict", "memory_mb": 2048, "cell_seconds": 60}}}

@@ -1,4 +1,5 @@
-"""The file system a session sees: the interpreter and its libraries read-only, five devices, its own work folder.
+"""The file system a session sees: the interpreter and its libraries read-only, five devices, its own work
+folder.
 
 Does not cover access rules inside it (`landlock`) or namespaces (`isolation`).
 """
@@ -13,8 +14,8 @@ from collections.abc import Iterable
 
 from . import syscalls
 
-# The work folder's mount point. Its parent carries the Landlock rule: a rule on a directory also covers whatever is
-# mounted below it later, which is what lets a forked session get a folder of its own.
+# The work folder's mount point. Its parent carries the Landlock rule: a rule on a directory also covers
+# whatever is mounted below it later, which is what lets a forked session get a folder of its own.
 HOMES = "/home"
 HOME = f"{HOMES}/kernel"
 WORK = f"{HOME}/work"
@@ -38,7 +39,9 @@ def import_folders() -> list[str]:
 
 
 def readable_paths(imports: Iterable[str]) -> list[str]:
-    """Return the host paths a session can read: shared libraries, the standard library, `imports`, this package."""
+    """Return the host paths a session can read: shared libraries, the standard library, `imports`, this
+    package.
+    """
     config = sysconfig.get_paths()
     library = sysconfig.get_config_var("LIBDIR") or ""
     wanted = [*_LIBRARIES, *_FILES, config["stdlib"], config["platstdlib"], *imports]

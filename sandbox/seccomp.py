@@ -1,18 +1,19 @@
 """The system call filter of a session: an allow-list, compiled to BPF and installed without any library.
 
-Calls outside the list fail: no network, processes, signals, mounts, namespaces, tracing, keyrings, shared memory,
-io_uring or bpf. `clone` without CLONE_THREAD and `mount` may be put to a supervisor (the zygote), which is how a
-session is forked. Does not cover what the supervisor decides: see `forking`.
+Calls outside the list fail: no network, processes, signals, mounts, namespaces, tracing, keyrings, shared
+memory, io_uring or bpf. `clone` without CLONE_THREAD and `mount` may be put to a supervisor (the zygote),
+which is how a session is forked. Does not cover what the supervisor decides: see `forking`.
 """
 
 from __future__ import annotations
 
 import ctypes
 import errno
+import functools
 import struct
 
 from . import syscalls
-from .syscall_table import ALLOWED
+from .syscall_table import ALLOWED, NAMED
 
 _ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _RET_KILL, _RET_ERRNO, _RET_NOTIFY, _RET_ALLOW = 0x80000000, 0x00050000, 0x7FC00000, 0x7FFF0000
@@ -21,11 +22,13 @@ _NR, _ARCH_OFFSET, _ARGS = 0, 4, 16
 _SET_MODE_FILTER, _NEW_LISTENER = 1, 8
 _X32 = 0x40000000
 
-# fcntl: setting the owner of asynchronous signals reaches other processes; pipe sizes escape the memory limit.
+# fcntl: setting the owner of asynchronous signals reaches other processes; pipe sizes escape the memory
+# limit.
 _FCNTL_DENIED = (8, 10, 15, 1026, 1031)
 # ioctl: TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX.
 _IOCTL_ALLOWED = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
-# prctl: PDEATHSIG, DUMPABLE, NAME, SECCOMP and CAPBSET reads, CAPBSET_DROP, NO_NEW_PRIVS, CAP_AMBIENT, SET_VMA.
+# prctl: PDEATHSIG, DUMPABLE, NAME, SECCOMP and CAPBSET reads, CAPBSET_DROP, NO_NEW_PRIVS, CAP_AMBIENT,
+# SET_VMA.
 _PRCTL_ALLOWED = (1, 2, 3, 4, 15, 16, 21, 23, 24, 38, 39, 47, 0x53564D41)
 _NAMESPACES = 0x7E020000
 _AF_UNIX = 1
@@ -72,8 +75,8 @@ def _rules(supervised: bool) -> dict[str, list[Instruction]]:
             ask,
         ],
         "mount": [ask],
-        # A supervised session has its own network and file tree, where a Unix socket leads nowhere. Without them
-        # it could reach the host's: Landlock does not look at connecting to a path.
+        # A supervised session has its own network and file tree, where a Unix socket leads nowhere. Without
+        # them it could reach the host's: Landlock does not look at connecting to a path.
         "socket": _one_of(0, (_AF_UNIX,) if supervised else (), _ALLOW, _errno(errno.EAFNOSUPPORT)),
         "socketpair": _one_of(0, (_AF_UNIX,), _ALLOW, _errno(errno.EAFNOSUPPORT)),
         "prctl": _one_of(0, _PRCTL_ALLOWED, _ALLOW, _DENY),
@@ -84,6 +87,7 @@ def _rules(supervised: bool) -> dict[str, list[Instruction]]:
     }
 
 
+@functools.cache
 def build(arch: str, *, supervised: bool) -> bytes:
     """Return the filter program for `arch`.
 
@@ -101,7 +105,7 @@ def build(arch: str, *, supervised: bool) -> bytes:
         _DENY,
     ]
     for name, rule in _rules(supervised).items():
-        code += [(_JEQ, 0, len(rule), syscalls.NAMED[arch][name]), *rule]
+        code += [(_JEQ, 0, len(rule), NAMED[arch][name]), *rule]
     for number in sorted(ALLOWED[arch].values()):
         code += [(_JEQ, 0, 1, number), _ALLOW]
     # Unknown calls look unsupported, so that libraries fall back; known dangerous ones are simply refused.

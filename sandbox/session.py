@@ -1,7 +1,7 @@
 """What users call: `Sandbox` and `Session`, and their asynchronous twins.
 
-Both twins put their work on one background event loop per sandbox, so a sandbox can be used from any thread and from
-any event loop. Does not cover isolation or the protocol: see `isolation`, `core`.
+Both twins put their work on one background event loop per sandbox, so a sandbox can be used from any thread
+and from any event loop. Does not cover isolation or the protocol: see `isolation`, `core`.
 """
 
 from __future__ import annotations
@@ -131,8 +131,8 @@ class Session(_SessionBase):
     def fork(self, n: int | None = None) -> Session | list[Session]:
         """Return another session (or a list of `n`) with the same variables, random state and files.
 
-        The copies and this session go separate ways from here. Where a live thread or an open file rules a true fork
-        out, the cells run so far are run again in a fresh session; `origin` says which, and why.
+        The copies and this session go separate ways from here. Where a live thread or an open file rules a
+        true fork out, the cells run so far are run again in a fresh session; `origin` says which, and why.
 
         Raises:
             SessionClosed: this session is closed or has lost its state.
@@ -215,7 +215,8 @@ class _Box:
 
         Args:
             limits: bounds on each session; `Limits()` if not given.
-            level: `strict`, `landlock` or `none`; `auto` takes `strict`, or `landlock` with a warning where user
+            level: `strict`, `landlock` or `none`; `auto` takes `strict`, or `landlock` with a warning where
+            user
                 namespaces are forbidden. A level that cannot be had raises IsolationError.
             allow_unsafe: must be True for level `none`, which protects nothing.
             warm: sessions kept ready (>= 0).

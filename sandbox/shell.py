@@ -8,15 +8,30 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import Any
+from typing import Any, cast
 
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.error import StdinNotImplementedError
 from IPython.core.interactiveshell import InteractiveShell, InteractiveShellABC
+from sympy.core.cache import clear_cache
 from traitlets.config import Config
 
 from .outputs import Collector
+
+# Cells run once in the zygote, so that what they load and compile on first use need not be loaded in every
+# session.
+WARM_UP = (
+    "1+1",
+    "def f(x):\n    return 1/x\nf(0)",
+    "x = [",
+    "import math, fractions, itertools, numpy\nnumpy.arange(3)",
+    "numpy.linalg.solve([[2., 0.], [0., 1.]], [1., 1.])",
+    "from sympy import *\nx, y = symbols('x y')\nsolve(x**2 - 5*x + 6)",
+    "solve([x + y - 3, x - y - 1], (x, y))\nsolve(Eq(x**3, 8), x)\nsimplify((x**2 - 1)/(x - 1))",
+    "factor(x**2 - 1), expand((x + y)**2), integrate(x*sin(x), x), diff(exp(x)), limit(sin(x)/x, x, 0)",
+    "Rational(1, 3).evalf(), sqrt(8), N(pi), Matrix([[1, 2], [3, 4]]).inv(), Sum(x, (x, 1, 5)).doit()",
+)
 
 NO_SUBPROCESS = "the sandbox runs no shell commands and no other programs"
 
@@ -129,7 +144,7 @@ class SessionShell(InteractiveShell):
         name = getattr(etype, "__name__", str(etype))
         try:
             text = str(evalue)
-        except Exception as error:  # the exception class is the cell's own and may do anything
+        except Exception as error:  # noqa: BLE001 - the class is the cell's own and may do anything
             text = f"<{type(error).__name__} while formatting the message>"
         self.failure = (name, text)
         if self.collector is not None:
@@ -201,11 +216,14 @@ def make_shell() -> SessionShell:
     quiet = Collector(lambda events: None)
     shell.attach(quiet)
     quiet.begin(0, 1000, 1000)
-    for code in ("1+1", "def f(x):\n    return 1/x\nf(0)", "x = [", "import numpy, sympy\nnumpy.arange(3)"):
+    for code in WARM_UP:
         shell.run_cell(code, store_history=False, silent=False)
     shell.complete("pri")
     quiet.end()
+    # Loaded modules are what is wanted of the warm-up; remembered results could make a session differ from a
+    # kernel.
+    clear_cache()
     shell.reset(new_session=True)
     shell.failure = None
     shell.execution_count = 1
-    return shell
+    return cast(SessionShell, shell)

@@ -1,6 +1,8 @@
-"""The kernel interfaces that Python does not wrap, by ctypes: namespaces, mounts, capabilities, seccomp, Landlock.
+"""The kernel interfaces that Python does not wrap, by ctypes: namespaces, mounts, capabilities, seccomp,
+Landlock.
 
-Every function raises OSError with the call's name. Does not cover policy: see `seccomp`, `landlock`, `rootfs`.
+Every function raises OSError with the call's name. Does not cover policy: see `seccomp`, `landlock`,
+`rootfs`.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+from typing import Any
 
 from .syscall_table import NAMED
 
@@ -42,7 +45,7 @@ class MountAttr(ctypes.Structure):
     _fields_ = [(name, ctypes.c_uint64) for name in ("attr_set", "attr_clr", "propagation", "userns_fd")]
 
 
-def syscall(name: str, *args: int | bytes | ctypes._SimpleCData | ctypes.Array | None) -> int:
+def syscall(name: str, *args: Any) -> int:
     """Make the system call `name` of the table. Raises OSError; ENOSYS on a machine without a table."""
     if name not in NR:
         raise OSError(38, f"{name}: no system call table for {ARCH}")
@@ -55,7 +58,7 @@ def syscall(name: str, *args: int | bytes | ctypes._SimpleCData | ctypes.Array |
 
 
 def prctl(option: int, *args: int) -> None:
-    """Call prctl(2)."""
+    """Change an attribute of this process."""
     syscall("prctl", option, *(list(args) + [0] * (4 - len(args))))
 
 
@@ -70,7 +73,7 @@ def setns(fd: int, kind: int) -> None:
 
 
 def mount(source: str, target: str, kind: str, flags: int, data: str = "") -> None:
-    """Call mount(2)."""
+    """Attach the file system `source`, of type `kind`, at `target`."""
     syscall("mount", source.encode(), target.encode(), kind.encode(), flags, data.encode())
 
 

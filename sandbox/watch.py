@@ -1,7 +1,8 @@
 """Keep the host safe from sessions together: its free memory, and disk use where no quota holds.
 
-One session's own limits are the kernel's business (`isolation`); this is about their sum, and about level `landlock`,
-which has no bounded file system. Does not cover processor time: sessions share it as all processes do.
+One session's own limits are the kernel's business (`isolation`); this is about their sum, and about level
+`landlock`, which has no bounded file system. Does not cover processor time: sessions share it as all
+processes do.
 """
 
 from __future__ import annotations
@@ -68,7 +69,8 @@ async def watch(sessions: dict[int, SessionCore]) -> None:
         if alive and memory_is_short():
             _end_largest(alive)
         for session in alive:
-            if session.folder and await asyncio.to_thread(over_quota, session.folder, session.limits):
+            folder = session.folder
+            if folder is not None and await asyncio.to_thread(over_quota, folder, session.limits):
                 session.end_for(
                     "died", f"DiskLimit: the work folder took more than {session.limits.disk_mb} MiB"
                 )

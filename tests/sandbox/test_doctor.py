@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sandbox import CellResult, IsolationError, Sandbox, doctor, launcher
+from sandbox import IsolationError, Sandbox, doctor, launcher
 
 WITHOUT_NAMESPACES = """
 import json, sys
@@ -78,5 +78,4 @@ def test_a_session_that_cannot_isolate_itself_never_runs(
     )
     monkeypatch.setattr(launcher, "_BOOT", boot)
     with Sandbox(level="strict", warm=0) as box, pytest.raises(IsolationError):
-        result: CellResult = box.session().run("1")
-        print(result)
+        box.session()

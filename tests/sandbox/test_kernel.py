@@ -39,6 +39,8 @@ def registered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+# The base class declares its samples as plain class attributes.
+# ruff: noqa: RUF012
 class TestProtocol(jupyter_kernel_test.KernelTests):
     kernel_name = kernel.NAME
     language_name = "python"
@@ -48,17 +50,17 @@ class TestProtocol(jupyter_kernel_test.KernelTests):
     completion_samples = [
         {"text": "zi", "matches": {"zip"}},
         {"text": "import itert\nprin", "matches": {"print"}},
-    ]  # noqa: RUF012
-    complete_code_samples = ["1", "print('hi')", "def f(x):\n  return x*2\n\n\n"]  # noqa: RUF012
-    incomplete_code_samples = ["print('''hello", "def f(x):\n  x*2"]  # noqa: RUF012
-    invalid_code_samples = ["import = 7q"]  # noqa: RUF012
+    ]
+    complete_code_samples = ["1", "print('hi')", "def f(x):\n  return x*2\n\n\n"]
+    incomplete_code_samples = ["print('''hello", "def f(x):\n  x*2"]
+    invalid_code_samples = ["import = 7q"]
     code_page_something = "zip?"
     code_generate_error = "raise ValueError('no')"
     code_execute_result = [
         {"code": "1+2+3", "result": "6"},
         {"code": "[n*n for n in range(3)]", "result": "[0, 1, 4]"},
-    ]  # noqa: RUF012
-    code_display_data = [  # noqa: RUF012
+    ]
+    code_display_data = [
         {"code": "from IPython.display import HTML, display; display(HTML('<b>t</b>'))", "mime": "text/html"},
         {"code": "from IPython.display import Math, display; display(Math('x'))", "mime": "text/latex"},
     ]
