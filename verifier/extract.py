@@ -179,7 +179,7 @@ _MARK = re.compile(
     r"|####(?!#)"
     r"|(?:故|所以|因此)?(?:正确)?(?:最终)?答案(?:应该|应当)?\s*(?:是|为|[:：]|选)+"
     r"|故选\s*[:：]?|所以选(?:项)?\s*[:：]?"
-    r"|\bfinal\s+answer(?:\s+is)?\b\W{0,4}(?:\bthe\s+final\s+answer\s+is\b)?\s*[:：]?"
+    r"|\bfinal\s+answer(?:\s+is)?\b[\s*_:：]{0,4}(?:\bthe\s+final\s+answer\s+is\b)?\s*[:：]?"
     r"|\banswer\b(?:\s+(?:should\s+be|must\s+be|will\s+be|would\s+be|to\s+\w+(?:\s+\w+){0,3}\s+is"
     r"|(?:is|are)(?:\s+for\s+sure|\s+therefore|\s+definitely)?)\b|\s*[:：=])\s*[:：]?"
     r"|\br[ée]ponse\s+est\b|\brespuesta\s+es\b|\bantwort\s+ist\b|\bответ\s*:",
@@ -214,7 +214,7 @@ def _from_segment(segment: str, hint: Hint) -> str | None:
             return letter
     segment = strip_markup(segment)
     first_line = segment.split("\n", 1)[0].strip()
-    for candidate in (segment, first_line, _sentence(first_line)):
+    for candidate in (_sentence(first_line), _sentence(segment)):
         if candidate and is_bare(candidate):
             return strip_markup(candidate)
     sentence = _sentence(segment if len(first_line) < 3 else first_line)
@@ -256,7 +256,7 @@ def _bare(text: str) -> Extraction | None:
         return Extraction(stripped, "bare") if not stripped[:2000].strip("0123456789") else None
     if read_number(stripped.strip("$")) is not None:
         return Extraction(stripped.strip("$"), "bare")
-    if not stripped or stripped.count("\n") > 8 or not is_bare(stripped):
+    if not stripped or "\\boxed" in stripped or stripped.count("\n") > 8 or not is_bare(stripped):
         return None
     if re.search(r"\.\s", re.sub(r"(?<=\d)\.\s+(?=\d+\.?$)", ".", MATH.sub(" ", stripped))):
         return None

@@ -211,12 +211,24 @@ def _rationals(rng: random.Random) -> Forms:
 def _trigonometry(rng: random.Random) -> Forms:
     k, m = rng.randint(2, 9), rng.randint(1, 9)
     choices: list[Forms] = [
-        (f"\\sin({2 * k}x)", [f"2\\sin({k}x)\\cos({k}x)"], [f"2\\sin({k}x)\\cos({k + 1}x)", f"\\sin({k}x)\\cos({k}x)"]),
-        (f"\\cos({2 * k}x)+{m}", [f"{m + 1}-2\\sin^2({k}x)", f"2\\cos^2 {k}x+{m - 1}"], [f"{m}-2\\sin^2({k}x)", f"\\sin({2 * k}x)+{m}"]),
+        (
+            f"\\sin({2 * k}x)",
+            [f"2\\sin({k}x)\\cos({k}x)"],
+            [f"2\\sin({k}x)\\cos({k + 1}x)", f"\\sin({k}x)\\cos({k}x)"],
+        ),
+        (
+            f"\\cos({2 * k}x)+{m}",
+            [f"{m + 1}-2\\sin^2({k}x)", f"2\\cos^2 {k}x+{m - 1}"],
+            [f"{m}-2\\sin^2({k}x)", f"\\sin({2 * k}x)+{m}"],
+        ),
         (f"\\tan^2({k}x)", [f"\\sec^2({k}x)-1"], [f"\\sec^2({k}x)+1", f"\\sec^2({k + 1}x)-1"]),
         (f"\\ln({k}x^{m + 1})", [f"\\ln {k}+{m + 1}\\ln x"], [f"\\ln {k}+{m}\\ln x", f"{m + 1}\\ln({k}x)"]),
-        (f"{k}^{{x+{m}}}", [f"{k**m}\\cdot {k}^x", f"e^{{(x+{m})\\ln {k}}}"], [f"{k**m + 1}\\cdot {k}^x", f"{k}^{{x-{m}}}"]),
-    ]  # fmt: skip
+        (
+            f"{k}^{{x+{m}}}",
+            [f"{k**m}\\cdot {k}^x", f"e^{{(x+{m})\\ln {k}}}"],
+            [f"{k**m + 1}\\cdot {k}^x", f"{k}^{{x-{m}}}"],
+        ),
+    ]
     return rng.choice(choices)
 
 
@@ -344,12 +356,20 @@ def _matrices(rng: random.Random) -> Forms:
 def _quantities(rng: random.Random) -> Forms:
     n = rng.randint(2, 999)
     choices: list[Forms] = [
-        (f"{n}\\text{{ km}}", [f"{n * 1000}\\text{{ m}}", str(n), f"{n} kilometers", f"{n}千米"], [f"{n}\\text{{ m}}", f"{n + 1}\\text{{ km}}"]),
+        (
+            f"{n}\\text{{ km}}",
+            [f"{n * 1000}\\text{{ m}}", str(n), f"{n} kilometers", f"{n}千米"],
+            [f"{n}\\text{{ m}}", f"{n + 1}\\text{{ km}}"],
+        ),
         (f"{n}\\%", [str(n), f"{n} percent", f"{n / 100}"], [f"{n + 1}\\%", f"{n * 10}", f"{n / 1000}"]),
         (f"{n}^\\circ", [f"{n}", f"{n}\\text{{ degrees}}", f"{n}°"], [f"{n + 1}^\\circ", f"{n}\\pi"]),
         (f"\\${n}.50", [f"{n}.50\\text{{ dollars}}", f"{n}.5", f"\\${n}.5"], [f"\\${n}.05", f"{n}50"]),
-        (f"{n}:{n + 1}", [f"{2 * n}:{2 * n + 2}", f"\\frac{{{n}}}{{{n + 1}}}"], [f"{n + 1}:{n}", f"{n}:{n + 2}"]),
-    ]  # fmt: skip
+        (
+            f"{n}:{n + 1}",
+            [f"{2 * n}:{2 * n + 2}", f"\\frac{{{n}}}{{{n + 1}}}"],
+            [f"{n + 1}:{n}", f"{n}:{n + 2}"],
+        ),
+    ]
     return rng.choice(choices)
 
 

@@ -43,8 +43,8 @@ def read_items(path: Path) -> Iterator[Item]:
         ValueError: naming the file and line, if a line is not JSON or is none of the known records.
         OSError: if the file cannot be read.
     """
-    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-    with opened as lines:
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rt", encoding="utf-8") as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
@@ -55,7 +55,9 @@ def read_items(path: Path) -> Iterator[Item]:
                 raise ValueError(message) from error
 
 
-def _items(line: dict[str, Any], path: Path, number: int) -> Iterator[Item]:
+def _items(line: Any, path: Path, number: int) -> Iterator[Item]:
+    if not isinstance(line, dict):
+        raise TypeError("not a JSON object")
     stem = path.name.split(".", 1)[0]
     name = str(line.get("id", line.get("idx", f"{stem}:{number}")))
     kind = str(line.get("kind") or line.get("source") or stem)

@@ -95,9 +95,7 @@ def uncleanness(solution: Solution) -> str | None:
 # --- reproduces
 
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
-_EXCEPTION = re.compile(
-    r"^\s*(?:[\w.]+\.)?([A-Z]\w*(?:Error|Exception|Exit|Interrupt|Iteration))\b", re.MULTILINE
-)
+_EXCEPTION = re.compile(r"(?:^|\s)(?:[\w.]+\.)?([A-Z]\w*(?:Error|Exception|Exit|Interrupt|Iteration))\b")
 _EMPTY = frozenset({"", "<empty_execution>", "None"})
 
 
@@ -120,5 +118,5 @@ def _comparable(output: str) -> str:
     names = _EXCEPTION.findall(output)
     if names and ("Traceback" in output or "Error" in output):
         return f"exception {names[-1]}"
-    text = _ADDRESS.sub("0x", "".join(output.split()))
+    text = "".join(_ADDRESS.sub("0x", output).split())
     return "" if text in _EMPTY else text

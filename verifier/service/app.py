@@ -249,5 +249,5 @@ def _add_watch_routes(app: FastAPI, metrics: Metrics, traffic: Traffic) -> None:
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
-        """This API, for a browser; nothing is loaded from elsewhere."""
+        """Show the API in a browser; nothing is loaded from elsewhere."""
         return HTMLResponse(docs_page(app.openapi()))

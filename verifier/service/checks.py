@@ -125,11 +125,14 @@ class Lane:
         Raises:
             OSError: if one cannot be started.
         """
-        self._idle = list(
-            await asyncio.gather(*(WorkerProcess.start(self.niceness) for _ in range(self.size)))
-        )
-        for _ in self._idle:
-            self._turns.release()
+        for _ in range(self.size):
+            await self._start()
+
+    async def _start(self) -> None:
+        worker = await WorkerProcess.start(self.niceness)
+        self._workers.add(worker)
+        self._idle.append(worker)
+        self._turns.release()
 
     async def run(self, request: Request, *, wait: float, seconds: float) -> Reply | None:
         """Return the answer, or None if there is none within ``seconds`` of its turn.
@@ -172,10 +175,12 @@ class Lane:
         await worker.kill()
         while not self._closed:
             try:
-                return await self._start()
+                await self._start()
             except (OSError, TimeoutError):
                 logger.exception("a worker process could not be started; trying again in a second")
                 await asyncio.sleep(1)
+            else:
+                return
 
     async def close(self) -> None:
         """End all workers."""

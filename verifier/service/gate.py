@@ -151,7 +151,8 @@ class Gate:
         return _again(body, receive)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
-        route = getattr(scope.get("route"), "path", "unmatched")
+        known = scope["path"] if scope["path"] in ALWAYS_ANSWERED else "unmatched"
+        route = getattr(scope.get("route"), "path", known)
         code = scope.get("problem_code")
         method = scope["method"] if scope["method"] in ("GET", "POST", "DELETE", "HEAD") else "other"
         self.metrics.requests.labels(method, route, str(status)).inc()

@@ -26,8 +26,8 @@ class Metrics:
         )
         self.verdicts = Counter("scdpo_verdicts", "Verdicts given", ["status"], registry=self.registry)
         self.moved = Counter("scdpo_checks_moved", "Checks moved to the slow lane", registry=self.registry)
-        self.killed = Counter(
-            "scdpo_workers_killed", "Worker processes killed", ["lane"], registry=self.registry
+        self.replaced = Counter(
+            "scdpo_workers_replaced", "Worker processes replaced", ["lane"], registry=self.registry
         )
         self.sessions = Gauge("scdpo_sessions", "Sandbox sessions open", registry=self.registry)
         self.expired = Counter(

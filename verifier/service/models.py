@@ -7,10 +7,23 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 MAX_BLOCKS = 400
 MAX_FORKS = 64
+
+
+def _sound(text: str) -> str:
+    """Refuse half of a surrogate pair: JSON can write one, but no UTF-8 answer could hold it."""
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(f"the character at {error.start} is half of a surrogate pair") from error
+    return text
+
+
+Text = Annotated[str, AfterValidator(_sound)]
 
 
 class _Body(BaseModel):
@@ -23,7 +36,9 @@ class VerifyBody(_Body):
     prediction: str = Field(
         description="A solution, or a bare answer.", examples=[r"So it is \boxed{\frac{1}{2}}."]
     )
-    gold: str = Field(description="The gold answer, bare, wrapped or as a worked solution.", examples=["0.5"])
+    gold: Text = Field(
+        description="The gold answer, bare, wrapped or as a worked solution.", examples=["0.5"]
+    )
     rounding: Literal["exact", "sigfigs"] = Field(
         "exact",
         description="`sigfigs`: a decimal of three digits or more that is the other one rounded is right too.",
@@ -40,13 +55,13 @@ class BlockBody(_Body):
     """One block of a solution."""
 
     type: Literal["text", "code", "execution"]
-    content: str
+    content: Text
 
 
 class SolutionBody(_Body):
     """A whole solution, as text or as blocks."""
 
-    text: str | None = Field(
+    text: Text | None = Field(
         None, description="The solution as a model wrote it: special tokens of MathCoder, or Markdown fences."
     )
     blocks: Annotated[list[BlockBody], Field(max_length=MAX_BLOCKS)] | None = Field(
@@ -59,7 +74,7 @@ class SolutionBody(_Body):
             ]
         ],
     )
-    gold: str = Field(examples=["1024"])
+    gold: Text = Field(examples=["1024"])
     execute: bool = Field(
         False, description="Run the code again, isolated, and compare its outputs with the recorded."
     )
@@ -121,7 +136,7 @@ class SessionReply(BaseModel):
 class CellBody(_Body):
     """One cell of Python."""
 
-    code: str = Field(examples=["x = 2**10\nx"])
+    code: Text = Field(examples=["x = 2**10\nx"])
 
 
 class CellReply(BaseModel):

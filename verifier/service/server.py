@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 import sys
 import time
 from types import FrameType
@@ -18,6 +19,8 @@ import uvicorn
 from verifier.service.app import build_app
 from verifier.service.gate import Traffic
 from verifier.service.settings import ServiceSettings
+
+BACKLOG = 1024
 
 logger = logging.getLogger("scdpo.service")
 
@@ -48,10 +51,16 @@ class DrainingServer(uvicorn.Server):
         self.drain_seconds = drain_seconds
         self._drained_by: float | None = None
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then say where; with port 0 the log is where to learn it."""
+        await super().startup(sockets)
+        for listening in sockets or []:
+            host, port = listening.getsockname()[:2]
+            logger.info("listening", extra={"fields": {"host": host, "port": port}})
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Start the drain on the first signal; end at once on a second one."""
         if self._drained_by is not None or not self.started:
-            self.force_exit = True
             super().handle_exit(sig, frame)
             return
         self.traffic.draining = True
@@ -87,25 +96,25 @@ def run(settings: ServiceSettings) -> None:
         log_config=None,
         server_header=False,
         timeout_graceful_shutdown=1,
-        backlog=1024,
+        backlog=BACKLOG,
         ws="none",
     )
-    listening = config.bind_socket()
-    host, port = listening.getsockname()[:2]
-    fields = {"host": host, "port": port, "key": settings.key is not None}
-    logger.info("listening", extra={"fields": fields})
-    try:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG) as listening:
         DrainingServer(config, app.state.traffic, settings.drain_seconds).run([listening])
-    finally:
-        listening.close()
+    logger.info("stopped")
 
 
 def _log_as_json() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
-    for name in ("scdpo.service", "uvicorn", "py.warnings"):
+    for name, level in (
+        ("scdpo.service", logging.INFO),
+        ("uvicorn", logging.WARNING),
+        ("py.warnings", logging.WARNING),
+    ):
         target = logging.getLogger(name)
         target.handlers = [handler]
         target.propagate = False
-        target.setLevel(logging.INFO)
+        target.setLevel(level)
     logging.captureWarnings(True)
