@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, Self, TypeVar
-from urllib.parse import quote
+from typing import Any, Literal, Self, TypeVar
 
 from sandbox import CellResult, Solution
+from verifier import calls
+from verifier.calls import Again, Call, ServiceError, SessionFacts, outcome
 from verifier.verdict import Rounding, SolutionVerdict, Verdict
 
 try:
@@ -23,175 +24,25 @@ try:
 except ImportError as missing:
     raise ImportError('the client needs httpx: pip install "scdpo[serve]"') from missing
 
+__all__ = ["DEFAULT_URL", "AsyncClient", "AsyncRemoteSession", "Client", "RemoteSession", "ServiceError"]
+
 T = TypeVar("T")
 
 DEFAULT_URL = "http://127.0.0.1:8321"
-BATCH_ITEMS = 200
-MAX_WAIT = 30.0  # seconds that a Retry-After is followed for at most
-
-
-class ServiceError(RuntimeError):
-    """The service did not answer as asked.
-
-    Attributes:
-        status: HTTP status, or 0 where what answered is no scdpo service.
-        code: the problem's word for programs, such as ``no_such_session``.
-        detail: the problem's sentence for a person.
-        request_id: finds the request in the service's log.
-        retry_after: seconds after which trying again makes sense, or None.
-    """
-
-    def __init__(
-        self, status: int, code: str, detail: str, request_id: str, retry_after: float | None
-    ) -> None:
-        super().__init__(f"{status} {code}: {detail} (request {request_id})")
-        self.status = status
-        self.code = code
-        self.detail = detail
-        self.request_id = request_id
-        self.retry_after = retry_after
-
-
-# --- what both twins share
-
-
-@dataclass(frozen=True, slots=True)
-class _Call(Generic[T]):
-    """One request, and how its answer is read."""
-
-    method: str
-    path: str
-    body: dict[str, Any] | None
-    read: Callable[[Any], T]
-
-
-@dataclass(frozen=True, slots=True)
-class _Again:
-    """The request should be sent again after ``seconds``."""
-
-    seconds: float
 
 
 class _Base:
-    """Settings and calls."""
+    """The settings of a client."""
 
-    def __init__(self, key: str | None, retries: int, seconds: float) -> None:
+    def __init__(self, url: str, key: str | None, retries: int, seconds: float) -> None:
         if retries < 0:
             raise ValueError(f"retries must be at least 0, got {retries}")
         self._retries = retries
         self._options: dict[str, Any] = {
+            "base_url": url,
             "headers": {} if key is None else {"Authorization": f"Bearer {key}"},
-            "timeout": httpx.Timeout(seconds, connect=10.0),
+            "timeout": seconds,
         }
-
-    def _outcome(self, call: _Call[T], response: httpx.Response, attempt: int) -> T | _Again:
-        if response.is_success:
-            try:
-                return call.read(response.json() if response.content else None)
-            except (ValueError, KeyError, TypeError) as error:
-                detail = f"the answer to {call.method} {call.path} is not one of this service: {error}"
-                raise ServiceError(0, "not_the_service", detail, _request_id(response), None) from error
-        error = _problem(response)
-        if error.status in (429, 503) and error.retry_after is not None and attempt < self._retries:
-            return _Again(min(error.retry_after, MAX_WAIT))
-        raise error
-
-
-def _request_id(response: httpx.Response) -> str:
-    return response.headers.get("x-request-id", "unknown")
-
-
-def _problem(response: httpx.Response) -> ServiceError:
-    try:
-        found = response.json()
-        code, detail = str(found["code"]), str(found["detail"])
-    except (ValueError, KeyError, TypeError):
-        code, detail = "http_error", response.text[:200] or response.reason_phrase
-    after = response.headers.get("retry-after", "")
-    retry_after = float(after) if after.isascii() and after.isdigit() else None
-    return ServiceError(response.status_code, code, detail, _request_id(response), retry_after)
-
-
-def _verify(prediction: str, gold: str, rounding: Rounding) -> _Call[Verdict]:
-    body = {"prediction": prediction, "gold": gold, "rounding": rounding}
-    return _Call("POST", "/v1/verify", body, _verdict)
-
-
-def _batches(pairs: Iterable[tuple[str, str]], rounding: Rounding) -> list[_Call[list[Verdict]]]:
-    items = [{"prediction": p, "gold": g, "rounding": rounding} for p, g in pairs]
-    starts = range(0, len(items), BATCH_ITEMS)
-    return [
-        _Call("POST", "/v1/verify/batch", {"items": items[i : i + BATCH_ITEMS]}, _verdicts) for i in starts
-    ]
-
-
-def _verify_solution(
-    solution: Solution | str, gold: str, execute: bool, rounding: Rounding
-) -> _Call[SolutionVerdict]:
-    form = {"text": solution} if isinstance(solution, str) else {"blocks": solution.to_dicts()}
-    body = {**form, "gold": gold, "execute": execute, "rounding": rounding}
-    return _Call("POST", "/v1/verify/solution", body, _solution_verdict)
-
-
-def _open() -> _Call[_SessionFacts]:
-    return _Call("POST", "/v1/sessions", {}, _session)
-
-
-def _run(id: str, code: str) -> _Call[CellResult]:
-    return _Call("POST", f"/v1/sessions/{quote(id, safe='')}/cells", {"code": code}, _cell)
-
-
-def _fork(id: str, count: int) -> _Call[list[_SessionFacts]]:
-    return _Call("POST", f"/v1/sessions/{quote(id, safe='')}/fork", {"count": count}, _sessions)
-
-
-def _close(id: str) -> _Call[None]:
-    return _Call("DELETE", f"/v1/sessions/{quote(id, safe='')}", None, _nothing)
-
-
-_HEALTH: _Call[dict[str, Any]] = _Call("GET", "/healthz", None, dict)
-
-
-def _without_correct(answer: Any) -> dict[str, Any]:
-    return {name: value for name, value in answer.items() if name != "correct"}
-
-
-def _verdict(answer: Any) -> Verdict:
-    return Verdict(**_without_correct(answer))
-
-
-def _verdicts(answer: Any) -> list[Verdict]:
-    return [_verdict(item) for item in answer["verdicts"]]
-
-
-def _solution_verdict(answer: Any) -> SolutionVerdict:
-    return SolutionVerdict(**_without_correct(answer))
-
-
-def _cell(answer: Any) -> CellResult:
-    return CellResult(**answer)
-
-
-@dataclass(frozen=True, slots=True)
-class _SessionFacts:
-    id: str
-    isolation: Literal["strict", "landlock", "none"]
-    origin: Literal["start", "fork", "replay"]
-
-
-def _session(answer: Any) -> _SessionFacts:
-    return _SessionFacts(answer["id"], answer["isolation"], answer["origin"])
-
-
-def _sessions(answer: Any) -> list[_SessionFacts]:
-    return [_session(item) for item in answer["sessions"]]
-
-
-def _nothing(_answer: Any) -> None:
-    return None
-
-
-# --- the twins
 
 
 @dataclass(slots=True)
@@ -215,7 +66,7 @@ class RemoteSession:
         Raises:
             ServiceError: 404 if the session was closed or expired; 409 if it is running a cell.
         """
-        return self._client._send(_run(self.id, code))
+        return self._client._send(calls.run_cell(self.id, code))
 
     def fork(self, count: int = 1) -> list[RemoteSession]:
         """Return ``count`` sessions with the same state; they and this one go separate ways from here.
@@ -223,7 +74,7 @@ class RemoteSession:
         Raises:
             ServiceError: 409 if the state is lost; 429 if there is no room.
         """
-        return [self._client._hold(facts) for facts in self._client._send(_fork(self.id, count))]
+        return [self._client._hold(facts) for facts in self._client._send(calls.fork_session(self.id, count))]
 
     def close(self) -> None:
         """End the session.
@@ -231,7 +82,7 @@ class RemoteSession:
         Raises:
             ServiceError: 404 if it was closed or expired already.
         """
-        self._client._send(_close(self.id))
+        self._client._send(calls.close_session(self.id))
 
     def __enter__(self) -> Self:
         """Return the session itself."""
@@ -268,30 +119,30 @@ class Client(_Base):
             seconds: how long an answer may take.
             transport: replaces the network, as in tests.
         """
-        super().__init__(key, retries, seconds)
-        self._http = httpx.Client(base_url=url, transport=transport, **self._options)
+        super().__init__(url, key, retries, seconds)
+        self._http = httpx.Client(transport=transport, **self._options)
 
     def verify(self, prediction: str, gold: str, *, rounding: Rounding = "exact") -> Verdict:
         """Verify one answer, as ``verifier.verify``."""
-        return self._send(_verify(prediction, gold, rounding))
+        return self._send(calls.verify(prediction, gold, rounding))
 
     def verify_many(self, pairs: Iterable[tuple[str, str]], *, rounding: Rounding = "exact") -> list[Verdict]:
         """Verify ``(prediction, gold)`` pairs, as ``verifier.verify_many``; sent in batches."""
-        return [verdict for call in _batches(pairs, rounding) for verdict in self._send(call)]
+        return [verdict for call in calls.verify_batches(pairs, rounding) for verdict in self._send(call)]
 
     def verify_solution(
         self, solution: Solution | str, gold: str, *, execute: bool = False, rounding: Rounding = "exact"
     ) -> SolutionVerdict:
         """Check a whole solution, as ``verifier.verify_solution``; ``execute`` runs its code again."""
-        return self._send(_verify_solution(solution, gold, execute, rounding))
+        return self._send(calls.verify_solution(solution, gold, execute, rounding))
 
     def session(self) -> RemoteSession:
         """Start an isolated session."""
-        return self._hold(self._send(_open()))
+        return self._hold(self._send(calls.open_session()))
 
     def health(self) -> dict[str, Any]:
         """Return what ``/healthz`` says."""
-        return self._send(_HEALTH)
+        return self._send(calls.HEALTH)
 
     def close(self) -> None:
         """Close the connections; sessions stay until they are closed or idle for too long."""
@@ -305,17 +156,16 @@ class Client(_Base):
         """Close the connections."""
         self.close()
 
-    def _hold(self, facts: _SessionFacts) -> RemoteSession:
+    def _hold(self, facts: SessionFacts) -> RemoteSession:
         return RemoteSession(facts.id, facts.isolation, facts.origin, self)
 
-    def _send(self, call: _Call[T]) -> T:
-        attempt = 0
-        while True:
-            outcome = self._outcome(call, self._http.request(call.method, call.path, json=call.body), attempt)
-            if not isinstance(outcome, _Again):
-                return outcome
-            time.sleep(outcome.seconds)
-            attempt += 1
+    def _send(self, call: Call[T]) -> T:
+        for left in range(self._retries, -1, -1):
+            found = outcome(call, self._http.request(call.method, call.path, json=call.body), left > 0)
+            if not isinstance(found, Again):
+                return found
+            time.sleep(found.seconds)
+        raise AssertionError("the last attempt returns or raises")
 
 
 @dataclass(slots=True)
@@ -329,15 +179,18 @@ class AsyncRemoteSession:
 
     async def run(self, code: str) -> CellResult:
         """Run one cell, as ``RemoteSession.run``."""
-        return await self._client._send(_run(self.id, code))
+        return await self._client._send(calls.run_cell(self.id, code))
 
     async def fork(self, count: int = 1) -> list[AsyncRemoteSession]:
         """Copy the session, as ``RemoteSession.fork``."""
-        return [self._client._hold(facts) for facts in await self._client._send(_fork(self.id, count))]
+        return [
+            self._client._hold(facts)
+            for facts in await self._client._send(calls.fork_session(self.id, count))
+        ]
 
     async def close(self) -> None:
         """End the session, as ``RemoteSession.close``."""
-        await self._client._send(_close(self.id))
+        await self._client._send(calls.close_session(self.id))
 
     async def __aenter__(self) -> Self:
         """Return the session itself."""
@@ -361,32 +214,34 @@ class AsyncClient(_Base):
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         """Prepare a client, with the arguments of ``Client``."""
-        super().__init__(key, retries, seconds)
-        self._http = httpx.AsyncClient(base_url=url, transport=transport, **self._options)
+        super().__init__(url, key, retries, seconds)
+        self._http = httpx.AsyncClient(transport=transport, **self._options)
 
     async def verify(self, prediction: str, gold: str, *, rounding: Rounding = "exact") -> Verdict:
         """Verify one answer, as ``Client.verify``."""
-        return await self._send(_verify(prediction, gold, rounding))
+        return await self._send(calls.verify(prediction, gold, rounding))
 
     async def verify_many(
         self, pairs: Iterable[tuple[str, str]], *, rounding: Rounding = "exact"
     ) -> list[Verdict]:
         """Verify pairs, as ``Client.verify_many``."""
-        return [verdict for call in _batches(pairs, rounding) for verdict in await self._send(call)]
+        return [
+            verdict for call in calls.verify_batches(pairs, rounding) for verdict in await self._send(call)
+        ]
 
     async def verify_solution(
         self, solution: Solution | str, gold: str, *, execute: bool = False, rounding: Rounding = "exact"
     ) -> SolutionVerdict:
         """Check a whole solution, as ``Client.verify_solution``."""
-        return await self._send(_verify_solution(solution, gold, execute, rounding))
+        return await self._send(calls.verify_solution(solution, gold, execute, rounding))
 
     async def session(self) -> AsyncRemoteSession:
         """Start an isolated session."""
-        return self._hold(await self._send(_open()))
+        return self._hold(await self._send(calls.open_session()))
 
     async def health(self) -> dict[str, Any]:
         """Return what ``/healthz`` says."""
-        return await self._send(_HEALTH)
+        return await self._send(calls.HEALTH)
 
     async def close(self) -> None:
         """Close the connections, as ``Client.close``."""
@@ -400,15 +255,14 @@ class AsyncClient(_Base):
         """Close the connections."""
         await self.close()
 
-    def _hold(self, facts: _SessionFacts) -> AsyncRemoteSession:
+    def _hold(self, facts: SessionFacts) -> AsyncRemoteSession:
         return AsyncRemoteSession(facts.id, facts.isolation, facts.origin, self)
 
-    async def _send(self, call: _Call[T]) -> T:
-        attempt = 0
-        while True:
+    async def _send(self, call: Call[T]) -> T:
+        for left in range(self._retries, -1, -1):
             response = await self._http.request(call.method, call.path, json=call.body)
-            outcome = self._outcome(call, response, attempt)
-            if not isinstance(outcome, _Again):
-                return outcome
-            await asyncio.sleep(outcome.seconds)
-            attempt += 1
+            found = outcome(call, response, left > 0)
+            if not isinstance(found, Again):
+                return found
+            await asyncio.sleep(found.seconds)
+        raise AssertionError("the last attempt returns or raises")

@@ -33,7 +33,7 @@ class _Body(BaseModel):
 class VerifyBody(_Body):
     """A prediction and the gold answer it is compared with."""
 
-    prediction: str = Field(
+    prediction: Text = Field(
         description="A solution, or a bare answer.", examples=[r"So it is \boxed{\frac{1}{2}}."]
     )
     gold: Text = Field(

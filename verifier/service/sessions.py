@@ -149,4 +149,4 @@ def sandbox_problems() -> Iterator[None]:
         raise Problem(503, "no_isolation", f"this server cannot isolate code: {error}") from error
     except SandboxError as error:
         logger.exception("the sandbox failed")
-        raise Problem(503, "sandbox_failed", "the sandbox could not go on", retry_after=5) from error
+        raise Problem(503, "sandbox_failed", "the sandbox could not go on") from error
