@@ -26,10 +26,27 @@ from scdpo.corrupt.statements import Expression, Statement, find_statements
 COMMON: Final = frozenset(
     Fraction(n) for n in (0, 1, 2, 3, 4, 7, 10, 12, 24, 30, 52, 60, 90, 100, 180, 360, 365, 1000)
 )
-_SPELT: Final = (
-    "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen"
-    " nineteen twenty"
-).split()
+_SPELT: Final = [
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+    "twenty",
+]
 _WORD: Final = re.compile(rf"(?<![\w-])(?:{'|'.join(_SPELT)})(?![\w-])", re.IGNORECASE)
 _SENTENCE: Final = re.compile(r"[.!?;](?=\s|$)|\n\s*\n|\n(?=\s*(?:[-*]|\d+\.)\s)")
 _PROPERTY: Final = (
@@ -209,7 +226,9 @@ class _Carrier:
             if match.kind == "both" and match.new is not None and (repeated or self._is_result(mention)):
                 self._settle(mention, match.new)
                 results |= {mention.value} - self._known.given
-            elif match.kind == "unknown" and (self._lenient or mention.value in COMMON):
+            elif (match.kind == "both" and mention.value in self._known.misquoted) or (
+                match.kind == "unknown" and (self._lenient or mention.value in COMMON)
+            ):
                 self._settle(mention, mention.value)
             else:
                 names = {"both": "ambiguous_value", "lost": "lost_value"}
@@ -243,7 +262,9 @@ class _Carrier:
 
     def _check_sentence(self, sentence: str, inside: Sequence[Mention]) -> None:
         for mention in inside:
-            if self._new[mention] != mention.value and self._has_property(mention):
+            new = self._new[mention]
+            asked = "fraction" in sentence and is_whole(new) and not is_whole(mention.value)
+            if new != mention.value and (asked or self._has_property(mention)):
                 raise Inconsistent("claimed_property")
         if _ORDER.search(sentence):
             for a, b in itertools.combinations(inside, 2):

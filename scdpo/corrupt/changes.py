@@ -189,6 +189,7 @@ class Known:
     units: dict[Fraction, set[str]] = field(
         default_factory=dict
     )  # the words after them in the problem and the prefix
+    misquoted: set[Fraction] = field(default_factory=set)  # given, and written down wrongly in one cell alone
     kept: set[Fraction] = field(default_factory=set)
     lost: set[Fraction] = field(default_factory=set)
     changed: dict[Fraction, Fraction] = field(default_factory=dict)

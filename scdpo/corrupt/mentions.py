@@ -35,6 +35,56 @@ _LABEL_BEFORE: Final = re.compile(
 )
 _LIST_MARK: Final = re.compile(r"(?:^|\n)[ \t]*(?:[-*>]\s+)?\**\(?$")
 _UNIT: Final = re.compile(r"(?:\\[,;! )\]]|\\(?:text|mathrm)\s*\{|[\s$})\]*-]){0,6}(?P<word>[^\W\d_]+)")
+_NO_UNITS: Final = frozenset(
+    [
+        "is",
+        "are",
+        "was",
+        "were",
+        "be",
+        "and",
+        "or",
+        "the",
+        "a",
+        "an",
+        "to",
+        "by",
+        "in",
+        "of",
+        "from",
+        "then",
+        "into",
+        "we",
+        "which",
+        "as",
+        "for",
+        "with",
+        "each",
+        "per",
+        "so",
+        "that",
+        "on",
+        "at",
+        "if",
+        "it",
+        "this",
+        "times",
+        "plus",
+        "minus",
+        "divided",
+        "multiplied",
+        "equals",
+        "gives",
+        "left",
+        "right",
+        "frac",
+        "cdot",
+        "sqrt",
+        "boxed",
+        "quad",
+        "text",
+    ]
+)
 _DIGITS_KEPT: Final = 4  # decimals shown for a value that does not end, where the text gives no measure
 
 
@@ -139,7 +189,8 @@ def _signed(text: str, start: int) -> bool:
 def unit_after(text: str, mention: Mention) -> str:
     """Return the word that follows a number (``km`` in ``\\(5\\) km``), in lower case and singular, or an empty string."""
     match = _UNIT.match(text, mention.end)
-    return match["word"].lower().rstrip("s") if match else ""
+    word = match["word"].lower() if match else ""
+    return "" if word in _NO_UNITS else word.rstrip("s")
 
 
 def is_whole(value: Fraction) -> bool:
@@ -168,7 +219,7 @@ def write_like(mention: Mention, value: Fraction, rounded: bool) -> str | None:
     )  # two decimals are money; more were as many as it took
     places = next((p for p in range(shown, 7) if is_whole(size * 10**p)), None)
     if places is None or places > max(mention.places, _DIGITS_KEPT):
-        places = max(mention.places, 2)
+        places = mention.places or 2
     return sign + _grouped(_decimal(size, places), mention)
 
 

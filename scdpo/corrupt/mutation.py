@@ -17,7 +17,8 @@ from typing import Any
 from sandbox import AsyncSandbox, Sandbox
 from sandbox.formats import normalise_newlines
 from sandbox.solution import Solution
-from scdpo.corrupt.search import Close, Command, Corruption, Fork, Open, Run, search
+from scdpo.corrupt.case import Close, Command, Corruption, Fork, Open, Run
+from scdpo.corrupt.search import search
 from scdpo.corrupt.syntax import Mutation, mutate
 
 ATTEMPTS = 40

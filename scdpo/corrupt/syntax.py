@@ -1,10 +1,9 @@
 """Slips that a program can make: one change to the syntax tree of a cell.
 
-Every mutation is one small, nameable slip of the kind models make (a wrong operator, quantity, bound, function …),
-written back with the cell's own layout and comments. The code is parsed with libcst and never run here.
+Every mutation is one small, nameable slip of the kind models make (a wrong operator, quantity, bound, function …; see
+``slips``), written back with the cell's own layout and comments. The code is parsed with libcst and never run here.
 
-Not covered: strings (f-strings included), imports, notebook magics (a cell that is not plain Python has no
-mutations), exponents and the number of digits to round to, whose change the later text could not reflect.
+Not covered: notebook magics. A cell that is not plain Python has no mutations.
 """
 
 from __future__ import annotations
@@ -13,101 +12,17 @@ import ast
 import random
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import libcst as cst
 
+from scdpo.corrupt.slips import Collector, Site
+
 MAX_CODE_CHARACTERS: Final = 3000
 _MAX_DEPTH: Final = 60
 
-_OPERATORS: Final[dict[type[cst.BaseBinaryOp], tuple[type[cst.BaseBinaryOp], ...]]] = {
-    cst.Add: (cst.Subtract, cst.Multiply),
-    cst.Subtract: (cst.Add,),
-    cst.Multiply: (cst.Divide, cst.Add),
-    cst.Divide: (cst.Multiply, cst.FloorDivide),
-    cst.FloorDivide: (cst.Multiply, cst.Modulo),
-    cst.Modulo: (cst.FloorDivide,),
-    cst.Power: (cst.Multiply,),
-}
-SYMBOLS: Final[dict[type[cst.CSTNode], str]] = {
-    cst.Add: "+",
-    cst.Subtract: "-",
-    cst.Multiply: "*",
-    cst.Divide: "/",
-    cst.FloorDivide: "//",
-    cst.Modulo: "%",
-    cst.Power: "**",
-    cst.LessThan: "<",
-    cst.LessThanEqual: "<=",
-    cst.GreaterThan: ">",
-    cst.GreaterThanEqual: ">=",
-    cst.Equal: "==",
-    cst.NotEqual: "!=",
-}
-_COMPARISONS: Final[dict[type[cst.BaseCompOp], type[cst.BaseCompOp]]] = {
-    cst.LessThan: cst.LessThanEqual,
-    cst.LessThanEqual: cst.LessThan,
-    cst.GreaterThan: cst.GreaterThanEqual,
-    cst.GreaterThanEqual: cst.GreaterThan,
-}
-_FUNCTIONS: Final[dict[str, tuple[str, ...]]] = {
-    "sum": ("max", "len"),
-    "max": ("min", "sum"),
-    "min": ("max",),
-    "floor": ("ceil",),
-    "ceil": ("floor",),
-    "ceiling": ("floor",),
-    "round": ("int",),
-    "sin": ("cos",),
-    "cos": ("sin",),
-    "tan": ("sin",),
-    "asin": ("acos",),
-    "acos": ("asin",),
-    "atan": ("asin",),
-    "gcd": ("lcm",),
-    "lcm": ("gcd",),
-    "igcd": ("ilcm",),
-    "ilcm": ("igcd",),
-    "comb": ("perm",),
-    "perm": ("comb",),
-    "binomial": ("ff",),
-    "combinations": ("permutations",),
-    "permutations": ("combinations",),
-    "combinations_with_replacement": ("combinations",),
-    "log": ("log10", "log2"),
-    "log10": ("log",),
-    "log2": ("log",),
-    "degrees": ("radians",),
-    "radians": ("degrees",),
-    "diff": ("integrate",),
-    "numer": ("denom",),
-    "denom": ("numer",),
-}
-_BUILTIN: Final = frozenset(["sum", "max", "min", "round", "len", "int", "abs"])
-_UNWRAPPED: Final = frozenset(["sqrt", "abs", "Abs", "factorial", "floor", "ceil", "int", "round"])
-# Whether the arguments of these are the data of the problem or only names, digits and layout.
-_OPAQUE_CALLS: Final = frozenset(
-    ["symbols", "Symbol", "print", "round", "N", "evalf", "n", "format", "join", "open"]
-)
-
-
-# What factors between units, and percentages, are taken for.
-_CONVERSIONS: Final[dict[int, tuple[int, ...]]] = {
-    7: (5, 6, 8),
-    12: (10, 11, 13),
-    24: (12, 25),
-    30: (31, 28),
-    52: (50, 48),
-    60: (100, 50),
-    90: (180, 45),
-    100: (10, 1000),
-    180: (90, 360),
-    360: (180, 90),
-    365: (360, 364),
-    1000: (100,),
-}
 _NUMERIC: Final = (ast.Constant, ast.BinOp, ast.UnaryOp)
 
 
@@ -130,14 +45,6 @@ class Mutation:
     literal: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Site:
-    kind: str
-    node: cst.CSTNode
-    replacement: cst.CSTNode | cst.RemovalSentinel
-    operators: frozenset[str] = frozenset()
-
-
 def mutate(code: str, seed: int, earlier: Sequence[str] = ()) -> list[Mutation]:
     """Return every mutation of a cell, in an order that the seed alone decides, kinds taking turns.
 
@@ -147,7 +54,7 @@ def mutate(code: str, seed: int, earlier: Sequence[str] = ()) -> list[Mutation]:
         return []
     try:
         tree = cst.parse_module(code)
-        collector = _Collector(tree, [name for cell in earlier for name in _numbers_named(cell)])
+        collector = Collector(tree, [name for cell in earlier for name in _numbers_named(cell)])
         tree.visit(collector)
         mutations = [m for site in collector.sites if (m := _apply(tree, code, site)) is not None]
     except (cst.ParserSyntaxError, cst.CSTValidationError):
@@ -205,324 +112,47 @@ def _take_turns(mutations: Sequence[Mutation], seed: int) -> list[Mutation]:
     return ordered
 
 
-def _apply(tree: cst.Module, code: str, site: _Site) -> Mutation | None:
-    changed = (
-        tree.deep_remove(site.node)
-        if isinstance(site.replacement, cst.RemovalSentinel)
-        else (tree.deep_replace(site.node, site.replacement))
-    )
+def _apply(tree: cst.Module, code: str, site: Site) -> Mutation | None:
+    before = tree.code_for_node(site.node).strip()
+    changed: object
+    if isinstance(site.replacement, cst.RemovalSentinel):
+        changed, after = tree.deep_remove(site.node), ""
+        what = f"dropped `{_short(before)}`"
+    else:
+        changed = tree.deep_replace(site.node, site.replacement)
+        after = tree.code_for_node(site.replacement).strip()
+        what = f"`{_short(before)}` became `{_short(after)}`"
     if not isinstance(changed, cst.Module) or changed.code == code:
         return None
-    before = tree.code_for_node(site.node).strip()
-    removed = isinstance(site.replacement, cst.RemovalSentinel)
-    after = (
-        ""
-        if isinstance(site.replacement, cst.RemovalSentinel)
-        else tree.code_for_node(site.replacement).strip()
-    )
     lines, new_lines = code.split("\n"), changed.code.split("\n")
     line = next((i for i, (a, b) in enumerate(zip(lines, new_lines, strict=False)) if a != b), len(lines) - 1)
-    what = f"dropped `{_short(before)}`" if removed else f"`{_short(before)}` became `{_short(after)}`"
     literal = isinstance(site.node, cst.Integer | cst.Float)
+    if after and not literal:
+        new_lines = _follow_in_comments(new_lines, line, before, after, site)
+    description = f"{site.kind}: {what}"
     return Mutation(
-        site.kind, changed.code, f"{site.kind}: {what}", before, after, line, site.operators, literal
+        site.kind, "\n".join(new_lines), description, before, after, line, site.operators, literal
     )
+
+
+def _follow_in_comments(lines: Sequence[str], changed: int, before: str, after: str, site: Site) -> list[str]:
+    """Put the changed expression, or its changed operator, into the comments on its line and the line before it."""
+    followed = list(lines)
+    for index in range(max(0, changed - 1), min(changed + 1, len(lines))):
+        code, mark, comment = lines[index].partition("#")
+        if not mark or "'" in code or '"' in code:
+            continue  # the mark may stand in a string
+        if before in comment and not before.isidentifier():
+            comment = comment.replace(before, after)
+        elif site.operator:
+            (old,) = site.operators
+            if comment.count(f" {old} ") == 1:
+                comment = comment.replace(f" {old} ", f" {site.operator} ")
+        followed[index] = code + mark + comment
+    return followed
 
 
 def _short(source: str) -> str:
     lines = [line for line in source.splitlines() if not line.lstrip().startswith("#")]
     flat = re.sub(r"\s+", " ", "\n".join(lines)).strip()
     return flat if len(flat) <= 60 else flat[:57] + "..."
-
-
-class _Collector(cst.CSTVisitor):
-    """Walks a cell and notes where it can go wrong."""
-
-    def __init__(self, tree: cst.Module, earlier: Sequence[str]) -> None:
-        super().__init__()
-        self.sites: list[_Site] = []
-        self._tree = tree
-        self._in_statement: set[str] = set()
-        self._assigned = list(
-            dict.fromkeys(earlier)
-        )  # names with plain values, in the order of their assignment
-
-    # What must not be touched: text, names, layout.
-
-    def visit_FormattedString(self, node: cst.FormattedString) -> bool:
-        return False
-
-    def visit_ConcatenatedString(self, node: cst.ConcatenatedString) -> bool:
-        return False
-
-    def visit_Import(self, node: cst.Import) -> bool:
-        return False
-
-    def visit_ImportFrom(self, node: cst.ImportFrom) -> bool:
-        return False
-
-    def visit_Decorator(self, node: cst.Decorator) -> bool:
-        return False
-
-    def visit_Annotation(self, node: cst.Annotation) -> bool:
-        return False
-
-    def visit_AssignTarget(self, node: cst.AssignTarget) -> bool:
-        return False
-
-    def visit_Expr(self, node: cst.Expr) -> bool:
-        """A cell that only shows another variable has no slip in its reckoning."""
-        shown = node.value.elements if isinstance(node.value, cst.Tuple | cst.List) else []
-        return not isinstance(node.value, cst.Name) and not any(isinstance(e.value, cst.Name) for e in shown)
-
-    def visit_Arg(self, node: cst.Arg) -> bool:
-        return node.keyword is None
-
-    # Where it can go wrong.
-
-    def leave_Assign(self, original_node: cst.Assign) -> None:
-        for target in original_node.targets:
-            if isinstance(target.target, cst.Name) and self._is_value(original_node.value):
-                name = target.target.value
-                if name not in self._assigned:
-                    self._assigned.append(name)
-
-    def _is_value(self, value: cst.BaseExpression) -> bool:
-        """Whether an assigned expression is a number for all that can be told from its form."""
-        if isinstance(value, cst.Call):
-            name = value.func.value if isinstance(value.func, cst.Name) else ""
-            return (
-                name in _FUNCTIONS
-                or name in _BUILTIN
-                or name in ("sqrt", "Fraction", "Rational", "factorial")
-            )
-        return isinstance(value, cst.Integer | cst.Float | cst.BinaryOperation | cst.UnaryOperation)
-
-    def visit_BinaryOperation(self, node: cst.BinaryOperation) -> bool:
-        operator = type(node.operator)
-        symbol = frozenset([SYMBOLS.get(operator, "")])
-        space = {
-            "whitespace_before": _space(node.operator),
-            "whitespace_after": _space(node.operator, after=True),
-        }
-        for other in _OPERATORS.get(operator, ()):
-            self._add("operator", node, node.with_changes(operator=other(**space)), symbol)  # type: ignore[arg-type]
-        if operator in (cst.Subtract, cst.Divide):
-            swapped = node.with_changes(left=_grouped(node.right), right=_grouped(node.left))
-            self._add("swapped_operands", node, swapped, symbol)
-        if operator in (cst.Add, cst.Subtract, cst.Multiply, cst.Divide) and not _is_unit(node.right):
-            self._add("dropped_term", node, _keep_parentheses(node, node.left), symbol)
-        if operator in (cst.Add, cst.Subtract) and _is_unit(node.right):
-            self._add("off_by_one", node, _keep_parentheses(node, node.left), symbol)
-        if operator in (cst.Add, cst.Multiply) and not isinstance(node.left, cst.Integer | cst.Float):
-            self._add("dropped_term", node, _keep_parentheses(node, node.right), symbol)
-        if operator is cst.Power:
-            self._skip_exponent(node)
-            return False
-        self._regroup(node)
-        return True
-
-    def _regroup(self, node: cst.BinaryOperation) -> None:
-        """Leave out parentheses that matter: ``(a + b) * c`` becomes ``a + b * c``."""
-        if isinstance(node.operator, cst.Multiply | cst.Divide):
-            for side in ("left", "right"):
-                inner = getattr(node, side)
-                if (
-                    isinstance(inner, cst.BinaryOperation)
-                    and isinstance(inner.operator, cst.Add | cst.Subtract)
-                    and inner.lpar
-                ):
-                    self._add(
-                        "lost_parentheses",
-                        node,
-                        node.with_changes(**{side: inner.with_changes(lpar=[], rpar=[])}),
-                    )
-
-    def _skip_exponent(self, node: cst.BinaryOperation) -> None:
-        node.left.visit(self)
-
-    def visit_Comparison(self, node: cst.Comparison) -> None:
-        for index, target in enumerate(node.comparisons):
-            other = _COMPARISONS.get(type(target.operator))
-            if other is None:
-                continue
-            space = {
-                "whitespace_before": _space(target.operator),
-                "whitespace_after": _space(target.operator, after=True),
-            }
-            comparisons = list(node.comparisons)
-            comparisons[index] = target.with_changes(operator=other(**space))  # type: ignore[arg-type]
-            self._add("comparison", node, node.with_changes(comparisons=comparisons))
-
-    def visit_Call(self, node: cst.Call) -> bool:
-        name = _called(node)
-        if name == "range":
-            self._range(node)
-            return True
-        opaque = name in _OPAQUE_CALLS
-        plain = isinstance(node.func, cst.Name)
-        known = name in _BUILTIN or self._imported_beside(name)
-        for other in _FUNCTIONS.get(name, ()):
-            if other in _BUILTIN and len(node.args) > 1 and name == "round":
-                continue
-            if other in _BUILTIN or (not plain and known) or self._reachable(name, other):
-                self._add("wrong_function", node, self._renamed(node, other))
-        if plain and name in _UNWRAPPED and len(node.args) == 1 and not node.args[0].star:
-            self._add("dropped_function", node, _grouped(node.args[0].value))
-        if (
-            len(node.args) == 2
-            and not opaque
-            and name in ("Fraction", "Rational", "comb", "binomial", "pow", "C")
-        ):
-            first, second = node.args
-            swapped = [first.with_changes(value=second.value), second.with_changes(value=first.value)]
-            self._add("swapped_arguments", node, node.with_changes(args=swapped))
-        if opaque and name == "round":
-            node.args[0].visit(self) if node.args else None
-        return not opaque
-
-    def _imported_beside(self, name: str) -> bool:
-        return name in _FUNCTIONS
-
-    def _reachable(self, name: str, other: str) -> bool:
-        """Whether ``other`` is surely defined where ``name`` is: star imports, or it is named in the cell."""
-        source = self._tree.code
-        return bool(re.search(rf"\b{other}\b", source) or re.search(r"from (?:sympy|math) import \*", source))
-
-    @staticmethod
-    def _renamed(node: cst.Call, other: str) -> cst.Call:
-        if isinstance(node.func, cst.Attribute):
-            if other in _BUILTIN:
-                return node.with_changes(func=cst.Name(other))
-            return node.with_changes(func=node.func.with_changes(attr=cst.Name(other)))
-        return node.with_changes(func=cst.Name(other))
-
-    def _range(self, node: cst.Call) -> None:
-        """Move a bound of a range by one."""
-        for index, arg in enumerate(node.args[:2]):
-            upper = index == len(node.args[:2]) - 1
-            value = arg.value
-            others: list[cst.BaseExpression] = []
-            if isinstance(value, cst.Integer):
-                others = [cst.Integer(str(int(value.value, 0) + (-1 if upper else 1)))]
-            elif isinstance(value, cst.BinaryOperation) and _is_unit(value.right):
-                others = [value.left]
-            elif upper and isinstance(value, cst.Name | cst.Call):
-                others = [cst.BinaryOperation(value, cst.Subtract(), cst.Integer("1"))]
-            for other in others:
-                args = list(node.args)
-                args[index] = arg.with_changes(value=other)
-                self._add("off_by_one", node, node.with_changes(args=args))
-
-    def visit_Subscript(self, node: cst.Subscript) -> bool:
-        """Take another element: the next, the first, the last."""
-        if len(node.slice) == 1 and isinstance(node.slice[0].slice, cst.Index):
-            index = node.slice[0]
-            source = self._tree.code_for_node(index.slice).strip()
-            for other in {"0": ("1", "-1"), "1": ("0",), "-1": ("0",), "2": ("1",)}.get(source, ()):
-                value = index.with_changes(slice=cst.Index(cst.parse_expression(other)))
-                self._add("wrong_element", node, node.with_changes(slice=[value]))
-        node.value.visit(self)
-        return False
-
-    def visit_Integer(self, node: cst.Integer) -> None:
-        if not node.value.isdigit() or len(node.value) > 9:
-            return
-        for other in _near_integers(int(node.value)):
-            self._add("constant", node, cst.Integer(str(other)))
-
-    def visit_Float(self, node: cst.Float) -> None:
-        if match := re.fullmatch(r"(\d{1,6})\.(\d{1,4})", node.value):
-            whole, decimals = match.groups()
-            moved = {f"{int(whole) + 1}.{decimals}"}
-            if len(decimals.rstrip("0")) == 1:
-                moved.add(
-                    f"{whole}.0{decimals.rstrip('0')}" if whole == "0" else f"{whole}.{decimals}0"[:0] or ""
-                )
-            if len(decimals) == 2 and decimals[0] != decimals[1]:
-                moved.add(f"{whole}.{decimals[::-1]}")
-            for other in sorted(m for m in moved if m):
-                self._add("constant", node, cst.Float(other))
-
-    def visit_Name(self, node: cst.Name) -> None:
-        if node.value not in self._assigned:
-            return
-        others = [name for name in self._assigned if name not in self._in_statement]
-        alike = [name for name in others if set(name.split("_")) & set(node.value.split("_"))]
-        for other in (alike or others)[-3:]:
-            self._add("variable", node, cst.Name(other))
-
-    def visit_AugAssign(self, node: cst.AugAssign) -> None:
-        if isinstance(node.operator, cst.AddAssign):
-            self._add("operator", node, node.with_changes(operator=cst.SubtractAssign()), frozenset("+"))
-        elif isinstance(node.operator, cst.SubtractAssign):
-            self._add("operator", node, node.with_changes(operator=cst.AddAssign()), frozenset("-"))
-
-    def visit_SimpleStatementLine(self, node: cst.SimpleStatementLine) -> None:
-        """Forget a line that works on a value that is there without it."""
-        self._in_statement = set(re.findall(r"[A-Za-z_]\w*", self._tree.code_for_node(node)))
-        if len(node.body) != 1:
-            return
-        statement = node.body[0]
-        if isinstance(statement, cst.AugAssign):
-            self._add("dropped_line", node, cst.RemoveFromParent())
-        elif isinstance(statement, cst.Assign) and len(statement.targets) == 1:
-            target = statement.targets[0].target
-            if isinstance(target, cst.Name) and target.value in self._assigned:
-                self._add("dropped_line", node, cst.RemoveFromParent())
-
-    def _add(
-        self,
-        kind: str,
-        node: cst.CSTNode,
-        replacement: cst.CSTNode | cst.RemovalSentinel,
-        operators: frozenset[str] = frozenset(),
-    ) -> None:
-        self.sites.append(_Site(kind, node, replacement, operators))
-
-
-def _near_integers(value: int) -> Iterator[int]:
-    """Yield what a reader may take a number for: one off, its digits turned round."""
-    if value in (0, 1):
-        return
-    if value in _CONVERSIONS:
-        yield from _CONVERSIONS[value]
-        return
-    digits = str(value)
-    if value <= 20:
-        yield value + 1
-        if value > 2:
-            yield value - 1
-    if digits[-1] != "0" and digits[0] != digits[-1]:
-        yield int(digits[-1] + digits[1:-1] + digits[0])
-    if value > 20:
-        step = 10 ** (len(digits) - len(digits.rstrip("0")))
-        yield value + step
-        yield value - step
-
-
-def _is_unit(node: cst.BaseExpression) -> bool:
-    return isinstance(node, cst.Integer) and node.value == "1"
-
-
-def _called(node: cst.Call) -> str:
-    if isinstance(node.func, cst.Name):
-        return node.func.value
-    return node.func.attr.value if isinstance(node.func, cst.Attribute) else ""
-
-
-def _space(operator: cst.CSTNode, after: bool = False) -> cst.BaseParenthesizableWhitespace:
-    name = "whitespace_after" if after else "whitespace_before"
-    space = getattr(operator, name, None)
-    return space if isinstance(space, cst.BaseParenthesizableWhitespace) else cst.SimpleWhitespace(" ")
-
-
-def _grouped(node: cst.BaseExpression) -> cst.BaseExpression:
-    """Put an operation into parentheses, as an operand needs them."""
-    if isinstance(node, cst.BinaryOperation | cst.UnaryOperation | cst.Comparison) and not node.lpar:
-        return node.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
-    return node
-
-
-def _keep_parentheses(outer: cst.BinaryOperation, inner: cst.BaseExpression) -> cst.BaseExpression:
-    return inner.with_changes(lpar=outer.lpar, rpar=outer.rpar) if outer.lpar else inner
