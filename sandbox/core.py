@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
 import socket
-import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from . import outputs_text, wire
+from . import folders, results, wire
 from .limits import CellResult, Level, Limits, SandboxError, SessionClosed, Status
+from .results import Outcome
 
 if TYPE_CHECKING:
     from .launcher import Launcher
@@ -45,16 +44,6 @@ class Origin:
     kind: Literal["start", "fork", "replay"] = "start"
     reason: str | None = None
     matches: bool | None = None
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What came back for one request: how it ended, its events, and whether the session lives."""
-
-    done: dict[str, Any] | None
-    events: list[Event] = field(default_factory=list)
-    timed_out: bool = False
-    died: str | None = None
 
 
 class SessionCore:
@@ -111,7 +100,7 @@ class SessionCore:
             if self.closed:
                 raise SessionClosed("the session is closed")
             if self.state_lost:
-                return self._refusal(), {}
+                return results.refusal(self.level), {}
             started = time.monotonic()
             frame = {
                 "op": "run",
@@ -259,7 +248,7 @@ class SessionCore:
             os.close(self.pidfd)
             self.pidfd = -1
         if self.folder:
-            shutil.rmtree(self.folder, onerror=_make_removable)
+            folders.remove(self.folder)
         self.launcher.forget(self)
         if self.on_close:
             self.on_close()
@@ -358,7 +347,7 @@ class SessionCore:
             self._waiting.set_result(self._outcome)
             return
         for event in frame["events"]:
-            checked = outputs_text.check(event)
+            checked = results.check(event)
             self._outcome.events.append(checked)
             if self._on_event:
                 self._on_event(checked)
@@ -378,61 +367,12 @@ class SessionCore:
         if self._sock.fileno() >= 0:
             asyncio.get_running_loop().remove_reader(self._sock)
 
-    def _refusal(self) -> CellResult:
-        error = (
-            "SessionLost: an earlier cell ended this session; its variables are gone and the cell was not run"
-        )
-        return CellResult("died", error, error=error, state_lost=True, isolation=self.level)
-
     def _result(self, outcome: Outcome, seconds: float) -> CellResult:
-        text = outputs_text.render(outcome.events, self.limits.output_chars)
-        done = outcome.done or {}
-        status, error = self._status(outcome, done, text.error)
-        output = text.output
-        if error and (outcome.timed_out or outcome.died or status == "output") and error not in output:
-            output = f"{output}\n{error}" if output else error
-        return CellResult(
-            status=status,
-            output=output,
-            stdout=text.stdout,
-            stderr=text.stderr,
-            error=error,
-            seconds=seconds,
-            truncated=bool(done.get("truncated")) or text.truncated or status == "output",
-            state_lost=self.state_lost,
-            isolation=self.level,
-        )
-
-    def _status(self, outcome: Outcome, done: dict[str, Any], error: str | None) -> tuple[Status, str | None]:
+        """Judge `outcome`; a limit met outside the cell goes before what the cell itself says."""
+        result = results.judge(outcome, self.limits, self.level, seconds, self.state_lost)
         if self.ended_for:
-            return self.ended_for
-        if outcome.timed_out:
-            return "timeout", f"TimeoutError: the cell ran longer than {self.limits.cell_seconds:g} s"
-        if outcome.died is not None:
-            return "died", f"KernelDied: {outcome.died}"
-        failure = done.get("failure")
-        if failure:
-            name = wire.clean_text(str(failure[0]))
-            error = wire.clean_text(f"{failure[0]}: {failure[1]}")[:2000]
-            if done.get("cpu") and name == "CpuLimit":
-                return (
-                    "timeout",
-                    f"TimeoutError: the session used its {self.limits.cpu_seconds} s of processor time",
-                )
-            if name == "MemoryError":
-                return "memory", error
-        if done.get("flooded"):
-            return (
-                "output",
-                f"OutputLimit: the cell wrote far more than {self.limits.output_chars} characters",
-            )
-        if failure:
-            return "error", error
-        return (
-            ("output", f"OutputLimit: output was cut to {self.limits.output_chars} characters")
-            if done.get("truncated")
-            else ("ok", None)
-        )
+            return results.overrule(result, *self.ended_for)
+        return result
 
 
 def _death(code: int) -> str:
@@ -443,24 +383,6 @@ def _death(code: int) -> str:
         return f"the kernel process was ended by {signal.Signals(-code).name}"
     except ValueError:
         return f"the kernel process was ended by signal {-code}"
-
-
-def make_folder() -> str:
-    """Make a session's folder on the host (where there is no work folder of its own): TMPDIR/…/work and
-    …/tmp.
-    """
-    folder = tempfile.mkdtemp(prefix="scdpo-")
-    for name in ("work", "tmp"):
-        os.mkdir(os.path.join(folder, name))
-    return folder
-
-
-def _make_removable(function: Callable[..., Any], path: str, _info: Any) -> None:
-    """Give the folder above `path` back its permissions, and try again."""
-    os.chmod(os.path.dirname(path), 0o700)
-    if os.path.isdir(path) and not os.path.islink(path):
-        os.chmod(path, 0o700)
-    function(path)
 
 
 def limits_frame(limits: Limits) -> dict[str, Any]:

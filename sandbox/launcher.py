@@ -13,8 +13,8 @@ import subprocess
 import sys
 from typing import Any
 
-from . import rootfs, wire
-from .core import START_SECONDS, SessionCore, limits_frame, make_folder
+from . import folders, rootfs, wire
+from .core import START_SECONDS, SessionCore, limits_frame
 from .limits import IsolationError, Level, Limits, SandboxError
 
 _BOOT = (
@@ -113,7 +113,7 @@ class Launcher:
         session = self.adopt(ours, limits)
         request: dict[str, Any] = {"op": "start", "session": session.number, "limits": limits_frame(limits)}
         if self.level != "strict":
-            session.folder = request["folder"] = make_folder()
+            session.folder = request["folder"] = folders.make()
         with theirs:
             await self._tell(request, [theirs.fileno()])
         try:

@@ -1,14 +1,32 @@
-"""Turn the events of a cell into the text a model is shown. Events come from a session and are hostile data.
+"""Turn what came back for a cell into a `CellResult`: its status, and the text a model is shown.
 
-Does not cover where the events come from: see `outputs` (inside) and `core` (outside).
+What comes back is hostile data. Does not cover where it comes from: see `outputs` (inside) and `core` (outside).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from .limits import CellResult, Level, Limits, Status
 from .wire import clean_text
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came back for one request.
+
+    Attributes:
+        done: how the executor says it ended; None when it never said.
+        events: what the cell wrote and displayed.
+        timed_out: the wall clock was met.
+        died: why the session's process ended, when it did.
+    """
+
+    done: dict[str, Any] | None
+    events: list[list[Any]] = field(default_factory=list)
+    timed_out: bool = False
+    died: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +38,57 @@ class Text:
     stderr: str
     error: str | None
     truncated: bool
+
+
+def refusal(level: Level) -> CellResult:
+    """Return the result of a cell that was not run, because its session has ended."""
+    error = "SessionLost: this session has ended; its variables are gone and the cell was not run"
+    return CellResult("died", error, error=error, state_lost=True, isolation=level)
+
+
+def judge(outcome: Outcome, limits: Limits, level: Level, seconds: float, state_lost: bool) -> CellResult:
+    """Return the result of a cell that ran for `seconds` under `limits`."""
+    text = render(outcome.events, limits.output_chars)
+    done = outcome.done or {}
+    status, error = _status(outcome, done, limits)
+    output = text.output
+    if error and status not in ("ok", "error") and error not in output:
+        output = f"{output}\n{error}" if output else error
+    return CellResult(
+        status=status,
+        output=output,
+        stdout=text.stdout,
+        stderr=text.stderr,
+        error=error,
+        seconds=seconds,
+        truncated=bool(done.get("truncated")) or text.truncated,
+        state_lost=state_lost,
+        isolation=level,
+    )
+
+
+def overrule(result: CellResult, status: Status, error: str) -> CellResult:
+    """Return `result` with the status and error of a limit that was met outside the cell."""
+    output = f"{result.output}\n{error}" if result.output else error
+    return replace(result, status=status, error=error, output=output)
+
+
+def _status(outcome: Outcome, done: dict[str, Any], limits: Limits) -> tuple[Status, str | None]:
+    if outcome.timed_out:
+        return "timeout", f"TimeoutError: the cell ran longer than {limits.cell_seconds:g} s"
+    if outcome.died is not None:
+        return "died", f"KernelDied: {outcome.died}"
+    if done.get("flooded"):
+        return "output", f"OutputLimit: the cell wrote far more than {limits.output_chars} characters"
+    failure = done.get("failure")
+    if failure:
+        name = clean_text(str(failure[0]))
+        if done.get("cpu") and name == "CpuLimit":
+            return "timeout", f"TimeoutError: the session used its {limits.cpu_seconds} s of processor time"
+        return "memory" if name == "MemoryError" else "error", clean_text(f"{name}: {failure[1]}")[:2000]
+    if done.get("truncated"):
+        return "output", f"OutputLimit: output was cut to {limits.output_chars} characters"
+    return "ok", None
 
 
 def check(event: Any) -> list[Any]:
