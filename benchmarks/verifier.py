@@ -1,0 +1,165 @@
+"""The verifier beside Math-Verify: accuracy by kind, time for each pair, throughput.
+
+    python benchmarks/verifier.py --data ../shared/verifier/dev.jsonl
+    python benchmarks/verifier.py --pairs 2000          (generated pairs, needs no data)
+
+Both verifiers see the same pairs in the same order, each in a process of its own, after one warm-up pair; nothing
+else is shared, and both start with empty caches. Golds are put in dollars for Math-Verify, as it asks for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[0] = str(ROOT)  # this file is named as the package is, and its own folder comes first
+
+from verifier.metamorphic import labelled_pairs  # noqa: E402
+from verifier.plain_numbers import read_number  # noqa: E402
+
+BARE = {"nemo-skills-tests", "mario-eval-tests", "qwen2.5-math-grader-examples", "symeval-tests"}
+
+
+def load(data: Path | None, count: int) -> list[dict[str, Any]]:
+    """Return pairs with ``prediction``, ``gold``, ``correct``, ``kind`` and whether both are plain numbers."""
+    if data is None:
+        rows = [
+            {"prediction": p.prediction, "gold": p.gold, "correct": p.correct, "kind": p.family}
+            for p in labelled_pairs(count)
+        ]
+    else:
+        rows = [json.loads(line) for line in data.read_text(encoding="utf-8").splitlines()]
+        for row in rows:
+            row["kind"] = row["source"]
+            if row["source"] in BARE:
+                row["prediction"] = f"\\boxed{{{row['prediction']}}}"
+        rows = rows[:: max(1, len(rows) // count)] if count else rows
+    return rows
+
+
+def run_ours(rows: list[dict[str, Any]]) -> list[tuple[bool, float]]:
+    from verifier import verify
+
+    verify("\\boxed{x+1}", "1+x")
+    return timed(rows, lambda row: verify(row["prediction"], row["gold"]).correct)
+
+
+def run_math_verify(rows: list[dict[str, Any]]) -> list[tuple[bool, float]]:
+    from math_verify import parse, verify
+
+    def one(row: dict[str, Any]) -> bool:
+        gold = row["gold"] if "$" in row["gold"] or "boxed" in row["gold"] else f"${row['gold']}$"
+        return bool(verify(parse(gold), parse(row["prediction"])))
+
+    one({"prediction": "\\boxed{x+1}", "gold": "1+x"})
+    return timed(rows, one)
+
+
+def timed(rows: list[dict[str, Any]], one: Any) -> list[tuple[bool, float]]:
+    results = []
+    for row in rows:
+        start = time.perf_counter()
+        results.append((one(row), time.perf_counter() - start))
+    return results
+
+
+def is_numeric(row: dict[str, Any]) -> bool:
+    from verifier import extract_answer
+
+    answer = extract_answer(row["prediction"])
+    return answer is not None and read_number(answer) is not None and read_number(row["gold"]) is not None
+
+
+def measure(which: str, arguments: argparse.Namespace) -> list[tuple[bool, float]]:
+    """Run one verifier in a process of its own and return its answers and times."""
+    command = [sys.executable, __file__, "--worker", which, "--pairs", str(arguments.pairs)]
+    command += ["--data", str(arguments.data)] if arguments.data else []
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    return [tuple(pair) for pair in json.loads(run.stdout.splitlines()[-1])]
+
+
+def summary(name: str, rows: list[dict[str, Any]], results: list[tuple[bool, float]]) -> dict[str, Any]:
+    times = sorted(seconds for _, seconds in results)
+    right = sum(answer == row["correct"] for row, (answer, _) in zip(rows, results, strict=True))
+    false_positives = sum(
+        answer and not row["correct"] for row, (answer, _) in zip(rows, results, strict=True)
+    )
+    false_negatives = sum(
+        row["correct"] and not answer for row, (answer, _) in zip(rows, results, strict=True)
+    )
+    return {
+        "name": name,
+        "pairs": len(rows),
+        "accuracy": right / len(rows),
+        "false positives": false_positives,
+        "false negatives": false_negatives,
+        "per second": len(rows) / sum(times),
+        "p50 ms": times[len(times) // 2] * 1000,
+        "p99 ms": times[min(len(times) - 1, int(len(times) * 0.99))] * 1000,
+        "max ms": times[-1] * 1000,
+    }
+
+
+def show(title: str, ours: dict[str, Any], theirs: dict[str, Any]) -> None:
+    print(f"\n{title} ({ours['pairs']} pairs)")
+    print(f"{'':18}{'verifier':>14}{'Math-Verify':>14}")
+    for key in ("accuracy", "false positives", "false negatives", "per second", "p50 ms", "p99 ms", "max ms"):
+        print(f"{key:18}{ours[key]:14.4g}{theirs[key]:14.4g}")
+    print(f"{'ratio of throughput':18} {ours['per second'] / theirs['per second']:.1f}x")
+
+
+def by_kind(
+    rows: list[dict[str, Any]], ours: list[tuple[bool, float]], theirs: list[tuple[bool, float]]
+) -> None:
+    groups: dict[str, list[tuple[bool, bool, bool]]] = defaultdict(list)
+    for row, (mine, _), (other, _) in zip(rows, ours, theirs, strict=True):
+        groups[row["kind"]].append((row["correct"], mine, other))
+    print(f"\n{'kind':34}{'pairs':>6}  {'verifier % (fp/fn)':>22}{'Math-Verify % (fp/fn)':>24}")
+    for kind, group in sorted(groups.items()):
+        cells = []
+        for column in (1, 2):
+            wrong_yes = sum(g[column] and not g[0] for g in group)
+            wrong_no = sum(g[0] and not g[column] for g in group)
+            cells.append(f"{100 * (1 - (wrong_yes + wrong_no) / len(group)):.1f} ({wrong_yes}/{wrong_no})")
+        print(f"{kind:34}{len(group):6}  {cells[0]:>22}{cells[1]:>24}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--data", type=Path, help="labelled pairs as JSON Lines; generated pairs if not given"
+    )
+    parser.add_argument(
+        "--pairs", type=int, default=0, help="how many pairs (0: all of the data, or 1,000 generated)"
+    )
+    parser.add_argument("--worker", choices=("ours", "math-verify"), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    arguments.data = arguments.data.resolve() if arguments.data else None
+    arguments.pairs = arguments.pairs or (0 if arguments.data else 1000)
+    rows = load(arguments.data, arguments.pairs)
+    if arguments.worker:
+        print(json.dumps((run_ours if arguments.worker == "ours" else run_math_verify)(rows)))
+        return
+    ours, theirs = measure("ours", arguments), measure("math-verify", arguments)
+    show("All", summary("verifier", rows, ours), summary("Math-Verify", rows, theirs))
+    numeric = [i for i, row in enumerate(rows) if is_numeric(row)]
+    pick = [rows[i] for i in numeric]
+    show(
+        "Plain numbers",
+        summary("", pick, [ours[i] for i in numeric]),
+        summary("", pick, [theirs[i] for i in numeric]),
+    )
+    by_kind(rows, ours, theirs)
+
+
+if __name__ == "__main__":
+    main()
