@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-WIDTH, HEIGHT = 640, 320
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 12, 12, 44
+WIDTH, HEIGHT = 440, 280  # as wide as a phone, so that the labels stay readable there
+_LEFT, _RIGHT, _TOP, _BOTTOM = 60, 16, 10, 44
+_LEGEND_LINE = 18
+_LETTER = 6.8  # width of a letter of the labels, about
 # Okabe and Ito's colours, which colour-blind readers tell apart; each line also has its own mark.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#8B6D00", "#56B4E9")
 _MARKS = ("circle", "square", "diamond", "triangle")
@@ -53,7 +55,8 @@ def line_chart(
     if not xs:
         raise ValueError(f"{title}: no finite point to draw")
     x_ticks, y_ticks = ticks(min(xs), max(xs)), ticks(*(y_range or (min(ys), max(ys))))
-    frame = _Frame((x_ticks[0], x_ticks[-1]), (y_ticks[0], y_ticks[-1]))
+    legend, top = _legend(clean) if len(clean) > 1 else ([], _TOP)
+    frame = _Frame((x_ticks[0], x_ticks[-1]), (y_ticks[0], y_ticks[-1]), top)
     parts = [
         f'<svg class="chart" role="img" viewBox="0 0 {WIDTH} {HEIGHT}" xmlns="http://www.w3.org/2000/svg" '
         f'font-family="system-ui, sans-serif" font-size="12"><title>{_text(title)}</title>',
@@ -62,26 +65,25 @@ def line_chart(
     ]
     for number, one in enumerate(clean):
         parts += _line(frame, one, COLOURS[number % len(COLOURS)], _MARKS[number % len(_MARKS)])
-    if len(clean) > 1:
-        parts += _legend(clean)
-    return "\n".join([*parts, "</svg>"])
+    return "\n".join([*parts, *legend, "</svg>"])
 
 
 def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
     """Return round numbers, evenly spaced, from at or below ``low`` to at or above ``high``."""
-    if low == high:
+    if high - low <= 1e-9 * max(abs(low), abs(high), 1e-99):
         low, high = low - (abs(low) or 1) / 2, high + (abs(high) or 1) / 2
     rough = (high - low) / wanted
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= rough * (1 - 1e-9))
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [round(i * step, 12) for i in range(first, last + 1)]
+    return [float(f"{i * step:.12g}") for i in range(first, last + 1)]
 
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
     x_range: tuple[float, float]
     y_range: tuple[float, float]
+    top: float
 
     def x(self, value: float) -> float:
         low, high = self.x_range
@@ -89,7 +91,7 @@ class _Frame:
 
     def y(self, value: float) -> float:
         low, high = self.y_range
-        return round(HEIGHT - _BOTTOM - (value - low) / (high - low) * (HEIGHT - _TOP - _BOTTOM), 1)
+        return round(HEIGHT - _BOTTOM - (value - low) / (high - low) * (HEIGHT - self.top - _BOTTOM), 1)
 
 
 def _finite(series: Series) -> Series:
@@ -99,7 +101,7 @@ def _finite(series: Series) -> Series:
 
 
 def _text(text: str) -> str:
-    return escape(text.encode("utf-8", "replace").decode())
+    return escape("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text))
 
 
 def _number(value: float) -> str:
@@ -121,7 +123,7 @@ def _axes(
         x = frame.x(value)
         parts.append(f'<line x1="{x}" x2="{x}" y1="{bottom}" y2="{bottom + 4}" {grid}/>')
         parts.append(f'<text x="{x}" y="{bottom + 18}" text-anchor="middle" {ink}>{_number(value)}</text>')
-    middle = (_TOP + bottom) / 2
+    middle = (frame.top + bottom) / 2
     parts.append(
         f'<text x="{(_LEFT + right) / 2}" y="{HEIGHT - 8}" text-anchor="middle" {ink}>{_text(x_label)}</text>'
     )
@@ -157,16 +159,17 @@ def _mark(mark: str, x: float, y: float, colour: str) -> str:
     return f'<polygon points="{points}" fill="{colour}"/>'
 
 
-def _legend(series: Sequence[Series]) -> list[str]:
-    longest = max(len(s.name) for s in series)
-    x = WIDTH - _RIGHT - 26 - 7 * min(longest, 28)
-    parts = [
-        f'<rect x="{x - 6}" y="{_TOP}" width="{WIDTH - _RIGHT - x + 6}" height="{18 * len(series) + 6}" '
-        'fill="var(--surface, #ffffff)" opacity="0.85"/>'
-    ]
+def _legend(series: Sequence[Series]) -> tuple[list[str], float]:
+    """Return the legend, in as many lines above the plot as it needs, and where the plot begins below it."""
+    parts: list[str] = []
+    x, y = float(_LEFT), 14.0
     for number, one in enumerate(series):
-        y = _TOP + 14 + 18 * number
-        name = one.name if len(one.name) <= 28 else one.name[:27] + "…"
-        parts.append(_mark(_MARKS[number % len(_MARKS)], x + 4, y - 4, COLOURS[number % len(COLOURS)]))
-        parts.append(f'<text x="{x + 14}" y="{y}" fill="var(--ink, #1a1a1a)">{_text(name)}</text>')
-    return parts
+        name = one.name if len(one.name) <= 40 else one.name[:39] + "…"
+        width = 26 + _LETTER * len(name)
+        if x > _LEFT and x + width > WIDTH - _RIGHT:
+            x, y = _LEFT, y + _LEGEND_LINE
+        colour, mark = COLOURS[number % len(COLOURS)], _MARKS[number % len(_MARKS)]
+        parts.append(_mark(mark, x + 4, y - 4, colour))
+        parts.append(f'<text x="{x + 13:g}" y="{y:g}" fill="var(--ink, #1a1a1a)">{_text(name)}</text>')
+        x += width
+    return parts, y + 12

@@ -109,7 +109,7 @@ def _pair(record: PairRecord) -> Row:
         id=record.id,
         problem=record.problem_id,
         question=record.question,
-        answers=f"{_answer(record.chosen_answer)} / {_answer(record.rejected_answer)}",
+        answers=f"✓ {_answer(record.chosen_answer)}  ✗ {_answer(record.rejected_answer)}",
         facets={
             "kind": record.kind.replace("_", "-"),
             "branch": "none" if record.branch_step is None else f"step {record.branch_step}",
@@ -125,7 +125,7 @@ def _solution(record: SolutionRecord) -> Row:
         id=record.id,
         problem=record.problem_id,
         question=record.question,
-        answers=_answer(record.verdict.answer),
+        answers=("✓ " if record.verdict.status == "correct" else "✗ ") + _answer(record.verdict.answer),
         facets={
             "verdict": record.verdict.status,
             "clean": "clean" if record.clean else "error or repair",

@@ -3,6 +3,7 @@
 (() => {
   const PAGE_ROWS = 50; // records listed at once, however many there are
   const CHUNKS_KEPT = 6; // opened chunks held in memory
+  const SLICE = 2000; // rows made ready for searching at a time
   const HIGHLIGHTED = 20000; // characters of code; longer code is shown plain
   const heads = JSON.parse(document.getElementById("heads").textContent);
   if (!heads.length) return;
@@ -66,7 +67,12 @@
   }
 
   async function indexOf(key) {
-    if (!indices.has(key)) indices.set(key, await opened(key));
+    if (!indices.has(key)) {
+      const index = await opened(key);
+      index.hay = new Array(index.id.length);
+      indices.set(key, index);
+      setTimeout(prepare, 0, index);
+    }
     return indices.get(key);
   }
 
@@ -89,20 +95,25 @@
 
   // ---- filtering and listing
 
-  function haystacks(index) {
-    index.hay ??= index.id.map((id, i) =>
-      [id, index.problem[i], index.question[i], index.answers[i]].join("\n").toLowerCase());
-    return index.hay;
+  function haystack(index, row) {
+    index.hay[row] ??= [index.id[row], index.problem[row], index.question[row], index.answers[row]].join("\n").toLowerCase();
+    return index.hay[row];
+  }
+
+  // Prepares the search a slice at a time, so that neither opening nor the first search makes the page wait.
+  function prepare(index, from = 0) {
+    const to = Math.min(from + SLICE, index.id.length);
+    for (let row = from; row < to; row++) haystack(index, row);
+    if (to < index.id.length) setTimeout(prepare, 0, index, to);
   }
 
   function filter() {
     const { index, facets } = state;
     const query = state.query.trim().toLowerCase();
-    const hay = query ? haystacks(index) : null;
     const wanted = index.facets.filter((f) => facets[f.name] !== undefined).map((f) => [f.codes, facets[f.name]]);
     state.matches = [];
     for (let row = 0; row < index.id.length; row++) {
-      if (wanted.every(([codes, value]) => codes[row] === value) && (!hay || hay[row].includes(query))) {
+      if (wanted.every(([codes, value]) => codes[row] === value) && (!query || haystack(index, row).includes(query))) {
         state.matches.push(row);
       }
     }
@@ -283,7 +294,7 @@
     await open(key);
     if (head && Number(match[2]) < head.rows) {
       await show(Number(match[2]), true);
-      byId("records").scrollIntoView();
+      byId("record").scrollIntoView();
     }
   }
 

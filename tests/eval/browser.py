@@ -133,9 +133,12 @@ class Browser:
         shot = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
         path.write_bytes(base64.b64decode(shot["data"]))
 
+    async def _disconnect(self) -> None:
+        self._socket.close()
+
     def close(self) -> None:
         """End the browser."""
-        self._socket.close()
+        self._wait(self._disconnect())
         self._process.terminate()
         self._process.wait(10)
         self._loop.close()

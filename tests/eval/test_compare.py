@@ -1,0 +1,108 @@
+"""Tables and the sweep plot, from evaluations made by a fake sampler."""
+
+import asyncio
+from xml.etree import ElementTree
+
+import pytest
+from rich.console import Console
+
+from eval.compare import comparison, load, markdown, p_words, rich_table, sweep_plot
+from eval.evaluate import evaluate
+from eval.results import ResultError, Settings
+from scdpo.runs import Run
+from tests.eval.fakes import FakeSample
+
+
+def evaluated(folder, problems, model, solved, benchmark="test", **settings):
+    drawn = Settings(engine="fake", checkpoint=model, format="mathcoder", **settings)
+    sample = FakeSample(lambda p, _: p.gold if int(p.id[1:]) in solved else "-1")
+    with Run(folder) as run:
+        return asyncio.run(evaluate(run, problems, sample, drawn, model=model, benchmark=benchmark))
+
+
+@pytest.fixture
+def three(tmp_path, problems):
+    evaluated(tmp_path, problems, "SFT", range(2))
+    evaluated(tmp_path, problems, "DPO", range(1, 4))
+    evaluated(tmp_path, problems, "SCDPO", range(10))
+    evaluated(tmp_path, problems, "SCDPO", range(10), benchmark="extra")
+    return tmp_path
+
+
+def test_rows_are_models_in_the_order_they_were_run(three):
+    table = comparison(load([three]))
+    assert table.models == ("SFT", "DPO", "SCDPO")
+    assert table.benchmarks == ("test", "extra")
+
+
+def test_each_model_is_tested_against_the_first(three):
+    cells = comparison(load([three])).cells
+    assert cells["SFT", "test"].paired is None
+    assert cells["SCDPO", "test"].paired.mcnemar == pytest.approx(2 / 2**8)
+    assert (cells["DPO", "test"].paired.first_only, cells["DPO", "test"].paired.second_only) == (1, 2)
+    assert cells["SCDPO", "extra"].paired is None
+
+
+def test_markdown_table(three):
+    text = markdown(comparison(load([three])))
+    assert "| model | test | extra |" in text
+    assert "| SFT | 20.0 [5.7, 51.0] | – |" in text
+    assert "| SCDPO | 100.0 [72.2, 100.0]<br>+80.0, p = 0.008 | 100.0 [72.2, 100.0] |" in text
+    assert "McNemar exact, uncorrected" in text
+
+
+def test_terminal_table_shows_names_as_they_are(tmp_path, problems):
+    evaluated(tmp_path, problems, "[red]a|b[/red]\x1b[31m", range(3))
+    table = comparison(load([tmp_path]))
+    console = Console(record=True, width=120)
+    console.print(rich_table(table))
+    shown = console.export_text()
+    assert "[red]a|b[/red]" in shown
+    assert "\x1b" not in shown
+    assert r"[red]a\|b[/red]" in markdown(table)
+
+
+def test_the_same_model_in_two_folders_is_told_apart_by_folder(tmp_path, problems):
+    for name in ("one", "two"):
+        evaluated(tmp_path / name, problems, "SFT", range(4))
+    assert comparison(load([tmp_path / "one", tmp_path / "two"])).models == ("SFT (one)", "SFT (two)")
+
+
+def test_differently_drawn_evaluations_get_columns_of_their_own(tmp_path, problems):
+    evaluated(tmp_path, problems, "SFT", range(4))
+    evaluated(tmp_path, problems, "SFT", range(4), temperature=0.7, samples=4)
+    assert comparison(load([tmp_path])).benchmarks == ("test (greedy)", "test (T 0.7, 4 a problem)")
+
+
+def test_two_seeds_of_one_model_are_not_mixed_up(tmp_path, problems):
+    evaluated(tmp_path, problems, "SFT", range(4), temperature=1.0)
+    evaluated(tmp_path, problems, "SFT", range(5), temperature=1.0, seed=1)
+    with pytest.raises(ResultError, match="two results"):
+        comparison(load([tmp_path]))
+
+
+def test_a_folder_without_results_is_refused(tmp_path):
+    with pytest.raises(ResultError, match="no finished evaluation"):
+        load([tmp_path])
+
+
+def test_p_values_in_words():
+    assert p_words(0.0312) == "p = 0.031"
+    assert p_words(1e-9) == "p < 0.001"
+
+
+def test_sweep_is_a_line_a_model_with_intervals(tmp_path, problems):
+    for temperature, solved in ((0.0, 9), (0.8, 7), (1.6, 1)):
+        for model in ("SFT", "<SCDPO> & co"):
+            evaluated(tmp_path, problems, model, range(solved), temperature=temperature)
+    svg = ElementTree.fromstring(sweep_plot(load([tmp_path])))
+    lines = svg.findall(".//{*}polyline")
+    assert [len(line.get("points").split()) for line in lines] == [3, 3]
+    assert "<SCDPO> & co" in [t.text for t in svg.findall(".//{*}text")]
+    heights = [float(p.split(",")[1]) for p in lines[0].get("points").split()]
+    assert heights == sorted(heights)
+
+
+def test_no_sweep_without_two_temperatures(three):
+    with pytest.raises(ResultError, match="two temperatures"):
+        sweep_plot(load([three]))
