@@ -1,8 +1,8 @@
 r"""Carries changed values into a later text, number by number, or says why that cannot be done.
 
-Each number is looked up among the values known to have changed, to have stayed, or to be lost; arithmetic that the text
-states in numbers is worked out again. A text is given up (``Inconsistent``) if a number in it cannot be explained, if an
-equation or comparison that held no longer does, or if a property claimed in words (even, prime …) may have gone.
+Each number is looked up among the values known to have changed, to have stayed, or to be lost; arithmetic that the
+text states in numbers is worked out again. A text is given up (``Inconsistent``) if a number in it cannot be explained,
+if an equation or comparison that held no longer does, or if a property claimed in words (even, prime …) may have gone.
 
 Not covered: what words alone imply ("the larger of the two", "more than half"), formulas with names whose operator the
 mutation changed, numbers in words above twenty, clock times.
@@ -65,8 +65,8 @@ _ORDER: Final = re.compile(
     re.IGNORECASE,
 )
 _RESULT_BEFORE: Final = re.compile(
-    r"(?:=|\\approx|\b(?:is|are|was|were|be|equals|equal to|get|gives?|find|approximately|about|total of|has|have|takes?"
-    r"|costs?|earns?|made|makes?|pays?|paid|needs?|saves?|spends?|spent|sold|sells?)|:)[\s:$\\(\[*{]*$"
+    r"(?:=|\\approx|\b(?:is|are|was|were|be|equals|equal to|get|gives?|find|approximately|about|total of|has|have"
+    r"|takes?|costs?|earns?|made|makes?|pays?|paid|needs?|saves?|spends?|spent|sold|sells?)|:)[\s:$\\(\[*{]*$"
 )
 _OPERATOR_AFTER: Final = re.compile(r"\s*(?:[-+*/^]|\\times|\\cdot|\\div|\u00d7)")
 _BOX_BEFORE: Final = re.compile(r"\\boxed\s*\{[^{}]*$")
@@ -302,7 +302,7 @@ class _Carrier:
         self._edits.append((mention.start, mention.end, written))
 
     def _as_fraction(self, mention: Mention, new: Fraction) -> str | None:
-        """Write an exact fraction as one where a whole number stood: ``n = 10`` becomes ``n = \\frac{20}{3}``."""
+        r"""Write an exact fraction as one where a whole number stood: ``n = 10`` becomes ``n = \frac{20}{3}``."""
         exact = new.denominator <= MAX_DENOMINATOR and not is_whole(new * 100)
         if mention.style != "integer" or mention in self._rounded or not exact or mention.percent:
             return None

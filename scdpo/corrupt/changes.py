@@ -171,7 +171,7 @@ def _leaves(output: str) -> list[str] | None:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """What is known of a mention's old value: ``changed`` (with the new one), ``kept``, ``both``, ``lost``, ``unknown``.
+    """What is known of a mention's old value: ``changed`` (to ``new``), ``kept``, ``both``, ``lost`` or ``unknown``.
 
     ``both``: the same number is also a value that did not change. ``rounded``: the mention shows fewer decimals.
     """

@@ -1,4 +1,4 @@
-r"""Printed formulas (``2*sqrt(3)/3``) as LaTeX (``\frac{2\sqrt{3}}{3}``), to find the old one in a text and put the new one.
+r"""Printed formulas (``2*sqrt(3)/3``) as LaTeX (``\frac{2\sqrt{3}}{3}``): the old one is found, the new one written.
 
 Reads the small language in which sympy prints exact values and polynomials: numbers, names, ``+ - * / **`` and
 ``sqrt``. Anything else (functions, relations, matrices) has no form. The source is parsed with ``ast``, not evaluated.
@@ -69,9 +69,8 @@ class _Writer:
             return _NAMES.get(node.id, node.id if len(node.id) == 1 else rf"\text{{{node.id}}}")
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
             return "-" + self._factor(node.operand)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "sqrt":
-            if len(node.args) == 1:
-                return rf"\sqrt{{{self.write(node.args[0])}}}"
+        if isinstance(node, ast.Call) and len(node.args) == 1 and ast.unparse(node.func) == "sqrt":
+            return rf"\sqrt{{{self.write(node.args[0])}}}"
         if isinstance(node, ast.BinOp):
             return self._operation(node)
         raise ValueError("no LaTeX form")

@@ -187,7 +187,7 @@ def _signed(text: str, start: int) -> bool:
 
 
 def unit_after(text: str, mention: Mention) -> str:
-    """Return the word that follows a number (``km`` in ``\\(5\\) km``), in lower case and singular, or an empty string."""
+    r"""Return the word after a number (``km`` in ``\(5\) km``), in lower case and singular, or an empty string."""
     match = _UNIT.match(text, mention.end)
     word = match["word"].lower() if match else ""
     return "" if word in _NO_UNITS else word.rstrip("s")

@@ -1,8 +1,8 @@
 """Step-controlled pairs without a model: a slip in the code of a correct solution, carried to its wrong end.
 
-A cell of the solution is changed by one syntax-tree mutation (see ``syntax``) and run from the state that the steps before
-it left; the values it changes are carried into the later text, code and answer (see ``carry``). The continuation is kept
-only if every cell runs, every number in it is accounted for, and the answer is verified as wrong.
+A cell of the solution is changed by one syntax-tree mutation (see ``syntax``) and run from the state that the steps
+before it left; the values it changes are carried into the later text, code and answer (see ``carry``). The continuation
+is kept only if every cell runs, every number in it is accounted for, and the answer is verified as wrong.
 
 The first step is always shared, so a solution whose only code is its first step gives no pair. What a continuation can
 still get wrong is listed in ``docs/corruptors.md``.

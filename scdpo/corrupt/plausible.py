@@ -32,7 +32,8 @@ _UNITS: Final = (
     "|gram|kilogram|kg|g|liter|litre|gallon|cup|mph|dollar|cent|degree|percent|calorie|calory|acre|square|cubic|unit|ton"
 )
 _MEASURED: Final = re.compile(
-    rf"\bhow (?:much|long|far|fast|tall|heavy|old)\b|\bhow many (?:more |fewer |total |square |cubic )?(?:{_UNITS})(?:e?s)?\b"
+    r"\bhow (?:much|long|far|fast|tall|heavy|old)\b"
+    rf"|\bhow many (?:more |fewer |total |square |cubic )?(?:{_UNITS})(?:e?s)?\b"
     r"|\b(?:average|mean|percent\w*|area|length|perimeter|distance|speed|rate|weight|volume|height|radius|width)\b",
     re.IGNORECASE,
 )
@@ -75,9 +76,9 @@ class Limits:
         """Pass if ``new`` is a plausible value for the quantity that was ``old``.
 
         Raises:
-            Inconsistent: ``sign`` (another sign, or zero, except of bare numbers), ``magnitude`` (over 20 times larger or
-                smaller), ``fraction_for_whole`` (except cents, and bare numbers with few decimals), ``chance`` (a
-                probability above 1).
+            Inconsistent: ``sign`` (another sign, or zero, except of bare numbers), ``magnitude`` (over 20 times
+                larger or smaller), ``fraction_for_whole`` (except measures, cents, and exact bare numbers),
+                ``chance`` (a probability above 1).
         """
         if not self.algebra:
             self.check_sign(old, new)

@@ -101,8 +101,21 @@ _CONVERSIONS: Final[dict[int, tuple[int, ...]]] = {
 }
 
 
+_UNTOUCHED: Final = (
+    cst.FormattedString,
+    cst.ConcatenatedString,
+    cst.Import,
+    cst.ImportFrom,
+    cst.Decorator,
+    cst.Annotation,
+    cst.AssignTarget,
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
+    """A node, what takes its place, and which kind of slip that is."""
+
     kind: str
     node: cst.CSTNode
     replacement: cst.CSTNode | cst.RemovalSentinel
@@ -118,44 +131,21 @@ class Collector(cst.CSTVisitor):
         self.sites: list[Site] = []
         self._tree = tree
         self._in_statement: set[str] = set()
-        self._assigned = list(
-            dict.fromkeys(earlier)
-        )  # names with plain values, in the order of their assignment
+        # Names with plain values, in the order of their assignment.
+        self._assigned = list(dict.fromkeys(earlier))
 
-    # What must not be touched: text, names, layout.
-
-    def visit_FormattedString(self, node: cst.FormattedString) -> bool:
-        return False
-
-    def visit_ConcatenatedString(self, node: cst.ConcatenatedString) -> bool:
-        return False
-
-    def visit_Import(self, node: cst.Import) -> bool:
-        return False
-
-    def visit_ImportFrom(self, node: cst.ImportFrom) -> bool:
-        return False
-
-    def visit_Decorator(self, node: cst.Decorator) -> bool:
-        return False
-
-    def visit_Annotation(self, node: cst.Annotation) -> bool:
-        return False
-
-    def visit_AssignTarget(self, node: cst.AssignTarget) -> bool:
-        return False
-
-    def visit_Expr(self, node: cst.Expr) -> bool:
-        """A cell that only shows another variable has no slip in its reckoning."""
-        shown = node.value.elements if isinstance(node.value, cst.Tuple | cst.List) else []
-        return not isinstance(node.value, cst.Name) and not any(isinstance(e.value, cst.Name) for e in shown)
-
-    def visit_Arg(self, node: cst.Arg) -> bool:
-        return node.keyword is None
-
-    # Where it can go wrong.
+    def on_visit(self, node: cst.CSTNode) -> bool:
+        """Pass over what must not be touched: text, names that are given, and what a cell only shows."""
+        if isinstance(node, _UNTOUCHED) or (isinstance(node, cst.Arg) and node.keyword is not None):
+            return False
+        if isinstance(node, cst.Expr):
+            shown = node.value.elements if isinstance(node.value, cst.Tuple | cst.List) else []
+            if isinstance(node.value, cst.Name) or any(isinstance(e.value, cst.Name) for e in shown):
+                return False  # another variable shown is no slip of the reckoning
+        return super().on_visit(node)
 
     def leave_Assign(self, original_node: cst.Assign) -> None:
+        """Note the names that hold numbers, once they are assigned."""
         for target in original_node.targets:
             if isinstance(target.target, cst.Name) and self._is_value(original_node.value):
                 name = target.target.value
@@ -174,6 +164,7 @@ class Collector(cst.CSTVisitor):
         return isinstance(value, cst.Integer | cst.Float | cst.BinaryOperation | cst.UnaryOperation)
 
     def visit_BinaryOperation(self, node: cst.BinaryOperation) -> bool:
+        """Take another operator, forget an operand, exchange the operands, lose the parentheses."""
         operator = type(node.operator)
         symbol = frozenset([SYMBOLS.get(operator, "")])
         space = {
@@ -193,7 +184,7 @@ class Collector(cst.CSTVisitor):
         if operator in (cst.Add, cst.Multiply) and not isinstance(node.left, cst.Integer | cst.Float):
             self._add("dropped_term", node, _keep_parentheses(node, node.right), symbol)
         if operator is cst.Power:
-            self._skip_exponent(node)
+            node.left.visit(self)  # the later text could not follow another exponent
             return False
         self._regroup(node)
         return True
@@ -214,10 +205,8 @@ class Collector(cst.CSTVisitor):
                         node.with_changes(**{side: inner.with_changes(lpar=[], rpar=[])}),
                     )
 
-    def _skip_exponent(self, node: cst.BinaryOperation) -> None:
-        node.left.visit(self)
-
     def visit_Comparison(self, node: cst.Comparison) -> None:
+        """Let a bound in, or leave it out."""
         for index, target in enumerate(node.comparisons):
             other = _COMPARISONS.get(type(target.operator))
             if other is None:
@@ -231,6 +220,7 @@ class Collector(cst.CSTVisitor):
             self._add("comparison", node, node.with_changes(comparisons=comparisons))
 
     def visit_Call(self, node: cst.Call) -> bool:
+        """Take another function, leave one out, exchange its arguments."""
         name = _called(node)
         if name == "range":
             self._range(node)
@@ -297,6 +287,7 @@ class Collector(cst.CSTVisitor):
         return False
 
     def visit_Integer(self, node: cst.Integer) -> None:
+        """Misread a number."""
         if not node.value.isdigit() or len(node.value) > 9:
             return
         for other in _near_integers(int(node.value)):
@@ -315,6 +306,7 @@ class Collector(cst.CSTVisitor):
             self._add("constant", node, cst.Float(other))
 
     def visit_Name(self, node: cst.Name) -> None:
+        """Take another variable that holds a number, of a similar name where there is one."""
         if node.value not in self._assigned:
             return
         others = [name for name in self._assigned if name not in self._in_statement]
@@ -323,6 +315,7 @@ class Collector(cst.CSTVisitor):
             self._add("variable", node, cst.Name(other))
 
     def visit_AugAssign(self, node: cst.AugAssign) -> None:
+        """Subtract where it should add, and the other way round."""
         if isinstance(node.operator, cst.AddAssign):
             self._add("operator", node, node.with_changes(operator=cst.SubtractAssign()), frozenset("+"))
         elif isinstance(node.operator, cst.SubtractAssign):
@@ -365,7 +358,9 @@ def _near_integers(value: int) -> Iterator[int]:
         if value > 2:
             yield value - 1
     if digits[-1] != "0" and digits[0] != digits[-1]:
-        yield int(digits[-1] + digits[1:-1] + digits[0])
+        turned = int(digits[-1] + digits[1:-1] + digits[0])
+        if value <= 2 * turned <= 4 * value:
+            yield turned
     if value > 20:
         step = 10 ** (len(digits) - len(digits.rstrip("0")))
         yield value + step

@@ -1,9 +1,9 @@
 r"""What the text before a cell, and the comments in it, say the cell will do.
 
-A mutation *contradicts* the text if the text states the changed number, or reckons the result out in numbers
-(``20 \times 12``): such a slip is no slip of thought, and is left out. It *departs from the plan* if the text names the
-changed operation in words or in a formula of names (``\text{total} = \text{boys} + \text{girls}``): models do write code
-that does not follow their plan, so it is kept for when nothing better is found.
+A mutation *contradicts* the text if the text quotes the changed number or reckons the result out in numbers
+(``20 \times 12``). It *departs from the plan* if the text names the changed operation in words or in a formula of names
+(``\text{total} = \text{boys} + \text{girls}``). Models do write code that does not follow their plan, so such slips are
+used, but only where nothing better is found, and they are marked.
 
 Not covered: plans in other languages than English and formulas; what the question itself states.
 """

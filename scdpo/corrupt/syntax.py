@@ -48,7 +48,10 @@ class Mutation:
 def mutate(code: str, seed: int, earlier: Sequence[str] = ()) -> list[Mutation]:
     """Return every mutation of a cell, in an order that the seed alone decides, kinds taking turns.
 
-    ``earlier`` are the cells before it, whose variables may be mistaken for those it uses. Code that is longer than 3,000 characters, or that libcst cannot parse, has none. Never raises.
+    Args:
+        code: the cell. Longer than 3,000 characters, nested over 60 deep or not plain Python, it has none.
+        seed: decides the order.
+        earlier: the cells before it, whose variables may be mistaken for those it uses.
     """
     if len(code) > MAX_CODE_CHARACTERS or not _is_shallow(code):
         return []

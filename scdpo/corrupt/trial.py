@@ -69,6 +69,7 @@ def read_variables(session: Any) -> Generator[Command, Any, dict[str, str]]:
 
 
 def is_clean(result: CellResult) -> bool:
+    """Return whether a cell ran to its end without an error, a warning or a value that is no number."""
     return result.status == "ok" and not result.truncated and not _ERROR.search(result.output)
 
 
