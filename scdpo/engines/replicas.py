@@ -1,16 +1,18 @@
 """Several copies of one model behind one ``complete``: who is asked, who is left alone, when to give up.
 
 A request goes to the copy with the least to do. The turns of one solution stay with the copy that holds
-their prefix in its cache, as long as that copy is not much busier than the others. A copy that says it is busy
-is left alone for as long as it says; one that is lost is out until it answers again. Requests carry their seed, so
-asking again gives what the lost copy would have given. Not covered: starting or stopping copies.
+their prefix in its cache, as long as that copy is not much busier than the others. A copy that refuses work
+gets no more at once than it had then, and is left alone for as long as it says; one that is lost is out until it
+answers again. Requests carry their seed, so asking again gives what the lost copy would have given.
+Not covered: starting or stopping copies.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import random
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
@@ -59,10 +61,15 @@ class Replica(Protocol):
 
 @dataclass(eq=False, slots=True)
 class _Place:
-    """A copy and what is known of it. ``trouble`` is its last failure, empty while it is up."""
+    """A copy and what is known of it.
+
+    ``limit`` is how many requests it takes at once, as far as it has shown; ``refusals`` counts those in a row;
+    ``trouble`` is its last failure, empty while it is up.
+    """
 
     replica: Replica
     load: int = 0
+    limit: float = math.inf
     rests_until: float = 0.0
     refusals: int = 0
     trouble: str = ""
@@ -83,7 +90,7 @@ class Replicas:
         self._places = [_Place(replica) for replica in replicas]
         self._patience = patience
         self._homes: OrderedDict[int, _Place] = OrderedDict()
-        self._changed = asyncio.Event()
+        self._waiting: deque[asyncio.Future[None]] = deque()
         self._closed = False
 
     async def complete(self, request: Request) -> Completion:
@@ -100,7 +107,7 @@ class Replicas:
             try:
                 completion = await place.replica.ask(request)
             except ReplicaBusy as busy:
-                self._rest(place, busy)
+                self._spare(place, busy)
                 continue
             except ReplicaLost as failure:
                 lost.append(f"{place.replica.name}: {failure}")
@@ -109,7 +116,9 @@ class Replicas:
                 continue
             finally:
                 place.load -= 1
+                self._wake(1)
             place.refusals = 0
+            place.limit += 1 / place.limit
             self._remember((*request.prompt, *completion.token_ids), place)
             return completion
         raise EngineError(f"a request failed {LOSSES} times; the last time {lost[-1]}")
@@ -117,7 +126,7 @@ class Replicas:
     async def close(self) -> None:
         """Stop looking for lost copies; requests under way end in an ``EngineError``."""
         self._closed = True
-        self._changed.set()
+        self._wake(len(self._waiting))
         revivals = [place.revival for place in self._places if place.revival is not None]
         for revival in revivals:
             revival.cancel()
@@ -130,26 +139,36 @@ class Replicas:
                 raise EngineError("the engine is closed")
             now = monotonic()
             up = [place for place in self._places if not place.trouble]
-            rested = [place for place in up if place.rests_until <= now]
-            if rested:
-                return self._choose(prompt, rested)
+            free = [place for place in up if place.rests_until <= now and place.load < place.limit]
+            if free:
+                return self._choose(prompt, free)
             if now >= deadline:
-                raise EngineError(self._why(now))
-            wakes = min([deadline, *(place.rests_until for place in up)])
-            self._changed.clear()
-            try:
-                # Not all at once: those who wait would all meet the copy at the same moment.
-                await asyncio.wait_for(self._changed.wait(), (wakes - now) * random.uniform(1.0, 1.2) + 0.001)
-            except TimeoutError:
-                continue
+                raise EngineError(self._why())
+            await self._wait(min([deadline, *(p.rests_until for p in up if p.rests_until > now)]) - now)
 
-    def _why(self, now: float) -> str:
-        states = [
-            f"{place.replica.name} ({place.trouble or 'busy'})"
-            for place in self._places
-            if place.trouble or place.rests_until > now
-        ]
-        return f"no model server took a request for {self._patience:.0f} s: {'; '.join(states)}"
+    async def _wait(self, seconds: float) -> None:
+        """Wait until a copy may have room, or for so long."""
+        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(woken)
+        # Not all at the same moment: those who wait would all be refused again.
+        try:
+            await asyncio.wait([woken], timeout=seconds * random.uniform(1.0, 1.2))
+        except asyncio.CancelledError:
+            if woken.done():
+                self._wake(1)  # the room is for the next one
+            raise
+        finally:
+            if not woken.done():
+                self._waiting.remove(woken)
+
+    def _wake(self, count: int) -> None:
+        while self._waiting and count > 0:
+            self._waiting.popleft().set_result(None)
+            count -= 1
+
+    def _why(self) -> str:
+        states = [f"{place.replica.name} ({place.trouble or 'busy'})" for place in self._places]
+        return f"no copy of the model took a request for {self._patience:.0f} s: {'; '.join(states)}"
 
     def _choose(self, prompt: Sequence[int], free: Sequence[_Place]) -> _Place:
         least = min(free, key=lambda place: place.load)
@@ -164,11 +183,15 @@ class Replicas:
         while len(self._homes) > KNOWN_PREFIXES:
             self._homes.popitem(last=False)
 
-    def _rest(self, place: _Place, busy: ReplicaBusy) -> None:
+    def _spare(self, place: _Place, busy: ReplicaBusy) -> None:
+        place.limit = max(1, place.load)
         place.refusals += 1
-        doubling = min(LONGEST_REST, 0.1 * 2 ** min(place.refusals, 10)) * random.uniform(0.5, 1.0)
-        seconds = doubling if busy.seconds is None else min(busy.seconds, self._patience)
-        place.rests_until = max(place.rests_until, monotonic() + seconds)
+        seconds = busy.seconds
+        if seconds is None:
+            # With our own work in its queue, its next answer says that there is room.
+            doubling = min(LONGEST_REST, 0.1 * 2 ** min(place.refusals, 10)) * random.uniform(0.5, 1.0)
+            seconds = 0.0 if place.load else doubling
+        place.rests_until = max(place.rests_until, monotonic() + min(seconds, self._patience))
 
     def _lose(self, place: _Place, why: str) -> None:
         if not place.trouble and not self._closed:
@@ -182,7 +205,7 @@ class Replicas:
             await asyncio.sleep(wait * random.uniform(0.5, 1.0))
             wait = min(2 * wait, LONGEST_REST)
         place.trouble = ""
-        self._changed.set()
+        self._wake(len(self._waiting))
 
 
 def _pieces(tokens: Sequence[int]) -> list[int]:

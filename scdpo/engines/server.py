@@ -8,7 +8,6 @@ ids, the text is encoded anew. Not covered: chat endpoints, streaming, starting 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -79,21 +78,20 @@ class ServerEngine:
     ) -> None:
         if not urls:
             raise EngineError("the server engine needs the URL of at least one server")
+        # No bound of its own: the sampler bounds what is in flight, and the server what it takes.
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+        timeout = httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS)
         headers = {"Authorization": f"Bearer {key}"} if key else {}
+        trust = httpx.create_ssl_context()
         bases = [url.rstrip("/").removesuffix("/v1") + "/v1" for url in urls]
-        card = _find_model(bases, model, headers)
+        with httpx.Client(headers=headers, timeout=CONNECT_SECONDS, verify=trust) as client:
+            card = _find_model(client, bases, model)
         self.model = card.id
         source = tokenizer or card.root or card.id
         self._vocabulary = Vocabulary(source)
         self.context = context or card.max_model_len or _configured_context(source)
-        # No bound of its own: the sampler bounds what is in flight, and the server what it takes.
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-        timeout = httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS)
-        self._clients = [
-            httpx.AsyncClient(base_url=base, headers=headers, limits=limits, timeout=timeout)
-            for base in bases
-        ]
-        replicas = [_Server(client, card.id, self._vocabulary, self.context) for client in self._clients]
+        self._client = httpx.AsyncClient(headers=headers, limits=limits, timeout=timeout, verify=trust)
+        replicas = [_Server(self._client, base, card.id, self._vocabulary, self.context) for base in bases]
         self._replicas = Replicas(replicas, patience=patience)
 
     def encode(self, text: str) -> list[int]:
@@ -109,14 +107,16 @@ class ServerEngine:
     async def close(self) -> None:
         """Close the connections; the servers go on."""
         await self._replicas.close()
-        await asyncio.gather(*(client.aclose() for client in self._clients))
+        await self._client.aclose()
 
 
 class _Server:
     """One server, as ``Replicas`` sees it."""
 
-    def __init__(self, client: httpx.AsyncClient, model: str, vocabulary: Vocabulary, context: int) -> None:
-        self.name = str(client.base_url).rstrip("/")
+    def __init__(
+        self, client: httpx.AsyncClient, base: str, model: str, vocabulary: Vocabulary, context: int
+    ) -> None:
+        self.name = base
         self._client = client
         self._model = model
         self._vocabulary = vocabulary
@@ -125,7 +125,7 @@ class _Server:
     async def ask(self, request: Request) -> Completion:
         room = self._context - len(request.prompt)
         try:
-            response = await self._client.post("/completions", json=self._body(request, room))
+            response = await self._client.post(f"{self.name}/completions", json=self._body(request, room))
         except httpx.RequestError as error:
             raise ReplicaLost(_said(error)) from error
         if response.status_code in BUSY:
@@ -184,7 +184,7 @@ class _Server:
 
     async def alive(self) -> bool:
         try:
-            response = await self._client.get("/models", timeout=CONNECT_SECONDS)
+            response = await self._client.get(f"{self.name}/models", timeout=CONNECT_SECONDS)
         except httpx.RequestError:
             return False
         return response.status_code == httpx.codes.OK
@@ -200,12 +200,12 @@ def _retry_after(response: httpx.Response) -> float | None:
     return float(value) if value.isdecimal() else None
 
 
-def _find_model(bases: Sequence[str], model: str | None, headers: dict[str, str]) -> _Card:
+def _find_model(client: httpx.Client, bases: Sequence[str], model: str | None) -> _Card:
     """Ask the servers for the model; those that do not answer yet may come later, as long as one does."""
     failures = []
     for base in bases:
         try:
-            response = httpx.get(f"{base}/models", headers=headers, timeout=CONNECT_SECONDS)
+            response = client.get(f"{base}/models")
             response.raise_for_status()
             cards = _Cards.model_validate_json(response.content).data
         except (httpx.HTTPError, httpx.InvalidURL, ValidationError) as error:

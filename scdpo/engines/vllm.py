@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from vllm import SamplingParams
 from vllm.engine.arg_utils import AsyncEngineArgs
@@ -21,6 +21,8 @@ from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 from scdpo.engines.base import Completion, EngineError, Request
 from scdpo.engines.vocabulary import Vocabulary
 
+CPU_CACHE_BYTES: Final = 2**30
+
 
 class VLLMEngine:
     """A model run by vLLM's ``AsyncLLM``, whose core is a process of its own.
@@ -28,8 +30,8 @@ class VLLMEngine:
     Args:
         model: a folder or a hub name.
         devices: GPUs that share the model (tensor parallelism).
-        memory: share of a GPU's memory that weights and cache may take; without meaning on a CPU, where
-            ``VLLM_CPU_KVCACHE_SPACE`` gives the cache's size in GiB.
+        memory: share of a GPU's memory that weights and cache may take. A CPU's cache has 1 GiB, or as many
+            as the environment variable ``VLLM_CPU_KVCACHE_SPACE`` says.
         context: tokens that prompt and completion may have together; None takes the model's own.
 
     Raises:
@@ -43,6 +45,7 @@ class VLLMEngine:
     ) -> None:
         self.model = str(model)
         self._vocabulary = Vocabulary(model)
+        on_cpu = current_platform.is_cpu()
         try:
             arguments = AsyncEngineArgs(
                 model=self.model,
@@ -52,7 +55,8 @@ class VLLMEngine:
                 enable_prefix_caching=True,
                 disable_log_stats=True,
                 # Compiling pays on a GPU; on a CPU it takes longer than most jobs there.
-                enforce_eager=current_platform.is_cpu(),
+                enforce_eager=on_cpu,
+                kv_cache_memory_bytes=CPU_CACHE_BYTES if on_cpu else None,
             )
             self._engine = AsyncLLM.from_engine_args(arguments)
         except (OSError, ValueError, RuntimeError) as error:
