@@ -218,17 +218,19 @@ class _Carrier:
 
     def _decide(self) -> None:
         """Settle the rest by the place where it stands, or give up."""
-        results: set[Fraction] = (
-            set()
-        )  # settled here; a value that the problem does not give means the same throughout
-        for mention, match in list(self._undecided.items()):
+        # Settled here; a value that the problem does not give means the same throughout.
+        results: set[Fraction] = set()
+        for mention in list(self._undecided):
+            match = self._known.match(mention)  # again: equations have taught new values since
             repeated = mention.value in results and not _OPERATOR_AFTER.match(self._text, mention.end)
-            if match.kind == "both" and match.new is not None and (repeated or self._is_result(mention)):
+            misquoted = match.kind == "both" and mention.value in self._known.misquoted
+            unneeded = match.kind == "unknown" and (self._lenient or mention.value in COMMON)
+            if match.kind == "changed" and match.new is not None:
+                self._settle(mention, match.new)
+            elif match.kind == "both" and match.new is not None and (repeated or self._is_result(mention)):
                 self._settle(mention, match.new)
                 results |= {mention.value} - self._known.given
-            elif (match.kind == "both" and mention.value in self._known.misquoted) or (
-                match.kind == "unknown" and (self._lenient or mention.value in COMMON)
-            ):
+            elif match.kind == "kept" or misquoted or unneeded:
                 self._settle(mention, mention.value)
             else:
                 names = {"both": "ambiguous_value", "lost": "lost_value"}

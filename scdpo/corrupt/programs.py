@@ -83,7 +83,7 @@ def carry_code(code: str, known: Known, expressions: Sequence[tuple[str, str]], 
         if token.type == tokenize.NUMBER:
             written = _carried_literal(tokens, index, known, limits)
         elif token.type == tokenize.COMMENT:
-            written = carry_text(token.string, known, expressions, limits, lenient=True)
+            written = "#" + carry_text(token.string[1:], known, expressions, limits, lenient=True)
         elif token.type == tokenize.STRING:
             _check_string(token.string, known)
             continue
@@ -158,11 +158,11 @@ def follow_in_comments(code: str, old: Fraction, new: str, line: int) -> str:
     for token in tokens_of(code):
         if token.type != tokenize.COMMENT:
             continue
-        for mention in find_mentions(token.string):
+        for mention in find_mentions(token.string[1:]):  # after a "#", a number would be that of a heading
             if mention.value != old or mention.role != "value":
                 continue
             if elsewhere and token.start[0] - 1 != line:
                 raise Inconsistent("stated_in_comment")
-            start = starts[token.start[0] - 1] + token.start[1]
+            start = starts[token.start[0] - 1] + token.start[1] + 1
             edits.append((start + mention.start, start + mention.end, new))
     return edited(code, edits)
