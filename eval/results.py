@@ -13,11 +13,12 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from eval.metrics import Estimate
+from scdpo.runs import RunError
 
 FOLDER = "eval"
 
 
-class ResultError(ValueError):
+class ResultError(RunError):
     """A result cannot be read or used; the message names the file and the remedy."""
 
 

@@ -19,6 +19,7 @@ from eval.compare import Comparison, comparison, p_words, sweep_plot
 from eval.metrics import Estimate
 from eval.plot import Series, line_chart
 from eval.results import Evaluation, ResultError
+from scdpo.runs import RunError
 
 _CURVES = ("loss", "rewards/accuracies", "rewards/margins", "rewards/chosen", "rewards/rejected")
 _FIRST_OF_TRAINING = (*_CURVES, "eval_loss", "grad_norm", "learning_rate")
@@ -98,7 +99,7 @@ class HeatMap:
     scale: float
 
 
-class ReportError(ValueError):
+class ReportError(RunError):
     """A file of the run folder cannot be shown; the message names it."""
 
 
