@@ -132,7 +132,7 @@ class Collector:
         """Record the cell's traceback, the end of which is kept when it is too long."""
         with self._lock:
             text = "\n".join(lines)
-            room = max(self._chars_left, 2000)
+            room = 4 * max(self._chars_left, 2000)  # colour codes, which are taken out later, are most of it
             if len(text) > room:
                 self.truncated = True
                 text = text[-room:]

@@ -5,11 +5,14 @@ What comes back is hostile data. Does not cover where it comes from: see `output
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .limits import CellResult, Level, Limits, Status
 from .wire import clean_text
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(slots=True)
@@ -131,7 +134,7 @@ def render(events: list[list[Any]], limit: int) -> Text:
         else:
             if event[0] == "error":
                 error = f"{event[1]}: {event[2]}"
-                text = "\n".join(event[3])
+                text = _COLOUR.sub("", "\n".join(event[3]))
             else:
                 text = event[1].get("text/plain", "")
                 text = text if isinstance(text, str) else str(text)

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import zlib
 from typing import Any, cast
 
+from IPython.core.compilerop import CachingCompiler
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.error import StdinNotImplementedError
 from IPython.core.interactiveshell import InteractiveShell, InteractiveShellABC
 from sympy.core.cache import clear_cache
+from traitlets import Type
 from traitlets.config import Config
 
 from .outputs import Collector
@@ -90,9 +93,18 @@ class SessionDisplayPublisher(DisplayPublisher):
             self.collector.message(["clear", bool(wait)])
 
 
+class SessionCompiler(CachingCompiler):
+    """Name cells as ipykernel does, by a file that does not exist: IPython shows tracebacks accordingly."""
+
+    def get_code_name(self, raw_code: str, transformed_code: str, number: int) -> str:
+        """Return the file name under which a cell is compiled."""
+        return f"/tmp/ipykernel/{zlib.crc32(raw_code.encode('utf-8', 'replace'))}.py"
+
+
 class SessionShell(InteractiveShell):
     """The interactive shell inside a session."""
 
+    compiler_class = Type(SessionCompiler)
     collector: Collector | None = None
     failure: tuple[str, str] | None = None
     page: dict[str, Any] | None = None
@@ -206,7 +218,8 @@ def make_shell() -> SessionShell:
     config = Config()
     config.HistoryManager.enabled = False
     config.HistoryManager.hist_file = ":memory:"
-    config.InteractiveShell.colors = "nocolor"
+    # As in a stock kernel: without colours IPython leaves lines out of tracebacks. The codes are taken out later.
+    config.InteractiveShell.colors = "neutral"
     config.InteractiveShell.history_length = 100
     config.Completer.use_jedi = False
     shell = SessionShell.instance(config=config)
