@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import concurrent.futures
 import gzip
+import itertools
 import json
 import os
 import queue
@@ -39,7 +40,7 @@ def solutions(folder: Path) -> Iterator[dict[str, Any]]:
             for line in lines:
                 row = json.loads(line)
                 blocks = [(b["type"], b["content"]) for b in row["blocks"]]
-                pairs = zip(blocks, blocks[1:], strict=False)
+                pairs = itertools.pairwise(blocks)
                 cells = [(a[1], b[1]) for a, b in pairs if a[0] == "code" and b[0] == "execution"]
                 if cells:
                     yield {"id": row["id"], "cells": cells}
