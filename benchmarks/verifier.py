@@ -4,7 +4,8 @@
     python benchmarks/verifier.py --pairs 2000          (generated pairs, needs no data)
 
 Both verifiers see the same pairs in the same order, each in a process of its own, after one warm-up pair; nothing
-else is shared, and both start with empty caches. Golds are put in dollars for Math-Verify, as it asks for.
+else is shared, and both start with empty caches. Times are processor times, so that other work on the machine does
+not count. Golds are put in dollars for Math-Verify, as it asks for.
 """
 
 from __future__ import annotations
@@ -65,8 +66,8 @@ def run_math_verify(rows: list[dict[str, Any]]) -> list[tuple[bool, float]]:
 def timed(rows: list[dict[str, Any]], one: Any) -> list[tuple[bool, float]]:
     results = []
     for row in rows:
-        start = time.perf_counter()
-        results.append((one(row), time.perf_counter() - start))
+        start = time.process_time()
+        results.append((one(row), time.process_time() - start))
     return results
 
 

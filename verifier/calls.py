@@ -72,7 +72,7 @@ def outcome(call: Call[T], response: httpx.Response, may_repeat: bool) -> T | Ag
     if response.is_success:
         try:
             return call.read(response.json() if response.content else None)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             detail = f"the answer to {call.method} {call.path} is not one of this service: {error}"
             raise ServiceError(0, "not_the_service", detail, _request_id(response), None) from error
     problem = _problem(response)

@@ -12,9 +12,11 @@ from functools import lru_cache
 from time import perf_counter
 
 from sandbox.solution import Solution
-from verifier.equal import compare_answers, compare_quickly, is_choice
+from verifier.equal import compare_answers, compare_numbers, compare_quickly, is_choice
 from verifier.extract import extract
 from verifier.outcome import Outcome, correct, incorrect, unverifiable
+from verifier.plain_numbers import Plain, read_number
+from verifier.shortcut import stated_number
 from verifier.verdict import ROUNDINGS, Rounding, Verdict
 from verifier.workers import Worker, WorkerError, borrow, give_back
 
@@ -112,21 +114,27 @@ def _quick(
     prediction: str | Solution, gold: str, rounding: Rounding
 ) -> tuple[str | None, str | None, Outcome | None]:
     """Return the gold, the extracted answer, and the outcome where it takes no more than reading them."""
-    wanted = read_gold(gold)
+    wanted, number, choice = _read_gold(gold)
     if wanted is None:
         return None, None, unverifiable("the gold answer is empty")
-    if isinstance(prediction, str) and prediction.strip() == gold.strip():
-        return wanted, wanted, correct("written the same")
-    found = extract(prediction, "choice" if is_choice(wanted) else "any")
+    if isinstance(prediction, str):
+        if number is not None and (stated := stated_number(prediction)) is not None:
+            answer = read_number(stated)
+            if answer is not None:
+                return wanted, stated, compare_numbers(answer, number, rounding)
+        if prediction.strip() == gold.strip():
+            return wanted, wanted, correct("written the same")
+    found = extract(prediction, "choice" if choice else "any")
     if found is None:
         return wanted, None, incorrect("no final answer is stated")
     return wanted, found.answer, compare_quickly(found.answer, wanted, rounding)
 
 
 @lru_cache(maxsize=4096)
-def read_gold(gold: str) -> str | None:
-    """Return the bare gold answer, out of its wrapping or its worked solution; None if it is empty."""
+def _read_gold(gold: str) -> tuple[str | None, Plain | None, bool]:
+    """Return the bare gold answer, its value if it is a plain number, and whether it is the letter of a choice."""
     if not gold.strip():
-        return None
+        return None, None, False
     found = extract(gold)
-    return found.answer if found else gold.strip()
+    wanted = found.answer if found else gold.strip()
+    return wanted, read_number(wanted), is_choice(wanted)

@@ -151,6 +151,7 @@ def _choices(a: str, b: str) -> Outcome | None:
     return correct(f"both choose {x[0]}") if x[0] == y[0] else incorrect(f"{x[0]} is not {y[0]}")
 
 
+@lru_cache(maxsize=4096)
 def is_choice(gold: str) -> bool:
     """Whether a gold answer is the letter of a choice, so that a letter is to be looked for in prose."""
     found = _letter(gold)

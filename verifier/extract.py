@@ -188,11 +188,20 @@ _MARK = re.compile(
 _SEGMENT_END = re.compile(r"<eoa>|<eoe>|\n\s*\n|I hope it is correct|$")
 
 
+def _last_mark(text: str) -> re.Match[str] | None:
+    """Return the last answer phrase that something follows; most stand near the end, so that is searched first."""
+    for size in (300, 3000, len(text)):
+        last: re.Match[str] | None = None
+        for match in _MARK.finditer(text, max(0, len(text) - size)):
+            if text[match.end() : match.end() + 200].strip(" *:：\n.$`_-=<|>") != "":
+                last = match
+        if last is not None or size >= len(text):
+            return last
+    return None
+
+
 def _marked(text: str, hint: Hint) -> Extraction | None:
-    last: re.Match[str] | None = None
-    for match in _MARK.finditer(text):
-        if text[match.end() : match.end() + 200].strip(" *:：\n.$`_-=<|>") != "":
-            last = match
+    last = _last_mark(text)
     if last is None:
         return None
     begin = last.end()

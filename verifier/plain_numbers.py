@@ -41,7 +41,7 @@ class Plain:
 
 def read_number(text: str) -> Plain | None:
     """Return the plain number that the whole of ``text`` writes, or None. Exact."""
-    if text.isdecimal() and text.isascii() and len(text) < 4000:
+    if len(text) < 4000 and text.isascii() and text.isdecimal():
         return Plain(int(text))
     if len(text) > MAX_DIGITS:
         return None
@@ -76,8 +76,10 @@ def _plain(
     if exponent:
         shift = int(exponent) - len(places)
         value = Fraction(value * 10**shift) if shift >= 0 else Fraction(value, 10**-shift)
-    elif places:
+    elif places.strip("0"):
         value = Fraction(value, 10 ** len(places))
+    elif places:
+        value = int(integer or "0")
     if negative:
         value = -value
     written = (integer + places).lstrip("0")
@@ -98,7 +100,9 @@ def _read_fraction(text: str) -> Plain | None:
 
 def show(value: int | Fraction) -> str:
     """Write an exact value for a person; long ones are cut in the middle."""
-    if isinstance(value, Fraction) and value.denominator == 1:
+    if type(value) is int and -(10**18) < value < 10**18:
+        return str(value)
+    if value.denominator == 1:
         value = value.numerator
     if max(abs(value.numerator), value.denominator).bit_length() > 400:
         return "a number of more than 120 digits"
