@@ -14,7 +14,9 @@ from verifier.shapes import same_answer
 from verifier.syntax import LimitError
 from verifier.verdict import Rounding
 
-Answer = tuple[str, str]
+MAX_KNOWN = 16_384
+
+_known: dict[tuple[str, str, Rounding], Outcome] = {}
 
 
 def compare_answers(prediction: str, gold: str, rounding: Rounding = "exact") -> Outcome:
@@ -40,8 +42,20 @@ def _squeezed(text: str) -> str:
     return "".join(plain(text).split())
 
 
-@lru_cache(maxsize=16384)
 def _compare(a: str, b: str, rounding: Rounding) -> Outcome:
+    """Compare with a memory: groups of samples repeat the same answers. What ran out of time is not kept."""
+    key = (a, b, rounding)
+    known = _known.get(key)
+    if known is None:
+        known = _compared(a, b, rounding)
+        if "computer algebra" not in known.reason:
+            if len(_known) >= MAX_KNOWN:
+                _known.clear()
+            _known[key] = known
+    return known
+
+
+def _compared(a: str, b: str, rounding: Rounding) -> Outcome:
     for compare in (_times, _choices):
         outcome = compare(a, b)
         if outcome is not None:

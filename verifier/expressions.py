@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import random
 from fractions import Fraction
+from time import perf_counter
 
 from verifier.exact import Fingerprint, NotRationalError, UndefinedError, exact_value
 from verifier.numeric import Numeric, Value, context
 from verifier.outcome import Outcome, correct, incorrect, unverifiable
 from verifier.plain_numbers import show
-from verifier.symbolic import needs_sympy, same_symbolically
-from verifier.syntax import Big, Const, LimitError, Mul, Node, Num, free_symbols, walk
+from verifier.symbolic import has_analysis, same_symbolically
+from verifier.syntax import Const, LimitError, Mul, Node, Num, free_symbols, walk
 from verifier.verdict import Rounding
 
 DIGITS = 40
 PRINTED_FLOAT_DIGITS = 12  # a decimal with as many significant digits is taken for a printed float
 MIN_AGREEING = 4
+SAMPLING_SECONDS = 0.6  # after which no further point is tried
 MAX_CONSTANT_DIGITS = 4_000
 
 _Failure = (UndefinedError, LimitError, NotRationalError, ZeroDivisionError, OverflowError, ValueError)
@@ -34,8 +36,13 @@ def same_expression(a: Node, b: Node, rounding: Rounding = "exact") -> Outcome:
     infinite = _infinities(a, b)
     if infinite is not None:
         return infinite
-    if needs_sympy(a) or needs_sympy(b):
+    outcome = _same_finite(a, b, rounding)
+    if outcome.status == "unverifiable" and (has_analysis(a) or has_analysis(b)):
         return same_symbolically(a, b)
+    return outcome
+
+
+def _same_finite(a: Node, b: Node, rounding: Rounding) -> Outcome:
     names = free_symbols(a) | free_symbols(b)
     tolerance = _float_tolerance(a, b)
     if not names:
@@ -97,7 +104,7 @@ def _same_real(a: Node, b: Node, tolerance: Fraction | None, rounding: Rounding)
     except _Failure as error:
         return unverifiable(f"cannot be evaluated: {error or 'no rule for a part of it'}")
     ctx = context()
-    if any(isinstance(n, Big) and n.kind == "lim" for n in (*walk(a), *walk(b))):
+    if has_analysis(a) or has_analysis(b):
         return _same_approximation(x, y, gap)
     if same:
         return correct(f"both are {_shown(x)} (compared to {digits} digits)")
@@ -110,10 +117,10 @@ def _same_real(a: Node, b: Node, tolerance: Fraction | None, rounding: Rounding)
 
 
 def _same_approximation(x: Value, y: Value, gap: Value) -> Outcome:
-    """Compare values of which one is a limit, known to about 20 digits."""
+    """Compare values of which one is a limit, an integral or a series, known to about 15 digits."""
     size = max(abs(x), abs(y))
-    if gap <= size * context().mpf(10) ** -15:
-        return correct(f"both are {_shown(x)} to 15 digits")
+    if gap <= size * context().mpf(10) ** -13:
+        return correct(f"both are {_shown(x)} to 13 digits")
     if gap >= size * context().mpf(10) ** -6:
         return incorrect(f"{_shown(x)} is not {_shown(y)}")
     return unverifiable(f"{_shown(x)} and {_shown(y)} cannot be told apart")
@@ -181,17 +188,22 @@ def sample_points(names: list[str]) -> list[tuple[bool, dict[str, Fraction]]]:
 
 def _by_sampling(a: Node, b: Node, names: list[str], tolerance: Fraction | None, *, certain: bool) -> Outcome:
     complex_meant = any(n == Const("i") for n in (*walk(a), *walk(b)))
+    deadline = perf_counter() + SAMPLING_SECONDS
     agreeing, last_error = 0, "no point at which both have a value"
     for positive, point in sample_points(names):
         try:
             verdict = _compare_at(a, b, point, positive, complex_meant, tolerance)
         except _Failure as error:
             last_error = str(error) or last_error
+            if perf_counter() > deadline:
+                break
             continue
         if verdict is None:
             continue
         if verdict is True:
             agreeing += 1
+            if perf_counter() > deadline:
+                break
             continue
         return incorrect(f"they differ at {_point(point)}: {verdict}")
     if certain:
@@ -220,6 +232,8 @@ def _compare_at(
     not_real = [isinstance(v, ctx.mpc) for v in (x, y)]
     size = max(abs(x), abs(y))
     limit = ctx.mpf(10) ** (-DIGITS // 2)
+    if one.approximate or other.approximate:
+        limit = ctx.mpf(10) ** -12
     if tolerance is not None:
         limit = max(limit, ctx.mpf(tolerance.numerator) / tolerance.denominator * 10)
     if gap <= size * limit or _vanishes(a, b, point, x, y, gap, DIGITS):

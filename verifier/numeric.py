@@ -1,24 +1,27 @@
 """Evaluate expressions at points with mpmath, to any precision, in the thread's own context.
 
 Values stay real as long as the operations allow it; where a root or a logarithm leaves the real line, the
-principal value is taken and ``left_reals`` is set, for the caller to weigh.
+principal value is taken and ``left_reals`` is set, for the caller to weigh; limits, integrals and infinite series are
+extrapolated and set ``approximate``.
 """
 
 from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from fractions import Fraction
 from typing import Any
 
 import mpmath
 
+from verifier.analysis import is_analysis, value_of_analysis
 from verifier.exact import NotRationalError, UndefinedError, hashed
 from verifier.syntax import Add, Big, Call, Const, Degree, LimitError, Mul, Node, Num, Percent, Pow, Sym
 
 MAX_EXPONENT = 10**7  # binary exponent of the largest value computed
-MAX_TERMS = 600
+MAX_TERMS = 2_000
 MAX_STEPS = 60_000  # operations for one value
 
 Value = Any  # an mpf or mpc of the thread's context
@@ -48,6 +51,7 @@ class Numeric:
         self.ctx.dps = digits
         self.values = {name: self.rational(Fraction(value)) for name, value in values.items()}
         self.left_reals = False
+        self.approximate = False
         self.steps = 0
 
     def rational(self, value: Fraction) -> Value:
@@ -63,6 +67,10 @@ class Numeric:
             NotRationalError: if ``node`` is no expression that can be evaluated.
         """
         self.ctx.dps = self.digits
+        return self.part(node)
+
+    def part(self, node: Node) -> Value:
+        """As ``of``, within an evaluation: the working precision is left as it is."""
         self.steps += 1
         if self.steps > MAX_STEPS:
             raise LimitError("too many operations")
@@ -92,18 +100,18 @@ class Numeric:
             case Const(name):
                 return self._constant(name)
             case Add(terms):
-                return ctx.fsum([self.of(term) for term in terms])
+                return ctx.fsum([self.part(term) for term in terms])
             case Mul(factors):
                 product = ctx.mpf(1)
                 for factor in factors:
-                    product *= self.of(factor)
+                    product *= self.part(factor)
                 return product
             case Pow(base, exponent, root):
-                return self._power(self.of(base), self.of(exponent), root)
+                return self._power(self.part(base), self.part(exponent), root)
             case Percent(value):
-                return self.of(value) / 100
+                return self.part(value) / 100
             case Degree(value):
-                return self.of(value) * ctx.pi / 180
+                return self.part(value) * ctx.pi / 180
             case Call(name, args):
                 return self._call(name, args)
             case Big():
@@ -145,7 +153,7 @@ class Numeric:
         return base**exponent
 
     def _call(self, name: str, args: tuple[Node, ...]) -> Value:
-        values = [self.of(a) for a in args]
+        values = [self.part(a) for a in args]
         if name.endswith(("_", "()")):
             return self._unknown(name, values)
         if any(self.ctx.isinf(v) for v in values):
@@ -168,11 +176,10 @@ class Numeric:
 
     def _big(self, node: Big) -> Value:
         ctx = self.ctx
-        if node.kind == "lim":
-            return self._limit(node)
-        low, high = self.of(node.low), self.of(node.high)
-        if node.kind == "int" or ctx.isinf(high) or ctx.isinf(low):
-            raise NotRationalError
+        if is_analysis(node):
+            self.approximate = True
+            return value_of_analysis(node, self)
+        low, high = self.part(node.low), self.part(node.high)
         if not (ctx.isint(low) and ctx.isint(high)):
             raise UndefinedError("a sum to a bound that is not an integer")
         if high < low - 1:
@@ -180,41 +187,27 @@ class Numeric:
         if high - low > MAX_TERMS:
             raise LimitError(f"more than {MAX_TERMS} terms")
         total = ctx.mpf(0 if node.kind == "sum" else 1)
-        saved = self.values.get(node.variable)
-        for index in range(int(low), int(high) + 1):
-            self.values[node.variable] = ctx.mpf(index)
-            term = self.of(node.body)
-            total = total + term if node.kind == "sum" else total * term
-        self.values.pop(node.variable, None)
-        if saved is not None:
-            self.values[node.variable] = saved
+        with self.bound(node.variable) as at:
+            for index in range(int(low), int(high) + 1):
+                term = at(ctx.mpf(index), node.body)
+                total = total + term if node.kind == "sum" else total * term
         return total
 
-    def _limit(self, node: Big) -> Value:
-        """A limit at infinity or at a point, by extrapolation in powers of the distance."""
-        ctx = self.ctx
-        point = self.of(node.low)
-        infinite = ctx.isinf(point)
-        table: list[Value] = []
-        rows: list[list[Value]] = []
-        steps = 24
-        with_guard = self.digits
-        for k in range(4, 4 + steps):
-            h = ctx.mpf(2) ** k
-            self.values[node.variable] = (h if point > 0 else -h) if infinite else point + 1 / h
-            row = [self.of(node.body)]
-            for j, previous in enumerate(rows[-1] if rows else [], start=1):
-                factor = ctx.mpf(2) ** j
-                row.append((factor * row[j - 1] - previous) / (factor - 1))
-            rows.append(row)
-            table.append(row[-1])
-        self.values.pop(node.variable, None)
-        if (
-            abs(table[-1] - table[-2])
-            > abs(table[-1]) * ctx.mpf(10) ** (-min(20, with_guard // 2)) + ctx.mpf(10) ** -20
-        ):
-            raise NotRationalError
-        return table[-1]
+    @contextmanager
+    def bound(self, name: str) -> Iterator[Callable[[Value, Node], Value]]:
+        """Give a function that evaluates a node with the variable ``name`` set; its outer value comes back."""
+        saved = self.values.get(name)
+
+        def at(value: Value, node: Node) -> Value:
+            self.values[name] = value
+            return self.part(node)
+
+        try:
+            yield at
+        finally:
+            self.values.pop(name, None)
+            if saved is not None:
+                self.values[name] = saved
 
 
 ctx_error = mpmath.libmp.ComplexResult
