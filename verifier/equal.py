@@ -38,8 +38,12 @@ def compare_quickly(a: str, b: str, rounding: Rounding) -> Outcome | None:
     return correct("written the same") if _squeezed(a) == _squeezed(b) else None
 
 
+_PARTING = re.compile(r"(?<=\d)\s+(?=\d)|(?<=\d,)\s+(?=\d)")
+
+
 def _squeezed(text: str) -> str:
-    return "".join(plain(text).split())
+    """Take the spaces out, but for those that part two numbers."""
+    return "".join(_PARTING.sub("~", plain(text)).split())
 
 
 def _compare(a: str, b: str, rounding: Rounding) -> Outcome:

@@ -66,6 +66,7 @@ _TOKEN = re.compile(
 _TWO = re.compile(r"<=|>=|!=|\*\*|==|<>|:=|=<|=>")
 _DIGIT_RUN = re.compile(r"(?<![\d.,_^])\d+(?:(?:,(?:\\!)?\s?|\{,\}|\\,|\\ | |\\!)\d+)+(?![\d])")
 _GROUPS = re.compile(r"[1-9]\d{0,2}(?:(?:,(?:\\!)?\s?|\{,\}|\\,|\\ | |\\!)\d{3})+")
+_ARGUMENT_OPENINGS = ("frac{", "}{", "sqrt{", "^{")
 _EXPLICIT = re.compile(r"\\|\{,\}")
 _EXPONENT = re.compile(r"(?<=\d)[eE]([-+]?\d{1,3})(?![\w.])")
 KNOWN_COMMANDS = frozenset(
@@ -81,7 +82,8 @@ def join_groups(text: str) -> str:
         run = match[0]
         if not _GROUPS.fullmatch(run):
             return run
-        if _EXPLICIT.search(run) or not (bracketed or ", " in run):
+        in_argument = text[: match.start()].endswith(_ARGUMENT_OPENINGS) and text.startswith("}", match.end())
+        if in_argument or _EXPLICIT.search(run) or not (bracketed or ", " in run):
             return re.sub(r"\D", "", run)
         return run
 

@@ -62,7 +62,7 @@ def read_number(text: str) -> Plain | None:
 
 def _joinable(text: str) -> bool:
     """Whether the spaces in ``text`` only group digits or stand around signs, so that they may go."""
-    return re.search(r"\d\s+\d(?!\d\d(?!\d))|\d\s+\\[dt]?frac|[.]\s+\d", text) is None
+    return re.search(r",\s+\d|\d\s+\d(?!\d\d(?!\d))|\d\s+\\[dt]?frac|[.]\s+\d", text) is None
 
 
 def _plain(

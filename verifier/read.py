@@ -24,7 +24,7 @@ _REMARK = re.compile(r"\s*[(][^()]*[\u3400-\u9fff][^()]*[)]?\s*$")
 _LEAD = re.compile(
     r"^\\approx\s*|^(?:the\s+)?(?:final\s+)?(?:answer|result|value)\s*(?:is|:|=)\s*|^(?:approximately|about|约|大约|共|有|是|为)\s*"
     r"|^\\text\s*\{[^{}]*(?:[:=]|is)\s*\}|^(?:\\text\s*\{[^{}]{3,}\}|(?:[A-Za-z]{4,}|[A-Za-z]+\\_[A-Za-z\\_]+)(?:\s+[A-Za-z]+)*)\s*=\s*"
-    r"|^(?:Therefore|Thus|So|Hence),?\s+|^[\u3400-\u9fff,\s]{1,24}(?:=|:|是|为)\s*(?=[-\d$\\(])",
+    r"|^(?:\\text\s*\{\s*[(][a-jA-J][)]\s*\}|[(][a-jA-J][)])\s*(?=[-\d\\.])|^(?:Therefore|Thus|So|Hence),?\s+|^[\u3400-\u9fff,\s]{1,24}(?:=|:|是|为)\s*(?=[-\d$\\(])",
     re.IGNORECASE,
 )
 _CONJUNCTION = re.compile(r"(?<=[\w)}\]$])\s*(?:和|与|及|以及|且)\s*(?=[-\w({\[$\\])")
@@ -63,7 +63,9 @@ def tidy(answer: str) -> str:
     if has_chinese(text):
         text = chinese_words(_CONJUNCTION.sub(r" and ", _DISJUNCTION.sub(" or ", text)))
     text = strip_markup(text)
-    if "\\\\" in text and "\\begin" not in text:
+    if "\\begin" in text:  # a row separator that lost one of its two backslashes
+        text = re.sub(r"(?<!\\)\\(?=[-\d])", r"\\\\", text)
+    elif "\\\\" in text:
         text = re.sub(r"\\\\(?=[A-Za-z(){}])", r"\\", text)
     text = re.sub(r"(?<=\d)\.\s+(?=\d+\s*\.?$)", ".", text)
     text = text.replace(r"\(", " ").replace(r"\)", " ").replace(r"\[", " ").replace(r"\]", " ")

@@ -39,7 +39,7 @@ SAME = [
     # lists, tuples, sets
     ("1, 2, 3", "3,1,2"), (r"7, -2, \text{ and } -5", "-5,-2,7"), (r"\pm 3", "3, -3"), (r"1\pm\sqrt{19}", r"1-\sqrt{19}, 1+\sqrt{19}"), (r"\{1,2\}", "2, 1"),
     (r"x=2 \text{ or } x=3", "2, 3"), ("(12,34)", "12,34"), (r"(p,q)=(3,2)", "(3,2)"), ("[3]", "3"), (r"\{7\}", "7"), ("(1,4.5)", r"(1,\frac92)"),
-    ("12 3 0", "12, 3, 0"), (r"(1,2),(2,1)", r"(2,1),(1,2)"), (r"k=1, n=2", r"n=2, k=1"), (r"\frac34 \text{ or } 0.75", "0.75"), (r"\emptyset", r"\{\}"),
+    ("12 3 0", "12, 3, 0"), ("(1, 200)", "(1,200)"), (r"(b) -\frac12", "-0.5"), (r"(1,2),(2,1)", r"(2,1),(1,2)"), (r"k=1, n=2", r"n=2, k=1"), (r"\frac34 \text{ or } 0.75", "0.75"), (r"\emptyset", r"\{\}"),
     # intervals and inequalities
     ("(0, 12.5)", "0 < x < 12.5"), (r"m\ge\sqrt2", r"m\in[\sqrt2,+\infty)"), ("x<3", r"(-\infty,3)"), (r"x \geq 5", r"5 \leq x"), (r"-x>-1", "x<1"),
     (r"1\le|z|\le\frac32", r"[-\frac32,-1]\cup[1,\frac32]"), (r"(-\infty,2)\cup(3,\infty)", r"x<2 \text{ or } x>3"), ("2x>4", "x>2"), (r"x^2<9", "-3<x<3"),
@@ -47,7 +47,7 @@ SAME = [
     # matrices, vectors, ratios, bases
     (r"\begin{pmatrix}1&0.5\\1/3&4\end{pmatrix}", r"\begin{bmatrix}1&\frac12\\\frac13&4\end{bmatrix}"), (r"\begin{pmatrix}1\\2\end{pmatrix}", "(1,2)"),
     (r"\begin{pmatrix}1&0\\0&1\end{pmatrix}\begin{pmatrix}3&4\\5&6\end{pmatrix}", r"\begin{pmatrix}3&4\\5&6\end{pmatrix}"), (r"\begin{vmatrix}1&2\\3&4\end{vmatrix}", "-2"),
-    (r"\langle 1,2\rangle", "(1,2)"), ("2:4", "1:2"), ("1:2:3", "2:4:6"), ("11:21", r"\frac{11}{21}"), ("4210_{7}", "4210_7"), ("204_5", "204"),
+    (r"\langle 1,2\rangle", "(1,2)"), (r"\begin{pmatrix}-6\6\end{pmatrix}", r"\begin{pmatrix}-6\\6\end{pmatrix}"), (r"\frac{12}{5,525}", "12/5525"), ("2:4", "1:2"), ("1:2:3", "2:4:6"), ("11:21", r"\frac{11}{21}"), ("4210_{7}", "4210_7"), ("204_5", "204"),
 ]  # fmt: skip
 
 DIFFERENT = [
@@ -62,7 +62,7 @@ DIFFERENT = [
     ("(0,1)", "[0,1]"), ("(1,2]", "[1,2)"), ("x<1", "x>1"), (r"x\ge 2", "x>2"), (r"x^2\le9", "|x|<3"), ("5q<9z", r"5q\le9z"), (r"-\infty", r"\infty"), ("x>1", "t>1"),
     ("[0,1)", "1"), (r"x\in\mathbb{R}", "x=2"), (r"\frac{0}{0}", r"\infty"), (r"\frac10", "1"), ("A", "B"), ("E", r"\mathrm{E}*2"), ("odd", "oddd"), ("no solution", "0"),
     (r"\begin{pmatrix}1&2\end{pmatrix}", r"\begin{pmatrix}1\\2\\3\end{pmatrix}"), ("2:3", "3:2"), ("4210_7", "4211_7"), ("5 cm", "5 m"), ("9:05", "9:50"),
-    ("1, 3, 5, \\ldots, 2n-1", "1, 2, \\ldots, n"), ("", "0"), ("五分之三", "5/3"), ("0 \\text{ or } 1", "1"), (r"\text{the gold answer}", "42"),
+    ("1, 3, 5, \\ldots, 2n-1", "1, 2, \\ldots, n"), ("", "0"), ("五分之三", "5/3"), ("0 \\text{ or } 1", "1"), ("1, 200", "1,200"), ("1 2", "12"), ("366, 388", "366"), (r"\text{the gold answer}", "42"),
 ]  # fmt: skip
 
 
