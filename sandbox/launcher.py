@@ -55,7 +55,6 @@ class Launcher:
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._booted: asyncio.Future[None] | None = None
-        self._grants: dict[int, asyncio.Future[None]] = {}
         self._turn = asyncio.Lock()
 
     async def open(self) -> None:
@@ -131,12 +130,10 @@ class Launcher:
         return session
 
     async def grant(self, parent: int, children: list[int], limits: Limits) -> None:
-        """Have the zygote let session `parent` be forked into `children`."""
-        done = self._grants[parent] = asyncio.get_running_loop().create_future()
+        """Have the zygote let session `parent` be forked into `children`, from the next request on."""
         await self._tell(
             {"op": "fork", "session": parent, "children": children, "limits": limits_frame(limits)}, []
         )
-        await done
 
     def refused(self, session: SessionCore, why: str) -> None:
         """Note that `session` could not isolate itself."""
@@ -181,8 +178,6 @@ class Launcher:
             self._booted.set_result(None)
         elif "fatal" in message:
             self._booted.set_exception(IsolationError(message["fatal"]))
-        elif "granted" in message:
-            self._grants.pop(message["granted"]).set_result(None)
         elif "ended" in message:
             session = self.sessions.get(message["ended"])
             if session and not session.ended.done():
@@ -204,10 +199,6 @@ class Launcher:
         if self._booted is not None and not self._booted.done():
             self._booted.set_exception(SandboxError(why))
             self._booted.exception()
-        for waiter in self._grants.values():
-            if not waiter.done():
-                waiter.set_exception(SandboxError(why))
-        self._grants.clear()
         if self._process is not None:
             try:
                 self._process.wait(timeout=5)

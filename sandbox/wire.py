@@ -69,8 +69,12 @@ def send_with_fds(sock: socket.socket, message: dict[str, Any], fds: list[int]) 
 
 
 def receive_with_fds(sock: socket.socket) -> tuple[dict[str, Any] | None, list[int]]:
-    """Receive one datagram and its descriptors (close-on-exec); None when the peer has gone."""
-    body, fds, _flags, _address = socket.recv_fds(sock, CONTROL_BYTES, MAX_FDS)
+    """Receive one datagram and its descriptors (close-on-exec); None when the peer has gone.
+
+    Raises:
+        BlockingIOError: there is none yet.
+    """
+    body, fds, _flags, _address = socket.recv_fds(sock, CONTROL_BYTES, MAX_FDS, socket.MSG_DONTWAIT)
     if not body:
         return None, list(fds)
     return json.loads(body), list(fds)

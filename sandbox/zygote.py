@@ -17,7 +17,6 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
-from types import FrameType
 from typing import Any
 
 from . import forking, isolation, wire
@@ -46,17 +45,36 @@ class Zygote:
 
     def serve(self) -> None:
         """Answer until the owner goes away."""
-        signal.signal(signal.SIGCHLD, self._reap)
+        signal.signal(signal.SIGCHLD, lambda _signum, _frame: None)
+        ended, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         self.poll.register(self.control, select.POLLIN)
+        self.poll.register(ended, select.POLLIN)
         while True:
-            for fd, events in self.poll.poll():
-                if fd == self.control.fileno():
-                    request, fds = wire.receive_with_fds(self.control)
-                    if request is None:
-                        return
-                    self._handle(request, fds)
-                else:
+            ready = self.poll.poll()
+            # The owner's requests come first: a session told to fork may report its clone before we have
+            # read the message that allows it, but never before that was sent.
+            if not self._read_requests():
+                return
+            for fd, events in ready:
+                if fd == ended:
+                    os.read(ended, 4096)
+                    self._reap()
+                elif fd != self.control.fileno():
                     self.forks.ready(fd, events)
+
+    def _read_requests(self) -> bool:
+        """Deal with every request that has come; return whether the owner is still there."""
+        while True:
+            try:
+                request, fds = wire.receive_with_fds(self.control)
+            except BlockingIOError:
+                return True
+            except ConnectionResetError:
+                return False
+            if request is None:
+                return False
+            self._handle(request, fds)
 
     def _handle(self, request: dict[str, Any], fds: list[int]) -> None:
         if request["op"] == "start":
@@ -64,7 +82,6 @@ class Zygote:
         else:
             limits = Limits(**request["limits"])
             self.forks.grant(request["session"], request["children"], (limits.disk_mb, limits.files))
-            self._report({"granted": request["session"]})
 
     def _start(self, request: dict[str, Any], fd: int) -> None:
         ours, theirs = socket.socketpair()
@@ -85,6 +102,7 @@ class Zygote:
         """Become session `request["session"]`; never returns."""
         status = 1
         try:
+            signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             limits = Limits(**request["limits"])
             # Both stay clear of the number that the socket takes below, whatever is free by now.
@@ -115,7 +133,7 @@ class Zygote:
         finally:
             os._exit(status)
 
-    def _reap(self, _signum: int, _frame: FrameType | None) -> None:
+    def _reap(self) -> None:
         """Collect ended children and tell the owner."""
         while True:
             try:
@@ -128,7 +146,7 @@ class Zygote:
                 self._report({"ended": self.pids.pop(pid), "code": os.waitstatus_to_exitcode(status)})
 
     def _report(self, message: dict[str, Any], fds: list[int] | None = None) -> None:
-        """Send to the owner; descriptors are closed here once sent."""
+        """Send to the owner, waiting while it is busy; descriptors are closed here once sent."""
         try:
             wire.send_with_fds(self.control, message, fds or [])
         except (BrokenPipeError, ConnectionResetError):
