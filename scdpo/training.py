@@ -12,7 +12,7 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from accelerate import PartialState
@@ -27,6 +27,7 @@ from scdpo.records import PairRecord
 from scdpo.runs import RecordFile
 from scdpo.trainer import SCDPOTrainer
 
+C = TypeVar("C")
 Method = Literal["dpo", "scdpo"]
 KINDS_OF: dict[Method, Sequence[str]] = {"dpo": (NAIVE,), "scdpo": KINDS}
 
@@ -40,7 +41,7 @@ class TrainResult:
         steps: optimizer steps in all, those before a resumption included.
         metrics: TRL's and ours, of the last log of the run, with ``train_loss`` and ``train_runtime``.
         history: every log entry, in order.
-        report: pairs kept by kind and dropped by reason.
+        report: pairs (or solutions) kept by kind and dropped by reason.
     """
 
     model_path: Path
@@ -48,6 +49,13 @@ class TrainResult:
     metrics: dict[str, float]
     history: list[dict[str, float]]
     report: EncodingReport
+
+    @classmethod
+    def of(cls, trainer: Any, output: Path, report: EncodingReport) -> TrainResult:
+        """Read the result off a trainer that has finished."""
+        history = [dict(entry) for entry in trainer.state.log_history]
+        merged = {key: value for entry in history[-2:] for key, value in entry.items()}
+        return cls(output, trainer.state.global_step, merged, history, report)
 
 
 def train(
@@ -75,7 +83,7 @@ def train(
         scdpo.runs.RunError: if a line of the file is no pair.
     """
     output = Path(output_dir)
-    args, model_args = parse_settings(settings, output)
+    args, model_args = parse_settings(SCDPOConfig, settings, output)
     tokenizer = AutoTokenizer.from_pretrained(
         model, revision=model_args.model_revision, trust_remote_code=args.trust_remote_code
     )
@@ -93,13 +101,13 @@ def train(
     )
     trainer.train(resume_from_checkpoint=get_last_checkpoint(output) if output.is_dir() else None)
     trainer.save_model(str(output))
-    history = [dict(entry) for entry in trainer.state.log_history]
-    merged = {key: value for entry in history[-2:] for key, value in entry.items()}
-    return TrainResult(output, trainer.state.global_step, merged, history, report)
+    return TrainResult.of(trainer, output, report)
 
 
-def parse_settings(settings: Mapping[str, Any] | None, output: Path) -> tuple[SCDPOConfig, ModelConfig]:
-    """Return the settings as TRL's and our configuration.
+def parse_settings(
+    config: type[C], settings: Mapping[str, Any] | None, output: Path
+) -> tuple[C, ModelConfig]:
+    """Return the settings as a configuration of ``config`` and TRL's ``ModelConfig``.
 
     Where they are silent, bf16 and gradient checkpointing are used on a GPU only, and nothing is reported
     to a logging service.
@@ -109,7 +117,7 @@ def parse_settings(settings: Mapping[str, Any] | None, output: Path) -> tuple[SC
     """
     gpu = torch.cuda.is_available()
     chosen = {"bf16": gpu, "gradient_checkpointing": gpu, "report_to": "none", **(settings or {})}
-    parser = HfArgumentParser((SCDPOConfig, ModelConfig))
+    parser = HfArgumentParser((config, ModelConfig))
     args, model_args = parser.parse_dict({**chosen, "output_dir": str(output)})
     loading = {
         "revision": model_args.model_revision,

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from peft import AutoPeftModelForCausalLM
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from scdpo.training import train
@@ -26,3 +28,90 @@ def test_a_model_trains_on_mixed_pairs_and_its_checkpoint_loads(
     AutoModelForCausalLM.from_pretrained(result.model_path)
     AutoTokenizer.from_pretrained(result.model_path)
     assert "scdpo_tree" not in (result.model_path / "config.json").read_text()
+
+
+def test_dpo_takes_the_naive_pairs_only(
+    tiny_model: Path, pairs_file: Path, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    result = train(pairs_file, str(tiny_model), tmp_path, "dpo", {**settings, "max_steps": 1})
+    assert result.report.kept == {"naive": 3}
+
+
+def test_lora_trains_an_adapter_against_the_base_model(
+    tiny_model: Path, pairs_file: Path, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    lora = {"use_peft": True, "lora_r": 4, "lora_target_modules": ["q_proj", "v_proj"], "learning_rate": 1e-2}
+    result = train(pairs_file, str(tiny_model), tmp_path, "scdpo", {**settings, **lora})
+    assert result.history[0]["rewards/margins"] == pytest.approx(0, abs=1e-4)
+    assert result.history[-2]["rewards/margins"] > 0
+    assert (result.model_path / "adapter_model.safetensors").stat().st_size < 50_000
+    AutoPeftModelForCausalLM.from_pretrained(result.model_path)
+
+
+@pytest.mark.parametrize("extra", [{"bf16": True}, {"gradient_checkpointing": True}])
+def test_bf16_and_gradient_checkpointing_train(
+    tiny_model: Path, pairs_file: Path, settings: dict[str, Any], tmp_path: Path, extra: dict[str, Any]
+) -> None:
+    result = train(pairs_file, str(tiny_model), tmp_path, "scdpo", {**settings, **extra})
+    assert result.history[-2]["rewards/margins"] > 0
+
+
+def test_a_resumed_run_gives_the_same_numbers(
+    tiny_model: Path, pairs_file: Path, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    settings |= {"save_strategy": "steps", "save_steps": 2}
+    whole = train(pairs_file, str(tiny_model), tmp_path / "whole", "scdpo", settings)
+    (tmp_path / "part").mkdir()
+    (tmp_path / "whole" / "checkpoint-4").rename(tmp_path / "part" / "checkpoint-4")
+    resumed = train(pairs_file, str(tiny_model), tmp_path / "part", "scdpo", settings)
+    assert resumed.steps == whole.steps == 6
+    first, second = (
+        AutoModelForCausalLM.from_pretrained(r.model_path).state_dict() for r in (whole, resumed)
+    )
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    timeless = [
+        [
+            {k: v for k, v in entry.items() if k in ("loss", "grad_norm", "rewards/margins")}
+            for entry in r.history
+        ]
+        for r in (whole, resumed)
+    ]
+    assert timeless[0][4:6] == timeless[1][4:6]
+
+
+def test_reference_scores_are_computed_once(
+    tiny_model: Path,
+    pairs_file: Path,
+    settings: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    train(pairs_file, str(tiny_model), tmp_path, "scdpo", {**settings, "max_steps": 1})
+
+    def fail(*args: Any) -> None:
+        raise AssertionError("scored again")
+
+    monkeypatch.setattr("scdpo.trainer.SCDPOTrainer.compute_ref_log_probs", fail)
+    train(pairs_file, str(tiny_model), tmp_path, "scdpo", {**settings, "max_steps": 1})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("precompute_ref_log_probs", False), ("ld_alpha", 0.5), ("sync_ref_model", True)]
+)
+def test_settings_that_would_falsify_the_figures_are_refused(
+    tiny_model: Path, pairs_file: Path, settings: dict[str, Any], tmp_path: Path, name: str, value: Any
+) -> None:
+    with pytest.raises(ValueError, match=name):
+        train(pairs_file, str(tiny_model), tmp_path, "scdpo", {**settings, name: value})
+
+
+def test_an_unknown_setting_is_named(tiny_model: Path, pairs_file: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="learning_rat"):
+        train(pairs_file, str(tiny_model), tmp_path, "scdpo", {"learning_rat": 1})
+
+
+def test_pairs_of_which_none_fits_are_an_error(
+    tiny_model: Path, pairs_file: Path, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match="prefix_fills_context"):
+        train(pairs_file, str(tiny_model), tmp_path, "scdpo", {**settings, "max_length": 20})
