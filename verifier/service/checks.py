@@ -1,9 +1,10 @@
 """Checks in worker processes, driven from the event loop: a hard deadline each, and two lanes.
 
-A check starts in the fast lane. One that is not done within ``PATIENCE`` is killed there and begun again in the slow
-lane, whose processes are as many, run at a lower priority, and give it its full time: however many costly inputs
-arrive, cheap ones wait for other cheap ones only. Threads would not do: a thread has to win the interpreter lock back
-from the event loop several times a check, and one large integer operation would hold up every other request.
+A check takes a turn in the fast lane. One that is not done within ``PATIENCE`` moves to the slow lane, process and all,
+and its turn in the fast lane goes to the next. Where the slow lane is full it is killed and waits for a turn there: so
+however many costly inputs arrive, cheap ones wait for other cheap ones only. Threads would not do: a thread has to win
+the interpreter lock back from the event loop several times a check, and one large integer operation would hold up
+every other request.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ from verifier.service.metrics import Metrics
 from verifier.workers import MAX_REQUESTS, MEMORY_MB
 
 PATIENCE = 0.25  # seconds: 50 times what a usual check takes, far less than anybody waits for
-SLOW_NICENESS = 10
 REPLY_BYTES = 64 * 2**20
 START_SECONDS = 60.0
 
@@ -44,7 +44,7 @@ class WorkerProcess:
         self.sound = True
 
     @classmethod
-    async def start(cls, niceness: int) -> WorkerProcess:
+    async def start(cls) -> WorkerProcess:
         """Start a worker and wait until it is ready.
 
         Raises:
@@ -65,7 +65,6 @@ class WorkerProcess:
             )
         )
         try:
-            os.setpriority(os.PRIO_PROCESS, worker.process.pid, os.getpriority(os.PRIO_PROCESS, 0) + niceness)
             async with asyncio.timeout(START_SECONDS):
                 await worker._line()
         except BaseException:
@@ -104,111 +103,30 @@ class WorkerProcess:
         await self.process.wait()
 
 
-class Lane:
-    """A fixed number of workers, first come first served."""
+class Checker:
+    """Worker processes, and two lanes of turns on them, each first come first served."""
 
-    def __init__(self, name: str, size: int, niceness: int, metrics: Metrics) -> None:
-        self.name = name
-        self.size = size
-        self.niceness = niceness
+    def __init__(self, workers: int, seconds: float, metrics: Metrics) -> None:
+        self.workers = workers
+        self.seconds = seconds
         self.metrics = metrics
-        self.waiting = 0
-        self._turns = asyncio.Semaphore(0)
+        # A turn in a lane comes with a process: there are as many processes, idle or busy, as turns in both lanes.
+        self._fast = asyncio.Semaphore(0)
+        self._slow = asyncio.Semaphore(0)
         self._idle: list[WorkerProcess] = []
-        self._workers: set[WorkerProcess] = set()
+        self._all: set[WorkerProcess] = set()
+        self._replacements: set[asyncio.Task[None]] = set()
         self._closed = False
-        self._renewals: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         """Start the workers.
 
         Raises:
-            OSError: if one cannot be started.
-        """
-        for _ in range(self.size):
-            await self._start()
-
-    async def _start(self) -> None:
-        worker = await WorkerProcess.start(self.niceness)
-        self._workers.add(worker)
-        self._idle.append(worker)
-        self._turns.release()
-
-    async def run(self, request: Request, *, wait: float, seconds: float) -> Reply | None:
-        """Return the answer, or None if there is none within ``seconds`` of its turn.
-
-        Raises:
-            Busy: if its turn did not come within ``wait`` seconds.
-        """
-        self.waiting += 1
-        try:
-            async with asyncio.timeout(wait):
-                await self._turns.acquire()
-        except TimeoutError as error:
-            raise Busy(f"no {self.name} worker became free within {wait:.1f} s") from error
-        finally:
-            self.waiting -= 1
-        worker = self._idle.pop()
-        try:
-            async with asyncio.timeout(seconds):
-                return await worker.ask(request)
-        except TimeoutError:
-            return None
-        except OSError:
-            return {"failed": "the worker process ended, most likely over its memory limit"}
-        finally:
-            if worker.sound:
-                self._idle.append(worker)
-                self._turns.release()
-            else:
-                self._renew(worker)
-
-    def _renew(self, worker: WorkerProcess) -> None:
-        """Replace a worker in the background; its turn is free when the new one is ready."""
-        renewal = asyncio.get_running_loop().create_task(self._replace(worker))
-        self._renewals.add(renewal)
-        renewal.add_done_callback(self._renewals.discard)
-
-    async def _replace(self, worker: WorkerProcess) -> None:
-        self.metrics.replaced.labels(self.name).inc()
-        self._workers.discard(worker)
-        await worker.kill()
-        while not self._closed:
-            try:
-                await self._start()
-            except (OSError, TimeoutError):
-                logger.exception("a worker process could not be started; trying again in a second")
-                await asyncio.sleep(1)
-            else:
-                return
-
-    async def close(self) -> None:
-        """End all workers."""
-        self._closed = True
-        for renewal in tuple(self._renewals):
-            renewal.cancel()
-        await asyncio.gather(*self._renewals, return_exceptions=True)
-        await asyncio.gather(*(worker.kill() for worker in self._workers))
-
-
-class Checker:
-    """The two lanes."""
-
-    def __init__(self, workers: int, seconds: float, metrics: Metrics) -> None:
-        self.seconds = seconds
-        self.metrics = metrics
-        self.fast = Lane("fast", workers, 0, metrics)
-        self.slow = Lane("slow", workers, SLOW_NICENESS, metrics)
-
-    async def open(self) -> None:
-        """Start the workers of both lanes.
-
-        Raises:
             OSError: if one cannot be started; none is left running then.
         """
         try:
-            await self.fast.open()
-            await self.slow.open()
+            for lane in (self._fast, self._slow) * self.workers:
+                await self._start(lane)
         except BaseException:
             await self.close()
             raise
@@ -218,17 +136,85 @@ class Checker:
 
         Args:
             request: see ``worker.answer``.
-            wait: seconds it may wait for its turn, in each lane.
+            wait: seconds it may wait for its turn.
 
         Raises:
             Busy: if its turn did not come.
         """
-        reply = await self.fast.run(request, wait=wait, seconds=min(PATIENCE, self.seconds))
-        if reply is None and self.seconds > PATIENCE:
-            self.metrics.moved.inc()
-            reply = await self.slow.run(request, wait=wait, seconds=self.seconds)
-        return reply if reply is not None else {"failed": f"over the time limit of {self.seconds:g} s"}
+        await _turn(self._fast, wait)
+        reply = await self._run(request, self._fast)
+        if reply is None:  # it takes long, and the slow lane is full
+            await _turn(self._slow, wait)
+            reply = await self._run(request, self._slow)
+        return reply or {"failed": f"over the time limit of {self.seconds:g} s"}
+
+    async def _run(self, request: Request, lane: asyncio.Semaphore) -> Reply | None:
+        """Run a check whose turn in ``lane`` has come; None if it is to be begun again in the slow lane."""
+        worker = self._idle.pop()
+        job = asyncio.get_running_loop().create_task(worker.ask(request))
+        try:
+            if lane is self._fast:
+                await asyncio.wait({job}, timeout=PATIENCE)
+                if not job.done():
+                    if self._slow.locked():
+                        return None
+                    await self._slow.acquire()
+                    self._fast.release()
+                    lane = self._slow
+                    self.metrics.moved.inc()
+            await asyncio.wait({job}, timeout=self.seconds)
+            if not job.done():
+                return {}
+            return job.result()
+        except OSError:
+            return {"failed": "the worker process ended, most likely over its memory limit"}
+        finally:
+            job.cancel()
+            self._put_back(worker, lane)
+
+    def _put_back(self, worker: WorkerProcess, lane: asyncio.Semaphore) -> None:
+        """Give a worker and its turn back; one that is not sound is replaced in the background first."""
+        if worker.sound:
+            self._idle.append(worker)
+            lane.release()
+            return
+        replacement = asyncio.get_running_loop().create_task(self._replace(worker, lane))
+        self._replacements.add(replacement)
+        replacement.add_done_callback(self._replacements.discard)
+
+    async def _replace(self, worker: WorkerProcess, lane: asyncio.Semaphore) -> None:
+        self.metrics.replaced.inc()
+        self._all.discard(worker)
+        self.metrics.workers.set(len(self._all))
+        await worker.kill()
+        while not self._closed:
+            try:
+                await self._start(lane)
+            except (OSError, TimeoutError):
+                logger.exception("a worker process could not be started; trying again in a second")
+                await asyncio.sleep(1)
+            else:
+                return
+
+    async def _start(self, lane: asyncio.Semaphore) -> None:
+        worker = await WorkerProcess.start()
+        self._all.add(worker)
+        self.metrics.workers.set(len(self._all))
+        self._idle.append(worker)
+        lane.release()
 
     async def close(self) -> None:
         """End all workers."""
-        await asyncio.gather(self.fast.close(), self.slow.close())
+        self._closed = True
+        for replacement in tuple(self._replacements):
+            replacement.cancel()
+        await asyncio.gather(*self._replacements, return_exceptions=True)
+        await asyncio.gather(*(worker.kill() for worker in self._all))
+
+
+async def _turn(lane: asyncio.Semaphore, wait: float) -> None:
+    try:
+        async with asyncio.timeout(wait):
+            await lane.acquire()
+    except TimeoutError as error:
+        raise Busy(f"no worker became free within {wait:.1f} s") from error

@@ -26,9 +26,8 @@ class Metrics:
         )
         self.verdicts = Counter("scdpo_verdicts", "Verdicts given", ["status"], registry=self.registry)
         self.moved = Counter("scdpo_checks_moved", "Checks moved to the slow lane", registry=self.registry)
-        self.replaced = Counter(
-            "scdpo_workers_replaced", "Worker processes replaced", ["lane"], registry=self.registry
-        )
+        self.workers = Gauge("scdpo_workers", "Worker processes that take checks", registry=self.registry)
+        self.replaced = Counter("scdpo_workers_replaced", "Worker processes replaced", registry=self.registry)
         self.sessions = Gauge("scdpo_sessions", "Sandbox sessions open", registry=self.registry)
         self.expired = Counter(
             "scdpo_sessions_expired", "Sessions closed for idleness", registry=self.registry

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 MAX_BLOCKS = 400
 MAX_FORKS = 64
@@ -58,14 +59,24 @@ class BlockBody(_Body):
     content: Text
 
 
+def _one_form(schema: dict[str, Any]) -> None:
+    """Write into the JSON schema that exactly one of ``text`` and ``blocks`` is given."""
+    for name in ("text", "blocks"):
+        del schema["properties"][name]["default"]
+    schema["oneOf"] = [{"required": ["text"]}, {"required": ["blocks"]}]
+
+
 class SolutionBody(_Body):
     """A whole solution, as text or as blocks."""
 
-    text: Text | None = Field(
+    model_config = ConfigDict(json_schema_extra=_one_form)
+
+    text: Text | SkipJsonSchema[None] = Field(
         None, description="The solution as a model wrote it: special tokens of MathCoder, or Markdown fences."
     )
-    blocks: Annotated[list[BlockBody], Field(max_length=MAX_BLOCKS)] | None = Field(
+    blocks: Annotated[list[BlockBody], Field(max_length=MAX_BLOCKS)] | SkipJsonSchema[None] = Field(
         None,
+        description="The solution's blocks, in place of `text`.",
         examples=[
             [
                 {"type": "code", "content": "print(2**10)"},
@@ -81,8 +92,9 @@ class SolutionBody(_Body):
     rounding: Literal["exact", "sigfigs"] = "exact"
 
     @model_validator(mode="after")
-    def _one_form(self) -> Self:
-        if (self.text is None) == (self.blocks is None):
+    def _has_one_form(self) -> Self:
+        given = {"text", "blocks"} & self.model_fields_set
+        if len(given) != 1 or (self.text is None and self.blocks is None):
             raise ValueError("give either text or blocks")
         return self
 
@@ -153,10 +165,17 @@ class CellReply(BaseModel):
     isolation: Literal["strict", "landlock", "none"]
 
 
+def _whole(number: object) -> object:
+    """Take 2.0 for 2, as JSON Schema does."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
 class ForkBody(_Body):
     """How many copies to make."""
 
-    count: int = Field(1, ge=1, le=MAX_FORKS, description="Copies; the session itself goes on beside them.")
+    count: Annotated[int, BeforeValidator(_whole)] = Field(
+        1, ge=1, le=MAX_FORKS, description="Copies; the session itself goes on beside them."
+    )
 
 
 class ForkReply(BaseModel):

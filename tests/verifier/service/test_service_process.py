@@ -1,0 +1,87 @@
+"""The life of the process: it drains, exits cleanly, and leaves nothing behind; importing it costs nothing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+import verifier
+from verifier.service import ServiceSettings, create_app
+
+
+def test_a_request_in_flight_is_finished_and_new_ones_are_sent_away(start_service, assert_problem):
+    service = start_service(drain_seconds=20)
+    workers = service.workers()
+    with service.client() as http:
+        path = f"/v1/sessions/{http.post('/v1/sessions', json={}).json()['id']}"
+        answers: list[httpx.Response] = []
+
+        def work() -> None:
+            answers.append(http.post(f"{path}/cells", json={"code": "import time; time.sleep(2); 'done'"}))
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        time.sleep(0.5)
+        service.process.terminate()
+        time.sleep(0.3)
+        with service.client() as other:
+            refused = other.post("/v1/verify", json={"prediction": "1", "gold": "1"})
+            assert_problem(refused, 503, "draining")
+            assert int(refused.headers["retry-after"]) > 0
+            assert_problem(other.get("/healthz"), 503, "draining")
+        thread.join()
+    assert answers[0].json()["output"] == "'done'"
+    assert service.process.wait(timeout=20) == 0
+    assert service.logged("drained")
+    assert service.logged("stopped")
+    assert not [pid for pid in workers if Path(f"/proc/{pid}").exists()]
+
+
+def test_a_drain_does_not_take_longer_than_it_may(start_service):
+    service = start_service(drain_seconds=0.5, limits={"cell_seconds": 30.0})
+    with service.client() as http:
+        path = f"/v1/sessions/{http.post('/v1/sessions', json={}).json()['id']}"
+        thread = threading.Thread(target=_ignore_errors, args=(service, f"{path}/cells"))
+        thread.start()
+        time.sleep(0.5)
+        started = time.monotonic()
+        assert service.stop() == 0
+        assert time.monotonic() - started < 6
+        thread.join()
+
+
+def _ignore_errors(service, path: str) -> None:
+    try:
+        with service.client() as http:
+            http.post(path, json={"code": "while True: pass"})
+    except httpx.HTTPError:
+        return  # being cut off is what the test is about
+
+
+def test_a_port_that_is_taken_is_an_error(service):
+    code = f"from verifier.service import *; serve(ServiceSettings(port={service.port}))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert found.returncode == 1
+    assert "Address already in use" in found.stderr
+
+
+def test_importing_the_verifier_imports_no_web_framework():
+    code = "import sys, verifier, verifier.service; assert not {'fastapi', 'uvicorn', 'httpx', 'torch'} & set(sys.modules)"
+    root = str(Path(verifier.__file__).parents[1])
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, timeout=60, env={**os.environ, "PYTHONPATH": root}
+    )
+
+
+@pytest.mark.parametrize("missing", ["fastapi", "uvicorn", "prometheus_client"])
+def test_a_missing_extra_is_named_with_its_command(monkeypatch, missing):
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(ImportError, match=r'pip install "scdpo\[serve\]"'):
+        create_app(ServiceSettings())
