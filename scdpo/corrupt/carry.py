@@ -223,11 +223,16 @@ class _Carrier:
         for mention in list(self._undecided):
             match = self._known.match(mention)  # again: equations have taught new values since
             repeated = mention.value in results and not _OPERATOR_AFTER.match(self._text, mention.end)
-            misquoted = match.kind == "both" and mention.value in self._known.misquoted
+            misquoted = mention.value in self._known.misquoted - self._known.results
             unneeded = match.kind == "unknown" and (self._lenient or mention.value in COMMON)
             if match.kind == "changed" and match.new is not None:
                 self._settle(mention, match.new)
-            elif match.kind == "both" and match.new is not None and (repeated or self._is_result(mention)):
+            elif (
+                match.kind == "both"
+                and not misquoted
+                and match.new is not None
+                and (repeated or self._is_result(mention))
+            ):
                 self._settle(mention, match.new)
                 results |= {mention.value} - self._known.given
             elif match.kind == "kept" or misquoted or unneeded:
@@ -240,7 +245,7 @@ class _Carrier:
         """Whether the place tells that the number is what the last cell gave."""
         before = self._text[: mention.start]
         if _BOX_BEFORE.search(before[-200:]):
-            return True
+            return mention.value in self._known.results
         if mention.value not in self._known.recent or _OPERATOR_AFTER.match(self._text, mention.end):
             return False
         unit = unit_after(self._text, mention)
@@ -301,6 +306,12 @@ class _Carrier:
         written = self._as_fraction(mention, new) or write_like(mention, new, mention in self._rounded)
         if written is None:
             raise Inconsistent("no_form")
+        before = self._text[: mention.start]
+        if before.endswith("$") and re.fullmatch(r"[\d,]+\.\d", written):
+            written += "0"  # cents
+        article = re.search(r"\b(an?) (?:\\\()?$", before[-8:], re.IGNORECASE)
+        if article and (article[1].lower() == "an") != (re.match(r"8|1[18](?!\d)", written) is not None):
+            raise Inconsistent("article")
         self._edits.append((mention.start, mention.end, written))
 
     def _as_fraction(self, mention: Mention, new: Fraction) -> str | None:

@@ -194,6 +194,7 @@ class Known:
     lost: set[Fraction] = field(default_factory=set)
     changed: dict[Fraction, Fraction] = field(default_factory=dict)
     disputed: set[Fraction] = field(default_factory=set)
+    results: set[Fraction] = field(default_factory=set)  # old values of outputs that changed
     recent: dict[Fraction, Fraction] = field(default_factory=dict)
 
     def keep(self, values: Iterable[Fraction]) -> None:
@@ -229,6 +230,7 @@ class Known:
             if self.recent.setdefault(change.old, change.new) != change.new:
                 disputed.add(change.old)
             self.changed[change.old] = change.new
+            self.results.add(change.old)
             self.disputed.discard(change.old)
         self.disputed |= disputed
 
@@ -258,7 +260,9 @@ class Known:
         return rounded or Match("unknown")
 
     def _exact(self, value: Fraction) -> Match | None:
-        if value in self.disputed:
+        if value in self.disputed or (
+            value in self.lost and value not in self.recent and value not in self.kept
+        ):
             return Match("lost")
         new = self.recent.get(value, self.changed.get(value))
         if new is not None:

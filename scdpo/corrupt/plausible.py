@@ -101,7 +101,7 @@ class Limits:
             Inconsistent: ``fraction_for_whole``.
         """
         broken = is_whole(old) and not is_whole(new)
-        if broken and self.measured and not self.money and not _MEASURE.fullmatch(unit):
+        if broken and not _MEASURE.fullmatch(unit):
             raise Inconsistent("fraction_for_whole")
 
     @staticmethod

@@ -291,7 +291,7 @@ class Collector(cst.CSTVisitor):
         if not node.value.isdigit() or len(node.value) > 9:
             return
         for other in _near_integers(int(node.value)):
-            self._add("constant", node, cst.Integer(str(other)))
+            self._add("constant", node, node.with_changes(value=str(other)))
 
     def visit_Float(self, node: cst.Float) -> None:
         """Misplace the point, or turn two decimals round: 0.5 and 0.05, 1.25 and 1.52."""
@@ -303,7 +303,7 @@ class Collector(cst.CSTVisitor):
         if len(decimals) == 2 and decimals[1] not in ("0", decimals[0]):
             others.add(f"{whole}.{decimals[::-1]}")
         for other in sorted(others):
-            self._add("constant", node, cst.Float(other))
+            self._add("constant", node, node.with_changes(value=other))
 
     def visit_Name(self, node: cst.Name) -> None:
         """Take another variable that holds a number, of a similar name where there is one."""

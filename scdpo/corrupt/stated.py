@@ -63,13 +63,16 @@ def contradiction(mutation: Mutation, plan: str) -> str | None:
     """Return why a mutation cannot stand after the text of its plan, or None.
 
     Returns:
-        ``stated_in_text`` or ``stated_in_comment``: the number, or the operation as a formula, is written there.
+        ``stated_in_text``, ``stated_in_comment`` or ``stated_in_name`` (of a variable): the number, or the operation
+        as a formula, is written there.
     """
     if mutation.literal:
         old = Fraction(mutation.before)
         said = split_fractions(m for m in find_mentions(plan) if m.role == "value")
         if any(abs(m.value) in (old, 100 * old) for m in said):  # 0.2 for 20 %
             return "stated_in_text"
+        if re.search(rf"[A-Za-z]_?{re.escape(mutation.before)}(?![\d.])", mutation.code):
+            return "stated_in_name"  # factorial_11 = factorial(10)
     if any(
         _IN_FORMULA[operator].search(comment)
         for operator in mutation.operators

@@ -130,6 +130,8 @@ def _apply(tree: cst.Module, code: str, site: Site) -> Mutation | None:
     lines, new_lines = code.split("\n"), changed.code.split("\n")
     line = next((i for i, (a, b) in enumerate(zip(lines, new_lines, strict=False)) if a != b), len(lines) - 1)
     literal = isinstance(site.node, cst.Integer | cst.Float)
+    if literal:
+        before, after = before.strip("() \n"), after.strip("() \n")
     if after and not literal:
         new_lines = _follow_in_comments(new_lines, line, before, after, site)
     description = f"{site.kind}: {what}"

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sandbox.solution import Block, Solution
 from scdpo.corrupt import mutation_candidates
+from scdpo.corrupt.stated import contradiction, departs_from_plan
 from scdpo.corrupt.syntax import MAX_CODE_CHARACTERS, mutate
 
 
@@ -152,6 +153,20 @@ def test_any_text_gives_mutations_that_parse_or_none(code: str, seed: int) -> No
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             ast.parse(mutation.code)
+
+
+@settings(max_examples=60)
+@given(st.text(alphabet="ab12+-*/%()[]=.,\n# ", max_size=60), st.text(alphabet="12+-*/=. ", max_size=20))
+def test_any_mutation_can_be_held_against_any_plan(code: str, plan: str) -> None:
+    for mutation in mutate(code, 0):
+        contradiction(mutation, plan)
+        departs_from_plan(mutation, plan)
+
+
+def test_a_number_in_parentheses_is_a_number() -> None:
+    (mutation, *_) = [m for m in mutate("x = y * (37)", 0) if m.kind == "constant"]
+    assert (mutation.before, mutation.literal) == ("37", True)
+    assert contradiction(mutation, "There are 37 of them.") == "stated_in_text"
 
 
 def test_candidates_are_those_of_the_cell_after_the_step() -> None:

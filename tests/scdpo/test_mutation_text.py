@@ -171,6 +171,28 @@ def test_a_text_that_would_not_read_on_is_given_up(
     assert reason(text, *outputs, kept=kept, given=kept) == why
 
 
+def test_a_result_that_is_gone_is_not_taken_for_a_changed_literal() -> None:
+    state = known(("[1, -2]", "[1]"))
+    state.learn(Fraction(-2), Fraction(-3))
+    with pytest.raises(Inconsistent, match="lost_value"):
+        carry_text("The roots are 1 and -2.", state, [], PLAIN)
+
+
+def test_a_misquoted_number_stays_where_the_problem_is_quoted_but_not_where_a_result_equals_it() -> None:
+    state = known(given="They have 20 rooms.")
+    state.learn(Fraction(20), Fraction(30))
+    state.misquoted = {Fraction(20)}
+    assert carry_text("With 20 rooms that is all.", state, [], PLAIN) == "With 20 rooms that is all."
+    state.learn_output(compare("20", "30"))
+    with pytest.raises(Inconsistent, match="ambiguous_value"):
+        carry_text(r"The cost of 20 rooms \(20 \times 12\) is high.", state, [], PLAIN)
+
+
+def test_cents_and_articles_are_written_as_they_should_be() -> None:
+    assert carry("It costs $12.", ("12", "10.5"), limits=Limits(money=True)) == "It costs $10.50."
+    assert reason("It is an 8-hour day.", ("8", "7")) == "article"
+
+
 def test_money_may_come_in_cents_and_measures_in_parts_but_people_may_not() -> None:
     money = Limits.of("How many dollars does it cost?", "")
     assert carry("It costs 12 dollars.", ("12", "10.5"), limits=money) == "It costs 10.5 dollars."
