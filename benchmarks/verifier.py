@@ -2,6 +2,7 @@
 
     python benchmarks/verifier.py --data ../shared/verifier/dev.jsonl
     python benchmarks/verifier.py --pairs 2000          (generated pairs, needs no data)
+    python benchmarks/verifier.py --audit ../shared/data/tir/mathcoder_math.jsonl.gz     (labels of recorded solutions)
 
 Both verifiers see the same pairs in the same order, each in a process of its own, after one warm-up pair; nothing
 else is shared, and both start with empty caches. Times are processor times, so that other work on the machine does
@@ -15,15 +16,17 @@ import json
 import subprocess
 import sys
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[0] = str(ROOT)  # this file is named as the package is, and its own folder comes first
 
+from verifier import Verdict, verify  # noqa: E402
 from verifier.metamorphic import labelled_pairs  # noqa: E402
 from verifier.plain_numbers import read_number  # noqa: E402
+from verifier.records import Item, read_items  # noqa: E402
 
 BARE = {"nemo-skills-tests", "mario-eval-tests", "qwen2.5-math-grader-examples", "symeval-tests"}
 
@@ -46,18 +49,17 @@ def load(data: Path | None, count: int) -> list[dict[str, Any]]:
 
 
 def run_ours(rows: list[dict[str, Any]]) -> list[tuple[bool, float]]:
-    from verifier import verify
-
     verify("\\boxed{x+1}", "1+x")
     return timed(rows, lambda row: verify(row["prediction"], row["gold"]).correct)
 
 
 def run_math_verify(rows: list[dict[str, Any]]) -> list[tuple[bool, float]]:
-    from math_verify import parse, verify
+    from math_verify import parse
+    from math_verify import verify as math_verify
 
     def one(row: dict[str, Any]) -> bool:
         gold = row["gold"] if "$" in row["gold"] or "boxed" in row["gold"] else f"${row['gold']}$"
-        return bool(verify(parse(gold), parse(row["prediction"])))
+        return bool(math_verify(parse(gold), parse(row["prediction"])))
 
     one({"prediction": "\\boxed{x+1}", "gold": "1+x"})
     return timed(rows, one)
@@ -132,6 +134,38 @@ def by_kind(
         print(f"{kind:34}{len(group):6}  {cells[0]:>22}{cells[1]:>24}")
 
 
+def cause(item: Item, verdict: Verdict) -> str:
+    """Say how a recorded label and a verdict differ."""
+    if verdict.status == "unverifiable":
+        return "unverifiable"
+    if verdict.correct == item.label:
+        return "agree"
+    if verdict.correct:
+        return "labelled wrong, is the gold"
+    if verdict.prediction is None:
+        return "labelled right, none stated at the end"
+    if verify(item.prediction, item.gold, rounding="sigfigs").correct:
+        return "labelled right, rounded"
+    parts = verdict.prediction.split(", ")
+    if len(parts) > 1 and any(verify(f"\\boxed{{{part}}}", item.gold).correct for part in parts):
+        return "labelled right, several answers"
+    return "labelled right, another answer"
+
+
+def audit(paths: list[Path]) -> None:
+    """Print, for each source, how the labels of recorded solutions compare with the verdicts."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for path in paths:
+        for item in read_items(path):
+            if item.label is not None:
+                source = "/".join((path.name.split(".")[0], item.id.split("/")[1]))
+                counts[source][cause(item, verify(item.prediction, item.gold))] += 1
+    for source, found in sorted(counts.items()):
+        print(f"\n{source}: {found.total()} labelled solutions")
+        for name, number in found.most_common():
+            print(f"  {number:6}  {100 * number / found.total():6.2f} %  {name}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -143,7 +177,13 @@ def main() -> None:
         "--pairs", type=int, default=0, help="how many pairs (0: all of the data, or 1,000 generated)"
     )
     parser.add_argument("--worker", choices=("ours", "math-verify"), help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--audit", type=Path, nargs="+", help="recorded solutions with labels to compare with the verdicts"
+    )
     arguments = parser.parse_args()
+    if arguments.audit:
+        audit(arguments.audit)
+        return
     arguments.data = arguments.data.resolve() if arguments.data else None
     arguments.pairs = arguments.pairs or (0 if arguments.data else 1000)
     rows = load(arguments.data, arguments.pairs)
