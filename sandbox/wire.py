@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import array
 import json
+import os
 import socket
 import struct
 from typing import Any
@@ -74,7 +75,15 @@ def receive_with_fds(sock: socket.socket) -> tuple[dict[str, Any] | None, list[i
     Raises:
         BlockingIOError: there is none yet.
     """
-    body, fds, _flags, _address = socket.recv_fds(sock, CONTROL_BYTES, MAX_FDS, socket.MSG_DONTWAIT)
+    # Not socket.recv_fds, which drops the flags it is given.
+    room = socket.CMSG_LEN(MAX_FDS * array.array("i").itemsize)
+    body, ancillary, _flags, _address = sock.recvmsg(CONTROL_BYTES, room, socket.MSG_DONTWAIT)
+    fds = array.array("i")
+    for level, kind, data in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
+    for fd in fds:
+        os.set_inheritable(fd, False)
     if not body:
         return None, list(fds)
     return json.loads(body), list(fds)
