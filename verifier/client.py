@@ -127,7 +127,11 @@ class Client(_Base):
         return self._send(calls.verify(prediction, gold, rounding))
 
     def verify_many(self, pairs: Iterable[tuple[str, str]], *, rounding: Rounding = "exact") -> list[Verdict]:
-        """Verify ``(prediction, gold)`` pairs, as ``verifier.verify_many``; sent in batches."""
+        """Verify ``(prediction, gold)`` pairs, as ``verifier.verify_many``; sent in batches.
+
+        Raises:
+            ServiceError: 413 if a single pair is over the service's ``max_body_bytes``.
+        """
         return [verdict for call in calls.verify_batches(pairs, rounding) for verdict in self._send(call)]
 
     def verify_solution(

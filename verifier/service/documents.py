@@ -101,11 +101,12 @@ def _template() -> Template:
 
 def docs_page(document: dict[str, Any]) -> str:
     """Return an OpenAPI document as one HTML page."""
-    entries = [_entry(document, *operation) for operation in operations(document)]
+    entries = [entry(document, *operation) for operation in operations(document)]
     return _template().render(info=document["info"], entries=entries)
 
 
-def _entry(document: dict[str, Any], path: str, method: str, operation: dict[str, Any]) -> dict[str, Any]:
+def entry(document: dict[str, Any], path: str, method: str, operation: dict[str, Any]) -> dict[str, Any]:
+    """Return what the page says of one operation, its example request included."""
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
     success, reply = next((s, r) for s, r in operation["responses"].items() if s < "400")
     answer = reply.get("content", {}).get("application/json", {}).get("schema")

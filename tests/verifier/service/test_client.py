@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import httpx
 import pytest
@@ -14,6 +15,7 @@ from verifier.client import AsyncClient, Client, ServiceError
 SOLUTION = Solution(
     (Block("code", "print(6 * 7)"), Block("execution", "42"), Block("text", r"So it is \boxed{42}."))
 )
+ROOT = Path(__file__).resolve().parents[3]
 KEY = "a-key-for-tests-only"
 
 
@@ -61,6 +63,17 @@ def test_a_session_runs_forks_and_closes(client):
         session.run("x")
     assert (caught.value.status, caught.value.code) == (404, "no_such_session")
     assert caught.value.request_id in str(caught.value)
+
+
+def test_half_a_surrogate_pair_costs_nobody_the_answer(client):
+    found = client.verify_many([("\ud800", "1"), ("1", "1"), ("1", "\udfff")])
+    assert [v.correct for v in found] == [False, True, False]
+
+
+def test_the_code_of_the_guide_runs(service):
+    text = (ROOT / "docs" / "service.md").read_text(encoding="utf-8")
+    code = text.split("```python\n")[1].split("```")[0]
+    exec(compile(code.replace("http://127.0.0.1:8321", service.url), "docs/service.md", "exec"), {})  # noqa: S102
 
 
 def test_the_asynchronous_twin_does_the_same(service):

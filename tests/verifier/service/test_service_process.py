@@ -17,7 +17,7 @@ from verifier.service import ServiceSettings, create_app
 
 
 def test_a_request_in_flight_is_finished_and_new_ones_are_sent_away(start_service, assert_problem):
-    service = start_service(drain_seconds=20)
+    service = start_service(workers=1, drain_seconds=20)
     workers = service.workers()
     with service.client() as http:
         path = f"/v1/sessions/{http.post('/v1/sessions', json={}).json()['id']}"
@@ -45,7 +45,7 @@ def test_a_request_in_flight_is_finished_and_new_ones_are_sent_away(start_servic
 
 
 def test_a_drain_does_not_take_longer_than_it_may(start_service):
-    service = start_service(drain_seconds=0.5, limits={"cell_seconds": 30.0})
+    service = start_service(workers=1, drain_seconds=0.5, limits={"cell_seconds": 30.0})
     with service.client() as http:
         path = f"/v1/sessions/{http.post('/v1/sessions', json={}).json()['id']}"
         thread = threading.Thread(target=_ignore_errors, args=(service, f"{path}/cells"))

@@ -9,6 +9,8 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 
+from verifier.service.documents import entry, operations
+
 KEY = "a-key-for-tests-only"
 EXAMPLES = 15
 
@@ -16,7 +18,12 @@ EXAMPLES = 15
 @pytest.fixture(scope="module")
 def fuzzed(start_service):
     return start_service(
-        key=KEY, max_sessions=4, session_idle_seconds=1.0, execute_seconds=3.0, max_body_bytes=50_000
+        key=KEY,
+        workers=1,
+        max_sessions=4,
+        session_idle_seconds=1.0,
+        execute_seconds=3.0,
+        max_body_bytes=50_000,
     )
 
 
@@ -67,10 +74,8 @@ def test_the_page_loads_nothing_from_elsewhere(http):
 
 def test_the_examples_of_the_page_work(http):
     document = http.get("/openapi.json").json()
-    from verifier.service.documents import _entry, operations
-
     examples = {
-        e["path"]: e["example"] for e in (_entry(document, *operation) for operation in operations(document))
+        e["path"]: e["example"] for e in (entry(document, *operation) for operation in operations(document))
     }
     for path in ("/v1/verify", "/v1/verify/batch", "/v1/verify/solution"):
         reply = http.post(path, content=examples[path], headers={"Content-Type": "application/json"})
