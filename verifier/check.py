@@ -133,6 +133,9 @@ def _quick(
 @lru_cache(maxsize=4096)
 def _read_gold(gold: str) -> tuple[str | None, Plain | None, bool]:
     """Return the bare gold answer, its value if it is a plain number, and whether it is the letter of a choice."""
+    number = read_number(gold)
+    if number is not None:
+        return gold, number, False
     if not gold.strip():
         return None, None, False
     found = extract(gold)

@@ -262,12 +262,8 @@ def _sets(rng: random.Random) -> Forms:
     right = ["\\{" + ",".join(map(str, shuffled)) + "\\}", ", ".join(map(str, shuffled)), f"x \\in {gold}"]
     right.append(" \\text{ or } ".join(f"x = {i}" for i in shuffled))
     changed = [*shuffled[1:], 77]
-    wrong = [
-        "\\{" + ",".join(map(str, changed)) + "\\}",
-        ", ".join(map(str, [*shuffled, 77])),
-        "\\{" + ",".join(map(str, shuffled[1:])) + "\\}",
-    ]
-    return gold, right, wrong
+    wrong = ["\\{" + ",".join(map(str, some)) + "\\}" for some in (changed, shuffled[1:])]
+    return gold, right, [*wrong, ", ".join(map(str, [*shuffled, 77]))]
 
 
 def _intervals(rng: random.Random) -> Forms:
@@ -286,11 +282,7 @@ def _intervals(rng: random.Random) -> Forms:
     flipped = ">" if above == "<" else "\\ge"
     right.append(f"{b} {flipped} t {above_a} {a}")
     other = "[" if left == "(" else "("
-    wrong = [
-        f"{other}{a}, {b}{right_end}",
-        f"{left}{a}, {b + 1}{right_end}",
-        f"{a} {swapped} x {above} {b}",
-    ]
+    wrong = [f"{other}{a}, {b}{right_end}", f"{left}{a}, {b + 1}{right_end}", f"{a} {swapped} x {above} {b}"]
     return gold, right, [*wrong, f"{left}{a}, \\infty)", f"{a - 1} {below} x {above} {b}"]
 
 

@@ -7,8 +7,6 @@ business (``verifier.read``).
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 from verifier.lexer import Token, tokenize
 from verifier.numerals import decimal, read_numeral
 from verifier.syntax import (
@@ -17,32 +15,25 @@ from verifier.syntax import (
     Const,
     Degree,
     Items,
-    NamedSet,
     Node,
-    Num,
     ParseError,
     Percent,
     Pm,
     Pow,
     Ratio,
     Rel,
-    Seq,
-    SetOf,
     SetOp,
     Sym,
     add,
-    divide,
     mul,
     negate,
-)  # fmt: skip
-from verifier.tokens import Tokens
+)  # fmt: skip  # fmt: skip
+from verifier.tokens import Tokens, as_quotient, bracketed
 from verifier.words import CONSTANTS, FUNCTIONS, GREEK, SEPARATOR_WORDS, unit_of
 
 _RELATIONS = {"=": "=", "<": "<", ">": ">", "<=": "<=", ">=": ">=", "!=": "!="}
 _RELATION_COMMANDS = {"le": "<=", "ge": ">=", "ne": "!=", "approx": "~", "equiv": "=", "in": "in", "sim": "~"}
 _SET_COMMANDS = {"cup": "cup", "cap": "cap", "setminus": "minus"}
-_HALF = Num(Fraction(1, 2))
-_MATRICES = ("pmatrix", "bmatrix", "matrix", "vmatrix", "Bmatrix", "array", "smallmatrix")
 
 
 def parse(text: str) -> Node:
@@ -147,7 +138,7 @@ class Parser(Tokens):
                 flip = self.take().text == "mp"
                 terms.append(mul([Pm(flip), self.product()]))
             else:
-                return add([_quotient(t) for t in terms]) if len(terms) > 1 else terms[0]
+                return add([as_quotient(t) for t in terms]) if len(terms) > 1 else terms[0]
 
     def product(self) -> Node:
         """Factors, with or without a sign between them."""
@@ -159,11 +150,11 @@ class Parser(Tokens):
                 factors.append(self._signed_power())
             elif self.is_op("/"):
                 self.at += 1
-                factors[-1:] = [factors[-1], Pow(_quotient(self._signed_power()), MINUS_ONE)]
+                factors[-1:] = [factors[-1], Pow(as_quotient(self._signed_power()), MINUS_ONE)]
             elif self._starts_factor():
                 factors.append(self.power())
             else:
-                node = mul([_quotient(f) for f in factors]) if len(factors) > 1 or sign else factors[0]
+                node = mul([as_quotient(f) for f in factors]) if len(factors) > 1 or sign else factors[0]
                 return mul([sign, node]) if sign is not None else node
 
     def _signs(self) -> Node | None:
@@ -347,7 +338,7 @@ class Parser(Tokens):
             closing = self.take().text
         self.bars = bars
         self.depth -= 1
-        return _bracketed(opening, closing, inside)
+        return bracketed(opening, closing, inside)
 
     def _function(self, name: str) -> Node:
         from verifier.functions import read_function
@@ -358,24 +349,6 @@ class Parser(Tokens):
         from verifier.functions import read_command
 
         return read_command(self, name)
-
-
-def _quotient(node: Node) -> Node:
-    """A ratio within a calculation is a division."""
-    return divide(*node.parts) if isinstance(node, Ratio) and len(node.parts) == 2 else node
-
-
-def _bracketed(opening: str, closing: str, inside: Node | None) -> Node:
-    items = inside.items if isinstance(inside, Items) else () if inside is None else (inside,)
-    if opening == "\\{":
-        return SetOf(items) if items else NamedSet("empty")
-    if opening == "|":
-        return Call("abs", items)
-    if len(items) == 1 and (opening, closing) in (("(", ")"), ("{", "}")):
-        return items[0]
-    if opening == "{":
-        return SetOf(items)
-    return Seq(opening, closing, items)
 
 
 _NO_FACTOR = frozenset(

@@ -109,10 +109,14 @@ def same_equation(a: Rel, b: Rel) -> Outcome:
         )
     if not names:
         return correct("neither holds")
-    if _proportional(f, g, sorted(names)):
+    if _proportional_exactly(f, g):
         return correct("one equation is a multiple of the other")
     found = _by_polynomials(f, g, sorted(names))
-    return found if found is not None else _by_roots(f, g, sorted(names))
+    if found is not None:
+        return found
+    if _proportional(f, g, sorted(names)):
+        return correct("one equation is a multiple of the other")
+    return _by_roots(f, g, sorted(names))
 
 
 def _same_chain(a: Rel, b: Rel) -> Outcome:
@@ -124,6 +128,15 @@ def _same_chain(a: Rel, b: Rel) -> Outcome:
 
 def _is_zero(f: Node) -> bool:
     return same_expression(f, Num(0)).correct
+
+
+def _proportional_exactly(f: Node, g: Node) -> bool:
+    """Whether f / g has one fingerprint at different points."""
+    try:
+        ratios = {Fingerprint(seed).of(divide(f, g)) for seed in (1, 2, 3)}
+    except _Failure:
+        return False
+    return len(ratios) == 1 and 0 not in ratios
 
 
 def _proportional(f: Node, g: Node, names: list[str]) -> bool:

@@ -12,12 +12,16 @@ _BOX = "\\boxed"
 _BOXED_NUMBER = re.compile(r"\\boxed\{\s*(-?(?:\\\$)?\d[\d,]*(?:\.\d+)?)\s*\}")
 _FINAL_PHRASE = re.compile(r"(?:#### ?|The answer is:? )(-?\d+(?:\.\d+)?)\.?\s*$")
 _AFTER = re.compile(r"```|<\||\\fbox|</think>")
+_BARE_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+_MAX_BARE = 30
 _MAX_BOX = 60
 _MAX_PHRASE = 60
 
 
 def stated_number(text: str) -> str | None:
     """Return the plain number that ``text`` states as its answer, where that is plain to see, else None."""
+    if len(text) <= _MAX_BARE and _BARE_NUMBER.fullmatch(text):
+        return text
     start = text.rfind(_BOX)
     if start >= 0:
         match = _BOXED_NUMBER.match(text, start, start + _MAX_BOX)
@@ -30,7 +34,7 @@ def stated_number(text: str) -> str | None:
         start = match.start()
     if _AFTER.search(text, start) or text.count("```", 0, start) % 2:
         return None
-    if "</s>" in text or "<eoa>" in text or not _in_text(text, start):
+    if "<" in text and ("</s>" in text or "<eoa>" in text or not _in_text(text, start)):
         return None
     return match[1]
 

@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from verifier.lexer import Token
-from verifier.syntax import MAX_DEPTH, LimitError, ParseError
+from verifier.syntax import (
+    MAX_DEPTH,
+    Call,
+    Items,
+    LimitError,
+    NamedSet,
+    Node,
+    ParseError,
+    Ratio,
+    Seq,
+    SetOf,
+    divide,
+)
 
 
 class Tokens:
@@ -60,3 +72,22 @@ class Tokens:
             parts.append(("\\" if token.kind == "cmd" else "") + token.text)
         self.at += 1
         return "".join(parts)
+
+
+def as_quotient(node: Node) -> Node:
+    """A ratio within a calculation is a division."""
+    return divide(*node.parts) if isinstance(node, Ratio) and len(node.parts) == 2 else node
+
+
+def bracketed(opening: str, closing: str, inside: Node | None) -> Node:
+    """Return what stands in brackets: a group, a sequence, a set, an absolute value."""
+    items = inside.items if isinstance(inside, Items) else () if inside is None else (inside,)
+    if opening == "\\{":
+        return SetOf(items) if items else NamedSet("empty")
+    if opening == "|":
+        return Call("abs", items)
+    if len(items) == 1 and (opening, closing) in (("(", ")"), ("{", "}")):
+        return items[0]
+    if opening == "{":
+        return SetOf(items)
+    return Seq(opening, closing, items)
