@@ -141,7 +141,7 @@ def _work_folder() -> str:
 
 
 def _rlimits() -> str:
-    isolation.set_rlimits(Limits(memory_mb=64))
+    isolation.set_rlimits(Limits(memory_mb=64), own_user=False)
     try:
         bytearray(2**28)
     except MemoryError:

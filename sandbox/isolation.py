@@ -118,7 +118,7 @@ def enter_session(level: Level, limits: Limits, read: list[str], host_folder: st
         if sys.platform == "linux":  # no process namespace ends the session with the zygote, so this must
             syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
     os.chdir(folder)
-    set_rlimits(limits)
+    set_rlimits(limits, own_user=level == "strict")
     if level == "none":
         return folder, -1
     return folder, _confine(level, read, host_folder)
@@ -131,8 +131,12 @@ def address_space() -> int:
         return int(statm.read().split()[0]) * resource.getpagesize()
 
 
-def set_rlimits(limits: Limits) -> None:
-    """Set the resource limits of the calling process, for good."""
+def set_rlimits(limits: Limits, *, own_user: bool) -> None:
+    """Set the resource limits of the calling process, for good.
+
+    Threads are bounded by number only with `own_user`: elsewhere the kernel would count all the user's. Memory
+    bounds them too, by their stacks.
+    """
     memory = address_space() + limits.memory_mb * 2**20
     disk = limits.disk_mb * 2**20
     for kind, soft, hard in (
@@ -140,13 +144,14 @@ def set_rlimits(limits: Limits) -> None:
         (resource.RLIMIT_CPU, limits.cpu_seconds, limits.cpu_seconds + 5),
         (resource.RLIMIT_FSIZE, disk, disk),
         (resource.RLIMIT_NOFILE, limits.descriptors, limits.descriptors),
-        (resource.RLIMIT_NPROC, limits.threads + 1, limits.threads + 1),
         (resource.RLIMIT_CORE, 0, 0),
         (resource.RLIMIT_STACK, 8 * 2**20, 8 * 2**20),
         (resource.RLIMIT_MEMLOCK, 0, 0),
         (resource.RLIMIT_MSGQUEUE, 0, 0),
     ):
         resource.setrlimit(kind, (soft, hard))
+    if own_user:
+        resource.setrlimit(resource.RLIMIT_NPROC, (limits.threads + 1, limits.threads + 1))
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # writing past the quota is an error, not a death
 
 

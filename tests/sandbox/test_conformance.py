@@ -40,6 +40,15 @@ def test_every_check_holds_for_an_ordinary_user(strict: None, run_script: Callab
     assert json.loads(done.stdout.splitlines()[-1]) == {}
 
 
+def test_landlock_alone_reaches_nothing_outside(suite: ModuleType) -> None:
+    backend = suite.SandboxBackend("landlock")
+    try:
+        assert suite.run_all(backend, [c for c in suite.CHECKS if c.name.startswith("no_")]) == {}
+    finally:
+        backend.close()
+
+
+@pytest.mark.slow
 def test_landlock_alone_misses_only_the_quota(suite: ModuleType) -> None:
     backend = suite.SandboxBackend("landlock")
     try:
