@@ -38,7 +38,7 @@ class Limits:
         output_messages: display messages, and switches between stdout and stderr, a cell may cause (>= 1).
         disk_mb: MiB the work folder may hold (>= 1).
         files: files and folders the work folder may hold (>= 8).
-        threads: threads a session may have at once (>= 1).
+        threads: threads a session may have at once (>= 1); under `strict`, elsewhere memory bounds them.
         descriptors: file descriptors a session may have open (>= 32).
     """
 
