@@ -116,7 +116,14 @@ def service(start_service: Callable[..., ServiceProcess]) -> ServiceProcess:
 def keyed(start_service: Callable[..., ServiceProcess]) -> ServiceProcess:
     """Return a service with a key, room for two requests, and one worker that may take a second."""
     return start_service(
-        key=KEY, workers=1, max_requests=2, check_seconds=1.0, queue_seconds=2.0, max_executions=1
+        key=KEY,
+        workers=1,
+        max_requests=2,
+        check_seconds=1.0,
+        queue_seconds=2.0,
+        max_executions=1,
+        max_sessions=8,
+        session_idle_seconds=5.0,
     )
 
 

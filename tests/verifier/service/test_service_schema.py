@@ -16,20 +16,8 @@ EXAMPLES = 15
 
 
 @pytest.fixture(scope="module")
-def fuzzed(start_service):
-    return start_service(
-        key=KEY,
-        workers=1,
-        max_sessions=4,
-        session_idle_seconds=1.0,
-        execute_seconds=3.0,
-        max_body_bytes=50_000,
-    )
-
-
-@pytest.fixture(scope="module")
-def api(fuzzed):
-    return schemathesis.openapi.from_url(f"{fuzzed.url}/openapi.json")
+def api(keyed):
+    return schemathesis.openapi.from_url(f"{keyed.url}/openapi.json")
 
 
 OPERATIONS = [
