@@ -1,0 +1,82 @@
+"""The dry run counts what training then does; every recipe is a valid configuration."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from scdpo import recipes
+from scdpo.config import SCDPOConfig
+from scdpo.plan import dry_run
+from scdpo.sft import SolutionSFTConfig
+from scdpo.training import parse_settings, train
+
+
+def test_the_plan_counts_what_training_does(
+    tiny_model: Path, pairs_file: Path, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    plan = dry_run(pairs_file, str(tiny_model), "scdpo", settings)
+    result = train(pairs_file, str(tiny_model), tmp_path, "scdpo", settings)
+    assert plan.pairs == dict(result.report.kept)
+    assert plan.steps == result.steps
+    # Two epochs; how problems fall into batches differs from epoch to epoch.
+    assert result.history[-2]["num_tokens"] == pytest.approx(2 * plan.tokens_encoded, rel=0.05)
+    assert plan.tokens_encoded < plan.tokens_plain / 2
+    assert plan.trainable == plan.parameters
+    json.dumps(plan.to_dict())
+
+
+def test_lora_needs_states_for_the_adapter_only(
+    tiny_model: Path, pairs_file: Path, settings: dict[str, Any]
+) -> None:
+    lora = {"use_peft": True, "lora_r": 4, "lora_target_modules": ["q_proj", "o_proj"]}
+    plan = dry_run(pairs_file, str(tiny_model), "scdpo", {**settings, **lora})
+    # Two layers, two projections, A (4 x 32) and B (32 x 4).
+    assert plan.trainable == 2 * 2 * 2 * 4 * 32
+    assert plan.memory.optimizer < plan.memory.weights
+
+
+def test_dropped_pairs_are_in_the_plan(tiny_model: Path, pairs_file: Path, settings: dict[str, Any]) -> None:
+    full = dry_run(pairs_file, str(tiny_model), "dpo", settings)
+    # The longest naive pair of three does not fit.
+    plan = dry_run(pairs_file, str(tiny_model), "scdpo", {**settings, "max_length": 300})
+    assert sum(plan.pairs.values()) + sum(plan.dropped.values()) == 9
+    assert full.pairs == {"naive": 3}
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_a_recipe_is_a_valid_configuration(name: str, tmp_path: Path) -> None:
+    config = SolutionSFTConfig if name.endswith("-sft") else SCDPOConfig
+    args, _ = parse_settings(config, {**recipes.load(name), "bf16": False, "use_cpu": True}, tmp_path)
+    assert 0 < args.learning_rate < 1e-3
+
+
+def test_the_papers_settings_are_in_its_recipes() -> None:
+    table = {
+        "mistral-7b": (1e-7, 0.1, 1024), "mathcoder-mistral-7b": (1e-7, 0.1, 1024),
+        "metamath-mistral-7b": (1e-7, 0.5, 2048), "internlm2-20b": (1.5e-7, 0.1, 1024),
+    }  # fmt: skip
+    for name, expected in table.items():
+        recipe = recipes.load(name)
+        assert (recipe["learning_rate"], recipe["beta"], recipe["max_length"]) == expected
+        devices = 16 if name == "internlm2-20b" else 8
+        assert recipe["per_device_train_batch_size"] * recipe["gradient_accumulation_steps"] * devices == 64
+
+
+def test_launch_configurations_are_accelerates() -> None:
+    from accelerate.commands.config.config_args import load_config_from_file
+
+    for path in (recipes.FOLDER / "accelerate").glob("*.yaml"):
+        assert (
+            load_config_from_file(str(path)).num_processes
+            == yaml.safe_load(path.read_text())["num_processes"]
+        )
+
+
+def test_an_unknown_recipe_lists_the_known_ones() -> None:
+    with pytest.raises(FileNotFoundError, match="mistral-7b"):
+        recipes.load("no-such-recipe")
