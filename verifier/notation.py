@@ -85,6 +85,7 @@ def chinese_integer(word: str) -> int:
 
 def chinese_words(text: str) -> str:
     """Write ``五分之三``, ``百分之五``, ``根号3`` and numerals that stand alone in digits and LaTeX."""
+    text = re.sub(r"(\d+)\s*[点时]\s*(\d{2})\s*分", r"\1:\2", text)
     text = re.sub(r"百分之\s*(-?\d+(?:\.\d+)?)", r"\1%", text)
 
     def fraction(match: re.Match[str]) -> str:

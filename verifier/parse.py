@@ -106,7 +106,7 @@ class Parser(Tokens):
     def ratio(self) -> Node:
         """``a : b : c``, or one part."""
         parts = [self.sets()]
-        while self.is_op(":"):
+        while self.is_op(":") and not self.in_set:
             self.at += 1
             parts.append(self.sets())
         return Ratio(tuple(parts)) if len(parts) > 1 else parts[0]
@@ -278,6 +278,11 @@ class Parser(Tokens):
         self.at += 1
         start = self.at
         text = self.argument_text()
+        if name in "CAP" and text.isdecimal() and self.is_op("^") and self.peek(1).kind == "num":
+            self.at += 1
+            chosen = decimal(self.take().text)
+            binomial = Call("binom", (decimal(text), chosen))
+            return binomial if name == "C" else mul([binomial, Call("factorial", (chosen,))])
         if text.replace(",", "").isalnum() and (text.isdecimal() or len(text) > 1 or not text.islower()):
             return self._applied(f"{name}_{text}")
         self.at = start
@@ -325,18 +330,25 @@ class Parser(Tokens):
 
     def _brackets(self, opening: str) -> Node:
         self._deeper()
-        bars, self.bars = self.bars, int(opening == "|")
+        bars, self.bars = self.bars, int(opening in ("|", "\\{"))
+        in_set, self.in_set = self.in_set, opening == "\\{"
         closers = {"(": (")", "]"), "[": ("]", ")"), "{": ("}",), "\\{": ("\\}",), "|": ("|",)}[opening]
         if self.is_op(*closers) and opening != "|":
             closing, inside = self.take().text, None
         else:
             inside = self.items()
             if opening == "\\{" and self.is_op("|", ":"):
-                raise ParseError("a set given by a condition")
+                self.at += 1
+                self.in_set = False
+                condition = self.items()
+                self.expect("\\}")
+                self.bars, self.in_set = bars, in_set
+                self.depth -= 1
+                return condition
             if not self.is_op(*closers):
                 raise ParseError(f"{opening!r} is not closed at {self.peek().text!r}")
             closing = self.take().text
-        self.bars = bars
+        self.bars, self.in_set = bars, in_set
         self.depth -= 1
         return bracketed(opening, closing, inside)
 

@@ -29,6 +29,7 @@ _LEAD = re.compile(
 )
 _CONJUNCTION = re.compile(r"(?<=[\w)}\]$])\s*(?:和|与|及|以及|且)\s*(?=[-\w({\[$\\])")
 _DISJUNCTION = re.compile(r"(?<=[\w)}\]$])\s*(?:或者|或)\s*(?=[-\w({\[$\\])")
+_ANY_INTEGER = re.compile(r"\s*,?\s*[(]?\s*[kn]\s*\\in\s*(?:\\math[bf]{2}\s*\{?\s*Z\s*\}?|Z)\s*[)]?$")
 _NUMBERED = re.compile(r"^[(]\d[)]\s*\.?\s*(?=[^\s)+*/^-])")
 _TEXT_LIST = re.compile(r"\\(?:text|mbox|mathrm|textbf)\s*\{\s*([A-Z](?:\s*,\s*[A-Z])+|-?\d[\d.,]*)\s*\}")
 _DECIMAL_COMMA = re.compile(r"-?(?:\d+,\d\d|\d+,\d{4,}|0,\d{3}|\d{4,},\d+)(?:\s*(?:[€$]|\\?%).{0,12})?")
@@ -73,7 +74,7 @@ def tidy(answer: str) -> str:
     text = text.strip().strip(".,;:：").strip()
     for _ in range(2):
         text = _LEAD.sub("", text).strip()
-    text = _NUMBERED.sub("", text)
+    text = _NUMBERED.sub("", _ANY_INTEGER.sub("", text))
     if match := _TEXT_LIST.fullmatch(text):
         text = match[1]
     return re.sub(r"\\(?:quad|qquad)(?=[a-z])", r"\\quad ", text) if "\\q" in text else text

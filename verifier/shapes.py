@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from verifier.exact import NotRationalError, UndefinedError
 from verifier.expressions import same_expression
 from verifier.numerals import decimal
 from verifier.outcome import Outcome, best, correct, incorrect, unverifiable
+from verifier.plus_minus import expanded
 from verifier.regions import region_of, same_region
 from verifier.relations import is_inequality, labelled, same_equation, same_inequality, without_label
 from verifier.syntax import (
-    Add,
     Based,
     Call,
     Degree,
     Items,
     LimitError,
     Matrix,
-    Mul,
     NamedSet,
     Node,
     Num,
     Percent,
-    Pm,
-    Pow,
     Quantity,
     Ratio,
     Rel,
@@ -36,6 +31,7 @@ from verifier.syntax import (
     divide,
     free_symbols,
     mul,
+    subtract,
     walk,
 )  # fmt: skip
 from verifier.verdict import Rounding
@@ -80,46 +76,6 @@ def _same(a: Node, b: Node, rounding: Rounding) -> Outcome:
         if any(isinstance(n, _Shape) for n in walk(node)):
             return incorrect("answers of different kinds")
     return same_expression(a, b, rounding)
-
-
-# --- plus-minus
-
-
-def expanded(node: Node) -> Node:
-    """Write an answer with a plus-minus sign as the list of its two readings."""
-    if not any(isinstance(n, Pm) for n in walk(node)):
-        return node
-    if isinstance(node, Items):
-        parts = [expanded(item) for item in node.items]
-        flat = [x for p in parts for x in (p.items if isinstance(p, Items) else (p,))]
-        return Items(tuple(flat), node.disjoint)
-    if isinstance(node, SetOf):
-        inner = expanded(Items(node.items))
-        return SetOf(inner.items) if isinstance(inner, Items) else node
-    return Items((_signed(node, 1), _signed(node, -1)), True)
-
-
-def _signed(node: Node, sign: int) -> Node:
-    match node:
-        case Pm(flip):
-            return Num(-sign if flip else sign)
-        case Add(terms):
-            return Add(tuple(_signed(t, sign) for t in terms))
-        case Mul(factors):
-            return mul([_signed(f, sign) for f in factors])
-        case Pow(base, exponent, root):
-            return Pow(_signed(base, sign), _signed(exponent, sign), root)
-        case Call(name, args):
-            return Call(name, tuple(_signed(x, sign) for x in args))
-        case Seq(opening, closing, items):
-            return Seq(opening, closing, tuple(_signed(x, sign) for x in items))
-        case Rel(sides, ops):
-            return Rel(tuple(_signed(x, sign) for x in sides), ops)
-        case Degree(value) | Percent(value):
-            return replace(node, value=_signed(value, sign))
-        case Quantity(value, unit):
-            return Quantity(_signed(value, sign), unit)
-    return node
 
 
 # --- quantities, percents, degrees
@@ -227,6 +183,10 @@ def _lists(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
     assert isinstance(listed, Items)
     if any(map(is_inequality, listed.items)) or (is_inequality(other) and not isinstance(other, Items)):
         return _as_regions(a, b)
+    if (joint := _joint_equation(listed)) is not None and isinstance(other, Rel):
+        outcome = same_equation(joint, other)
+        if outcome.correct:
+            return outcome
     if isinstance(other, Items | SetOf):
         return _matched(listed.items, other.items, rounding)
     if isinstance(other, Seq) and len(other.items) > 1:
@@ -239,6 +199,14 @@ def _lists(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
     if len(distinct) == 1:
         return _same(distinct[0], other, rounding)
     return incorrect(f"{len(distinct)} answers and one")
+
+
+def _joint_equation(listed: Items) -> Rel | None:
+    """Return the one equation that holds where any of several, joined by "or", does."""
+    sides = [item.sides for item in listed.items if isinstance(item, Rel) and item.ops == ("=",)]
+    if not listed.disjoint or len(sides) != len(listed.items):
+        return None
+    return Rel((mul([subtract(left, right) for left, right in sides]), Num(0)), ("=",))
 
 
 def _matched(a: tuple[Node, ...], b: tuple[Node, ...], rounding: Rounding) -> Outcome:
@@ -300,7 +268,8 @@ def _sets(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
         if len(group.items) == 1 and not isinstance(other, _Shape):
             return _same(group.items[0], other, rounding)
     words = [n for n in (a, b) if isinstance(n, Text)]
-    if any(isinstance(n, SetOp | NamedSet) for n in (a, b)) and not (
+    reals = Text("reals") in (a, b) and any(isinstance(n, Seq) for n in (a, b))
+    if (reals or any(isinstance(n, SetOp | NamedSet) for n in (a, b))) and not (
         words and words[0].words not in ("reals", "no solution")
     ):
         if words and words[0].words == "no solution":

@@ -26,6 +26,7 @@ class Tokens:
         self.at = 0
         self.depth = 0
         self.bars = 0
+        self.in_set = False
         self.integrals = 0
 
     def peek(self, ahead: int = 0) -> Token:
