@@ -102,7 +102,7 @@ class ServerEngine:
         """Sample one completion (see ``Engine.complete``)."""
         if len(request.prompt) >= self.context:
             return Completion("", (), "context")
-        return await self._replicas.complete(request)
+        return await self._replicas.ask(request, request.prompt)
 
     async def close(self) -> None:
         """Close the connections; the servers go on."""

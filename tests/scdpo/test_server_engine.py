@@ -321,7 +321,7 @@ def test_servers_that_stay_away_end_in_a_clear_error(tiny_model: Path) -> None:
         finally:
             await engine.close()
 
-    with pytest.raises(EngineError, match=rf"took a request for 0 s.*{server.port}"):
+    with pytest.raises(EngineError, match=rf"nobody took a request for 0 s.*{server.port}"):
         asyncio.run(main())
 
 
@@ -379,14 +379,14 @@ class Counted:
 def test_the_turns_of_a_solution_stay_with_the_copy_that_knows_them() -> None:
     copies = [Counted(str(i)) for i in range(4)]
 
-    async def solution(replicas: Replicas, seed: int) -> None:
+    async def solution(replicas: Replicas[Request, Completion], seed: int) -> None:
         prompt = tuple(random.Random(seed).choices(range(1000), k=50))
         for turn in range(5):
-            completion = await replicas.complete(Request(prompt, 50, 1.0, 100 * seed + turn))
+            completion = await replicas.ask(Request(prompt, 50, 1.0, 100 * seed + turn), prompt)
             prompt += completion.token_ids
 
     async def main() -> None:
-        replicas = Replicas(copies)
+        replicas: Replicas[Request, Completion] = Replicas(copies)
         await asyncio.gather(*(solution(replicas, seed) for seed in range(40)))
         await replicas.close()
 

@@ -1,0 +1,175 @@
+"""vLLM for real, on whatever device there is: in this process and as ``vllm serve``, with the built-in model."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from sandbox import AsyncSandbox
+from sandbox.formats import get_format
+from scdpo.engines import Completion, Engine, EngineError, Request
+from scdpo.engines.load import EngineChoice, load_engine
+from scdpo.problems import embedded_model_path, load_problems
+from scdpo.records import SolutionRecord
+from scdpo.sampler import Sampler, SamplerLimits, sample_solutions
+
+pytestmark = [
+    pytest.mark.vllm,
+    pytest.mark.skipif(find_spec("vllm") is None, reason="vLLM is not installed"),
+]
+
+T = TypeVar("T")
+Do = Callable[[Coroutine[Any, Any, T]], T]
+FORMAT = get_format("mathcoder")
+START_SECONDS = 400
+
+
+@pytest.fixture(scope="module")
+def do() -> Iterator[Callable[[Coroutine[Any, Any, Any]], Any]]:
+    """Run a coroutine on the one event loop that the engines live on."""
+    with asyncio.Runner() as runner:
+        yield runner.run
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """Start ``vllm serve`` and end it afterwards."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        [str(Path(sys.executable).with_name("vllm")), "serve", str(embedded_model_path()), "--host", "127.0.0.1",
+         "--port", str(port), "--enforce-eager"],
+        env={**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )  # fmt: skip
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(START_SECONDS):
+            time.sleep(1)
+            assert server.poll() is None, "vllm serve ended"
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+        yield address
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        try:
+            server.wait(60)
+        except subprocess.TimeoutExpired:
+            os.killpg(server.pid, signal.SIGKILL)
+            server.wait()
+
+
+@pytest.fixture(scope="module", params=["vllm", "server"])
+def engine(request: pytest.FixtureRequest, do: Do[Any]) -> Iterator[Engine]:
+    async def load() -> Engine:
+        if request.param == "server":
+            return load_engine(EngineChoice("server", servers=(request.getfixturevalue("url"),)))
+        return load_engine(EngineChoice("vllm"))
+
+    loaded: Engine = do(load())
+    yield loaded
+    do(loaded.close())
+
+
+def prompts(engine: Engine, count: int = 8) -> list[tuple[int, ...]]:
+    problems = load_problems("embedded", "test", limit=count)
+    return [tuple(engine.encode(FORMAT.prompt(p.question))) for p in problems]
+
+
+def complete(do: Do[list[Completion]], engine: Engine, requests: list[Request]) -> list[Completion]:
+    async def main() -> list[Completion]:
+        return await asyncio.gather(*map(engine.complete, requests))
+
+    return do(main())
+
+
+def test_a_block_ends_at_its_mark_and_its_ids_spell_it(engine: Engine, do: Do[Any]) -> None:
+    requests = [Request(ids, 200, 1.0, seed, FORMAT.stop) for seed, ids in enumerate(prompts(engine))]
+    for completion in complete(do, engine, requests):
+        assert completion.finish == "stop"
+        assert completion.text.endswith(FORMAT.stop)
+        assert engine.encode(completion.text)[-1] == completion.token_ids[-1]
+
+
+def test_a_seed_fixes_the_sample_and_another_changes_it(engine: Engine, do: Do[Any]) -> None:
+    [prompt] = prompts(engine, 1)
+    first = complete(do, engine, [Request(prompt, 60, 1.3, seed, FORMAT.stop) for seed in range(32)])
+    again = complete(do, engine, [Request(prompt, 60, 1.3, seed, FORMAT.stop) for seed in range(32)])
+    assert sum(a == b for a, b in zip(first, again, strict=True)) >= 31  # rounding may differ with the batch
+    assert len({c.token_ids for c in first}) > 4
+
+
+def test_a_stop_string_may_lie_across_tokens(engine: Engine, do: Do[Any]) -> None:
+    [prompt] = prompts(engine, 1)
+    [plain] = complete(do, engine, [Request(prompt, 40, 0.0, 1, FORMAT.stop)])
+    middle = len(plain.text) // 2
+    stop = plain.text[middle - 2 : middle + 3]
+    [cut] = complete(do, engine, [Request(prompt, 40, 0.0, 1, (stop,))])
+    assert cut.finish == "stop"
+    assert cut.text == plain.text[: plain.text.index(stop) + len(stop)]
+    assert cut.token_ids == plain.token_ids[: len(cut.token_ids)]
+
+
+def test_ends_that_are_no_stop_are_told_apart(engine: Engine, do: Do[Any]) -> None:
+    [prompt] = prompts(engine, 1)
+    filled = (prompt * engine.context)[: engine.context - 2]
+    spent, over, full, nearly = complete(
+        do,
+        engine,
+        [
+            Request(prompt, 2, 0.0, 1),
+            Request((*filled, 20, 20), 5, 0.0, 1),
+            Request((*filled, 20), 5, 1.5, 1, FORMAT.stop),
+            Request(prompt, engine.context, 0.0, 1),
+        ],
+    )
+    assert (spent.finish, len(spent.token_ids)) == ("length", 2)
+    assert (over.finish, over.token_ids) == ("context", ())
+    assert (full.finish in ("context", "stop", "end"), len(full.token_ids)) == (True, 1)
+    assert nearly.finish == "end"
+    assert engine.encode(nearly.text) == list(nearly.token_ids[:-1])
+
+
+def test_whole_solutions_are_sampled_run_and_verified(engine: Engine, do: Do[Any]) -> None:
+    async def main() -> list[SolutionRecord]:
+        problems = load_problems("embedded", "test", limit=40)
+        async with AsyncSandbox(max_sessions=40) as box:
+            sampler = Sampler(engine, box, limits=SamplerLimits(in_flight=40))
+            return [record async for record in sample_solutions(problems, sampler)]
+
+    records: list[SolutionRecord] = do(main())
+    assert all(len(r.sampling.block_tokens) == len(r.blocks) + 1 for r in records if not r.dropped)
+    assert sum(block.type == "execution" for r in records for block in r.blocks) > 20
+    assert sum(r.verdict.status == "correct" for r in records) >= 10
+
+
+def test_a_core_that_dies_is_told_to_all_who_wait(do: Do[Any]) -> None:
+    from scdpo.engines.vllm import VLLMEngine
+
+    async def main() -> None:
+        engine = VLLMEngine(embedded_model_path())
+        await engine.complete(Request((20, 21), 2, 0.0, 1))
+        requests = [Request((20, 21), 1000, 5.0, seed) for seed in range(64)]
+        waiting = [asyncio.create_task(engine.complete(r)) for r in requests]
+        await asyncio.sleep(0.2)
+        for process in engine._engine.engine_core.resources.engine_manager.processes:
+            os.kill(process.pid, signal.SIGKILL)
+        results = await asyncio.gather(*waiting, return_exceptions=True)
+        assert any(isinstance(result, EngineError) for result in results)
+        assert all(isinstance(result, EngineError | Completion) for result in results)
+        await engine.close()
+
+    do(main())
