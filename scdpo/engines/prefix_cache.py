@@ -8,7 +8,7 @@ sliding-window and recurrent layers, whose state is not one key and value a toke
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -51,12 +51,17 @@ class PrefixCache:
             found.append(block)
         return torch.cat(found, dim=3) if found else None
 
-    def put(self, tokens: Sequence[int], state: torch.Tensor) -> None:
-        """Store the state of a sequence, shape (layers, 2, heads, at least ``len(tokens)``, head size)."""
+    def put(self, tokens: Sequence[int], read: Callable[[int, int], torch.Tensor]) -> None:
+        """Store the state of a sequence.
+
+        Args:
+            tokens: the sequence.
+            read: returns the state of tokens ``start`` to ``end``, shape (layers, 2, heads, tokens, head
+                size); asked only for blocks that are not stored yet.
+        """
         for number, key in enumerate(self._keys(tokens)):
             if key not in self._blocks:
-                start = number * BLOCK_TOKENS
-                self._blocks[key] = state[:, :, :, start : start + BLOCK_TOKENS].clone()
+                self._blocks[key] = read(number * BLOCK_TOKENS, (number + 1) * BLOCK_TOKENS)
             self._blocks.move_to_end(key)
         while len(self._blocks) > self._max_blocks:
             self._blocks.popitem(last=False)
