@@ -2,13 +2,14 @@
 
     python benchmarks/trainer.py --solutions ../shared/data/tir/mathcoder_gsm8k.jsonl.gz
 
-Makes pairs from recorded solutions (`question`, `answer`, `blocks`, `recorded_correct` a line): a naive pair for
-each problem that has a right and a wrong one, and step-controlled pairs by branching from the right one into
-the wrong one's last steps, in the paper's proportions (2.4 a problem as for MATH, 0.9 as for GSM8K). Only the
-lengths matter here, and they are real. Both sides train the same small Llama with reference scores computed
-beforehand; stock TRL counts every completion token, ours leaves the kernel's output out, which costs
-neither side anything. Each measurement is its own process; the two sides alternate. The time is that of the
-optimizer steps after the first; on a machine that others use too, read the figure by processor time. Not covered: the quality of what is trained.
+Makes pairs from recorded solutions (`question`, `answer`, `blocks`, `recorded_correct` a line): a naive
+pair for each problem that has a right and a wrong one, and step-controlled pairs by branching from the
+right one into the wrong one's last steps, in the paper's proportions (2.4 a problem as for MATH, 0.9 as for
+GSM8K). Only the lengths matter here, and they are real. Both sides train the same small Llama with
+reference scores computed beforehand; stock TRL counts every completion token, ours leaves the kernel's
+output out. Each measurement is its own process; the two sides alternate. The time is that of the optimizer
+steps after the first; on a machine that others use too, read the figure by processor time. Not covered:
+the quality of what is trained.
 """
 
 from __future__ import annotations
@@ -194,8 +195,9 @@ def compare(options: argparse.Namespace) -> None:
         print(f"{name}: {mix} step-controlled pairs a problem, {figures['ours']['pairs']:.0f} pairs")
         for side, row in figures.items():
             print(
-                f"  {side:5}  {row['pairs_per_second']:7.2f} pairs/s  {row['pairs_per_cpu_second']:7.2f} pairs/cpu-s  peak {row['peak_megabytes']:6.0f} MB  "
-                f"{row['tokens']:8.0f} tokens encoded  preparation {row['preparation_seconds']:5.1f} s"
+                f"  {side:5}  {row['pairs_per_second']:7.2f} pairs/s  {row['pairs_per_cpu_second']:7.2f} pairs/cpu-s  "
+                f"peak {row['peak_megabytes']:6.0f} MB  {row['tokens']:8.0f} tokens encoded  "
+                f"preparation {row['preparation_seconds']:5.1f} s"
             )
         print(
             f"  ours / stock: {speed:.2f}x pairs per second, {work:.2f}x pairs per second of processor time, "

@@ -1,0 +1,122 @@
+"""Token credit is equation 7; the figures of localisation are right on cases counted by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from sandbox import Solution
+from scdpo.credit import TokenCredit, error_scores, localise, step_credit, summarise, token_credit
+from scdpo.credit_view import page, save_png
+from scdpo.dataset import SolutionEncoder
+
+
+@pytest.fixture(scope="module")
+def encoder(tiny_model: Path) -> SolutionEncoder:
+    return SolutionEncoder(AutoTokenizer.from_pretrained(tiny_model))
+
+
+@pytest.fixture(scope="module")
+def models(tiny_model: Path) -> tuple[Any, Any]:
+    trained, reference = (AutoModelForCausalLM.from_pretrained(tiny_model) for _ in range(2))
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for weight in trained.parameters():
+            weight.add_(0.05 * torch.randn_like(weight))
+    return trained, reference
+
+
+def test_credit_is_beta_times_the_log_ratio(
+    encoder: SolutionEncoder, models: tuple[Any, Any], pairs: list[dict[str, Any]]
+) -> None:
+    solution = Solution.of(pairs[0]["chosen"])
+    tokens = token_credit(*models, encoder, pairs[0]["question"], solution, beta=0.3)
+    context = encoder.context(pairs[0]["question"])
+    ids = context + encoder.completion(pairs[0]["question"], (), solution.blocks)[0]
+    place = len(context) + 7
+    with torch.no_grad():
+        trained, reference = (
+            m(input_ids=torch.tensor([ids])).logits[0, place - 1].log_softmax(-1) for m in models
+        )
+    assert tokens[7].credit == pytest.approx(
+        0.3 * float(trained[ids[place]] - reference[ids[place]]), abs=1e-5
+    )
+
+
+def test_tokens_join_to_the_solution_and_know_their_steps(
+    encoder: SolutionEncoder, models: tuple[Any, Any], pairs: list[dict[str, Any]]
+) -> None:
+    solution = Solution.of(pairs[0]["chosen"])
+    tokens = token_credit(*models, encoder, pairs[0]["question"], solution)
+    assert "".join(token.text for token in tokens) == solution.render() + "<|endofmessage|>"
+    for step in solution.steps:
+        text = "".join(token.text for token in tokens if token.step == step.index)
+        assert text == encoder.format.render(step.blocks)
+    assert tokens[-1].step is None
+    assert not any(token.own for token in tokens if token.text == "<|execution|>")
+    assert len(step_credit(tokens)) == len(solution.steps)
+
+
+def test_a_character_of_several_tokens_is_shown_once(
+    encoder: SolutionEncoder, models: tuple[Any, Any]
+) -> None:
+    solution = Solution.of([{"type": "text", "content": "√2 ≈ 1.41 是"}])
+    tokens = token_credit(*models, encoder, "q", solution)
+    assert "".join(token.text for token in tokens) == solution.render() + "<|endofmessage|>"
+
+
+@pytest.mark.parametrize(
+    ("credits", "error", "rank", "auroc"),
+    [
+        ([0.0, 0.1, -0.5, 0.2], 2, 1, 1.0),
+        ([0.0, -0.1, 0.5, 0.2], 2, 4, 0.0),
+        ([-0.2, 0.3, 0.1, -0.4], 2, 3, 0.5),
+        ([0.0, 0.0, 0.0], 1, 2, 0.5),
+    ],
+)
+def test_rank_and_auroc_by_hand(credits: list[float], error: int, rank: float, auroc: float) -> None:
+    scores = error_scores(credits, error)
+    assert (scores.rank, scores.auroc) == (rank, auroc)
+
+
+def test_the_interval_holds_the_mean_and_shrinks_with_more_solutions() -> None:
+    wide = summarise([error_scores([0.1, c], 1) for c in (-1, 1)] * 5)
+    narrow = summarise([error_scores([0.1, c], 1) for c in (-1, 1)] * 200)
+    assert wide.auroc.low <= wide.auroc.value == 0.5 <= wide.auroc.high
+    assert narrow.auroc.high - narrow.auroc.low < wide.auroc.high - wide.auroc.low
+    assert wide.chance_rank == 1.5
+
+
+def test_a_model_that_dislikes_the_error_finds_it(
+    encoder: SolutionEncoder, models: tuple[Any, Any], pairs: list[dict[str, Any]]
+) -> None:
+    measured = localise(*models, encoder, pairs)
+    assert measured.solutions == 6
+    assert 1 <= measured.rank.value <= 5
+    with pytest.raises(ValueError, match="no step-controlled pair"):
+        localise(*models, encoder, pairs[:1])
+
+
+TOKENS = [
+    TokenCredit("<script>alert(1)</script>$x$", -0.4, 0, True),
+    TokenCredit("\nline two " * 12, 0.2, 0, True),
+    TokenCredit("<|execution|>3\n", 9.0, 1, False),
+]
+
+
+def test_the_page_shows_text_as_text_and_stands_alone() -> None:
+    html = page("Credit", "a < b?", {"SCDPO": TOKENS, "DPO": TOKENS})
+    assert "<script" not in html
+    assert "&lt;script&gt;" in html
+    assert "a &lt; b?" in html
+    assert html.count('<section class="model">') == 2
+    assert "http" not in html
+
+
+def test_the_picture_is_a_png(tmp_path: Path) -> None:
+    save_png(tmp_path / "credit.png", {"SCDPO": TOKENS, "DPO": TOKENS})
+    assert (tmp_path / "credit.png").read_bytes().startswith(b"\x89PNG")
