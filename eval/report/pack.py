@@ -121,6 +121,8 @@ def _pair(record: PairRecord) -> Row:
 
 
 def _solution(record: SolutionRecord) -> Row:
+    detail = record.model_dump(exclude={"sampling": {"block_tokens"}})
+    detail["sampling"]["seed"] = str(record.sampling.seed)  # JavaScript would round its 63 bits
     return Row(
         id=record.id,
         problem=record.problem_id,
@@ -134,7 +136,7 @@ def _solution(record: SolutionRecord) -> Row:
             "model": record.sampling.model,
             "isolation": record.isolation or "no code was run",
         },
-        detail=record.model_dump(exclude={"sampling": {"block_tokens"}}),
+        detail=detail,
     )
 
 

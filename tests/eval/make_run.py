@@ -109,7 +109,7 @@ def random_solution(
             engine="transformers",
             model=HOSTILE if hostile else "embedded",
             format="mathcoder",
-            seed=number,
+            seed=2**62 + number,
             temperatures=[1.0] * 5,
             finish="end",
             tokens=120,

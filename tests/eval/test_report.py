@@ -153,6 +153,11 @@ def test_evaluation_transcripts_can_be_browsed(page):
     assert unpacked(page, "evaluation-0.0")[0]["verdict"]
 
 
+def test_seeds_keep_all_their_digits(page, run_dir):
+    seeds = [row["sampling"]["seed"] for row in unpacked(page, "solutions.0")]
+    assert seeds[1] == str(2**62 + 1)
+
+
 def test_a_lone_surrogate_stays_harmless(tmp_path):
     (tmp_path / "stages.json").write_text(
         '{"\\ud800 stage": {"in": 1, "kept": 1, "dropped": {}, "seconds": 0}}'
