@@ -71,7 +71,8 @@ def line_chart(
 def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
     """Return round numbers, evenly spaced, from at or below ``low`` to at or above ``high``."""
     if high - low <= 1e-9 * max(abs(low), abs(high), 1e-99):
-        low, high = low - (abs(low) or 1) / 2, high + (abs(high) or 1) / 2
+        half = abs(low) / 2 if abs(low) > 1e-90 else 0.5
+        low, high = low - half, high + half
     rough = (high - low) / wanted
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= rough * (1 - 1e-9))

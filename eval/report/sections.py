@@ -82,7 +82,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One token of a heat-map: its text, its credit, and its colour's side and strength (0 to 9)."""
+    """One token of a heat-map: its text, its credit, and its colour's side and strength (0, none, to 9)."""
 
     text: str
     credit: float
@@ -92,10 +92,11 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class HeatMap:
-    """The token credit of one solution; ``scale`` is the credit at full colour."""
+    """The token credit of one solution under several models; ``scale`` is the credit at full colour."""
 
     title: str
-    tokens: tuple[Token, ...]
+    question: str
+    models: tuple[tuple[str, tuple[Token, ...]], ...]
     scale: float
 
 
@@ -225,7 +226,7 @@ def _summary(line: Series) -> tuple[str, float, float, float, float]:
 
 
 def heat_maps(run_dir: Path) -> list[HeatMap]:
-    """Read ``credit/*.json``: objects with ``tokens`` (texts) and ``credit`` (numbers), one each; ``title`` if there.
+    """Read ``credit/*.json``: ``title``, ``question``, and ``models``, by name the ``TokenCredit`` objects.
 
     Raises:
         ReportError: if a file is not such an object.
@@ -235,18 +236,26 @@ def heat_maps(run_dir: Path) -> list[HeatMap]:
 
 def _heat_map(path: Path) -> HeatMap:
     found = _object(path)
-    texts, credit = found.get("tokens"), found.get("credit")
-    if not isinstance(texts, list) or not isinstance(credit, list) or len(texts) != len(credit) or not texts:
-        raise ReportError(f"{path}: needs tokens and credit of the same length")
-    values = [float(c) if isinstance(c, int | float) and math.isfinite(c) else 0.0 for c in credit]
+    try:
+        models = {
+            str(name): [(str(t["text"]), float(t["credit"]), bool(t["own"])) for t in tokens]
+            for name, tokens in found["models"].items()
+        }
+        title, question = str(found["title"]), str(found["question"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ReportError(
+            f"{path}: needs title, question, and models with text, credit and own of each token"
+        ) from error
     # One extreme token must not leave the others without colour.
-    sizes = sorted(map(abs, values))
-    scale = sizes[min(len(sizes) - 1, int(0.98 * len(sizes)))] or max(sizes) or 1.0
-    tokens = tuple(
-        Token(str(text), value, "plus" if value >= 0 else "minus", min(9, round(9 * abs(value) / scale)))
-        for text, value in zip(texts, values, strict=True)
-    )
-    return HeatMap(str(found.get("title") or path.stem), tokens, scale)
+    sizes = sorted(abs(c) for tokens in models.values() for _, c, own in tokens if own and math.isfinite(c))
+    scale = (sizes[int(0.98 * (len(sizes) - 1))] or sizes[-1] or 1.0) if sizes else 1.0
+    shown = tuple((name, tuple(_token(*token, scale) for token in tokens)) for name, tokens in models.items())
+    return HeatMap(title, question, shown, scale)
+
+
+def _token(text: str, credit: float, own: bool, scale: float) -> Token:
+    strength = min(9, round(9 * abs(credit) / scale)) if own and math.isfinite(credit) else 0
+    return Token(text, credit, "plus" if credit >= 0 else "minus", strength)
 
 
 def _object(path: Path) -> dict[str, Any]:

@@ -145,11 +145,13 @@ def make_run(folder: Path, pairs: int = 60, tests: int = 40) -> Path:
     (folder / "config.yaml").write_text(f"sample:\n  temperature: 1.0\n  note: {json.dumps(HOSTILE)}\n")
     (folder / "stages.json").write_text(json.dumps(STAGES | {HOSTILE: STAGES["solutions"]}))
     (folder / "credit").mkdir()
-    tokens = ["So", " the", " answer", " is", "\n", "4", "2", HOSTILE]
+    texts = ["So", " the", " answer", " is", "\n", "4", "2", HOSTILE]
     credit = [0.01, 0.02, -0.1, 0.3, 0.0, -1.5, 0.8, 0.2]
-    (folder / "credit" / "one.json").write_text(
-        json.dumps({"title": "SCDPO, shop/3, rejected " + HOSTILE, "tokens": tokens, "credit": credit})
-    )
+    tokens = [
+        {"text": t, "credit": c, "step": 0, "own": t != "2"} for t, c in zip(texts, credit, strict=True)
+    ]
+    heat = {"title": "shop/3, rejected", "question": HOSTILE, "models": {"DPO": tokens, HOSTILE: tokens}}
+    (folder / "credit" / "one.json").write_text(json.dumps(heat))
     return folder
 
 

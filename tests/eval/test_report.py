@@ -97,8 +97,12 @@ def test_the_longest_log_of_a_model_is_used(tmp_path):
 
 
 def test_credit_is_shown_by_colour_and_number(page):
-    assert 'class="minus s9" title="-1.5000"' in page
-    assert "Full colour at 1.5" in page
+    assert page.count('class="minus s9" title="-1.5000">4<') == 2
+    assert "Full colour at 1.5, the same for all models" in page
+
+
+def test_the_kernels_tokens_have_no_colour(page):
+    assert "<span>2</span>" in page
 
 
 def test_nothing_is_fetched(page):
@@ -199,7 +203,12 @@ def test_a_torn_last_line_is_left_out(tmp_path):
     [
         ("stages.json", "[1]", ReportError, "must hold a JSON object"),
         ("stages.json", '{"sample": {"in": 3}}', ReportError, "needs in, kept, dropped, seconds"),
-        ("credit/a.json", '{"tokens": ["a"], "credit": []}', ReportError, "the same length"),
+        (
+            "credit/a.json",
+            '{"models": {"a": [{"text": "b"}]}}',
+            ReportError,
+            "needs title, question, and models",
+        ),
         ("model/a/trainer_state.json", "{}", ReportError, "log_history is missing"),
         ("eval/a.json", "{}", ResultError, "is no evaluation result"),
         ("pairs.jsonl", "{}\n", RunError, "line 1"),

@@ -61,7 +61,7 @@ def test_hostile_records_stay_text(browser, page, fragment):
 
 def test_a_pair_shows_its_branch_and_both_sides(browser, page):
     browser.open(page, "#record=pairs/5")
-    browser.wait_for("!!document.querySelector('.sides')")
+    browser.wait_for("!!document.querySelector('#record .sides')")
     text = browser.evaluate("document.getElementById('record').innerText")
     assert "Branch after step 0" in text
     assert "✓ Chosen: 5" in text
@@ -69,7 +69,7 @@ def test_a_pair_shows_its_branch_and_both_sides(browser, page):
     assert "temperature 1.15" in text
     assert browser.evaluate("document.querySelectorAll('.side .code .k').length") > 0
     left, right = browser.evaluate(
-        "[...document.querySelectorAll('.side')].map(s => s.getBoundingClientRect().left)"
+        "[...document.querySelectorAll('#record .side')].map(s => s.getBoundingClientRect().left)"
     )
     assert left < right
 
@@ -112,7 +112,7 @@ def test_keys_alone_reach_and_read_a_record(browser, page):
 
 def test_every_control_and_region_has_a_name(browser, page):
     browser.open(page, "#record=pairs/5")
-    browser.wait_for("!!document.querySelector('.sides')")
+    browser.wait_for("!!document.querySelector('#record .sides')")
     nodes = [n for n in browser.call("Accessibility.getFullAXTree")["nodes"] if not n["ignored"]]
     roles = {n["role"]["value"] for n in nodes}
     assert {"main", "banner", "navigation", "contentinfo", "search", "status"} <= roles
@@ -134,7 +134,7 @@ def test_every_control_and_region_has_a_name(browser, page):
 @pytest.mark.parametrize("width", [320, 390, 1280])
 def test_it_never_scrolls_sideways(browser, page, width, dark):
     browser.open(page, "#record=pairs/1", width=width, dark=dark)
-    browser.wait_for("!!document.querySelector('.sides')")
+    browser.wait_for("!!document.querySelector('#record .sides')")
     assert browser.evaluate("document.documentElement.scrollWidth") <= width
 
 
@@ -165,7 +165,7 @@ def test_fifty_thousand_pairs_do_not_stall(browser, tmp_path):
         }
         const from = performance.now();
         document.querySelector('#rows li:last-child button').click();
-        while (!document.querySelector('.sides')) await settled();
+        while (!document.querySelector('#record .sides')) await settled();
         times.push(performance.now() - from);
         return Math.max(...times);
         })()"""
