@@ -138,7 +138,9 @@ class Browser:
 
     def close(self) -> None:
         """End the browser."""
-        self._wait(self._disconnect())
-        self._process.terminate()
-        self._process.wait(10)
-        self._loop.close()
+        try:
+            self._wait(self._disconnect())
+        finally:
+            self._process.terminate()
+            self._process.wait(10)
+            self._loop.close()
