@@ -312,6 +312,9 @@ class _Carrier:
         article = re.search(r"\b(an?) (?:\\\()?$", before[-8:], re.IGNORECASE)
         if article and (article[1].lower() == "an") != (re.match(r"8|1[18](?!\d)", written) is not None):
             raise Inconsistent("article")
+        plural = re.match(r"(?:\\?\)|\$|\s|\})*\s[a-z]{2,}s\b", self._text[mention.end : mention.end + 30])
+        if written == "1" and plural:
+            raise Inconsistent("plural")
         self._edits.append((mention.start, mention.end, written))
 
     def _as_fraction(self, mention: Mention, new: Fraction) -> str | None:

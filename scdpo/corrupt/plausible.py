@@ -12,7 +12,9 @@ from scdpo.corrupt.mentions import is_whole
 MAX_DENOMINATOR: Final = 50  # of a fraction that a text would write as one
 _MAX_RATIO: Final = 20
 _MONEY: Final = re.compile(
-    r"\$\s?\d|\\\$|\b(?:dollars?|cents?|cost|costs|price|pay|paid|earns?|euros?|spend|money)\b|元", re.I
+    r"\\\$\s?\d|(?<!\S)\$\s?\d[\d,]*(?:\.\d+)?(?=[\s.,;:?!)])"  # not "$3^7$", which is a formula
+    r"|\b(?:dollars?|cents?|costs?|price|pays?|paid|earns?|euros?|spends?|money)\b|元",
+    re.IGNORECASE,
 )
 _CHANCE: Final = re.compile(
     r"\b(?:probabilit\w*|chance|likel\w*|fraction of|percent\w*)\b|概率", re.IGNORECASE

@@ -116,7 +116,8 @@ def continue_from(
 
 def _check_plan(plan: str, code: str, known: Known, contradict: bool) -> None:
     """Pass unless the text before the cell states its result, or reckons it out and ``contradict`` is not set."""
-    if any(m.value in known.changed and m.value not in known.given for m in find_mentions(plan)):
+    said = {m.value for m in find_mentions(plan) if m.role == "value"} - known.given
+    if said & known.changed.keys():
         raise Inconsistent("stated_in_text")
     if not contradict and states_result(plan, code, known.changed.keys()):
         raise Inconsistent("worked_out_in_text")

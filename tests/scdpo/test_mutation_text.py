@@ -191,6 +191,12 @@ def test_a_misquoted_number_stays_where_the_problem_is_quoted_but_not_where_a_re
 def test_cents_and_articles_are_written_as_they_should_be() -> None:
     assert carry("It costs $12.", ("12", "10.5"), limits=Limits(money=True)) == "It costs $10.50."
     assert reason("It is an 8-hour day.", ("8", "7")) == "article"
+    assert reason(r"She needs \(\boxed{4}\) bags.", ("4", "1")) == "plural"
+
+
+def test_a_formula_in_dollar_signs_is_no_money() -> None:
+    assert not Limits.of("The sum of 27 positive integers is $3^7$.", "").money
+    assert Limits.of("A pen is $3, a book $5.50.", "").money
 
 
 def test_money_may_come_in_cents_and_measures_in_parts_but_people_may_not() -> None:
