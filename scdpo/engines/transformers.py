@@ -75,6 +75,7 @@ class TransformersEngine:
         self._batch = batch
         self._prefixes = PrefixCache(cache_tokens)
         self._waiting: list[_Row] = []
+        self._entering: list[_Row] = []
         self._wake = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
         self._failure: EngineError | None = None
@@ -111,7 +112,7 @@ class TransformersEngine:
     async def close(self) -> None:
         """Stop the batch loop and its thread."""
         self._fail(EngineError("the engine is closed"))
-        if self._loop is not None:
+        if self._loop is not None and not self._loop.done():
             self._loop.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._loop
@@ -120,7 +121,7 @@ class TransformersEngine:
     def _fail(self, failure: EngineError) -> None:
         """Answer everyone who waits, now and later, with this error."""
         self._failure = failure
-        for row in [*self._rows, *self._waiting]:
+        for row in [*self._rows, *self._entering, *self._waiting]:
             if not row.future.done():
                 row.future.set_exception(failure)
 
@@ -131,12 +132,11 @@ class TransformersEngine:
                 self._wake.clear()
                 await self._wake.wait()
             await asyncio.sleep(0)  # lets every caller that is ready hand in its next request
-            newcomers: list[_Row] = []
             # A newcomer's prompt stalls the whole batch while it is computed, so newcomers come in groups.
             room = self._batch - len(self._rows)
             if len(self._waiting) >= self._batch // 8 or len(self._rows) < self._batch // 2:
-                newcomers, self._waiting = self._waiting[:room], self._waiting[room:]
-            for row in await asyncio.get_running_loop().run_in_executor(self._thread, self._step, newcomers):
+                self._entering, self._waiting = self._waiting[:room], self._waiting[room:]
+            for row in await asyncio.get_running_loop().run_in_executor(self._thread, self._step):
                 if not row.future.done():
                     assert row.finish is not None
                     row.future.set_result(Completion(row.text, tuple(row.tokens), row.finish))
@@ -150,10 +150,11 @@ class TransformersEngine:
             self._fail(failure)
 
     @torch.inference_mode()
-    def _step(self, newcomers: Sequence[_Row]) -> list[_Row]:
+    def _step(self) -> list[_Row]:
         """Let newcomers in, sample one token a row, and take out the rows that are finished."""
-        if newcomers:
-            self._admit(newcomers)
+        if self._entering:
+            self._admit(self._entering)
+            self._entering = []
         for row, token in zip(self._rows, self._sample(), strict=True):
             self._take(row, token)
         finished = [row for row in self._rows if row.finish]

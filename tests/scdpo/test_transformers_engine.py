@@ -123,3 +123,16 @@ def test_closing_answers_requests_under_way(tiny_model: Path) -> None:
             await engine.complete(Request(prompt(5), 2, 1.0, 0))
 
     asyncio.run(main())
+
+
+def test_a_failure_in_the_batch_is_told_to_everyone_who_waits(tiny_model: Path) -> None:
+    async def main() -> None:
+        engine = TransformersEngine(tiny_model, device="cpu", batch=2)
+        engine._network.forward = None  # what a lost device or a bug comes to: the next step raises
+        tasks = [asyncio.create_task(engine.complete(Request(prompt(5), 5, 1.0, s))) for s in range(5)]
+        for task in tasks:
+            with pytest.raises(EngineError, match="failed"):
+                await asyncio.wait_for(task, 30)
+        await engine.close()
+
+    asyncio.run(main())

@@ -1,0 +1,192 @@
+"""The verbs that train: ``sft``, ``train`` and ``credit``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+import yaml
+from rich.table import Table
+
+from scdpo.cli import app
+from scdpo.cli.console import console, told
+from scdpo.cli.options import Model, RunFolder
+from scdpo.problems import embedded_model_path
+from scdpo.runs import Run
+
+if TYPE_CHECKING:
+    from scdpo.training import TrainResult
+
+
+class Method(StrEnum):
+    """What is trained on: naive pairs alone, or step-controlled ones too."""
+
+    dpo = "dpo"
+    scdpo = "scdpo"
+
+
+Config = Annotated[
+    str,
+    typer.Option(help="A recipe's name (embedded, mistral-7b, …) or a YAML file as trl reads it."),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="One setting, as name=value; stands above the recipe's. May be given again."),
+]
+Output = Annotated[Path | None, typer.Option(help="Where the model goes; RUN/model/METHOD if not given.")]
+
+
+def _settings(config: str, changes: list[str] | None) -> tuple[dict[str, Any], str | None]:
+    """Return the settings of a recipe with changes, and the model that it names."""
+    from scdpo import recipes
+
+    settings = recipes.load(config)
+    for change in changes or []:
+        name, equals, value = change.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"--set wants name=value, not {change!r}")
+        settings[name] = yaml.safe_load(value)
+    return settings, settings.pop("model_name_or_path", None)
+
+
+@app.command()
+def sft(
+    run: RunFolder,
+    config: Config = "embedded-sft",
+    model: Model = None,
+    output: Output = None,
+    change: Set = None,
+) -> None:
+    """Fine-tune a model on the preferred solutions of a run; kernel output is context, not target.
+
+    Example: [b]scdpo sft runs/mine --config smollm2-135m-sft --set num_train_epochs=1[/b]
+    """
+    from scdpo.sft import sft as fine_tune
+
+    with told():
+        settings, named = _settings(config, change)
+        start = model or named or str(embedded_model_path())
+        result = fine_tune(run / "solutions.jsonl", start, output or run / "model" / "sft", settings)
+    _show(result)
+
+
+@app.command()
+def train(
+    run: RunFolder,
+    method: Annotated[
+        Method, typer.Option(help="Naive pairs alone, or step-controlled ones too.")
+    ] = Method.scdpo,
+    config: Config = "embedded",
+    model: Model = None,
+    pairs: Annotated[
+        Path | None, typer.Option(help="Pairs to train on; RUN/pairs.jsonl if not given.")
+    ] = None,
+    output: Output = None,
+    change: Set = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Count pairs, tokens, steps and memory only.")
+    ] = False,
+) -> None:
+    """Train a model on the pairs of a run by DPO or Step-Controlled DPO.
+
+    Called again after a stop, it goes on from the last checkpoint. Also under accelerate:
+    accelerate launch -m scdpo.cli train RUN …
+
+    Example: [b]scdpo train runs/mine --method scdpo --config mistral-7b --model models/sft --dry-run[/b]
+    """
+    from scdpo.plan import dry_run as count
+    from scdpo.training import train as preference_train
+
+    with told():
+        settings, named = _settings(config, change)
+        start = model or named or str(embedded_model_path())
+        source = pairs or run / "pairs.jsonl"
+        if dry_run:
+            _show_plan(count(source, start, method.value, settings).to_dict())
+            return
+        target = output or run / "model" / method.value
+        result = preference_train(source, start, target, method.value, settings)
+    _show(result)
+
+
+def _show(result: TrainResult) -> None:
+    table = Table(title=f"Trained {result.steps} steps: {result.model_path}", title_justify="left")
+    table.add_column("figure")
+    table.add_column("last value", justify="right")
+    for name, value in result.metrics.items():
+        if isinstance(value, int | float):
+            table.add_row(name, f"{value:.4g}")
+    console.print(table)
+    for reason, number in result.report.dropped.items():
+        console.print(f"dropped: {number} × {reason.replace('_', ' ')}")
+
+
+def _show_plan(plan: dict[str, Any]) -> None:
+    table = Table(title="This training, counted beforehand", title_justify="left")
+    table.add_column("what")
+    table.add_column("how much", justify="right")
+    for name, value in plan.items():
+        if isinstance(value, dict):
+            for part, amount in value.items():
+                shown = f"{amount:.3g} GiB" if name == "memory" else f"{amount:,}"
+                table.add_row(f"{name}: {part.replace('_', ' ')}", shown)
+        else:
+            table.add_row(name.replace("_", " "), f"{value:,}" if isinstance(value, int) else f"{value:.3g}")
+    console.print(table)
+
+
+@app.command()
+def credit(
+    run: RunFolder,
+    models: Annotated[
+        list[str], typer.Option("--models", help="A trained model, as NAME=FOLDER. May be given again.")
+    ],
+    reference: Annotated[str | None, typer.Option(help="The model they were trained from.")] = None,
+    pair: Annotated[
+        str | None, typer.Option(help="Id of the pair to show; the first step-controlled one if not given.")
+    ] = None,
+    beta: Annotated[float, typer.Option(min=0, help="Beta of the training.")] = 0.1,
+) -> None:
+    """Show where each model puts credit in a wrong solution: a page, a picture, and the data for the report.
+
+    Example: [b]scdpo credit runs/mine --models SCDPO=runs/mine/model/scdpo --models DPO=runs/mine/model/dpo[/b]
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from sandbox import Block, Solution
+    from scdpo.credit import token_credit
+    from scdpo.credit_view import page, save_png
+    from scdpo.dataset import SolutionEncoder
+
+    with told():
+        opened = Run(run)
+        wanted = (p for p in opened.pairs if (p.id == pair if pair else p.kind == "step_controlled"))
+        shown = next(wanted, None)
+        if shown is None:
+            raise FileNotFoundError(f"{run} has no pair {pair or 'that is step-controlled'}")
+        base = reference or str(embedded_model_path())
+        tokenizer = AutoTokenizer.from_pretrained(base)
+        encoder = SolutionEncoder(tokenizer, shown.format)
+        before = AutoModelForCausalLM.from_pretrained(base)
+        solution = Solution(tuple(Block(b.type, b.content) for b in [*shown.prefix, *shown.rejected]))
+        found = {}
+        for entry in models:
+            name, equals, folder = entry.partition("=")
+            if not equals:
+                raise typer.BadParameter(f"--models wants NAME=FOLDER, not {entry!r}")
+            trained = AutoModelForCausalLM.from_pretrained(folder)
+            found[name] = token_credit(trained, before, encoder, shown.question, solution, beta)
+        title = f"Credit in {shown.id}, wrong after step {shown.branch_step}"
+        place = run / "credit"
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "credit.html").write_text(page(title, shown.question, found), encoding="utf-8")
+        save_png(place / "credit.png", found)
+        data = {name: [asdict(token) for token in tokens] for name, tokens in found.items()}
+        (place / "credit.json").write_text(
+            json.dumps({"title": title, "question": shown.question, "models": data}), encoding="utf-8"
+        )
+    console.print(f"Open [b]{place / 'credit.html'}[/b]; the picture is beside it.")
