@@ -184,3 +184,16 @@ def test_rewards_are_logged_for_each_kind_from_its_own_pairs(
             mixed, alone = figures["mixed"][f"rewards/{what}_{kind}"], figures[kind][f"rewards/{what}"]
             assert mixed == pytest.approx(alone, rel=1e-4)
     assert "rewards/margins_step_controlled" not in figures["naive"]
+
+
+def test_evaluation_gives_loss_and_rewards_by_kind(
+    tiny_model: Path, pairs: list[Pair], tmp_path: Path
+) -> None:
+    args = SCDPOConfig(**common(tmp_path))
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    data = Dataset.from_list(pairs)
+    trainer = SCDPOTrainer(load(tiny_model, 1), args, data, eval_dataset=data, processing_class=tokenizer)
+    figures = trainer.evaluate()
+    assert figures["eval_loss"] == pytest.approx(0.6931, abs=1e-3)
+    assert trainer.state.log_history[-1]["eval_rewards/margins_naive"] == pytest.approx(0, abs=1e-3)
+    assert trainer.encoding_reports["eval"].kept == {"naive": 3, "step_controlled": 6}
