@@ -57,6 +57,8 @@ class VLLMEngine:
                 # Compiling pays on a GPU; on a CPU it takes longer than most jobs there.
                 enforce_eager=on_cpu,
                 kv_cache_memory_bytes=CPU_CACHE_BYTES if on_cpu else None,
+                # On a CPU, vLLM 0.32 dies when a request with a seed has its prompt computed in pieces.
+                enable_chunked_prefill=False if on_cpu else None,
             )
             self._engine = AsyncLLM.from_engine_args(arguments)
         except (OSError, ValueError, RuntimeError) as error:
