@@ -184,7 +184,7 @@ def test_most_real_solutions_give_a_pair(box: Sandbox, shared_dir: Path) -> None
         rows = [
             row for row in map(json.loads, lines) if row["correct"] and row["source"].startswith("MathCoder")
         ]
-    rows = rows[:: max(1, len(rows) // 60)]
+    rows = rows[:: max(1, len(rows) // 30)]
     multi_step = [r for r in rows if any(s.is_code for s in Solution.of(r["blocks"]).steps[1:])]
     fruitful = [
         row["id"]
