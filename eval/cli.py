@@ -46,11 +46,8 @@ def quickstart(
 
     Example: [b]scdpo quickstart runs/quickstart[/b]
     """
-    import transformers
-
     from eval.quickstart import Plan, quickstart
 
-    transformers.utils.logging.disable_progress_bar()
     with told():
         report = quickstart(run, Plan(problems=problems, tests=tests, seed=seed), console)
     console.print(f"Open [b]{report}[/b] in a browser: every solution, pair and figure of this run.")

@@ -15,8 +15,10 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+import datasets
 from rich.console import Console
 from transformers import TrainerCallback
+from transformers.utils import logging
 
 from eval.compare import comparison, load, rich_table
 from eval.evaluate import evaluate
@@ -85,6 +87,8 @@ def quickstart(folder: Path, plan: Plan, console: Console) -> Path:
         RunError: if the folder was begun with another plan, is in use, or cannot be written.
         EngineError, SandboxError: if the model or the sandbox cannot be started.
     """
+    datasets.disable_progress_bars()
+    logging.disable_progress_bar()
     with Run(folder) as run:
         run.settle("quickstart", asdict(plan))
         console.rule("1 of 4: sample solutions, make naive and step-controlled pairs")

@@ -43,11 +43,11 @@ from scdpo.engines.replicas import ReplicaLost, Replicas
 from scdpo.jobs import (
     NaiveSettings,
     Progress,
-    _enough,
     branch_by_mutation,
     branch_by_temperature,
     chosen_solutions,
     each,
+    enough,
     sample_naive,
 )
 from scdpo.problems import Problem
@@ -205,7 +205,7 @@ class Cluster:
         solutions: dict[str, list[SolutionRecord]] = defaultdict(list)
         for record in run.solutions:
             solutions[record.problem_id].append(record)
-        left = [p for p in problems if not _enough(solutions[p.id], settings)]
+        left = [p for p in problems if not enough(solutions[p.id], settings)]
         progress.start("sample", len(problems), len(problems) - len(left))
 
         started = monotonic()

@@ -72,7 +72,7 @@ async def sample_naive(
     known: dict[str, list[SolutionRecord]] = defaultdict(list)
     for record in run.solutions:
         known[record.problem_id].append(record)
-    open_problems = [p for p in problems if not _enough(known[p.id], settings)]
+    open_problems = [p for p in problems if not enough(known[p.id], settings)]
     progress.start("sample", len(problems), len(problems) - len(open_problems))
 
     async def one(problem: Problem) -> list[SolutionRecord]:
@@ -104,14 +104,15 @@ async def _sample_problem(
         ):
             run.solutions.append(record)
             made[record.id] = record
-        if _enough(list(made.values()), settings):
+        if enough(list(made.values()), settings):
             break
         size *= 2
         numbers = range(numbers.stop, min(numbers.stop + size, settings.at_most))
     return list(made.values())
 
 
-def _enough(solutions: Sequence[SolutionRecord], settings: NaiveSettings) -> bool:
+def enough(solutions: Sequence[SolutionRecord], settings: NaiveSettings) -> bool:
+    """Whether a problem's solutions suffice for its pairs, or it has been sampled as often as it may be."""
     preferred = sum(s.preferred for s in solutions)
     dispreferred = sum(s.dispreferred for s in solutions)
     return min(preferred, dispreferred) >= settings.pairs or len(solutions) >= settings.at_most

@@ -91,7 +91,11 @@ class SolutionRecord(Record):
 
 
 class OriginRecord(BaseModel):
-    """Where the two sides of a pair come from. ``mutation`` is empty for sampled continuations."""
+    """Where the two sides of a pair come from.
+
+    ``mutation`` says what was changed, and ``plan`` how that agrees with the shared text (``kept``, ``departed``
+    or ``contradicted``, see ``docs/corruptors.md``); both are empty for sampled continuations.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -99,6 +103,7 @@ class OriginRecord(BaseModel):
     rejected_id: str
     corruptor: Literal["sampling", "temperature", "mutation"]
     mutation: str = ""
+    plan: str = ""
     temperatures: list[float] = Field(default_factory=list)
     attempts: int = 1
 

@@ -50,6 +50,7 @@ def mutation_pairs(chosen: SolutionRecord, found: Sequence[Corruption], seed: in
                 rejected_id=f"{chosen.id}@{corruption.branch_step}.m{seed}",
                 corruptor="mutation",
                 mutation=corruption.description,
+                plan=corruption.plan,
                 attempts=corruption.attempts,
             ),
         )

@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeVar
 import torch
 from accelerate import PartialState
 from datasets import Dataset
-from transformers import AutoTokenizer, HfArgumentParser, TrainerCallback
+from transformers import AutoTokenizer, HfArgumentParser, PrinterCallback, TrainerCallback
 from transformers.trainer_utils import get_last_checkpoint
 from trl import ModelConfig, get_peft_config, get_quantization_config
 
@@ -99,8 +99,11 @@ def train(
         quantization_config=get_quantization_config(model_args),
         callbacks=list(callbacks),
     )
+    if args.disable_tqdm:
+        trainer.remove_callback(PrinterCallback)  # it would print every log entry in place of the bar
     trainer.train(resume_from_checkpoint=get_last_checkpoint(output) if output.is_dir() else None)
     trainer.save_model(str(output))
+    trainer.save_state()
     return TrainResult.of(trainer, output, report)
 
 
