@@ -33,8 +33,12 @@ def test_a_sample_agrees_with_a_stock_kernel(
 
 
 @pytest.mark.slow
-def test_every_recorded_solution_agrees(strict: None, differential: ModuleType, shared_dir: Path) -> None:
-    report = differential.compare(list(differential.solutions(shared_dir / "data" / "tir")))
+def test_a_thousand_recorded_solutions_agree(
+    strict: None, differential: ModuleType, shared_dir: Path
+) -> None:
+    """The command ``python tests/sandbox/differential.py --all`` compares all of them, in about an hour."""
+    chosen = random.Random(2).sample(list(differential.solutions(shared_dir / "data" / "tir")), 1000)
+    report = differential.compare(chosen)
     counts = report["counts"]
     assert counts["as stock"] >= 0.995 * counts["compared with stock"]
     assert counts["as recorded"] >= 0.94 * counts["cells"]
