@@ -130,13 +130,9 @@ def _write_data_equal(run: Run) -> None:
     for pair in equal:
         file.append(pair)
     file.close()
-    run.write_stage(
-        "naive pairs for data-equal DPO",
-        len(pairs),
-        len(equal),
-        {"too few solutions": len(pairs) - len(equal)},
-        0.0,
-    )
+    missing = len(pairs) - len(equal)
+    dropped = {"too few solutions": missing} if missing else {}
+    run.write_stage("naive pairs for data-equal DPO", len(pairs), len(equal), dropped, 0.0)
 
 
 class _ShowSteps(TrainerCallback):  # type: ignore[misc]  # transformers has no types

@@ -114,7 +114,7 @@ def _pair(record: PairRecord) -> Row:
             "kind": record.kind.replace("_", "-"),
             "branch": "none" if record.branch_step is None else f"step {record.branch_step}",
             "made by": origin.corruptor,
-            "mutation": origin.mutation or "none",
+            "mutation": origin.mutation.partition(":")[0] or "none",
         },
         detail=record.model_dump(exclude={"prefix_tokens", "chosen_tokens", "rejected_tokens"}),
     )

@@ -282,7 +282,8 @@
     state.page = page;
     list();
     byId("rows").scrollTop = scrolled;
-    if (focus) byId("record-title").focus();
+    if (!focus) return;
+    byId("record-title").focus();
     history.replaceState(null, "", `#record=${head.key}/${row}`);
   }
 
@@ -295,7 +296,17 @@
     if (head && Number(match[2]) < head.rows) {
       await show(Number(match[2]), true);
       byId("record").scrollIntoView();
+    } else if (state.matches.length) {
+      await show(example(), false);
     }
+  }
+
+  // What a newcomer should see first: a pair with a branch, where there is one.
+  function example() {
+    const kind = state.index.facets.find((facet) => facet.name === "kind");
+    const wanted = kind ? kind.values.findIndex((value) => value.startsWith("step")) : -1;
+    const row = wanted < 0 ? -1 : kind.codes.indexOf(wanted);
+    return row < 0 ? state.matches[0] : row;
   }
 
   // ---- controls
