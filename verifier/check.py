@@ -16,7 +16,6 @@ from verifier.equal import compare_answers, compare_numbers, compare_quickly, is
 from verifier.extract import extract
 from verifier.outcome import Outcome, correct, incorrect, unverifiable
 from verifier.plain_numbers import Plain, read_number
-from verifier.shortcut import stated_number
 from verifier.verdict import ROUNDINGS, Rounding, Verdict
 from verifier.workers import Worker, WorkerError, borrow, give_back
 
@@ -117,16 +116,13 @@ def _quick(
     wanted, number, choice = _read_gold(gold)
     if wanted is None:
         return None, None, unverifiable("the gold answer is empty")
-    if isinstance(prediction, str):
-        if number is not None and (stated := stated_number(prediction)) is not None:
-            answer = read_number(stated)
-            if answer is not None:
-                return wanted, stated, compare_numbers(answer, number, rounding)
-        if prediction.strip() == gold.strip():
-            return wanted, wanted, correct("written the same")
+    if number is None and isinstance(prediction, str) and prediction.strip() == gold.strip():
+        return wanted, wanted, correct("written the same")
     found = extract(prediction, "choice" if choice else "any")
     if found is None:
         return wanted, None, incorrect("no final answer is stated")
+    if number is not None and (answer := read_number(found.answer)) is not None:
+        return wanted, found.answer, compare_numbers(answer, number, rounding)
     return wanted, found.answer, compare_quickly(found.answer, wanted, rounding)
 
 

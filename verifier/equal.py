@@ -90,6 +90,8 @@ def compare_numbers(a: Plain, b: Plain, rounding: Rounding) -> Outcome:
 
 
 def _printed_float(a: Plain, b: Plain) -> bool:
+    if a.digits < 12 and b.digits < 12:
+        return False
     digits = [n.digits for n in (a, b) if n.digits >= 12 and n.decimals]
     if not digits:
         return False

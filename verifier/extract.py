@@ -9,8 +9,7 @@ Every search runs once over the text, so time grows with its length only. It doe
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from sandbox.solution import Solution
 from verifier.notation import chinese_words, has_chinese
@@ -27,8 +26,7 @@ MAX_WEAK = 800  # characters before the end in which bold text, a formula or a n
 MAX_JOINED_BOXES = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Extraction:
+class Extraction(NamedTuple):
     """An answer as the solution states it, and where it was found."""
 
     answer: str
@@ -68,19 +66,11 @@ _TURN = re.compile(r"<\|im_start\|>|<\|user\|>|<\|start_header_id\|>")
 
 def final_text(text: str) -> str:
     """Return what ``text`` says after its last tool output, without code."""
-    think = text.rfind("</think>")
-    if think >= 0 and text[think + 8 :].strip():
+    if "<" in text and (think := text.rfind("</think>")) >= 0 and text[think + 8 :].strip():
         text = text[think + 8 :]
-    start = 0
-    output = text.rfind(_OUTPUT_FENCE)
-    if output >= 0:
-        closing = text.find("\n```", output + len(_OUTPUT_FENCE))
-        start = closing + 4 if closing >= 0 else len(text)
-    execution = text.rfind(_EXECUTION)
-    if execution >= start:
-        closing = text.find(_END_OF_BLOCK, execution)
-        start = closing + len(_END_OF_BLOCK) if closing >= 0 else len(text)
-    text = _without_code(text[start:])
+    text = _without_code(text[_end_of_output(text) :])
+    if "<" not in text:
+        return text
     for pattern in (_TURN, _END_TOKENS):
         match = pattern.search(text)
         if match and text[: match.start()].strip():
@@ -88,12 +78,24 @@ def final_text(text: str) -> str:
     return text.replace(_END_OF_BLOCK, "\n").replace("<|text|>", "")
 
 
+def _end_of_output(text: str) -> int:
+    """Return where the last tool output ends, 0 if there is none. One character is found much faster than a word."""
+    start = 0
+    if "`" in text and (output := text.rfind(_OUTPUT_FENCE)) >= 0:
+        closing = text.find("\n```", output + len(_OUTPUT_FENCE))
+        start = closing + 4 if closing >= 0 else len(text)
+    if "<" in text and (execution := text.rfind(_EXECUTION)) >= start:
+        closing = text.find(_END_OF_BLOCK, execution)
+        start = closing + len(_END_OF_BLOCK) if closing >= 0 else len(text)
+    return start
+
+
 def _without_code(text: str) -> str:
-    if "<|code|>" in text:
+    if "<" in text and "<|code|>" in text:
         text = "".join(
             part.split(_END_OF_BLOCK, 1)[-1] if i else part for i, part in enumerate(text.split("<|code|>"))
         )
-    if "```" not in text:
+    if "`" not in text:
         return text
     parts = text.split("```")
     return "".join(part for i, part in enumerate(parts) if i % 2 == 0 or not _is_code(part))
@@ -105,7 +107,8 @@ def _is_code(fenced: str) -> bool:
 
 # --- boxes
 
-_BOX = re.compile(r"\\(?:boxed|fbox)\s*(\{|(?=[0-9A-Za-z]))")
+_BOX = re.compile(r"\\(?:boxed|fbox)\s*(?:\{(?:([^{}\\]*)\})?|([0-9A-Za-z]))")
+_END_OF_FORMULA = re.compile(r"\n|\\[)\]]|\$")
 _JOINT = re.compile(
     r"(?:\s|[$.,;:&]|\\[()\[\]]|\\q?quad|\\text\s*\{|\}|\\(?=[,;!\s])|\\\\|、|，|；|和|或|与"
     r"|\b(?:and|or)\b|\b[A-Za-z]+\s+(?=(?:and|or)\b)|(?<=[\s$(])[A-Za-z](?:_\{?\w{1,3}\}?)?\s*=)*"
@@ -114,46 +117,43 @@ _JOINT = re.compile(
 
 def _boxed(text: str) -> Extraction | None:
     """Return what the last box holds; boxes that only a conjunction separates are one list."""
-    if "boxed" not in text and "fbox" not in text:
-        return None
     answers: list[str] = []
-    follower = -1
-    end_of_text = len(text)
+    start = follower = len(text)
     while len(answers) < MAX_JOINED_BOXES:
-        start = max(text.rfind("\\boxed", 0, end_of_text), text.rfind("\\fbox", 0, end_of_text))
+        start = max(text.rfind("\\boxed", 0, start), text.rfind("\\fbox", 0, start))
         if start < 0:
             break
-        end_of_text = start
         content, end = _box_content(text, start)
-        if not content.strip():
+        if not content:
             continue
         if answers and not (
             follower - end <= 48 and end <= follower and _JOINT.fullmatch(text, end, follower)
         ):
             break
-        answers.append(content.strip())
+        answers.append(content)
         follower = start
     if not answers:
         return None
     answers.reverse()
-    if len(answers) > 1 and len(set(answers)) == 1:
-        answers = answers[:1]
+    if len(set(answers)) == 1:
+        return Extraction(answers[0], "boxed")
     return Extraction(", ".join(answers), "boxed")
 
 
 def _box_content(text: str, start: int) -> tuple[str, int]:
+    """Return what the box at ``start`` holds, stripped, and where it ends."""
     match = _BOX.match(text, start)
     if match is None:
         return "", start + 5
     begin = match.end()
-    if match[1] != "{":
-        return text[begin], begin + 1
+    if match.lastindex:
+        return match[match.lastindex].strip(), begin
     end = closing_brace(text, begin)
     if end is None:  # an unbalanced box ends with its line or its formula
-        stop = re.compile(r"\n|\\[)\]]|\$").search(text, begin)
+        stop = _END_OF_FORMULA.search(text, begin)
         end = stop.start() if stop else len(text)
-        return text[begin:end].rstrip(" .}"), end
-    return text[begin:end], end + 1
+        return text[begin:end].rstrip(" .}").strip(), end
+    return text[begin:end].strip(), end + 1
 
 
 _BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
@@ -174,16 +174,17 @@ def closing_brace(text: str, begin: int) -> int | None:
 
 # --- answer phrases
 
+# The first character stands alone, so that the search goes from one such character to the next; the rest looks back
+# at it. Only where a phrase ends is used, so words that may precede it (所以, 最终) are left out.
 _MARK = re.compile(
-    r"【答案】\s*[:：]?"
-    r"|####(?!#)"
-    r"|(?:故|所以|因此)?(?:正确)?(?:最终)?答案(?:应该|应当)?\s*(?:是|为|[:：]|选)+"
-    r"|故选\s*[:：]?|所以选(?:项)?\s*[:：]?"
-    r"|\bfinal\s+answer(?:\s+is)?\b[\s*_:：]{0,4}(?:\bthe\s+final\s+answer\s+is\b)?\s*[:：]?"
-    r"|\banswer\b(?:\s+(?:should\s+be|must\s+be|will\s+be|would\s+be|to\s+\w+(?:\s+\w+){0,3}\s+is"
+    r"[【#答故所AaFfRrОо](?i:(?<=【)答案】\s*[:：]?"
+    r"|(?<=#)###(?!#)"
+    r"|(?<=答)案(?:应该|应当)?\s*(?:是|为|[:：]|选)+"
+    r"|(?<=故)选\s*[:：]?|(?<=所)以选(?:项)?\s*[:：]?"
+    r"|(?<=\bf)inal\s+answer(?:\s+is)?\b[\s*_:：]{0,4}(?:\bthe\s+final\s+answer\s+is\b)?\s*[:：]?"
+    r"|(?<=\ba)nswer\b(?:\s+(?:should\s+be|must\s+be|will\s+be|would\s+be|to\s+\w+(?:\s+\w+){0,3}\s+is"
     r"|(?:is|are)(?:\s+for\s+sure|\s+therefore|\s+definitely)?)\b|\s*[:：=])\s*[:：]?"
-    r"|\br[ée]ponse\s+est\b|\brespuesta\s+es\b|\bantwort\s+ist\b|\bответ\s*:",
-    re.IGNORECASE,
+    r"|(?<=\br)(?:[ée]ponse\s+est|espuesta\s+es)\b|(?<=\ba)ntwort\s+ist\b|(?<=\bо)твет\s*:)"
 )
 _SEGMENT_END = re.compile(r"<eoa>|<eoe>|\n\s*\n|I hope it is correct|$")
 

@@ -7,10 +7,11 @@ integers, never as floats. Anything else gives None and goes to the parser.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 MAX_DIGITS = 200_000  # a longer run of digits is compared as text, digit by digit, never converted
+MAX_CONVERTED = 4_000  # digits of a number whose value is computed
 
 _PLAIN = re.compile(
     r"([-+]?)(?:\\?\$)?([-+]?)([1-9]\d{0,2}(?:,\d{3})+|\d*)(\.\d*)?(?:[eE]([-+]?\d{1,3}))?(\\?%)?\.?"
@@ -22,8 +23,7 @@ _SPACING = re.compile(r"\\[!,;: ]|\{,\}|\s|(?<=\d)\\ (?=\d)")
 _LEADING = re.compile(r"^(?:\\displaystyle|\$)+|\$+$")
 
 
-@dataclass(frozen=True, slots=True)
-class Plain:
+class Plain(NamedTuple):
     """A plain number: its exact value, and how it was written where that matters.
 
     Attributes:
@@ -41,23 +41,25 @@ class Plain:
 
 def read_number(text: str) -> Plain | None:
     """Return the plain number that the whole of ``text`` writes, or None. Exact."""
-    if len(text) < 4000 and text.isascii() and text.isdecimal():
+    if len(text) < MAX_CONVERTED and text.isascii() and text.isdecimal():
         return Plain(int(text))
     if len(text) > MAX_DIGITS:
         return None
     if len(text) > 1 and text[0] == "$":
         text = text.strip("$")
-    match = _PLAIN.fullmatch(text)
-    if match is None:
-        if "\\" in text or " " in text or "{" in text:
-            text = _SPACING.sub(lambda m: "," if m[0] == "{,}" else "", text) if _joinable(text) else text
-            match = _PLAIN.fullmatch(text)
-        if match is None:
-            return _read_fraction(text)
-    sign, inner_sign, integer, decimals, exponent, percent = match.groups()
-    if not integer and (decimals is None or len(decimals) < 2):
-        return None
-    return _plain(sign + inner_sign, integer.replace(",", ""), decimals, exponent, percent is not None)
+    found = _written(text)
+    if found is None and ("\\" in text or " " in text or "{" in text) and _joinable(text):
+        found = _written(_SPACING.sub(lambda m: "," if m[0] == "{,}" else "", text))
+    return found
+
+
+def _written(text: str) -> Plain | None:
+    """Return the number that ``text`` writes without spaces."""
+    if match := _PLAIN.fullmatch(text):
+        return _decimal(*match.groups())
+    if match := _FRACTION.fullmatch(text):
+        return _fraction(*match.groups())
+    return None
 
 
 def _joinable(text: str) -> bool:
@@ -65,14 +67,14 @@ def _joinable(text: str) -> bool:
     return re.search(r",\s+\d|\d\s+\d(?!\d\d(?!\d))|\d\s+\\[dt]?frac|[.]\s+\d", text) is None
 
 
-def _plain(
-    sign: str, integer: str, decimals: str | None, exponent: str | None, percent: bool
+def _decimal(
+    sign: str, inner_sign: str, integer: str, decimals: str | None, exponent: str | None, percent: str | None
 ) -> Plain | None:
-    if len(integer) + len(decimals or "") > 4000:
-        return None
-    negative = sign.count("-") % 2 == 1
     places = decimals[1:] if decimals else ""
-    value: int | Fraction = int((integer + places) or "0")
+    if not (integer or places) or len(integer) + len(places) > MAX_CONVERTED:
+        return None
+    integer = integer.replace(",", "")
+    value: int | Fraction = int(integer + places)
     if exponent:
         shift = int(exponent) - len(places)
         value = Fraction(value * 10**shift) if shift >= 0 else Fraction(value, 10**-shift)
@@ -80,21 +82,20 @@ def _plain(
         value = Fraction(value, 10 ** len(places))
     elif places:
         value = int(integer or "0")
-    if negative:
+    if (sign + inner_sign).count("-") == 1:
         value = -value
     written = (integer + places).lstrip("0")
-    return Plain(value, percent, len(places) if decimals is not None or exponent else None, len(written))
+    after_point = len(places) if decimals is not None or exponent else None
+    return Plain(value, percent is not None, after_point, len(written))
 
 
-def _read_fraction(text: str) -> Plain | None:
-    match = _FRACTION.fullmatch(text)
-    if match is None:
+def _fraction(
+    sign: str, a: str | None, b: str | None, c: str | None, d: str | None, e: str | None, f: str | None
+) -> Plain | None:
+    top, bottom = a or c or e or "", b or d or f or ""
+    if len(top) + len(bottom) > MAX_CONVERTED or (denominator := int(bottom)) == 0:
         return None
-    sign, a, b, c, d, e, f = match.groups()
-    numerator, denominator = int(a or c or e), int(b or d or f)
-    if denominator == 0:
-        return None
-    value = Fraction(numerator, denominator)
+    value = Fraction(int(top), denominator)
     return Plain(-value if sign == "-" else value)
 
 
