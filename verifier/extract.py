@@ -224,7 +224,8 @@ def _from_segment(segment: str, hint: Hint) -> str | None:
             return letter
     segment = strip_markup(segment)
     first_line = segment.split("\n", 1)[0].strip()
-    for candidate in (_sentence(first_line), _sentence(segment)):
+    for part in (first_line, segment):
+        candidate = _sentence(part)
         if candidate and is_bare(candidate):
             return strip_markup(candidate)
     sentence = _sentence(segment if len(first_line) < 3 else first_line)

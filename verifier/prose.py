@@ -9,7 +9,7 @@ from verifier.notation import has_chinese
 # --- formulas and emphasis
 
 MATH = re.compile(
-    r"(?<!\\)\$\$(?P<a>[^$]+)\$\$|(?<!\\)\$(?P<b>(?:[^$\\]|\\.)+)\$|\\\((?P<c>.+?)\\\)|\\\[(?P<d>.+?)\\\]",
+    r"\$(?<!\\\$)(?:\$(?P<a>[^$]+)\$\$|(?P<b>(?:[^$\\]|\\.)+)\$)|\\(?:\((?P<c>.+?)\\\)|\[(?P<d>.+?)\\\])",
     re.DOTALL,
 )
 _WRAPS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("__", "__"), ("`", "`"))
@@ -27,14 +27,10 @@ def strip_markup(text: str) -> str:
         before = text
         text = text.strip().strip("\u200b")
         for opening, closing in _WRAPS:
-            inner = text[len(opening) : len(text) - len(closing)]
-            if (
-                len(text) > len(opening) + len(closing)
-                and text.startswith(opening)
-                and text.endswith(closing)
-                and opening not in inner
-            ):
-                text = inner
+            if text.startswith(opening) and text.endswith(closing):
+                inner = text[len(opening) : -len(closing)]
+                if inner and opening not in inner:
+                    text = inner
         text = text.removesuffix("。").removesuffix("**").removeprefix("**")
         if text.endswith(".") and not text.endswith(("..", "\\.")):
             text = text[:-1]
