@@ -21,6 +21,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 
 from sandbox import Block, Sandbox, Session, Solution
 from sandbox.formats import get_format
+from scdpo.assets.tokenizer import CONTEXT
 from scdpo.problems import Problem, embedded_model_path, load_problems
 from scdpo.schedule import Schedule
 from verifier import verify
@@ -116,6 +117,9 @@ def solve(
                     going, complete(model, tokenizer, [a.text for a in going], now), strict=True
                 ):
                     attempt.take(text)
+                    # Shown again each time; what leaves no room in the context for another block is given up.
+                    if len(tokenizer(attempt.text)["input_ids"]) > CONTEXT - MAX_BLOCK_TOKENS:
+                        attempt.broken = True
             for session in sessions:
                 session.close()
             attempts += group
