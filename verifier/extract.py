@@ -66,7 +66,10 @@ _TURN = re.compile(r"<\|im_start\|>|<\|user\|>|<\|start_header_id\|>")
 
 def final_text(text: str) -> str:
     """Return what ``text`` says after its last tool output, without code."""
-    if "<" in text and (think := text.rfind("</think>")) >= 0 and text[think + 8 :].strip():
+    if "<" not in text and "`" not in text:  # one character is found much faster than a word
+        return text
+    think = text.rfind("</think>")
+    if think >= 0 and text[think + 8 :].strip():
         text = text[think + 8 :]
     text = _without_code(text[_end_of_output(text) :])
     if "<" not in text:
@@ -79,12 +82,12 @@ def final_text(text: str) -> str:
 
 
 def _end_of_output(text: str) -> int:
-    """Return where the last tool output ends, 0 if there is none. One character is found much faster than a word."""
+    """Return where the last tool output ends, 0 if there is none."""
     start = 0
-    if "`" in text and (output := text.rfind(_OUTPUT_FENCE)) >= 0:
+    if (output := text.rfind(_OUTPUT_FENCE)) >= 0:
         closing = text.find("\n```", output + len(_OUTPUT_FENCE))
         start = closing + 4 if closing >= 0 else len(text)
-    if "<" in text and (execution := text.rfind(_EXECUTION)) >= start:
+    if (execution := text.rfind(_EXECUTION)) >= start:
         closing = text.find(_END_OF_BLOCK, execution)
         start = closing + len(_END_OF_BLOCK) if closing >= 0 else len(text)
     return start
@@ -230,7 +233,7 @@ def _from_segment(segment: str, hint: Hint) -> str | None:
             return strip_markup(candidate)
     sentence = _sentence(segment if len(first_line) < 3 else first_line)
     leading = MATH.match(sentence)
-    if leading and not re.match(r"\s*(?:=|\bis\b|\bare\b|是|为)", sentence[leading.end() :]):
+    if leading and not _GOES_ON.match(sentence, leading.end()):
         return unwrap(leading[0])
     tail = _COPULA.split(sentence)[-1].strip()
     if tail and tail != sentence and is_bare(tail):
@@ -242,13 +245,15 @@ def _from_segment(segment: str, hint: Hint) -> str | None:
     if numbers:
         return _clean_number(numbers[0][0] if len(numbers) == 1 else numbers[-1][0])
     fraction = chinese_words(sentence)
-    if fraction != sentence and (found := re.search(r"\\frac\{\d+\}\{\d+\}", fraction)):
+    if fraction != sentence and (found := _FRACTION.search(fraction)):
         return found[0]
     if len(sentence) > 80 or sentence.endswith((":", "：")):
         return None
     return strip_markup(sentence)
 
 
+_GOES_ON = re.compile(r"\s*(?:=|\bis\b|\bare\b|是|为)")
+_FRACTION = re.compile(r"\\frac\{\d+\}\{\d+\}")
 _COPULA = re.compile(r"\b(?:is|are|equals|est|ist|es)\b|是|为|等于|得到|=")
 _SENTENCE_END = re.compile(r"(?<![0-9A-Z])[.!?](?=\s|$)|(?<=[0-9$)\]}A-Z])\.(?=\s|$)|。|！|；")
 
@@ -260,6 +265,9 @@ def _sentence(text: str) -> str:
 
 # --- bare answers
 
+_SPACED_POINT = re.compile(r"(?<=\d)\.\s+(?=\d+\.?$)")
+_FULL_STOP = re.compile(r"\.\s")
+
 
 def _bare(text: str) -> Extraction | None:
     stripped = text.strip()
@@ -269,7 +277,7 @@ def _bare(text: str) -> Extraction | None:
         return Extraction(stripped.strip("$"), "bare")
     if not stripped or "\\boxed" in stripped or stripped.count("\n") > 8 or not is_bare(stripped):
         return None
-    if re.search(r"\.\s", re.sub(r"(?<=\d)\.\s+(?=\d+\.?$)", ".", MATH.sub(" ", stripped))):
+    if _FULL_STOP.search(_SPACED_POINT.sub(".", MATH.sub(" ", stripped))):
         return None
     if stripped.replace("\\$", "").count("$") % 2 or (
         "\n" in stripped and "\\" not in stripped and "$" not in stripped
@@ -280,6 +288,7 @@ def _bare(text: str) -> Extraction | None:
 
 # --- weak places: bold text, the last formula, the last number
 
+_LAST_FRACTION = re.compile(r"\\frac\{\d+\}\{\d+\}(?!.*\d)", re.DOTALL)
 _BOLD = re.compile(r"\*\*([^*\n]{1,120})\*\*")
 _NUMBER = re.compile(
     r"(?<![A-Za-z0-9_.\\])-?(?:\$\s*)?(?:\d{1,3}(?:[,，]\d{3})+(?![\d])|\d+)(?:[.,]\d+)?"
@@ -297,7 +306,7 @@ def _weak(text: str) -> Extraction | None:
     formulas = list(MATH.finditer(tail))
     numbers = list(_NUMBER.finditer(tail))
     words = chinese_words(tail[-400:]) if has_chinese(tail[-400:]) else ""
-    fraction = re.search(r"\\frac\{\d+\}\{\d+\}(?!.*\d)", words, re.DOTALL) if "分之" in tail[-400:] else None
+    fraction = _LAST_FRACTION.search(words) if "分之" in tail[-400:] else None
     if fraction:
         return Extraction(fraction[0], "last number")
     if bold and (not numbers or bold[-1].end() >= numbers[-1].start()):

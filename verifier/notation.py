@@ -65,6 +65,9 @@ _DIGITS = {c: i for i, c in enumerate("零一二三四五六七八九")} | {"〇
 _UNITS = {"十": 10, "百": 100, "千": 1000}
 _NUMERAL = "零〇一二两三四五六七八九十百千万亿"
 _FRACTION_WORDS = re.compile(f"([{_NUMERAL}]{{1,12}})分之([{_NUMERAL}]{{1,12}}|\\d{{1,12}})")
+_TIME = re.compile(r"(\d+)\s*[点时]\s*(\d{2})\s*分")
+_PERCENT = re.compile(r"百分之\s*(-?\d+(?:\.\d+)?)")
+_ROOT = re.compile(r"根号下?\s*")
 _INTEGER_WORDS = re.compile(f"[{_NUMERAL}]{{1,16}}")
 
 
@@ -85,15 +88,17 @@ def chinese_integer(word: str) -> int:
 
 def chinese_words(text: str) -> str:
     """Write ``五分之三``, ``百分之五``, ``根号3`` and numerals that stand alone in digits and LaTeX."""
-    text = re.sub(r"(\d+)\s*[点时]\s*(\d{2})\s*分", r"\1:\2", text)
-    text = re.sub(r"百分之\s*(-?\d+(?:\.\d+)?)", r"\1%", text)
+    if text.isascii():
+        return text
+    text = _TIME.sub(r"\1:\2", text)
+    text = _PERCENT.sub(r"\1%", text)
 
     def fraction(match: re.Match[str]) -> str:
         top = int(match[2]) if match[2].isdigit() else chinese_integer(match[2])
         return rf"\frac{{{top}}}{{{chinese_integer(match[1])}}}"
 
     text = _FRACTION_WORDS.sub(fraction, text)
-    text = re.sub(r"根号下?\s*", r"\\sqrt ", text)
+    text = _ROOT.sub(r"\\sqrt ", text)
     text = re.sub(r"派(?![a-z])", r"\\pi ", text) if re.fullmatch(r"[\d./]*派", text) else text
     if _INTEGER_WORDS.fullmatch(text):
         return str(chinese_integer(text))

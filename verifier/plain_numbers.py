@@ -20,7 +20,7 @@ _FRACTION = re.compile(
     r"([-+]?)(?:\\[dt]?frac\{([-+]?\d+)\}\{([-+]?\d+)\}|\(?([-+]?\d+)/(\d+)\)?|\\[dt]?frac(\d)(\d))"
 )
 _SPACING = re.compile(r"\\[!,;: ]|\{,\}|\s|(?<=\d)\\ (?=\d)")
-_LEADING = re.compile(r"^(?:\\displaystyle|\$)+|\$+$")
+_PARTED = re.compile(r",\s+\d|\d\s+\d(?!\d\d(?!\d))|\d\s+\\[dt]?frac|[.]\s+\d")
 
 
 class Plain(NamedTuple):
@@ -64,7 +64,7 @@ def _written(text: str) -> Plain | None:
 
 def _joinable(text: str) -> bool:
     """Whether the spaces in ``text`` only group digits or stand around signs, so that they may go."""
-    return re.search(r",\s+\d|\d\s+\d(?!\d\d(?!\d))|\d\s+\\[dt]?frac|[.]\s+\d", text) is None
+    return _PARTED.search(text) is None
 
 
 def _decimal(

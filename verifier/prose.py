@@ -40,6 +40,8 @@ def strip_markup(text: str) -> str:
 
 # --- bare answers
 
+_LETTERS = re.compile(r"[A-Za-z]+")
+_MATHEMATICAL = re.compile(r"[\d$\\=]")
 _PROSE_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}")
 _TEXT_COMMAND = re.compile(
     r"\\(?:text|textbf|textit|mathrm|mbox|operatorname|mathbf|begin|end)\*?\s*\{[^{}]*\}"
@@ -61,11 +63,9 @@ def is_bare(text: str) -> bool:
         return _CJK_SENTENCE.search(text) is None
     if MATH.search(text):
         outside = MATH.sub(" ", text)
-        return all(
-            w.lower() in _KNOWN_WORDS for w in re.findall(r"[A-Za-z]+", _TEXT_COMMAND.sub(" ", outside))
-        )
+        return all(w.lower() in _KNOWN_WORDS for w in _LETTERS.findall(_TEXT_COMMAND.sub(" ", outside)))
     words = _PROSE_WORD.findall(_TEXT_COMMAND.sub(" ", text))
-    return sum(w.lower() not in _KNOWN_WORDS for w in words) <= (1 if re.search(r"[\d$\\=]", text) else 3)
+    return sum(w.lower() not in _KNOWN_WORDS for w in words) <= (1 if _MATHEMATICAL.search(text) else 3)
 
 
 _CJK_SENTENCE = re.compile("[，。：；]|所以|因此|因为|可以|我们|得到|题目|不是|[\u3400-\u9fff]{7}")

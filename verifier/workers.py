@@ -2,8 +2,9 @@
 
 A worker is a separate Python process that reads requests and writes answers, one JSON object a line. It has a
 memory limit of its own; the parent waits for each answer no longer than the caller allows, then kills the
-process. No signal handler and no fork of this process is involved, so it works from any thread, under asyncio,
-in Jupyter and in Ray.
+process. Should the parent itself be killed, an idle worker ends with its input, and a busy one by an alarm soon
+after its time is over. No signal handler and no fork of this process is involved, so it works from any thread,
+under asyncio, in Jupyter and in Ray.
 """
 
 from __future__ import annotations
@@ -41,6 +42,10 @@ class Worker:
             stderr=subprocess.DEVNULL,
             env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
         )
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self._input, self._output = self.process.stdin.fileno(), self.process.stdout.fileno()
+        os.set_blocking(self._input, False)
         self.requests = 0
         self._buffer = b""
 
@@ -51,26 +56,31 @@ class Worker:
             WorkerError: if there is none within ``seconds``; the process is killed then.
         """
         self.requests += 1
-        stdin = self.process.stdin
-        assert stdin is not None
+        deadline = monotonic() + seconds
         try:
-            stdin.write(json.dumps(request).encode() + b"\n")
-            stdin.flush()
-            answer: dict[str, Any] = json.loads(self._line(monotonic() + seconds))
+            self._send(json.dumps({**request, "seconds": seconds}).encode() + b"\n", deadline)
+            answer: dict[str, Any] = json.loads(self._line(deadline))
         except (OSError, ValueError) as error:
             self.kill()
             raise WorkerError("the worker died, most likely over its memory limit") from error
         return answer
 
+    def _wait(self, stream: int, event: int, deadline: float) -> None:
+        poll = select.poll()  # select.select knows no descriptor above 1023
+        poll.register(stream, event)
+        if not poll.poll(max(0.0, deadline - monotonic()) * 1000):
+            self.kill()
+            raise WorkerError("over the time limit")
+
+    def _send(self, message: bytes, deadline: float) -> None:
+        while message:
+            self._wait(self._input, select.POLLOUT, deadline)
+            message = message[os.write(self._input, message) :]
+
     def _line(self, deadline: float) -> bytes:
-        stdout = self.process.stdout
-        assert stdout is not None
         while b"\n" not in self._buffer:
-            left = deadline - monotonic()
-            if left <= 0 or not select.select([stdout], [], [], left)[0]:
-                self.kill()
-                raise WorkerError("over the time limit")
-            chunk = os.read(stdout.fileno(), 65536)
+            self._wait(self._output, select.POLLIN, deadline)
+            chunk = os.read(self._output, 65536)
             if not chunk:
                 raise OSError("end of output")
             self._buffer += chunk

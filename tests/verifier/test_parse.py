@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from verifier import verify
 from verifier.equal import compare_answers
 from verifier.parse import parse
 from verifier.read import readings
@@ -112,6 +113,15 @@ def test_expansion_is_recognised(a: int, b: int, c: int) -> None:
     assert compare_answers(f"(x{a:+})(x{b:+})", f"x^2{a + b:+}x{a * b:+}").correct
     assert compare_answers(f"(x{a:+})(x{b:+})", f"x^2{a + b:+}x{a * b + 1:+}").status == "incorrect"
     assert compare_answers(f"{a}x{b:+}y{c:+}=0", f"{c}={-a}x{-b:+}y").correct
+
+
+@pytest.mark.parametrize("sign", ["", "-"])
+@pytest.mark.parametrize("shape", ["{}", "1/{}", "{}/7", "\\frac{{{}}}{{2}}", "{}.5", "0.{}", "{}\\%"])
+def test_thousands_of_digits_do_not_raise(sign: str, shape: str) -> None:
+    long = sign + shape.format("3" * 5000)
+    assert not verify(f"\\boxed{{{long}}}", "1").correct
+    assert not verify("1", long).correct
+    assert verify(long, f" {long}").correct
 
 
 def test_words_are_text() -> None:

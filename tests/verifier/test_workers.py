@@ -1,6 +1,7 @@
 """Batches: order, hard deadlines, threads, and what a killed worker costs."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -29,7 +30,7 @@ def test_one_hopeless_item_costs_no_other(monkeypatch: pytest.MonkeyPatch) -> No
 
     def ask(self: Worker, request: dict[str, object], seconds: float) -> dict[str, object]:
         if request["a"] == "y+1":
-            os.kill(self.process.pid, 19)  # stopped: it will never answer
+            os.kill(self.process.pid, signal.SIGSTOP)  # stopped: it will never answer
         return calls(self, request, seconds)
 
     monkeypatch.setattr(Worker, "ask", ask)
@@ -38,6 +39,101 @@ def test_one_hopeless_item_costs_no_other(monkeypatch: pytest.MonkeyPatch) -> No
     )
     assert [v.status for v in verdicts] == ["correct", "unverifiable", "correct"]
     assert "time limit" in verdicts[1].reason
+
+
+def test_the_limit_holds_for_a_request_that_is_not_taken() -> None:
+    worker = Worker()
+    os.kill(worker.process.pid, signal.SIGSTOP)
+    start = time.perf_counter()
+    with pytest.raises(WorkerError, match="time limit"):
+        worker.ask({"op": "compare", "a": "x" * 500_000, "b": "y", "rounding": "exact"}, 0.5)
+    assert time.perf_counter() - start < 3
+    assert worker.process.poll() is not None
+
+
+def test_verify_many_limits_every_item(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = Worker.ask
+
+    def ask(self: Worker, request: dict[str, object], seconds: float) -> dict[str, object]:
+        os.kill(self.process.pid, signal.SIGSTOP)
+        return calls(self, request, seconds)
+
+    monkeypatch.setattr(Worker, "ask", ask)
+    start = time.perf_counter()
+    verdicts = verify_many([(f"\\boxed{{x+{i}}}", f"{i}+x") for i in range(4)], workers=2, seconds=0.5)
+    assert [v.reason for v in verdicts] == ["over the time limit"] * 4
+    assert time.perf_counter() - start < 10
+
+
+_PARENT = """
+import sys
+from verifier.workers import borrow, give_back
+from verifier import verify_many
+verify_many([("\\\\boxed{x+1}", "1+x"), ("\\\\boxed{y+1}", "1+y")], workers=2)
+workers = [borrow(), borrow()]
+for worker in workers:
+    give_back(worker)
+print(*(worker.process.pid for worker in workers), flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_no_idle_worker_outlives_its_parent(killed: bool) -> None:
+    with subprocess.Popen([sys.executable, "-c", _PARENT], stdin=-1, stdout=-1, text=True) as parent:
+        assert parent.stdin is not None
+        assert parent.stdout is not None
+        pids = [int(pid) for pid in parent.stdout.readline().split()]
+        assert len(set(pids)) == 2
+        assert all(runs(pid) for pid in pids)
+        if killed:
+            parent.kill()
+    assert ended(pids, seconds=5)
+
+
+_BUSY_PARENT = """
+from verifier.workers import Worker
+worker = Worker()
+worker.ask({"op": "compare", "a": "x", "b": "y", "rounding": "exact"}, 60)
+print(worker.process.pid, flush=True)
+hard = r"\\int_0^1 \\sin(\\cos(x^{x^x}))\\ln(1+x^7) dx"
+while True:
+    worker.ask({"op": "compare", "a": hard, "b": "3", "rounding": "exact"}, 2)
+"""
+
+
+def test_no_busy_worker_outlives_its_killed_parent() -> None:
+    with subprocess.Popen([sys.executable, "-c", _BUSY_PARENT], stdout=-1, text=True) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        time.sleep(0.5)
+        assert runs(pid)
+        parent.kill()
+    assert ended([pid], seconds=10)
+
+
+def test_a_worker_ends_itself_when_its_time_is_over() -> None:
+    code = "import time, verifier.worker_main as w; w.answer = lambda request: time.sleep(60); w.main()"
+    with subprocess.Popen([sys.executable, "-c", code, "1536"], stdin=-1, text=True) as worker:
+        assert worker.stdin is not None
+        worker.stdin.write('{"op": "compare", "seconds": 0.2}\n')
+        worker.stdin.flush()
+        assert worker.wait(20) == -signal.SIGALRM
+
+
+def runs(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def ended(pids: list[int], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while any(runs(pid) for pid in pids) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not any(runs(pid) for pid in pids)
 
 
 def test_a_dead_worker_is_said_and_replaced() -> None:
