@@ -36,8 +36,8 @@ def quickstart(
     run: Annotated[Path, typer.Argument(help="The run folder; made if it is not there.")] = Path(
         "runs/quickstart"
     ),
-    problems: Annotated[int, typer.Option(min=10, help="Problems sampled for pairs.")] = 240,
-    tests: Annotated[int, typer.Option(min=10, help="Held-out problems for evaluation.")] = 400,
+    problems: Annotated[int, typer.Option(min=10, help="Problems sampled for pairs.")] = 160,
+    tests: Annotated[int, typer.Option(min=10, help="Held-out problems for evaluation.")] = 300,
     seed: Annotated[int, typer.Option(help="Fixes every sample and training.")] = 0,
 ) -> None:
     """Do the whole job on the built-in model: sample, pair, train DPO and SCDPO, evaluate, report.

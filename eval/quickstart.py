@@ -54,9 +54,9 @@ class Plan:
         seed: fixes every sample and every training.
     """
 
-    problems: int = 240
-    tests: int = 400
-    at_most: int = 16
+    problems: int = 160
+    tests: int = 300
+    at_most: int = 8
     attempts: int = 8
     learning_rate: float = 2e-5
     epochs: float = 2.0

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import random
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -165,14 +166,22 @@ class TransformersEngine:
         return finished
 
     def _admit(self, newcomers: Sequence[_Row]) -> None:
-        """Compute the prompts of newcomers from what is known of them."""
-        first = len(self._rows)
-        for row in newcomers:
-            self._slots.add(self._prefixes.get(row.request.prompt))
-            self._rows.append(row)
-        rest = [row.request.prompt[self._slots.lengths[first + i] :] for i, row in enumerate(newcomers)]
-        logits = self._slots.forward(self._network, rest, first)
-        self._logits = torch.cat([self._logits, logits]) if first else logits
+        """Compute the prompts of newcomers from what is known of them, those of like length together."""
+        known = [self._prefixes.get(row.request.prompt) for row in newcomers]
+        left = [
+            len(row.request.prompt) - (0 if k is None else k.shape[3])
+            for row, k in zip(newcomers, known, strict=True)
+        ]
+        order = sorted(range(len(newcomers)), key=left.__getitem__)
+        for _, group in itertools.groupby(order, key=lambda i: left[i].bit_length()):
+            first = len(self._rows)
+            rest = []
+            for i in group:
+                self._slots.add(known[i])
+                self._rows.append(newcomers[i])
+                rest.append(newcomers[i].request.prompt[-left[i] :])
+            logits = self._slots.forward(self._network, rest, first)
+            self._logits = torch.cat([self._logits, logits]) if first else logits
 
     def _leave(self, row: _Row) -> None:
         """Keep the state of a finished row for its next block, and give its slot to the last row."""
