@@ -51,7 +51,6 @@ def url() -> Iterator[str]:
         [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(embedded_model_path()),
          "--host", "127.0.0.1", "--port", str(port), "--enforce-eager", "--no-enable-chunked-prefill"],
         env={**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        start_new_session=True,
     )  # fmt: skip
     address = f"http://127.0.0.1:{port}"
     try:
@@ -67,7 +66,7 @@ def url() -> Iterator[str]:
         try:
             server.wait(60)
         except subprocess.TimeoutExpired:
-            os.killpg(server.pid, signal.SIGKILL)
+            server.kill()
             server.wait()
 
 
@@ -144,15 +143,15 @@ def test_ends_that_are_no_stop_are_told_apart(engine: Engine, do: Do[Any]) -> No
 
 def test_whole_solutions_are_sampled_run_and_verified(engine: Engine, do: Do[Any]) -> None:
     async def main() -> list[SolutionRecord]:
-        problems = load_problems("embedded", "test", limit=40)
-        async with AsyncSandbox(max_sessions=40) as box:
-            sampler = Sampler(engine, box, limits=SamplerLimits(in_flight=40))
+        problems = load_problems("embedded", "test", limit=24)
+        async with AsyncSandbox(max_sessions=24) as box:
+            sampler = Sampler(engine, box, limits=SamplerLimits(in_flight=24))
             return [record async for record in sample_solutions(problems, sampler)]
 
     records: list[SolutionRecord] = do(main())
     assert all(len(r.sampling.block_tokens) == len(r.blocks) + 1 for r in records if not r.dropped)
-    assert sum(block.type == "execution" for r in records for block in r.blocks) > 20
-    assert sum(r.verdict.status == "correct" for r in records) >= 4
+    assert sum(block.type == "execution" for r in records for block in r.blocks) > 12
+    assert sum(r.verdict.status == "correct" for r in records) >= 2
 
 
 def test_many_prompts_at_once_are_more_than_one_step_takes(engine: Engine, do: Do[Any]) -> None:
