@@ -17,6 +17,7 @@ import argparse
 import asyncio
 import json
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -130,7 +131,7 @@ class StockKernel:
     """A fresh stock kernel, driven by its public client."""
 
     def __init__(self) -> None:
-        self._manager, self._client = start_new_kernel()
+        self._manager, self._client = start_new_kernel(stderr=subprocess.DEVNULL)
 
     def run(self, code: str) -> str:
         shown: list[str] = []

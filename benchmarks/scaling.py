@@ -42,7 +42,7 @@ class Plan:
     workers_per_gpu: float = 4.0
     rows: int = 128  # what an engine should decode at once: beyond it, a row gains little
     in_flight_per_gpu: int = 256  # more than its rows, since kernels and queues hold solutions up
-    problems_per_gpu: int = 60
+    problems_per_gpu: int = 120
     solutions_per_problem: int = 8
     turns: int = 6  # text, code, code, text: 4.2 steps a solution (paper), the end, and rounding up
     cells: int = 2
@@ -53,7 +53,7 @@ class Plan:
     prefill_per_token: float = 0.00005  # 14.5 GFLOP at 290 TFLOP/s
     session: float = 0.010  # processor time of a warm start
     cell: float = 0.060
-    verify: float = 0.020
+    verify: float = 0.005
     driver_per_record: float = 0.00025  # receiving, checking and writing a record
     losses: int = 0  # workers killed while the job runs
     seed: int = 0
@@ -266,8 +266,8 @@ def main() -> None:
         replace(base, in_flight_per_gpu=128),
         replace(base, workers_per_gpu=2.0),
         replace(base, losses=4),
-        replace(base, gpus=64),
-        replace(base, gpus=1000, pods=20),
+        replace(base, gpus=64, problems_per_gpu=base.problems_per_gpu // 2),
+        replace(base, gpus=1000, pods=20, problems_per_gpu=base.problems_per_gpu // 2),
     ]
     if options.gpus:
         plans = [replace(base, gpus=options.gpus, pods=options.pods)]
