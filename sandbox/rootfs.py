@@ -75,7 +75,9 @@ def build(paths: Iterable[str]) -> None:
         _bind(f"/dev/{device}", f"{root}/dev/{device}", read_only=False)
     os.makedirs(root + HOME)
     os.makedirs(root + "/proc")
-    os.symlink(TMP, root + "/tmp")
+    if not os.path.isdir(root + "/tmp"):
+        os.symlink(TMP, root + "/tmp")
+    # Else packages lie below /tmp: it is theirs, read-only, and temporary files go where TMPDIR says.
     # A new /proc can only be mounted where the old one can still be seen; `mount_proc` covers it.
     syscalls.mount("/proc", root + "/proc", "", syscalls.MS_BIND | syscalls.MS_REC)
     syscalls.pivot_root(root)
