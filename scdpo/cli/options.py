@@ -105,9 +105,12 @@ class Place:
         Raises:
             EngineError: if the engine cannot be loaded.
         """
+        from transformers.utils import logging
+
         from scdpo.engines.load import load_engine
         from scdpo.sampler import Sampler, SamplerLimits
 
+        logging.disable_progress_bar()  # the job's own bar is the one to look at
         engine = load_engine(self.choice())
         try:
             async with AsyncSandbox(max_sessions=self.in_flight) as box:
