@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-from sandbox import AsyncSession, Block, Solution
+from sandbox import AsyncSession, Block, SessionClosed, Solution
 from scdpo.filters import drop_reason
 from scdpo.pairs import branch_steps, step_controlled_pair
 from scdpo.records import BranchRecord, DropRecord, OriginRecord, PairRecord, SolutionRecord
@@ -76,12 +76,16 @@ async def corrupt_by_temperature(
                 result = await session.run(step.blocks[0].content)
                 if step.blocks[1:] != (Block("execution", result.output),) or result.state_lost:
                     # What follows would be a continuation of something else than the record shows.
-                    yield Branches(
-                        [], _branch_record(chosen, step.index, settings, Counter(prefix_differs=1))
-                    )
+                    yield _given_up(chosen, step.index, settings, "prefix_differs")
                     break
-            if step.index not in skip:
-                yield await _branch_after(chosen, step.index, sampler, settings, session)
+            if step.index in skip:
+                continue
+            try:
+                branches = await _branch_after(chosen, step.index, sampler, settings, session)
+            except SessionClosed:  # the kernel was ended from without, when the host ran out of memory, say
+                yield _given_up(chosen, step.index, settings, "kernel_lost")
+                break
+            yield branches
     finally:
         if session is not None:
             await session.close()
@@ -127,6 +131,11 @@ async def _branch_after(
             pairs.append(step_controlled_pair(chosen, step, draft.blocks, draft.block_tokens, answer, origin))
         tried = numbers.stop
     return Branches(pairs, _branch_record(chosen, step, settings, dropped, tried, len(pairs), tokens))
+
+
+def _given_up(chosen: SolutionRecord, step: int, settings: BranchSettings, reason: str) -> Branches:
+    """Return that no branch could be tried after a step, as one attempt that was dropped."""
+    return Branches([], _branch_record(chosen, step, settings, Counter([reason]), attempts=1))
 
 
 def _branch_record(

@@ -1,0 +1,55 @@
+"""Branching when the kernel under it misbehaves: given up after that step, counted, and the job goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from sandbox import AsyncSandbox, AsyncSession, Block, SessionClosed, Solution
+from scdpo.corrupt.temperature import Branches, BranchSettings, corrupt_by_temperature
+from scdpo.imports import as_record
+from scdpo.sampler import Sampler
+from tests.scdpo.scripted import ScriptedEngine, adder
+
+SOLUTION = Solution(
+    (
+        Block("text", "We add 17 and 5."),
+        Block("code", "a = 17\na"),
+        Block("execution", "17"),
+        Block("code", "a + 5"),
+        Block("execution", "22"),
+        Block("text", "The answer is \\boxed{22}."),
+    )
+)
+
+
+def branches(model: Path, solution: Solution) -> list[Branches]:
+    async def main() -> list[Branches]:
+        chosen = as_record(solution, "What is 17 + 5?", "22", id="s", problem_id="p")
+        async with AsyncSandbox() as box:
+            sampler = Sampler(ScriptedEngine(model, adder), box)
+            return [b async for b in corrupt_by_temperature(chosen, sampler, BranchSettings(attempts=4))]
+
+    return asyncio.run(main())
+
+
+def test_a_kernel_that_is_lost_ends_the_branching_and_is_counted(tiny_model: Path) -> None:
+    async def lost(self: AsyncSession, n: int | None = None) -> list[AsyncSession]:
+        raise SessionClosed("the session ended while it was being forked: killed")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(AsyncSession, "fork", lost)
+        found = branches(tiny_model, SOLUTION)
+    assert [b.record.branch_step for b in found] == [0, 1]
+    assert [(d.reason, d.count) for d in found[-1].record.dropped] == [("kernel_lost", 1)]
+    assert found[-1].pairs == []
+
+
+def test_a_prefix_that_does_not_reproduce_is_not_branched_off(tiny_model: Path) -> None:
+    blocks = list(SOLUTION.blocks)
+    blocks[2] = Block("execution", "18")
+    found = branches(tiny_model, Solution(tuple(blocks)))
+    assert [b.record.branch_step for b in found] == [0, 1]
+    assert [(d.reason, d.count) for d in found[-1].record.dropped] == [("prefix_differs", 1)]
