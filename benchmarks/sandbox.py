@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import statistics
@@ -81,7 +82,12 @@ def solution(box: Sandbox) -> None:
 
 
 def pss_mib(processes: list[psutil.Process]) -> float:
-    return sum(p.memory_full_info().pss for p in processes) / 2**20
+    """Proportional memory of those of `processes` that have not ended since they were listed."""
+    total = 0
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            total += process.memory_full_info().pss
+    return total / 2**20
 
 
 def single(repeats: int) -> dict[str, Any]:
@@ -174,7 +180,10 @@ def growth(repeats: int) -> dict[str, list[tuple[int, float]]]:
                 done = count
                 curves["cells"].append((count, median(lambda: session.run("1+1"), repeats)))
         for length in (1, 2, 4, 8, 16):
-            prefix = [SOLUTION[0], *(f"r{i} = integrate(x**{i}*sin(x), x)\nr{i}" for i in range(length - 1))]
+            prefix = [
+                SOLUTION[0],
+                *(f"r{i} = solve(x**2 - {i + 5}*x + {i + 1}, x)\nr{i}" for i in range(length - 1)),
+            ]
 
             def replay(cells: list[str] = prefix) -> None:
                 with box.session() as fresh:
@@ -213,9 +222,11 @@ def plot(curves: dict[str, list[tuple[int, float]]], path: Path) -> None:
         axis.set_xlabel(label)
         axis.set_ylabel(unit)
         axis.set_xscale("log")
-        axis.set_ylim(bottom=0)
         if len(names) > 1:
+            axis.set_yscale("log")
             axis.legend()
+        else:
+            axis.set_ylim(bottom=0)
     figure.tight_layout()
     figure.savefig(path, dpi=120)
 
