@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -64,19 +64,20 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class _Training:
-    """A model to train: its name in tables, its folder, its method, and the file of its pairs."""
+class Training:
+    """A model to train: its name in tables, its folder, its method, the file of its pairs, and settings of its own."""
 
     name: str
     folder: str
     method: Method
     pairs: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 TRAININGS = (
-    _Training("DPO", "dpo", "dpo", "pairs.jsonl"),
-    _Training("DPO, data-equal", "dpo-data-equal", "dpo", "pairs-data-equal.jsonl"),
-    _Training("SCDPO", "scdpo", "scdpo", "pairs.jsonl"),
+    Training("DPO", "dpo", "dpo", "pairs.jsonl"),
+    Training("DPO, data-equal", "dpo-data-equal", "dpo", "pairs-data-equal.jsonl"),
+    Training("SCDPO", "scdpo", "scdpo", "pairs.jsonl"),
 )
 
 
@@ -98,11 +99,11 @@ def quickstart(folder: Path, plan: Plan, console: Console) -> Path:
         show_stages(run.read_json("stages.json"))
         console.rule("2 of 4: train on the pairs")
         for training in TRAININGS:
-            _train(run, training, plan)
+            train_model(run, training, plan)
         console.rule("3 of 4: evaluate on held-out problems")
         models = {START: embedded_model_path()} | {t.name: folder / "model" / t.folder for t in TRAININGS}
         with Bar("right") as bar:
-            asyncio.run(_evaluate(run, models, plan, bar))
+            asyncio.run(evaluate_models(run, models, plan, bar))
         console.rule("4 of 4: report")
         console.print(rich_table(comparison(load([folder]))))
         return write_report(folder)
@@ -148,7 +149,8 @@ class _ShowSteps(TrainerCallback):  # type: ignore[misc]  # transformers has no 
         self._bar.advance(1)
 
 
-def _train(run: Run, training: _Training, plan: Plan) -> None:
+def train_model(run: Run, training: Training, plan: Plan) -> None:
+    """Train the built-in model on a file of a run's pairs, unless that is done already."""
     stage = f"train {training.name}"
     if stage in run.read_json("stages.json"):
         return
@@ -159,7 +161,7 @@ def _train(run: Run, training: _Training, plan: Plan) -> None:
             str(embedded_model_path()),
             run.folder / "model" / training.folder,
             training.method,
-            settings(plan),
+            {**settings(plan), **training.settings},
             [_ShowSteps(bar, training.name)],
         )
     kept, dropped = sum(result.report.kept.values()), dict(result.report.dropped)
@@ -182,7 +184,8 @@ def settings(plan: Plan) -> Mapping[str, Any]:
     }
 
 
-async def _evaluate(run: Run, models: Mapping[str, Path], plan: Plan, bar: Bar) -> None:
+async def evaluate_models(run: Run, models: Mapping[str, Path], plan: Plan, bar: Bar) -> None:
+    """Evaluate models, by their names in tables, on the held-out problems of a plan."""
     problems = load_problems("embedded", split="test", limit=plan.tests, seed=plan.seed)
     async with AsyncSandbox(max_sessions=IN_FLIGHT) as box:
         for name, path in models.items():
