@@ -12,13 +12,16 @@ import typer
 import yaml
 from rich.table import Table
 
+from sandbox import Block, Solution
 from scdpo.cli import app
 from scdpo.cli.console import console, told
 from scdpo.cli.options import Model, RunFolder
 from scdpo.problems import embedded_model_path
+from scdpo.records import PairRecord
 from scdpo.runs import Run
 
 if TYPE_CHECKING:
+    from scdpo.credit import Interval, Localisation, TokenCredit
     from scdpo.training import TrainResult
 
 
@@ -150,6 +153,12 @@ def credit(
         str | None, typer.Option(help="Id of the pair to show; the first step-controlled one if not given.")
     ] = None,
     beta: Annotated[float, typer.Option(min=0, help="Beta of the training.")] = 0.1,
+    measure: Annotated[
+        Path | None,
+        typer.Option(
+            help="A run of other problems: also measure how well credit finds the errors of its pairs."
+        ),
+    ] = None,
 ) -> None:
     """Show where each model puts credit in a wrong solution: a page, a picture, and the data for the report.
 
@@ -157,36 +166,81 @@ def credit(
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from sandbox import Block, Solution
-    from scdpo.credit import token_credit
-    from scdpo.credit_view import page, save_png
+    from scdpo.credit import localise, token_credit
     from scdpo.dataset import SolutionEncoder
 
     with told():
-        opened = Run(run)
-        wanted = (p for p in opened.pairs if (p.id == pair if pair else p.kind == "step_controlled"))
-        shown = next(wanted, None)
-        if shown is None:
-            raise FileNotFoundError(f"{run} has no pair {pair or 'that is step-controlled'}")
+        shown = _pair_to_show(run, pair)
         base = reference or str(embedded_model_path())
-        tokenizer = AutoTokenizer.from_pretrained(base)
-        encoder = SolutionEncoder(tokenizer, shown.format)
+        encoder = SolutionEncoder(AutoTokenizer.from_pretrained(base), shown.format)
         before = AutoModelForCausalLM.from_pretrained(base)
         solution = Solution(tuple(Block(b.type, b.content) for b in [*shown.prefix, *shown.rejected]))
-        found = {}
-        for entry in models:
-            name, equals, folder = entry.partition("=")
-            if not equals:
-                raise typer.BadParameter(f"--models wants NAME=FOLDER, not {entry!r}")
+        errors = [p.model_dump() for p in Run(measure).pairs] if measure else []
+        found, measured = {}, {}
+        for name, folder in _named(models).items():
             trained = AutoModelForCausalLM.from_pretrained(folder)
             found[name] = token_credit(trained, before, encoder, shown.question, solution, beta)
-        title = f"Credit in {shown.id}, wrong after step {shown.branch_step}"
+            if measure:
+                measured[name] = localise(trained, before, encoder, errors, beta)
         place = run / "credit"
-        place.mkdir(parents=True, exist_ok=True)
-        (place / "credit.html").write_text(page(title, shown.question, found), encoding="utf-8")
-        save_png(place / "credit.png", found)
-        data = {name: [asdict(token) for token in tokens] for name, tokens in found.items()}
-        (place / "credit.json").write_text(
-            json.dumps({"title": title, "question": shown.question, "models": data}), encoding="utf-8"
-        )
+        _write_credit(place, shown, found)
+        if measured:
+            _write_measured(place, measured)
     console.print(f"Open [b]{place / 'credit.html'}[/b]; the picture is beside it.")
+
+
+def _pair_to_show(run: Path, pair: str | None) -> PairRecord:
+    wanted = (p for p in Run(run).pairs if (p.id == pair if pair else p.kind == "step_controlled"))
+    shown = next(wanted, None)
+    if shown is None:
+        raise FileNotFoundError(f"{run} has no pair {pair or 'that is step-controlled'}")
+    return shown
+
+
+def _named(models: list[str]) -> dict[str, str]:
+    """Return the folder of each model by its name."""
+    folders = {}
+    for entry in models:
+        name, equals, folder = entry.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"--models wants NAME=FOLDER, not {entry!r}")
+        folders[name] = folder
+    return folders
+
+
+def _write_credit(place: Path, shown: PairRecord, found: dict[str, list[TokenCredit]]) -> None:
+    """Write the page, the picture, and the data that the report draws."""
+    from scdpo.credit_view import page, save_png
+
+    title = f"Credit in {shown.id}, wrong after step {shown.branch_step}"
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "credit.html").write_text(page(title, shown.question, found), encoding="utf-8")
+    save_png(place / "credit.png", found)
+    data = {name: [asdict(token) for token in tokens] for name, tokens in found.items()}
+    (place / "credit.json").write_text(
+        json.dumps({"title": title, "question": shown.question, "models": data}), encoding="utf-8"
+    )
+
+
+def _write_measured(place: Path, measured: dict[str, Localisation]) -> None:
+    """Print how well each model's credit finds the erroneous step, and keep the figures."""
+
+    def cell(interval: Interval, scale: float = 1, digits: int = 2) -> str:
+        low, value, high = (f"{scale * v:.{digits}f}" for v in (interval.low, interval.value, interval.high))
+        return f"{value} \\[{low}, {high}]"
+
+    table = Table(title="How well credit finds the erroneous step (95 % intervals)", title_justify="left")
+    for column in ("model", "solutions", "rank of the error", "by chance", "ranked first, %", "AUROC"):
+        table.add_column(column, justify="left" if column == "model" else "right")
+    for name, one in measured.items():
+        table.add_row(
+            name,
+            str(one.solutions),
+            cell(one.rank),
+            f"{one.chance_rank:.2f}",
+            cell(one.first, 100, 1),
+            cell(one.auroc, digits=3),
+        )
+    console.print(table)
+    figures = {name: asdict(one) for name, one in measured.items()}
+    (place / "localisation.json").write_text(json.dumps(figures, indent=1), encoding="utf-8")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
+from typer.testing import CliRunner
 
+from eval.cli import app
 from sandbox import Solution
 from scdpo.credit import TokenCredit, error_scores, localise, step_credit, summarise, token_credit
 from scdpo.credit_view import page, save_png
@@ -99,6 +102,27 @@ def test_a_model_that_dislikes_the_error_finds_it(
     assert 1 <= measured.rank.value <= 5
     with pytest.raises(ValueError, match="no step-controlled pair"):
         localise(*models, encoder, pairs[:1])
+
+
+def test_the_command_measures_on_the_pairs_of_another_run(
+    models: tuple[Any, Any], tiny_model: Path, pairs_file: Path, tmp_path: Path
+) -> None:
+    trained, same = tmp_path / "trained", tmp_path / "same"
+    for folder, model in ((trained, models[0]), (same, models[1])):
+        model.save_pretrained(folder)
+    run, other = tmp_path / "run", tmp_path / "other"
+    for folder in (run, other):
+        folder.mkdir()
+        (folder / "pairs.jsonl").write_bytes(pairs_file.read_bytes())
+    arguments = ["credit", str(run), "--models", f"trained={trained}", "--models", f"same={same}"]
+    arguments += ["--reference", str(tiny_model), "--measure", str(other)]
+    result = CliRunner().invoke(app, arguments, env={"COLUMNS": "140"})
+    assert result.exit_code == 0, result.output
+    figures = json.loads((run / "credit" / "localisation.json").read_text())
+    assert figures["same"]["auroc"]["value"] == 0.5  # a model that did not change credits nothing
+    assert figures["trained"]["solutions"] == 6
+    assert "AUROC" in result.output
+    assert "0.500 [0.500, 0.500]" in result.output
 
 
 TOKENS = [
