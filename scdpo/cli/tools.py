@@ -224,6 +224,7 @@ def serve(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8321,
     workers: Annotated[int, typer.Option(min=1, help="Processes that verify.")] = 2,
+    run: Annotated[Path | None, typer.Option(help="A run folder whose report is shown at /.")] = None,
 ) -> None:
     """Offer verification and isolated sessions over HTTP, described at /docs.
 
@@ -236,8 +237,8 @@ def serve(
 
     with told():
         try:
-            run_service(
-                ServiceSettings(host=host, port=port, workers=workers, key=os.environ.get("SCDPO_KEY"))
-            )
+            report = run / "report.html" if run else None
+            key = os.environ.get("SCDPO_KEY")
+            run_service(ServiceSettings(host=host, port=port, workers=workers, key=key, report=report))
         except (ValueError, ImportError) as error:
             raise RunError(str(error)) from error

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 
 from sandbox import AsyncSandbox
 from verifier.service import models, problems
@@ -168,6 +168,7 @@ def build_app(settings: ServiceSettings) -> FastAPI:
     _add_verify_routes(app, settings)
     _add_session_routes(app, settings)
     _add_watch_routes(app, metrics, traffic)
+    _add_page_routes(app, settings)
     describe(app, keyed=settings.key is not None, max_batch=settings.max_batch)
     return app
 
@@ -247,7 +248,16 @@ def _add_watch_routes(app: FastAPI, metrics: Metrics, traffic: Traffic) -> None:
         """Counters in Prometheus's text format."""
         return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
+
+def _add_page_routes(app: FastAPI, settings: ServiceSettings) -> None:
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
         """Show the API in a browser; nothing is loaded from elsewhere."""
         return HTMLResponse(docs_page(app.openapi()))
+
+    @app.get("/", include_in_schema=False)
+    async def start() -> Response:
+        """Show the run's report as it stands now, or the API's description where no run was named."""
+        if settings.report is None:
+            return RedirectResponse("/docs")
+        return FileResponse(settings.report, media_type="text/html; charset=utf-8")

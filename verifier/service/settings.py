@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from sandbox import Limits
@@ -34,6 +35,7 @@ class ServiceSettings:
         execute_seconds: time for all code blocks of one solution; those not reached count as a difference (> 0).
         drain_seconds: time that requests in flight have to finish when the service is told to end (>= 0).
         limits: bounds on every sandbox session.
+        report: a self-contained HTML page, shown at ``/``; None shows the API's description there.
         isolation: ``auto`` takes the strictest level this machine has; ``none`` is never used.
     """
 
@@ -54,6 +56,7 @@ class ServiceSettings:
     execute_seconds: float = 60.0
     drain_seconds: float = 30.0
     limits: Limits = field(default_factory=Limits)
+    report: Path | None = None
     isolation: Literal["auto", "strict", "landlock"] = "auto"
 
     def __post_init__(self) -> None:
@@ -79,6 +82,10 @@ class ServiceSettings:
             raise ValueError(f"drain_seconds must be at least 0, got {self.drain_seconds}")
         if self.max_body_bytes < 1024:
             raise ValueError(f"max_body_bytes must be at least 1024, got {self.max_body_bytes}")
+        if self.report is not None and not self.report.is_file():
+            raise ValueError(
+                f"there is no report {self.report}; make it with: scdpo report {self.report.parent}"
+            )
         if not 0 <= self.port <= 65535:
             raise ValueError(f"port must be from 0 to 65535, got {self.port}")
         if self.isolation not in ("auto", "strict", "landlock"):

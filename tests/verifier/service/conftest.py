@@ -20,9 +20,12 @@ ROOT = Path(__file__).resolve().parents[3]
 KEY = "a-key-for-tests-only"
 PROGRAM = """
 import json, sys
+from pathlib import Path
 from sandbox import Limits
 from verifier.service import ServiceSettings, serve
 options = json.loads(sys.argv[1])
+if "report" in options:
+    options["report"] = Path(options["report"])
 serve(ServiceSettings(port=0, limits=Limits(**options.pop("limits", {})), **options))
 """
 
