@@ -1,7 +1,9 @@
-"""Bring solutions that others made into a run: any JSON Lines file of questions, answers and blocks.
+"""Bring solutions that others made into a run: JSON Lines files of questions, answers and blocks.
 
-Reads the field names of the MathCoder and ToRA outputs as collected (``question``, ``answer``, ``blocks``), and ours.
-Every solution is verified here; labels in the file are not trusted. Not covered: chat messages.
+Reads three layouts: ours, the MathCoder and ToRA outputs as collected (``question``, ``answer``, ``blocks``), and the
+files of the paper's own programs (``question``, ``extra.answer``, and message lists under ``debug_result`` or under
+``correct_solutions``, ``correct_errored_solutions`` and ``wrong_solutions``). Every solution is verified here; labels
+in the file are not trusted.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ def read_solutions(path: Path, format: str = "mathcoder") -> Iterator[SolutionRe
 
     Args:
         path: each line an object with ``question``, ``answer`` (or ``gold``) and ``blocks``; ``id``,
-            ``problem_id`` and ``source`` if there.
+            ``problem_id`` and ``source`` if there. Or a line of the paper's programs, which may hold several
+            solutions; one that was cut off before its end is brought in as dropped.
         format: how the model that will be trained writes solutions.
 
     Raises:
@@ -36,7 +39,10 @@ def read_solutions(path: Path, format: str = "mathcoder") -> Iterator[SolutionRe
         for number, line in enumerate(lines, start=1):
             try:
                 row = json.loads(line)
-                yield _record(row, f"{path.stem}/{number}", format)
+                if "blocks" in row:
+                    yield _record(row, f"{path.stem}/{number}", format)
+                else:
+                    yield from _records_of_messages(row, f"{path.stem}/{number}", format)
             except (ValueError, KeyError, TypeError) as error:
                 what = f"the field {error} is missing" if isinstance(error, KeyError) else str(error)
                 raise RunError(f"{path}, line {number}: {what}") from error
@@ -53,6 +59,35 @@ def _record(row: dict[str, Any], default_id: str, format: str) -> SolutionRecord
         source=str(row.get("source", "unknown")),
         format=format,
     )
+
+
+_MESSAGE_LISTS = ("correct_solutions", "correct_errored_solutions", "wrong_solutions")
+_BLOCK_TYPES = ("text", "code", "execution")
+
+
+def _records_of_messages(row: dict[str, Any], default_id: str, format: str) -> Iterator[SolutionRecord]:
+    """Yield the solutions in a line of the paper's programs: lists of ``{"role", "content"}``."""
+    lists = (
+        [row["debug_result"]] if "debug_result" in row else [m for key in _MESSAGE_LISTS for m in row[key]]
+    )
+    for index, messages in enumerate(lists):
+        spoken = [m for m in messages if m["role"] not in ("system", "user")]
+        blocks = tuple(
+            Block(m["role"], normalise_newlines(str(m["content"])))
+            for m in spoken
+            if m["role"] in _BLOCK_TYPES
+        )
+        record = as_record(
+            Solution(blocks),
+            question=str(row["question"]),
+            gold=str(row["extra"]["answer"]),
+            id=f"{default_id}/{index}",
+            problem_id=default_id,
+            format=format,
+        )
+        if len(blocks) < len(spoken):  # a role of any other name says why generation was given up
+            record = record.model_copy(update={"dropped": "unfinished"})
+        yield record
 
 
 def as_record(
