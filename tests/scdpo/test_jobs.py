@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -24,7 +26,13 @@ from scdpo.sampler import Sampler, SamplerLimits
 from tests.scdpo.scripted import Script, ScriptedEngine, adder
 
 ROOT = Path(__file__).resolve().parents[2]
-PROBLEMS = [Problem(f"sum/{i}", f"What is {i + 2} + 5?", str(i + 7)) for i in range(12)]
+
+
+def sums(count: int) -> list[Problem]:
+    return [Problem(f"sum/{i}", f"What is {i + 2} + 5?", str(i + 7)) for i in range(count)]
+
+
+PROBLEMS = sums(12)
 
 
 class Quiet:
@@ -42,7 +50,13 @@ class Quiet:
 
 
 def make(
-    folder: Path, model: Path, script: Script = adder, *, seconds: float = 0.0, at_most: int = 16
+    folder: Path,
+    model: Path,
+    script: Script = adder,
+    *,
+    seconds: float = 0.0,
+    at_most: int = 16,
+    problems: Sequence[Problem] = PROBLEMS,
 ) -> Quiet:
     """Run both jobs as the command line does."""
     progress = Quiet()
@@ -52,7 +66,7 @@ def make(
             async with AsyncSandbox(max_sessions=32) as box:
                 engine = ScriptedEngine(model, script, seconds)
                 sampler = Sampler(engine, box, limits=SamplerLimits(in_flight=32))
-                await sample_naive(run, PROBLEMS, sampler, NaiveSettings(at_most=at_most, wave=2), progress)
+                await sample_naive(run, problems, sampler, NaiveSettings(at_most=at_most, wave=2), progress)
                 await branch_by_temperature(run, sampler, BranchSettings(attempts=8, wave=4), progress)
 
     asyncio.run(main())
@@ -134,9 +148,26 @@ def test_calling_a_finished_job_again_makes_nothing(finished: Path, tiny_model: 
 WORKER = """
 import sys
 from pathlib import Path
-from tests.scdpo.test_jobs import make
-make(Path(sys.argv[1]), Path(sys.argv[2]), seconds=0.003)
+from tests.scdpo.test_jobs import make, sums
+make(Path(sys.argv[1]), Path(sys.argv[2]), seconds=float(sys.argv[3]), problems=sums(int(sys.argv[4])))
 """
+FILES = ("solutions.jsonl", "pairs.jsonl", "branches.jsonl")
+
+
+def start_and_kill(folder: Path, model: Path, seconds: float, problems: int, delay: float) -> bool:
+    """Kill a job some time after it wrote something; return whether it was still running then."""
+    worker = subprocess.Popen(
+        [sys.executable, "-c", WORKER, str(folder), str(model), str(seconds), str(problems)], cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    before = size(folder)
+    for _ in range(600):  # let it write something, so that every round gets further
+        time.sleep(0.05)
+        if worker.poll() is not None or size(folder) > before:
+            break
+    time.sleep(delay)
+    worker.send_signal(signal.SIGKILL)
+    return worker.wait() == -signal.SIGKILL
 
 
 def test_kill_9_again_and_again_gives_what_an_unstopped_run_gives(
@@ -144,21 +175,24 @@ def test_kill_9_again_and_again_gives_what_an_unstopped_run_gives(
 ) -> None:
     delays = random.Random(0)
     for _ in range(4):
-        worker = subprocess.Popen(
-            [sys.executable, "-c", WORKER, str(tmp_path), str(tiny_model)], cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        before = size(tmp_path)
-        for _ in range(600):  # let it write something, so that every round gets further
-            time.sleep(0.05)
-            if worker.poll() is not None or size(tmp_path) > before:
-                break
-        time.sleep(delays.random() * 0.4)
-        worker.send_signal(signal.SIGKILL)
-        worker.wait()
+        start_and_kill(tmp_path, tiny_model, 0.003, len(PROBLEMS), delays.random() * 0.4)
     make(tmp_path, tiny_model)
-    for name in ("solutions.jsonl", "pairs.jsonl", "branches.jsonl"):
+    for name in FILES:
         assert lines(tmp_path, name) == lines(finished, name)
+
+
+@pytest.mark.slow
+def test_a_hundred_kills_lose_nothing_and_make_nothing_twice(tiny_model: Path, tmp_path: Path) -> None:
+    count, killed, unstopped = 240, tmp_path / "killed", tmp_path / "unstopped"
+    delays = random.Random(1)
+    cut_off = sum(start_and_kill(killed, tiny_model, 0.05, count, delays.random() * 0.4) for _ in range(100))
+    assert cut_off == 100  # the job was not done before the last of them
+    for folder in (killed, unstopped):
+        make(folder, tiny_model, problems=sums(count))
+    for name in FILES:
+        assert lines(killed, name) == lines(unstopped, name)
+        ids = [json.loads(line)["id"] for line in lines(killed, name)]
+        assert len(ids) == len(set(ids)) >= count
 
 
 def size(folder: Path) -> int:
