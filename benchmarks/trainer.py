@@ -170,7 +170,8 @@ def measure(side: str, pairs: Path, model: Path, checkpointing: bool) -> dict[st
 def compare(options: argparse.Namespace) -> None:
     """Measure both sides on both mixes and print a table and, last, one JSON object."""
     results: dict[str, Any] = {}
-    for name, mix in MIXES.items():
+    for name in options.mix or MIXES:
+        mix = MIXES[name]
         with tempfile.TemporaryDirectory() as folder:
             pairs, model = Path(folder) / "pairs.jsonl", Path(folder) / "model"
             records = make_pairs(options.solutions, mix, options.problems)
@@ -223,6 +224,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--solutions", type=Path, help="recorded solutions, JSON Lines")
+    parser.add_argument("--mix", choices=list(MIXES), action="append", help="only this mix (default: all)")
     parser.add_argument("--model", type=Path, help="a checkpoint to use instead of a random model")
     parser.add_argument("--problems", type=int, default=16)
     parser.add_argument("--repeats", type=int, default=1)
