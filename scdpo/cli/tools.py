@@ -73,16 +73,26 @@ def export(
         Path, typer.Option(help="The Parquet file; RUN/export/pairs.parquet if not given.")
     ] = Path(),
     system: Annotated[str, typer.Option(help="System message that stands in every prompt.")] = "",
+    tokenizer: Annotated[
+        str | None,
+        typer.Option(help="A model or its folder: also write token ids, and masks of the tokens that count."),
+    ] = None,
 ) -> None:
     """Write a run's pairs as a Parquet file with TRL's columns, and a data card beside it.
 
-    Example: [b]scdpo export runs/gsm8k --out pairs.parquet[/b]
+    Example: [b]scdpo export runs/gsm8k --out pairs.parquet --tokenizer runs/gsm8k/model/sft[/b]
     """
+    from transformers import AutoTokenizer
+
     from scdpo.export import export_pairs
 
     target = out if out != Path() else run / "export" / "pairs.parquet"
     with told():
-        count = export_pairs(Run(run).pairs, target, system)
+        try:
+            known = AutoTokenizer.from_pretrained(tokenizer) if tokenizer else None
+            count = export_pairs(Run(run).pairs, target, system, known)
+        except (OSError, ValueError) as error:
+            raise RunError(f"--tokenizer {tokenizer}: {error}") from error
     console.print(f"{count} pairs in [b]{target}[/b]")
 
 

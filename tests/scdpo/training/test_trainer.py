@@ -56,10 +56,11 @@ def test_bf16_and_gradient_checkpointing_train(
     assert result.history[-2]["rewards/margins"] > 0
 
 
+@pytest.mark.parametrize("share_trunk", [False, True])
 def test_a_resumed_run_gives_the_same_numbers(
-    tiny_model: Path, pairs_file: Path, settings: dict[str, Any], tmp_path: Path
+    tiny_model: Path, pairs_file: Path, settings: dict[str, Any], tmp_path: Path, share_trunk: bool
 ) -> None:
-    settings |= {"save_strategy": "steps", "save_steps": 2}
+    settings |= {"save_strategy": "steps", "save_steps": 2, "share_trunk": share_trunk}
     whole = train(pairs_file, str(tiny_model), tmp_path / "whole", "scdpo", settings)
     (tmp_path / "part").mkdir()
     (tmp_path / "whole" / "checkpoint-4").rename(tmp_path / "part" / "checkpoint-4")

@@ -1,0 +1,69 @@
+"""Exported token columns carry all that another trainer needs to compute the same loss."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from datasets import Dataset
+from torch.nn.functional import logsigmoid
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from typer.testing import CliRunner
+
+from eval.cli import app
+from scdpo.config import SCDPOConfig
+from scdpo.trainer import SCDPOTrainer
+
+BETA = 0.1
+
+
+def exported(pairs_file: Path, tokenizer: Path | str, run: Path) -> Any:
+    run.mkdir()
+    (run / "pairs.jsonl").write_bytes(pairs_file.read_bytes())
+    return CliRunner().invoke(app, ["export", str(run), "--tokenizer", str(tokenizer)])
+
+
+def test_dpo_by_hand_on_the_exported_columns_is_the_trainers_loss(
+    tiny_model: Path, pairs_file: Path, pairs: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    result = exported(pairs_file, tiny_model, tmp_path / "run")
+    assert result.exit_code == 0, result.output
+    rows = list(Dataset.from_parquet(str(tmp_path / "run" / "export" / "pairs.parquet")))
+    reference = AutoModelForCausalLM.from_pretrained(tiny_model)
+    policy = AutoModelForCausalLM.from_pretrained(tiny_model)
+    with torch.no_grad():
+        for weight in policy.parameters():
+            weight += 0.05 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(0))
+
+    def log_ratio(row: dict[str, Any], side: str) -> torch.Tensor:
+        ids = torch.tensor([row["prompt_ids"] + row[f"{side}_ids"]])
+        counted = torch.tensor([0] * len(row["prompt_ids"]) + row[f"{side}_mask"])[1:]
+        mine, before = (
+            model(ids).logits[0, :-1].log_softmax(-1).gather(1, ids[0, 1:, None])[:, 0]
+            for model in (policy, reference)
+        )
+        return ((mine - before) * counted).sum()
+
+    with torch.no_grad():
+        margins = torch.stack([log_ratio(row, "chosen") - log_ratio(row, "rejected") for row in rows])
+        expected = -logsigmoid(BETA * margins).mean().item()
+    args = SCDPOConfig(
+        output_dir=str(tmp_path), beta=BETA, max_length=512, use_cpu=True, bf16=False, report_to="none",
+        gradient_checkpointing=False, per_device_train_batch_size=len(rows), disable_tqdm=True,
+    )  # fmt: skip
+    trainer = SCDPOTrainer(
+        policy, args, Dataset.from_list(pairs), ref_model=reference,
+        processing_class=AutoTokenizer.from_pretrained(tiny_model),
+    )  # fmt: skip
+    policy.eval()
+    batch = trainer.data_collator(list(trainer.train_dataset))
+    assert trainer.compute_loss(policy, batch).item() == pytest.approx(expected, rel=1e-4)
+    assert abs(expected - 0.6931) > 1e-2  # the two models differ enough for the masks to matter
+
+
+def test_a_tokenizer_that_is_not_there_is_named(pairs_file: Path, tmp_path: Path) -> None:
+    result = exported(pairs_file, tmp_path / "nowhere", tmp_path / "run")
+    assert result.exit_code == 1
+    assert "nowhere" in result.output
