@@ -15,8 +15,11 @@ from jinja2 import Environment
 from scdpo.credit import TokenCredit
 
 _PAGE: Final = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{{ title }}</title><style>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1"><title>{{ title }}</title><style>
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem; color: #1a1a1a; background: #fff; }
+h1 { font-size: 1.4rem; overflow-wrap: anywhere; } h2 { font-size: 1.1rem; }
+.error::before { content: "▼ wrong from here"; font: bold 11px system-ui, sans-serif; color: #a40000; margin: 0 .3rem; }
 .models { display: flex; gap: 2rem; flex-wrap: wrap; }
 .model { flex: 1 1 26rem; min-width: 0; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; font: 13px/1.7 ui-monospace, monospace; margin: 0; }
@@ -24,9 +27,12 @@ pre { white-space: pre-wrap; overflow-wrap: anywhere; font: 13px/1.7 ui-monospac
 background: linear-gradient(to right, {{ colour(-1) }}, #fff, {{ colour(1) }}); border: 1px solid #ccc; }
 </style></head><body>
 <h1>{{ title }}</h1><p>{{ question }}</p>
-<p>{{ "%.2f" % -scale }} <span class="scale"></span> {{ "%.2f" % scale }} credit of a token</p>
+<p>{{ "%.2g" % -scale }} <span class="scale"></span> {{ "%.2g" % scale }}<br>
+Red: the trained model finds the token less likely than the model it started from; blue: more likely. Grey: written by
+the kernel. Rest on a token to read its credit.</p>
 <div class="models">{% for name, tokens in models.items() %}
-<section class="model"><h2>{{ name }}</h2><pre>{% for t in tokens %}{% if t.own -%}
+<section class="model"><h2>{{ name }}</h2><pre>{% for t in tokens %}{% if loop.index0 == error -%}
+<span class="error"></span>{%- endif %}{% if t.own -%}
 <span title="{{ '%+.4f' % t.credit }}" style="background:{{ colour(t.credit / scale) }}">{{ t.text }}</span>
 {%- else -%}<span class="kernel">{{ t.text }}</span>{%- endif %}{% endfor %}</pre></section>
 {% endfor %}</div></body></html>
@@ -34,18 +40,33 @@ background: linear-gradient(to right, {{ colour(-1) }}, #fff, {{ colour(1) }}); 
 _LINE_CHARACTERS: Final = 64
 
 
-def page(title: str, question: str, models: Mapping[str, Sequence[TokenCredit]]) -> str:
+def page(
+    title: str,
+    question: str,
+    models: Mapping[str, Sequence[TokenCredit]],
+    shared_steps: int | None = None,
+) -> str:
     """Return a page that shows one solution under several models.
 
     Args:
         title: of the page.
         question: the problem's text.
         models: for each model's name, the credit it gives; all of the same solution.
+        shared_steps: how many steps stand before the wrong part, which is marked; None for no mark.
     """
+    tokens = next(iter(models.values()), ())
+    error = next(
+        (i for i, t in enumerate(tokens) if shared_steps is not None and t.step == shared_steps), None
+    )
     environment = Environment(autoescape=True)
     template = environment.from_string(_PAGE)
     return template.render(
-        title=title, question=question, models=dict(models), scale=_scale(models), colour=_css_colour
+        title=title,
+        question=question,
+        models=dict(models),
+        scale=_scale(models),
+        colour=_css_colour,
+        error=error,
     )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -18,7 +20,7 @@ from scdpo.cli.console import console, told
 from scdpo.cli.options import Model, RunFolder
 from scdpo.problems import embedded_model_path
 from scdpo.records import PairRecord
-from scdpo.runs import Run
+from scdpo.runs import Run, RunError
 
 if TYPE_CHECKING:
     from scdpo.credit import Interval, Localisation, TokenCredit
@@ -56,6 +58,16 @@ def _settings(config: str, changes: list[str] | None) -> tuple[dict[str, Any], s
     return settings, settings.pop("model_name_or_path", None)
 
 
+@contextmanager
+def _mendable() -> Iterator[None]:
+    """Also tell a wrong setting, model or pair in one line: the functions behind raise ``ValueError`` for them."""
+    with told():
+        try:
+            yield
+        except (ValueError, OSError) as error:
+            raise RunError(str(error)) from error
+
+
 @app.command()
 def sft(
     run: RunFolder,
@@ -70,7 +82,7 @@ def sft(
     """
     from scdpo.sft import sft as fine_tune
 
-    with told():
+    with _mendable():
         settings, named = _settings(config, change)
         start = model or named or str(embedded_model_path())
         result = fine_tune(run / "solutions.jsonl", start, output or run / "model" / "sft", settings)
@@ -104,7 +116,7 @@ def train(
     from scdpo.plan import dry_run as count
     from scdpo.training import train as preference_train
 
-    with told():
+    with _mendable():
         settings, named = _settings(config, change)
         start = model or named or str(embedded_model_path())
         source = pairs or run / "pairs.jsonl"
@@ -165,11 +177,13 @@ def credit(
     Example: [b]scdpo credit runs/mine --models SCDPO=runs/mine/model/scdpo --models DPO=runs/mine/model/dpo[/b]
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
 
     from scdpo.credit import localise, token_credit
     from scdpo.dataset import SolutionEncoder
 
-    with told():
+    logging.disable_progress_bar()  # one bar a model says nothing here
+    with _mendable():
         shown = _pair_to_show(run, pair)
         base = reference or str(embedded_model_path())
         encoder = SolutionEncoder(AutoTokenizer.from_pretrained(base), shown.format)
@@ -212,9 +226,10 @@ def _write_credit(place: Path, shown: PairRecord, found: dict[str, list[TokenCre
     """Write the page, the picture, and the data that the report draws."""
     from scdpo.credit_view import page, save_png
 
-    title = f"Credit in {shown.id}, wrong after step {shown.branch_step}"
+    shared = len(Solution.of([b.model_dump() for b in shown.prefix]).steps)
+    title = f"Credit in a wrong solution ({shown.id})"
     place.mkdir(parents=True, exist_ok=True)
-    (place / "credit.html").write_text(page(title, shown.question, found), encoding="utf-8")
+    (place / "credit.html").write_text(page(title, shown.question, found, shared), encoding="utf-8")
     save_png(place / "credit.png", found)
     data = {name: [asdict(token) for token in tokens] for name, tokens in found.items()}
     (place / "credit.json").write_text(
@@ -229,18 +244,17 @@ def _write_measured(place: Path, measured: dict[str, Localisation]) -> None:
         low, value, high = (f"{scale * v:.{digits}f}" for v in (interval.low, interval.value, interval.high))
         return f"{value} \\[{low}, {high}]"
 
-    table = Table(title="How well credit finds the erroneous step (95 % intervals)", title_justify="left")
-    for column in ("model", "solutions", "rank of the error", "by chance", "ranked first, %", "AUROC"):
-        table.add_column(column, justify="left" if column == "model" else "right")
+    some = next(iter(measured.values()))
+    table = Table(
+        title=f"How well credit finds the erroneous step of {some.solutions} solutions, with 95 % intervals\n"
+        f"(by chance: rank {some.chance_rank:.2f}, AUROC 0.500)",
+        title_justify="left",
+    )
+    table.add_column("model")
+    for column in ("error's rank", "first, %", "AUROC"):
+        table.add_column(column, justify="right", no_wrap=True)
     for name, one in measured.items():
-        table.add_row(
-            name,
-            str(one.solutions),
-            cell(one.rank),
-            f"{one.chance_rank:.2f}",
-            cell(one.first, 100, 1),
-            cell(one.auroc, digits=3),
-        )
+        table.add_row(name, cell(one.rank), cell(one.first, 100, 1), cell(one.auroc, digits=3))
     console.print(table)
     figures = {name: asdict(one) for name, one in measured.items()}
     (place / "localisation.json").write_text(json.dumps(figures, indent=1), encoding="utf-8")
