@@ -120,7 +120,9 @@ def tables(scores: Scores, pairs: list[dict[str, int]]) -> dict[str, Any]:
     for model, of_model in scores.items():
         seeds = by_seed(of_model)
         mean, half = mean_and_half_width(list(seeds.values()))
-        rows.append({"model": model, "seeds": seeds, "mean": mean, "half_width": half, "problems": len(of_model)})
+        rows.append(
+            {"model": model, "seeds": seeds, "mean": mean, "half_width": half, "problems": len(of_model)}
+        )
     wanted = [(START, t.name) for t in TRAININGS] + [(EQUAL, SCDPO)] + [(SCDPO, name) for name in ABLATIONS]
     differences = [asdict(difference(scores, a, b)) for a, b in wanted if a in scores and b in scores]
     return {"rows": rows, "differences": differences, "pairs": pairs}

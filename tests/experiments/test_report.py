@@ -1,0 +1,37 @@
+"""The replication's figures, on scores counted by hand."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from experiments.report import by_seed, difference, mean_and_half_width, read
+
+FIRST = {"seed-0/a": 1.0, "seed-0/b": 0.0, "seed-1/a": 0.0, "seed-1/b": 0.0}
+SECOND = {"seed-0/a": 1.0, "seed-0/b": 1.0, "seed-1/a": 1.0, "seed-1/b": 1.0}
+
+
+def test_accuracy_is_taken_seed_by_seed() -> None:
+    assert by_seed(FIRST) == {"seed-0": 50.0, "seed-1": 0.0}
+
+
+def test_the_interval_is_students() -> None:
+    mean, half = mean_and_half_width([1.0, 3.0])
+    assert mean == 2.0
+    assert half == pytest.approx(12.706, abs=1e-3)  # t(0.975, 1) * sqrt(2) / sqrt(2)
+    assert math.isnan(mean_and_half_width([1.0])[1])
+
+
+def test_a_difference_pairs_seeds_and_problems() -> None:
+    found = difference({"one": FIRST, "two": SECOND}, "one", "two")
+    assert (found.seeds, found.mean) == (2, 75.0)  # +50 and +100
+    assert found.p_problems == 0.25  # three problems won, none lost: 2 / 2**3
+    assert found.p_seeds == pytest.approx(0.2048, abs=1e-4)  # t = 3 with one degree of freedom
+
+
+def test_a_folder_without_a_finished_seed_says_what_to_run(tmp_path: Path) -> None:
+    (tmp_path / "seed-0").mkdir()
+    with pytest.raises(SystemExit, match=r"run experiments\.replication first"):
+        read(tmp_path)
