@@ -19,7 +19,8 @@ _PAGE: Final = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1"><title>{{ title }}</title><style>
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem; color: #1a1a1a; background: #fff; }
 h1 { font-size: 1.4rem; overflow-wrap: anywhere; } h2 { font-size: 1.1rem; }
-.error::before { content: "▼ wrong continuation"; font: bold 11px system-ui, sans-serif; color: #a40000; margin: 0 .3rem; }
+.error::before { content: "▼ wrong continuation"; font: bold 11px system-ui, sans-serif; color: #a40000;
+  margin: 0 .3rem; }
 .models { display: flex; gap: 2rem; flex-wrap: wrap; }
 .model { flex: 1 1 26rem; min-width: 0; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; font: 13px/1.7 ui-monospace, monospace; margin: 0; }
