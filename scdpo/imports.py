@@ -39,10 +39,10 @@ def read_solutions(path: Path, format: str = "mathcoder") -> Iterator[SolutionRe
         for number, line in enumerate(lines, start=1):
             try:
                 row = json.loads(line)
-                if "blocks" in row:
-                    yield _record(row, f"{path.stem}/{number}", format)
-                else:
+                if "debug_result" in row or "correct_solutions" in row:
                     yield from _records_of_messages(row, f"{path.stem}/{number}", format)
+                else:
+                    yield _record(row, f"{path.stem}/{number}", format)
             except (ValueError, KeyError, TypeError) as error:
                 what = f"the field {error} is missing" if isinstance(error, KeyError) else str(error)
                 raise RunError(f"{path}, line {number}: {what}") from error

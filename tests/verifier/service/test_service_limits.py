@@ -169,7 +169,7 @@ def test_a_caller_that_sends_slowly_is_cut_off(service):
 
 
 @pytest.mark.parametrize(
-    ("method", "path"), [("GET", "/"), ("POST", "/v1/verify/"), ("GET", "/v2/x"), ("GET", "/v1/%00")]
+    ("method", "path"), [("GET", "/v1"), ("POST", "/v1/verify/"), ("GET", "/v2/x"), ("GET", "/v1/%00")]
 )
 def test_unknown_paths_are_problems(http, assert_problem, method, path):
     assert_problem(http.request(method, path, json={}), 404, "not_found")
