@@ -7,6 +7,7 @@ import os
 import platform
 import time
 from collections import Counter, defaultdict
+from contextlib import nullcontext
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -123,9 +124,12 @@ def verify(
             items = list(read_items(file))
         except ValueError as error:
             raise RunError(str(error)) from error
-        with target.open("w", encoding="utf-8") as lines, Bar("right") as bar:
+        with (
+            target.open("w", encoding="utf-8") as lines,
+            queue.open("w", encoding="utf-8") if against else nullcontext() as others,
+            Bar("right") as bar,
+        ):
             bar.start("verify", len(items), 0)
-            others = queue.open("w", encoding="utf-8") if against else None
             for first in range(0, len(items), BATCH):
                 batch = items[first : first + BATCH]
                 pairs = [(item.prediction, item.gold) for item in batch]
@@ -138,8 +142,6 @@ def verify(
                     lines.write(json.dumps({"id": item.id, "kind": item.kind, **verdict.to_dict()}) + "\n")
                     if others is not None:
                         _compare(others, counts[item.kind], item, verdict)
-            if others is not None:
-                others.close()
     _show_verdicts(counts, against)
     console.print(f"{number} verdicts in {time.monotonic() - started:.1f} s: [b]{target}[/b]")
     if against:
