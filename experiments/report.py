@@ -77,9 +77,7 @@ def by_seed(scores: dict[str, float]) -> dict[str, float]:
 
 
 def mean_and_half_width(values: list[float]) -> tuple[float, float]:
-    """Return the mean and half the width of Student's 95 % interval (nan for a single value)."""
-    if len(values) < 2:
-        return fmean(values), math.nan
+    """Return the mean and half the width of Student's 95 % interval of two or more values."""
     return fmean(values), float(stats.t.ppf(0.975, len(values) - 1)) * stdev(values) / math.sqrt(len(values))
 
 
@@ -134,7 +132,10 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
     found, pairs = read(folder)
-    scores = {model: found[model] for model in MODELS if model in found}
+    # A model that one seed alone has trained has no interval; it waits for the next one.
+    scores = {model: found[model] for model in MODELS if len(by_seed(found.get(model, {}))) > 1}
+    if not scores:
+        raise SystemExit(f"{folder} holds one finished seed; an interval needs two")
     here = Path(__file__).parent
     docs = here.parent / "docs"
     filled = tables(scores, pairs)
