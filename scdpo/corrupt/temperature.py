@@ -27,14 +27,15 @@ class BranchSettings:
     Attributes:
         schedule: the temperature of each new step.
         attempts: continuations tried after a step before it is given up.
-        wave: so many of them are sampled at once.
+        wave: so many of them are sampled first; each further wave is twice as large, so that little is
+            sampled in vain after a step where most continuations go wrong.
         pairs: kept after each step.
         seed: fixes every sample.
     """
 
     schedule: Schedule = field(default_factory=Schedule)
     attempts: int = 16
-    wave: int = 4
+    wave: int = 1
     pairs: int = 1
     seed: int = 0
 
@@ -103,7 +104,7 @@ async def _branch_after(
     pairs: list[PairRecord] = []
     tried = tokens = 0
     while tried < settings.attempts and len(pairs) < settings.pairs:
-        numbers = range(tried, min(tried + settings.wave, settings.attempts))
+        numbers = range(tried, min(2 * tried + settings.wave, settings.attempts))
         forks = await session.fork(len(numbers)) if session is not None else [None] * len(numbers)
         seeds = [derive_seed(settings.seed, chosen.id, step, number) for number in numbers]
         drafts = await asyncio.gather(

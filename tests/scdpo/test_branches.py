@@ -1,8 +1,9 @@
-"""Branching when the kernel under it misbehaves: given up after that step, counted, and the job goes on."""
+"""Branching: how often it is tried, and what it does when the kernel under it misbehaves."""
 
 from __future__ import annotations
 
 import asyncio
+import random
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from sandbox import AsyncSandbox, AsyncSession, Block, SessionClosed, Solution
 from scdpo.corrupt.temperature import Branches, BranchSettings, corrupt_by_temperature
 from scdpo.imports import as_record
 from scdpo.sampler import Sampler
-from tests.scdpo.scripted import ScriptedEngine, adder
+from tests.scdpo.scripted import Script, ScriptedEngine, adder
 
 SOLUTION = Solution(
     (
@@ -25,12 +26,13 @@ SOLUTION = Solution(
 )
 
 
-def branches(model: Path, solution: Solution) -> list[Branches]:
+def branches(model: Path, solution: Solution, script: Script = adder, attempts: int = 4) -> list[Branches]:
     async def main() -> list[Branches]:
         chosen = as_record(solution, "What is 17 + 5?", "22", id="s", problem_id="p")
         async with AsyncSandbox() as box:
-            sampler = Sampler(ScriptedEngine(model, adder), box)
-            return [b async for b in corrupt_by_temperature(chosen, sampler, BranchSettings(attempts=4))]
+            sampler = Sampler(ScriptedEngine(model, script), box)
+            settings = BranchSettings(attempts=attempts)
+            return [b async for b in corrupt_by_temperature(chosen, sampler, settings)]
 
     return asyncio.run(main())
 
@@ -53,3 +55,21 @@ def test_a_prefix_that_does_not_reproduce_is_not_branched_off(tiny_model: Path) 
     found = branches(tiny_model, Solution(tuple(blocks)))
     assert [b.record.branch_step for b in found] == [0, 1]
     assert [(d.reason, d.count) for d in found[-1].record.dropped] == [("prefix_differs", 1)]
+
+
+def answers(text: str) -> Script:
+    def script(prompt: str, _: random.Random) -> str:
+        return "<|endofmessage|>" if text in prompt else f"<|text|>{text}<|endofblock|>"
+
+    return script
+
+
+def test_nothing_is_sampled_in_vain_where_the_first_attempt_goes_wrong(tiny_model: Path) -> None:
+    found = branches(tiny_model, SOLUTION, answers("So it is \\boxed{23}."), attempts=16)
+    assert [b.record.attempts for b in found] == [b.record.kept for b in found] == [1, 1, 1]
+
+
+def test_a_step_where_nothing_goes_wrong_is_tried_as_often_as_was_said(tiny_model: Path) -> None:
+    found = branches(tiny_model, SOLUTION, answers("So it is \\boxed{22}."), attempts=6)
+    assert [b.record.attempts for b in found] == [6, 6, 6]
+    assert [[(d.reason, d.count) for d in b.record.dropped] for b in found] == [[("correct", 6)]] * 3
