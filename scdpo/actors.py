@@ -15,6 +15,7 @@ from typing import Any
 from ray.exceptions import RayActorError
 
 from sandbox import AsyncSandbox
+from scdpo.corrupt.confirm import Confirmer
 from scdpo.corrupt.temperature import BranchSettings
 from scdpo.engines.base import Completion, Engine, EngineError, Request
 from scdpo.engines.replicas import ReplicaLost, Replicas
@@ -70,10 +71,12 @@ class MutateJob:
     """``scdpo.jobs.branch_by_mutation`` on the solutions of a run."""
 
     seed: int
+    confirm: int = 0
 
     async def __call__(self, run: Run, sampler: Sampler) -> None:
         """Do the job."""
-        await branch_by_mutation(run, sampler.box, self.seed, Silent())
+        confirmer = Confirmer(sampler, self.confirm, self.seed) if self.confirm else None
+        await branch_by_mutation(run, sampler.box, self.seed, Silent(), confirmer=confirmer)
 
 
 class Silent:

@@ -48,6 +48,7 @@ from scdpo.jobs import (
     chosen_solutions,
     each,
     enough,
+    mutations_at_once,
     sample_naive,
 )
 from scdpo.problems import Problem
@@ -57,8 +58,6 @@ from scdpo.sampler import Sampler, SamplerLimits
 
 PATIENCE_SECONDS: Final = 600.0
 """Without any worker for so long, the job ends; what it made is kept."""
-MUTATING: Final = 8
-"""Solutions that a worker mutates at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,17 +220,17 @@ class Cluster:
     async def branch_by_temperature(self, run: Run, settings: BranchSettings, progress: Progress) -> None:
         """Do ``scdpo.jobs.branch_by_temperature`` on the cluster."""
         started = monotonic()
-        # A prefix holds one session and each attempt another.
-        at_once = max(1, self._settings.in_flight // (settings.wave + 1))
+        at_once = max(1, self._settings.in_flight // settings.sessions)
         await self._branch(run, BranchJob(settings), at_once, progress, "temperature")
         assert self._sampler is not None
         await branch_by_temperature(run, self._sampler, settings, Silent())
         _took(run, "step-controlled pairs by temperature", monotonic() - started)
 
-    async def branch_by_mutation(self, run: Run, seed: int, progress: Progress) -> None:
+    async def branch_by_mutation(self, run: Run, seed: int, progress: Progress, confirm: int = 0) -> None:
         """Do ``scdpo.jobs.branch_by_mutation`` on the cluster."""
         started = monotonic()
-        await self._branch(run, MutateJob(seed), MUTATING, progress, "mutation")
+        at_once = mutations_at_once(self._settings.in_flight if confirm else 0)
+        await self._branch(run, MutateJob(seed, confirm), at_once, progress, "mutation")
         assert self._sampler is not None
         await branch_by_mutation(run, self._sampler.box, seed, Silent())
         _took(run, "step-controlled pairs by mutation", monotonic() - started)

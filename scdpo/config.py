@@ -1,4 +1,4 @@
-"""The settings of preference training: TRL's ``DPOConfig`` with the paper's values and four fields more.
+"""The settings of preference training: TRL's ``DPOConfig`` with the paper's values and a few fields more.
 
 Every field of ``DPOConfig`` (and so of ``transformers.TrainingArguments``) is accepted as it stands.
 """
@@ -22,6 +22,8 @@ class SCDPOConfig(DPOConfig):  # type: ignore[misc]  # trl has no types
         format: how solutions are written for the model: ``mathcoder``, ``markdown`` or ``cot``.
         system_prompt: the system text of every prompt.
         count_execution: count the kernel's output in the loss, as the reference implementation does.
+        min_drop: leave out step-controlled pairs across whose first wrong step the share of right roll-outs
+            falls by less than this (-1 to 1), or for which there were none (``scdpo corrupt --confirm``).
         share_trunk: encode the tokens that the pairs of a problem share once, instead of once a side.
 
     Raises:
@@ -47,6 +49,10 @@ class SCDPOConfig(DPOConfig):  # type: ignore[misc]  # trl has no types
     system_prompt: str = field(default="", metadata={"help": "The system text of every prompt."})
     count_execution: bool = field(
         default=False, metadata={"help": "Count execution output in the loss, as the reference does."}
+    )
+    min_drop: float | None = field(
+        default=None,
+        metadata={"help": "Least fall of the success rate across a step-controlled pair's first wrong step."},
     )
     share_trunk: bool = field(
         default=True, metadata={"help": "Encode what the pairs of a problem share only once."}

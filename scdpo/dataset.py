@@ -20,6 +20,7 @@ from datasets import Dataset, Features, List, Value
 
 from sandbox.formats import get_format
 from sandbox.solution import Block, BlockType
+from scdpo.records import ConfirmationRecord
 
 NAIVE: Final = "naive"
 STEP_CONTROLLED: Final = "step_controlled"
@@ -50,7 +51,8 @@ class EncodingReport:
         kept: pairs by kind that training will see.
         dropped: pairs by reason: ``prefix_fills_context`` (question and prefix leave no room for a
             completion), ``too_long`` (a side would have to be cut), ``nothing_counted`` (a side without one
-            token of the model's own), ``same_sides``.
+            token of the model's own), ``same_sides``; where a least drop is asked for, ``not_confirmed`` (no
+            roll-outs) and ``small_drop``.
         retokenised: sides whose recorded token ids do not spell the recorded blocks, so that the blocks
             were tokenised again.
     """
@@ -227,6 +229,7 @@ def encode_pairs(
     encoder: SolutionEncoder,
     max_length: int | None,
     kinds: Sequence[str] = KINDS,
+    min_drop: float | None = None,
 ) -> tuple[Dataset, EncodingReport]:
     """Encode pairs into a data set whose rows stand problem by problem, naive pairs first.
 
@@ -235,6 +238,8 @@ def encode_pairs(
         encoder: the tokenizer and format to write them with.
         max_length: the most tokens of prompt and completion together; None for no limit.
         kinds: the kinds of pair to take; others are left out without being counted as dropped.
+        min_drop: the least fall of the share of right roll-outs across the first wrong step of a
+            step-controlled pair, -1 to 1; None takes pairs without roll-outs too.
 
     Returns:
         The data set (``ENCODED_FEATURES``) and the report of what was kept and dropped.
@@ -246,7 +251,7 @@ def encode_pairs(
             continue
         row = encode_pair(pair, encoder)
         report.retokenised += _retokenised(pair, row)
-        reason = drop_reason(row, max_length)
+        reason = _unconfirmed(pair, min_drop) or drop_reason(row, max_length)
         if reason is not None:
             report.dropped[reason] += 1
             continue
@@ -257,6 +262,16 @@ def encode_pairs(
     ]
     columns = {name: [row[name] for row in rows] for name in ENCODED_FEATURES}
     return Dataset.from_dict(columns, features=ENCODED_FEATURES), report
+
+
+def _unconfirmed(pair: Mapping[str, Any], min_drop: float | None) -> str | None:
+    """Return why roll-outs do not confirm the error step of a pair, or None if they do or need not."""
+    if min_drop is None or pair["kind"] != STEP_CONTROLLED:
+        return None
+    drop = ConfirmationRecord.model_validate(pair.get("confirmation") or {}).drop
+    if drop is None:
+        return "not_confirmed"
+    return "small_drop" if drop < min_drop else None
 
 
 def _retokenised(pair: Mapping[str, Any], row: Mapping[str, Any]) -> int:

@@ -38,7 +38,8 @@ kernel's output, not the model's.
 {corruptors}
 
 Columns: `prompt`, `chosen`, `rejected` (text in the {formats} format), `id`, `problem_id`, `kind`,
-`branch_step`, `gold`, `chosen_answer`, `rejected_answer`.{tokens} Load with
+`branch_step`, `gold`, `chosen_answer`, `rejected_answer`, `drop` (by how much the share of right roll-outs falls
+across the first wrong step; null where there were none).{tokens} Load with
 `datasets.load_dataset("parquet", data_files="{name}")`.
 """
 
@@ -109,6 +110,7 @@ def _columns(pair: PairRecord, system: str) -> dict[str, object]:
         "gold": pair.gold,
         "chosen_answer": pair.chosen_answer,
         "rejected_answer": pair.rejected_answer,
+        "drop": pair.confirmation.drop,
     }
 
 

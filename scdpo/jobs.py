@@ -12,20 +12,23 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from time import monotonic
-from typing import Literal, Protocol, TypeVar
+from typing import Final, Literal, Protocol, TypeVar
 
 from sandbox import AsyncSandbox, Solution
 from scdpo.corrupt import acorrupt_by_mutation
+from scdpo.corrupt.confirm import Confirmer
 from scdpo.corrupt.temperature import Branches, BranchSettings, corrupt_by_temperature
 from scdpo.filters import near_duplicates
 from scdpo.pairs import branch_steps, naive_pairs
 from scdpo.problems import Problem
-from scdpo.records import BranchRecord, DropRecord, PairRecord, SolutionRecord
+from scdpo.records import CONFIRMED_DROP, BranchRecord, DropRecord, PairRecord, SolutionRecord
 from scdpo.runs import Run
 from scdpo.sampler import Sampler
 from scdpo.schedule import Schedule
 from scdpo.step_controlled import mutation_pairs
 
+MUTATING: Final = 8
+"""Solutions that are mutated at once."""
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -176,8 +179,8 @@ async def branch_by_temperature(
     for branch in run.branches:
         if branch.corruptor == "temperature" and branch.id.endswith(f".{settings.seed}"):
             done[branch.chosen_id].add(branch.branch_step)
-    # A prefix holds one session and each attempt another; more problems at once could wait for each other.
-    width = max(1, sampler.limits.in_flight // (settings.wave + 1))
+    # More solutions at once than there are sessions for could wait for each other.
+    width = max(1, sampler.limits.in_flight // settings.sessions)
 
     def branches(chosen: SolutionRecord) -> AsyncIterator[Branches]:
         return corrupt_by_temperature(chosen, sampler, settings, frozenset(done[chosen.id]))
@@ -186,9 +189,13 @@ async def branch_by_temperature(
 
 
 async def branch_by_mutation(
-    run: Run, box: AsyncSandbox, seed: int, progress: Progress, width: int = 8
+    run: Run,
+    box: AsyncSandbox,
+    seed: int,
+    progress: Progress,
+    confirmer: Confirmer | None = None,
 ) -> None:
-    """Mutate the code of the chosen solutions of a run; needs no model.
+    """Mutate the code of the chosen solutions of a run; needs no model but to confirm the pairs.
 
     Where the run has no naive pairs, every preferred solution is used.
 
@@ -200,19 +207,30 @@ async def branch_by_mutation(
         if branch.corruptor == "mutation" and branch.id.endswith(f"m{seed}"):
             done[branch.chosen_id].add(branch.branch_step)
 
+    width = mutations_at_once(confirmer.sampler.limits.in_flight if confirmer else 0)
+
     async def branches(chosen: SolutionRecord) -> AsyncIterator[Branches]:
-        yield await _mutate(chosen, box, seed)
+        yield await _mutate(chosen, box, seed, confirmer)
 
     await _branch(run, branches, done, width, progress, "mutation")
 
 
-async def _mutate(chosen: SolutionRecord, box: AsyncSandbox, seed: int) -> Branches:
+def mutations_at_once(rollouts_in_flight: int) -> int:
+    """Return how many solutions to mutate at once: few where only kernels work, more where an engine waits for them."""
+    return max(MUTATING, rollouts_in_flight // BranchSettings().sessions)
+
+
+async def _mutate(
+    chosen: SolutionRecord, box: AsyncSandbox, seed: int, confirmer: Confirmer | None
+) -> Branches:
     """Mutate one solution after all of its steps; the record of its attempts stands under step 0."""
     dropped: Counter[str] = Counter()
     found = await acorrupt_by_mutation(
         chosen.solution, chosen.gold, box, question=chosen.question, seed=seed, dropped=dropped
     )
-    pairs = mutation_pairs(chosen, found, seed)
+    pairs, tokens = mutation_pairs(chosen, found, seed), 0
+    if confirmer is not None:
+        pairs, tokens = await confirmer.confirm(pairs)
     record = BranchRecord(
         id=f"{chosen.id}@m{seed}",
         problem_id=chosen.problem_id,
@@ -222,7 +240,7 @@ async def _mutate(chosen: SolutionRecord, box: AsyncSandbox, seed: int) -> Branc
         attempts=len(pairs) + sum(dropped.values()),
         kept=len(pairs),
         dropped=[DropRecord(reason=reason, count=count) for reason, count in dropped.most_common()],
-        tokens=0,
+        tokens=tokens,
     )
     return Branches(pairs, record)
 
@@ -262,6 +280,26 @@ async def _branch(
     run.write_stage(
         stage, sum(b.attempts for b in records), sum(b.kept for b in records), counts, monotonic() - started
     )
+    pairs = [p for p in run.pairs if p.origin.corruptor == corruptor and p.origin.chosen_id in used]
+    _count_confirmed(run, f"errors that begin with the branch, by {corruptor}", pairs)
+
+
+def _count_confirmed(run: Run, stage: str, pairs: Sequence[PairRecord]) -> None:
+    """Enter how many pairs roll-outs confirm, and why the others are not; nothing where there were no roll-outs."""
+    if not any(pair.confirmation.before.tried for pair in pairs):
+        return
+    fates = Counter(_confirmation_fate(pair) for pair in pairs)
+    run.write_stage(stage, len(pairs), fates.pop("confirmed", 0), fates, 0.0)
+
+
+def _confirmation_fate(pair: PairRecord) -> str:
+    drop, before = pair.confirmation.drop, pair.confirmation.before
+    if drop is None:
+        return "not_tried"
+    if drop >= CONFIRMED_DROP:
+        return "confirmed"
+    rarely = before.right < CONFIRMED_DROP * before.tried
+    return "rarely_right_before" if rarely else "often_right_after"
 
 
 def _unlike_each_other(pairs: Sequence[PairRecord]) -> list[PairRecord]:

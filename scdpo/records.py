@@ -6,11 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from sandbox.solution import Block, BlockType, Solution
+
+CONFIRMED_DROP: Final = 0.5
+"""An error begins with the first wrong step where the share of right roll-outs falls by so much across it."""
 
 
 class Record(BaseModel):
@@ -108,6 +111,36 @@ class OriginRecord(BaseModel):
     attempts: int = 1
 
 
+class RateRecord(BaseModel):
+    """How many roll-outs from one place there were, and how many of them ended in the right answer."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    right: int = 0
+    tried: int = 0
+
+
+class ConfirmationRecord(BaseModel):
+    """Whether the error begins where the branch does: roll-outs at temperature 1 from two places.
+
+    ``before`` starts from the shared steps, ``after`` from the shared steps and the first step of the rejected
+    side. Nothing was tried where a pair was made without roll-outs, or that step's code gave another
+    output when it was run again.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    before: RateRecord = RateRecord()
+    after: RateRecord = RateRecord()
+
+    @property
+    def drop(self) -> float | None:
+        """By how much the share of right roll-outs falls across the first wrong step, -1 to 1; None if not tried."""
+        if not self.before.tried or not self.after.tried:
+            return None
+        return self.before.right / self.before.tried - self.after.right / self.after.tried
+
+
 class PairRecord(Record):
     """A preference pair: after ``question`` and ``prefix``, ``chosen`` is right and ``rejected`` wrong.
 
@@ -130,6 +163,7 @@ class PairRecord(Record):
     chosen_tokens: list[list[int]]
     rejected_tokens: list[list[int]]
     origin: OriginRecord
+    confirmation: ConfirmationRecord = ConfirmationRecord()
 
 
 class DropRecord(BaseModel):
@@ -142,7 +176,10 @@ class DropRecord(BaseModel):
 
 
 class BranchRecord(Record):
-    """What came of trying to go wrong after one step: how many attempts, and why they were not kept."""
+    """What came of trying to go wrong after one step: how many attempts, and why they were not kept.
+
+    ``tokens`` counts the sampled tokens, those of the roll-outs that confirm pairs included.
+    """
 
     problem_id: str
     chosen_id: str

@@ -99,7 +99,9 @@ class SCDPOTrainer(DPOTrainer):  # type: ignore[misc]  # trl has no types
         if set(ENCODED_FEATURES) <= set(dataset.column_names):
             return dataset
         encoder = SolutionEncoder(processing_class, args.format, args.system_prompt, args.count_execution)
-        encoded, self.encoding_reports[dataset_name] = encode_pairs(dataset, encoder, args.max_length)
+        encoded, self.encoding_reports[dataset_name] = encode_pairs(
+            dataset, encoder, args.max_length, min_drop=args.min_drop
+        )
         if not len(encoded):
             raise ValueError(
                 f"no pair is left to train on; dropped: {self.encoding_reports[dataset_name].dropped}"

@@ -158,7 +158,9 @@ def read_encoded(
     if method not in KINDS_OF:
         raise ValueError(f"method {method!r} is not one of {', '.join(KINDS_OF)}")
     encoder = SolutionEncoder(tokenizer, args.format, args.system_prompt, args.count_execution)
-    encoded, report = encode_pairs(read_pairs(pairs), encoder, args.max_length, KINDS_OF[method])
+    encoded, report = encode_pairs(
+        read_pairs(pairs), encoder, args.max_length, KINDS_OF[method], args.min_drop
+    )
     if not len(encoded):
         raise ValueError(f"{pairs} holds no pair that {method} can train on; dropped: {dict(report.dropped)}")
     return encoded, report

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from eval.results import Evaluation, transcripts_path
-from scdpo.records import PairRecord, SolutionRecord
+from scdpo.records import CONFIRMED_DROP, PairRecord, SolutionRecord
 from scdpo.runs import RecordFile
 
 MAX_ROWS = 50_000  # of one collection; what a browser filters without a pause one notices
@@ -115,9 +115,17 @@ def _pair(record: PairRecord) -> Row:
             "branch": "none" if record.branch_step is None else f"step {record.branch_step}",
             "made by": origin.corruptor,
             "mutation": origin.mutation.partition(":")[0] or "none",
+            "error step": _confirmed(record),
         },
         detail=record.model_dump(exclude={"prefix_tokens", "chosen_tokens", "rejected_tokens"}),
     )
+
+
+def _confirmed(record: PairRecord) -> str:
+    drop = record.confirmation.drop
+    if drop is None:
+        return "not tried"
+    return "confirmed" if drop >= CONFIRMED_DROP else "not confirmed"
 
 
 def _solution(record: SolutionRecord) -> Row:

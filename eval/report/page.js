@@ -216,12 +216,16 @@
 
   const answer = (value) => (value === null ? "no answer" : value);
 
+  const rate = ({ right, tried }) => (tried ? `${right} of ${tried}` : "");
+
   function pairBody(pair) {
     const branch = steps(pair.prefix).length;
     const heats = pair.origin.temperatures;
     const body = [
       meta([["problem", pair.problem_id], ["gold", pair.gold], ["kind", pair.kind.replace("_", "-")],
         ["made by", pair.origin.corruptor], ["mutation", pair.origin.mutation], ["attempts", pair.origin.attempts],
+        ["right from the shared steps", rate(pair.confirmation.before)],
+        ["right after the first wrong step", rate(pair.confirmation.after)],
         ["chosen from", pair.origin.chosen_id], ["rejected from", pair.origin.rejected_id]]),
       element("p", { class: "prose asked" }, pair.question),
     ];

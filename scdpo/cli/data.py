@@ -140,6 +140,10 @@ def corrupt(
     first: Annotated[float, typer.Option(min=0, help="Temperature of the first new step.")] = 1.1,
     increment: Annotated[float, typer.Option(min=0, help="More for each further step.")] = 0.05,
     maximum: Annotated[float, typer.Option(min=0, help="Highest temperature.")] = 1.4,
+    confirm: Annotated[
+        int,
+        typer.Option(min=0, help="Roll-outs from before and from after each pair's first wrong step."),
+    ] = 0,
     seed: Seed = 0,
     in_flight: InFlight = 256,
     engine: EngineOption = EngineName.transformers,
@@ -155,7 +159,12 @@ def corrupt(
     With --corruptor temperature the model goes on after every step at a rising temperature. With --corruptor
     mutation the code is changed by program; that needs no model, and takes any file of solutions.
 
-    Example: [b]scdpo corrupt runs/mine --corruptor mutation --solutions solutions.jsonl.gz[/b]
+    With --confirm N the model goes on N times at temperature 1 from the shared steps, and N times from after the
+    first wrong step: the pair records how often it still gets to the right answer, and training can leave out
+    pairs whose error begins elsewhere (scdpo train --set min_drop=0.5).
+
+    Examples: [b]scdpo corrupt runs/mine --confirm 4[/b]
+    [b]scdpo corrupt runs/mine --corruptor mutation --solutions solutions.jsonl.gz[/b]
     """
     from scdpo.corrupt.temperature import BranchSettings
     from scdpo.imports import read_solutions
@@ -183,11 +192,16 @@ def corrupt(
         )
         place.choice()
         if corruptor is Corruptor.mutation:
-            opened.settle("mutate", {"seed": seed})
-            asyncio.run(_mutate(opened, place, seed, bar))
+            confirms = {"model": model or "embedded", "system": system} if confirm else {}
+            opened.settle("mutate", {"seed": seed, "confirm": confirm, **confirms})
+            asyncio.run(_mutate(opened, place, seed, confirm, bar))
         else:
             settings = BranchSettings(
-                Schedule(first, increment, maximum), attempts=attempts, pairs=pairs, seed=seed
+                Schedule(first, increment, maximum),
+                attempts=attempts,
+                pairs=pairs,
+                seed=seed,
+                confirm=confirm,
             )
             opened.settle(
                 "corrupt",
@@ -198,6 +212,7 @@ def corrupt(
                     "pairs": pairs,
                     "schedule": [first, increment, maximum],
                     "seed": seed,
+                    "confirm": confirm,
                 },
             )
             asyncio.run(_branch(opened, place, settings, bar))
@@ -217,13 +232,18 @@ async def _branch(opened: Run, place: Place, settings: BranchSettings, bar: Bar)
         await branch_by_temperature(opened, sampler, settings, bar)
 
 
-async def _mutate(opened: Run, place: Place, seed: int, bar: Bar) -> None:
+async def _mutate(opened: Run, place: Place, seed: int, confirm: int, bar: Bar) -> None:
     from sandbox import AsyncSandbox
+    from scdpo.corrupt.confirm import Confirmer
     from scdpo.jobs import branch_by_mutation
 
     if place.cluster is not None:
         async with place.on_cluster() as cluster:
-            await cluster.branch_by_mutation(opened, seed, bar)
+            await cluster.branch_by_mutation(opened, seed, bar, confirm)
+        return
+    if confirm:
+        async with place.sampler() as sampler:
+            await branch_by_mutation(opened, sampler.box, seed, bar, Confirmer(sampler, confirm, seed))
         return
     async with AsyncSandbox(max_sessions=place.in_flight) as box:
         await branch_by_mutation(opened, box, seed, bar)

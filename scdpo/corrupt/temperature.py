@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from sandbox import AsyncSession, Block, SessionClosed, Solution
+from scdpo.corrupt.confirm import Confirmer, Track
 from scdpo.filters import drop_reason
 from scdpo.pairs import branch_steps, step_controlled_pair
 from scdpo.records import BranchRecord, DropRecord, OriginRecord, PairRecord, SolutionRecord
@@ -31,6 +32,7 @@ class BranchSettings:
             sampled in vain after a step where most continuations go wrong.
         pairs: kept after each step.
         seed: fixes every sample.
+        confirm: roll-outs from before and from after the first wrong step of each pair; 0 for none.
     """
 
     schedule: Schedule = field(default_factory=Schedule)
@@ -38,6 +40,12 @@ class BranchSettings:
     wave: int = 1
     pairs: int = 1
     seed: int = 0
+    confirm: int = 0
+
+    @property
+    def sessions(self) -> int:
+        """How many sessions one solution holds at most: its prefix, a first wrong step, and a wave of forks."""
+        return self.wave + 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,29 +75,22 @@ async def corrupt_by_temperature(
         SandboxError: if no session can be had.
     """
     solution = chosen.solution
-    session: AsyncSession | None = None
-    try:
+    async with Track(sampler.box) as track:
         for step in solution.steps:
             if step.index not in branch_steps(solution):
                 break
-            if step.is_code:
-                session = session or await sampler.box.session()
-                result = await session.run(step.blocks[0].content)
-                if step.blocks[1:] != (Block("execution", result.output),) or result.state_lost:
-                    # What follows would be a continuation of something else than the record shows.
-                    yield _given_up(chosen, step.index, settings, "prefix_differs")
-                    break
+            if not await track.take(step):
+                # What follows would be a continuation of something else than the record shows.
+                yield _given_up(chosen, step.index, settings, "prefix_differs")
+                break
             if step.index in skip:
                 continue
             try:
-                branches = await _branch_after(chosen, step.index, sampler, settings, session)
+                branches = await _branch_after(chosen, step.index, sampler, settings, track.session)
             except SessionClosed:  # the kernel was ended from without, when the host ran out of memory, say
                 yield _given_up(chosen, step.index, settings, "kernel_lost")
                 break
             yield branches
-    finally:
-        if session is not None:
-            await session.close()
 
 
 async def _branch_after(
@@ -131,6 +132,10 @@ async def _branch_after(
             )
             pairs.append(step_controlled_pair(chosen, step, draft.blocks, draft.block_tokens, answer, origin))
         tried = numbers.stop
+    if settings.confirm:
+        confirmer = Confirmer(sampler, settings.confirm, settings.seed, settings.wave)
+        pairs, sampled = await confirmer.confirm_here(pairs, session)
+        tokens += sampled
     return Branches(pairs, _branch_record(chosen, step, settings, dropped, tried, len(pairs), tokens))
 
 

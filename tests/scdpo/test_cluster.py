@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.skipif(find_spec("ray") is None, reas
 FILES = ("solutions.jsonl", "branches.jsonl", "pairs.jsonl")
 MORE = [replace(p, id=f"{p.id}/{i}") for p in PROBLEMS for i in range(2)]
 NAIVE = NaiveSettings(at_most=8, wave=2)
-BRANCHES = BranchSettings(attempts=4, wave=2)
+BRANCHES = BranchSettings(attempts=4, wave=2, confirm=2)
 
 
 def scripted(choice: EngineChoice) -> ScriptedEngine:

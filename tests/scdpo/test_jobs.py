@@ -57,6 +57,7 @@ def make(
     seconds: float = 0.0,
     at_most: int = 16,
     problems: Sequence[Problem] = PROBLEMS,
+    confirm: int = 0,
 ) -> Quiet:
     """Run both jobs as the command line does."""
     progress = Quiet()
@@ -67,7 +68,8 @@ def make(
                 engine = ScriptedEngine(model, script, seconds)
                 sampler = Sampler(engine, box, limits=SamplerLimits(in_flight=32))
                 await sample_naive(run, problems, sampler, NaiveSettings(at_most=at_most, wave=2), progress)
-                await branch_by_temperature(run, sampler, BranchSettings(attempts=8, wave=4), progress)
+                branches = BranchSettings(attempts=8, wave=4, confirm=confirm)
+                await branch_by_temperature(run, sampler, branches, progress)
 
     asyncio.run(main())
     return progress

@@ -145,6 +145,28 @@ def test_equal_sides_are_dropped(tokenizer: Any, pairs: list[Pair]) -> None:
     assert report.dropped == {"same_sides": 1}
 
 
+def with_rates(pair: Pair, before: tuple[int, int], after: tuple[int, int]) -> Pair:
+    rates = [{"right": right, "tried": tried} for right, tried in (before, after)]
+    return {**pair, "confirmation": dict(zip(("before", "after"), rates, strict=True))}
+
+
+def test_pairs_that_roll_outs_do_not_confirm_are_left_out_on_request(
+    tokenizer: Any, pairs: list[Pair]
+) -> None:
+    naive, first, second, *others = pairs
+    some = [
+        naive,
+        with_rates(first, (4, 4), (2, 4)),  # falls by exactly a half
+        with_rates(second, (3, 4), (2, 4)),
+        with_rates(others[1], (4, 4), (0, 0)),
+        others[2],
+    ]
+    encoded, report = encode_pairs(some, SolutionEncoder(tokenizer), None, min_drop=0.5)
+    assert encoded["id"][:] == [naive["id"], first["id"]]
+    assert report.dropped == {"small_drop": 1, "not_confirmed": 2}
+    assert len(encode_pairs(some, SolutionEncoder(tokenizer), None)[0]) == 5
+
+
 def test_rows_stand_problem_by_problem(tokenizer: Any, pairs: list[Pair]) -> None:
     encoded, _ = encode_pairs(pairs[::-1], SolutionEncoder(tokenizer), None)
     assert encoded["problem_id"][:] == ["p2"] * 3 + ["p1"] * 3 + ["p0"] * 3
