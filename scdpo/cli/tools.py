@@ -1,4 +1,4 @@
-"""Small verbs for looking at single things: ``run``, ``verify``, ``doctor``, ``serve``, ``export``."""
+"""Small verbs for looking at single things: ``run``, ``verify``, ``doctor``, ``serve``, ``export``, ``import``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rich.text import Text
 
 from sandbox import Limits, Sandbox, Solution
 from scdpo.cli import app
-from scdpo.cli.console import Bar, console, told
+from scdpo.cli.console import Bar, console, show_stages, told
 from scdpo.cli.options import Format, RunFolder
 from scdpo.runs import Run, RunError
 from verifier import Verdict, extract_answer, verify_many
@@ -95,6 +95,34 @@ def export(
         except (OSError, ValueError) as error:
             raise RunError(f"--tokenizer {tokenizer}: {error}") from error
     console.print(f"{count} pairs in [b]{target}[/b]")
+
+
+@app.command("import")
+def import_(
+    run: RunFolder,
+    file: Annotated[
+        Path,
+        typer.Argument(
+            exists=True, dir_okay=False, help="Pairs of the paper's programs, a .jsonl(.gz) file."
+        ),
+    ],
+    format: Annotated[
+        Format, typer.Option(help="How the model that will be trained writes solutions.")
+    ] = Format.mathcoder,
+) -> None:
+    """Bring pairs that the paper's own programs made into a run, each verified; a table says what was left out.
+
+    Solutions come in with scdpo corrupt --solutions.
+
+    Example: [b]scdpo import runs/theirs controled_steps_math_gsm8k_train.jsonl[/b]
+    """
+    from scdpo.import_pairs import import_pairs
+
+    with told(), Run(run) as opened:
+        import_pairs(opened, file, format.value)
+        stages = opened.read_json("stages.json")
+    show_stages(stages)
+    console.print(f"Pairs in [b]{run / 'pairs.jsonl'}[/b]. Next: [b]scdpo train {run}[/b]")
 
 
 @app.command()

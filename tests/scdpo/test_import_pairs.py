@@ -1,0 +1,139 @@
+"""Pairs of the paper's programs come in verified, in both of their layouts."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from eval.cli import app
+from scdpo.import_pairs import read_pairs
+from scdpo.runs import Run, RunError
+
+QUESTION = "What is 2 + 3 * 4?"
+SHARED = [("text", "First the product."), ("code", "a = 3 * 4\r\na"), ("execution", "12")]
+
+
+def ending(answer: int) -> list[tuple[str, str]]:
+    return [("code", "2 + a"), ("execution", str(answer)), ("text", f"The answer is \\boxed{{{answer}}}.")]
+
+
+def messages(prefix: list[tuple[str, str]] | None, rest: list[tuple[str, str]]) -> list[dict[str, Any]]:
+    """As the files that are trained on hold a side."""
+    roles = {"system": [("text", "")], "user": [("text", QUESTION)]}
+    roles |= {} if prefix is None else {"assistant_correct": prefix}
+    roles["assistant"] = rest
+    return [
+        {"role": role, "content": [{"type": type, "content": content} for type, content in blocks]}
+        for role, blocks in roles.items()
+    ]
+
+
+def recorded(blocks: list[tuple[str, str]]) -> list[dict[str, str]]:
+    """As the sampling programs record a solution."""
+    head = [("system", ""), ("user", QUESTION)]
+    return [{"role": role, "content": content} for role, content in head + blocks]
+
+
+def write(path: Path, *rows: dict[str, Any]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def test_a_naive_and_a_step_controlled_pair(tmp_path: Path) -> None:
+    naive = {"chosen": messages(None, SHARED + ending(14)), "rejected": messages(None, SHARED + ending(20))}
+    mixed = {"chosen": messages([], SHARED + ending(14)), "rejected": messages([], SHARED + ending(21))}
+    later = {"chosen": messages(SHARED, ending(14)), "rejected": messages(SHARED, ending(19))}
+    file = write(tmp_path / "train.jsonl", naive, mixed, later)
+    result = CliRunner().invoke(app, ["import", str(tmp_path / "run"), str(file)])
+    assert result.exit_code == 0, result.output
+    pairs = list(Run(tmp_path / "run").pairs)
+    assert [(p.kind, p.branch_step, p.gold, p.rejected_answer) for p in pairs] == [
+        ("naive", None, "14", "20"),
+        ("naive", None, "14", "21"),
+        ("step_controlled", 1, "14", "19"),
+    ]
+    assert {p.problem_id for p in pairs} == {"train/1"}  # one question
+    assert {p.question for p in pairs} == {QUESTION}
+    assert [b.content for b in pairs[2].prefix] == ["First the product.", "a = 3 * 4\na", "12"]
+    assert [b.content for b in pairs[2].rejected] == ["2 + a", "19", "The answer is \\boxed{19}."]
+    again = CliRunner().invoke(app, ["import", str(tmp_path / "run"), str(file)])
+    assert again.exit_code == 0
+    assert list(Run(tmp_path / "run").pairs) == pairs
+
+
+def test_wrong_continuations_beside_the_solution_that_they_leave(tmp_path: Path) -> None:
+    row = {
+        "idx": 7,
+        "extra": {"question": QUESTION, "answer": "14"},
+        "correct_solution": recorded(SHARED + ending(14)),
+        "wrong_solutions": [
+            {"start_steps": 3, "debug_result": recorded(SHARED + ending(20))},
+            {"start_steps": 1, "debug_result": recorded(SHARED[:1] + ending(16))},
+        ],
+    }
+    none = {**row, "correct_solution": [], "idx": 8}
+    dropped: Counter[str] = Counter()
+    pairs = list(read_pairs(write(tmp_path / "made.jsonl", row, none), "mathcoder", dropped))
+    assert [(p.branch_step, len(p.prefix), p.rejected_answer) for p in pairs] == [(1, 3, "20"), (0, 1, "16")]
+    assert not dropped
+
+
+def test_pairs_that_do_not_hold_are_counted_by_reason(tmp_path: Path) -> None:
+    right = messages(SHARED, ending(14))
+    apology = [("text", "I apologize for the error.")]
+    rows: list[tuple[Any, Any]] = [
+        (right, messages(SHARED[:2], ending(20))),
+        (messages(SHARED[:1], [("text", "I do not know.")]), messages(SHARED[:1], ending(20))),
+        (messages(SHARED, apology + ending(14)), messages(SHARED, ending(20))),
+        (right, messages(SHARED, ending(14))),
+        (right, messages(SHARED, [("text", "<|execution|>1"), *ending(20)])),
+    ]
+    dropped: Counter[str] = Counter()
+    file = write(tmp_path / "t.jsonl", *({"chosen": c, "rejected": r} for c, r in rows))
+    assert list(read_pairs(file, "mathcoder", dropped)) == []
+    assert dropped == {
+        "prefix_differs": 1,
+        "chosen_without_answer": 1,
+        "chosen_not_clean": 1,
+        "rejected_not_wrong": 1,
+        "marker": 1,
+    }
+
+
+def test_chains_of_thought_as_plain_text(tmp_path: Path) -> None:
+    def side(rest: str) -> list[dict[str, str]]:
+        return [
+            {"role": "user", "content": QUESTION},
+            {"role": "assistant_correct", "content": "First the product: 12.\n"},
+            {"role": "assistant", "content": rest},
+        ]
+
+    row = {"chosen": side("Add 2: 14.\nThe answer is: 14"), "rejected": side("Add 3: 15.\nThe answer is: 15")}
+    (pair,) = read_pairs(write(tmp_path / "cot.jsonl", row), "cot", Counter())
+    assert (pair.branch_step, pair.gold, pair.rejected_answer) == (0, "14", "15")
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"rejected": []}, "'chosen' is missing"),
+        (
+            {"chosen": messages(None, []), "rejected": [{"role": "user", "content": "q"}]},
+            "'assistant' is missing",
+        ),
+        ({"chosen": [], "rejected": []}, "'user' is missing"),
+        (
+            {"chosen": messages(None, [("thought", "x")]), "rejected": messages(None, [])},
+            "thought",
+        ),
+    ],
+)
+def test_a_line_that_is_no_pair_is_named(tmp_path: Path, row: dict[str, Any], said: str) -> None:
+    with pytest.raises(RunError, match="line 1") as caught:
+        list(read_pairs(write(tmp_path / "bad.jsonl", row), "mathcoder", Counter()))
+    assert said in str(caught.value)
