@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -13,16 +14,22 @@ from eval.results import Settings
 from scdpo.cli import app, data, tools, train
 from scdpo.cli.console import Bar, console, told
 from scdpo.cli.options import (
+    Confirm,
     EngineName,
     EngineOption,
     Format,
     InFlight,
+    Limit,
     Place,
+    Problems,
     RunFolder,
     Seed,
     Servers,
+    Split,
+    Steps,
     System,
     Tokenizer,
+    with_place,
 )
 from scdpo.runs import Run
 
@@ -51,6 +58,56 @@ def quickstart(
     with told():
         report = quickstart(run, Plan(problems=problems, tests=tests, seed=seed), console)
     console.print(f"Open [b]{report}[/b] in a browser: every solution, pair and figure of this run.")
+
+
+@app.command()
+@with_place
+def rounds(
+    run: RunFolder,
+    place: Place,
+    rounds: Annotated[int, typer.Option(min=1, help="How many; more may be added later.")] = 2,
+    problems: Problems = "embedded",
+    split: Annotated[Split, typer.Option(help="Part of the source.")] = Split.preference,
+    limit: Limit = 500,
+    format: Annotated[Format, typer.Option(help="How the model writes solutions.")] = Format.mathcoder,
+    system: System = "",
+    at_most: Annotated[int, typer.Option(min=1, help="Solutions a problem (the paper's K).")] = 100,
+    steps: Steps = None,
+    attempts: Annotated[int, typer.Option(min=1, help="Continuations tried after a step.")] = 16,
+    confirm: Confirm = 0,
+    config: train.Config = "embedded",
+    change: train.Set = None,
+    seed: Seed = 0,
+) -> None:
+    """Make pairs with the newest model, train it on them, and go on with it: on-policy rounds.
+
+    Round r, in RUN/round-r, starts from the model of round r - 1 (round 1: from --model). That model makes the
+    pairs, is trained on them by SCDPO, and is the reference of this training: each round is tied to the model
+    before it, not to the first one. Stop it at any moment; the same command goes on.
+
+    Example: [b]scdpo rounds runs/rounds --rounds 3 --limit 160 --at-most 8 --set learning_rate=2e-5[/b]
+    """
+    from eval.rounds import RoundPlan, on_policy_rounds
+    from scdpo.corrupt.temperature import BranchSettings
+    from scdpo.jobs import NaiveSettings
+
+    if place.servers:
+        raise typer.BadParameter("a model server keeps the model it was started with; use another --engine")
+    with train.mendable():
+        training, named = train.settings_of(config, change)
+        start = place if place.model or not named else replace(place, model=named)
+        plan = RoundPlan(
+            problems,
+            split.value,
+            limit,
+            format.value,
+            system,
+            NaiveSettings(at_most=at_most, seed=seed),
+            BranchSettings(steps=steps, attempts=attempts, confirm=confirm, seed=seed),
+            training,
+        )
+        model = on_policy_rounds(run, rounds, start, plan, console)
+    console.print(f"Newest model: [b]{model}[/b]. Next: [b]scdpo evaluate {model} --run {run}[/b]")
 
 
 @app.command()
@@ -86,9 +143,7 @@ def evaluate(
     Example: [b]scdpo evaluate models/mine --benchmark gsm8k,math500 --data data --run runs/mine[/b]
     """
     built_in = model == "embedded"
-    place = Place(
-        engine, None if built_in else model, tuple(servers or ()), tokenizer, format.value, system, in_flight
-    )
+    place = Place(None if built_in else model, in_flight, engine, servers, tokenizer)
     place.choice()
     shown = name or ("embedded" if built_in else Path(model).name)
     drawn = Settings(
@@ -101,7 +156,7 @@ def evaluate(
     )
     names = [b.strip() for b in benchmark.split(",") if b.strip()]
     with told(), Run(run) as opened, Bar("right") as bar:
-        asyncio.run(_evaluate(opened, place, drawn, shown, names, data_folder, limit, bar))
+        asyncio.run(_evaluate(opened, place, drawn, system, shown, names, data_folder, limit, bar))
     _show_table([run])
 
 
@@ -109,6 +164,7 @@ async def _evaluate(
     run: Run,
     place: Place,
     drawn: Settings,
+    system: str,
     name: str,
     benchmarks: list[str],
     data_folder: Path | None,
@@ -119,7 +175,7 @@ async def _evaluate(
     from eval.evaluate import evaluate as measure
     from scdpo.sampler import sample_solutions
 
-    async with place.sampler() as sampler:
+    async with place.sampler(drawn.format, system) as sampler:
         for benchmark in benchmarks:
             problems = load_benchmark(benchmark, data_folder, limit, drawn.seed)
             for failure in await asyncio.to_thread(check_golds, problems):

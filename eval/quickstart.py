@@ -30,7 +30,7 @@ from scdpo.corrupt.temperature import BranchSettings
 from scdpo.engines.transformers import TransformersEngine
 from scdpo.jobs import NaiveSettings, branch_by_temperature, sample_naive
 from scdpo.pairs import data_equal
-from scdpo.problems import embedded_model_path, load_problems
+from scdpo.problems import embedded_model_path, load_problems, model_name
 from scdpo.records import PairRecord
 from scdpo.runs import RecordFile, Run
 from scdpo.sampler import Sampler, SamplerLimits, sample_solutions
@@ -88,7 +88,6 @@ def quickstart(folder: Path, plan: Plan, console: Console) -> Path:
         RunError: if the folder was begun with another plan, is in use, or cannot be written.
         EngineError, SandboxError: if the model or the sandbox cannot be started.
     """
-    datasets.disable_progress_bars()
     logging.disable_progress_bar()
     with Run(folder) as run:
         run.settle("quickstart", asdict(plan))
@@ -151,19 +150,23 @@ class _ShowSteps(TrainerCallback):  # type: ignore[misc]  # transformers has no 
 
 def train_model(run: Run, training: Training, plan: Plan) -> None:
     """Train the built-in model on a file of a run's pairs, unless that is done already."""
-    stage = f"train {training.name}"
+    pairs, output = run.folder / training.pairs, run.folder / "model" / training.folder
+    changed = {**settings(plan), **training.settings}
+    train_once(run, training.name, str(embedded_model_path()), pairs, output, training.method, changed)
+
+
+def train_once(
+    run: Run, name: str, model: str, pairs: Path, output: Path, method: Method, settings: Mapping[str, Any]
+) -> None:
+    """Train a model on pairs (see ``scdpo.training.train``), unless the run says that this is done already."""
+    stage = f"train {name}"
     if stage in run.read_json("stages.json"):
         return
+    datasets.disable_progress_bars()
+    logging.disable_progress_bar()
     started = monotonic()
     with Bar("steps") as bar:
-        result = train(
-            run.folder / training.pairs,
-            str(embedded_model_path()),
-            run.folder / "model" / training.folder,
-            training.method,
-            {**settings(plan), **training.settings},
-            [_ShowSteps(bar, training.name)],
-        )
+        result = train(pairs, model, output, method, settings, [_ShowSteps(bar, name)])
     kept, dropped = sum(result.report.kept.values()), dict(result.report.dropped)
     run.write_stage(stage, kept + sum(dropped.values()), kept, dropped, monotonic() - started)
 
@@ -206,7 +209,9 @@ async def _evaluate_one(
     bar: Bar,
 ) -> None:
     sampler = Sampler(engine, box, limits=SamplerLimits(in_flight=IN_FLIGHT))
-    drawn = Settings(engine=engine.name, checkpoint=engine.model, format="mathcoder", seed=plan.seed)
+    drawn = Settings(
+        engine=engine.name, checkpoint=model_name(engine.model), format="mathcoder", seed=plan.seed
+    )
     bar.start(f"evaluate {name}", len(problems), 0)
     await evaluate(
         run,

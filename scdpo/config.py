@@ -24,6 +24,7 @@ class SCDPOConfig(DPOConfig):  # type: ignore[misc]  # trl has no types
         count_execution: count the kernel's output in the loss, as the reference implementation does.
         min_drop: leave out step-controlled pairs across whose first wrong step the share of right roll-outs
             falls by less than this (-1 to 1), or for which there were none (``scdpo corrupt --confirm``).
+        pairs_per_problem: at most so many pairs a problem: naive ones first, then those with the largest fall.
         share_trunk: encode the tokens that the pairs of a problem share once, instead of once a side.
 
     Raises:
@@ -54,12 +55,17 @@ class SCDPOConfig(DPOConfig):  # type: ignore[misc]  # trl has no types
         default=None,
         metadata={"help": "Least fall of the success rate across a step-controlled pair's first wrong step."},
     )
+    pairs_per_problem: int | None = field(
+        default=None, metadata={"help": "At most so many pairs a problem, those with the largest fall first."}
+    )
     share_trunk: bool = field(
         default=True, metadata={"help": "Encode what the pairs of a problem share only once."}
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.pairs_per_problem is not None and self.pairs_per_problem < 1:
+            raise ValueError(f"pairs_per_problem is 1 or more, not {self.pairs_per_problem}")
         if not self.precompute_ref_log_probs:
             raise ValueError(
                 "precompute_ref_log_probs must stay true: the reference is scored once and cached"

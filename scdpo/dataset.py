@@ -11,6 +11,7 @@ Needs a fast tokenizer (character offsets). Not covered: chat templates, images,
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -52,7 +53,7 @@ class EncodingReport:
         dropped: pairs by reason: ``prefix_fills_context`` (question and prefix leave no room for a
             completion), ``too_long`` (a side would have to be cut), ``nothing_counted`` (a side without one
             token of the model's own), ``same_sides``; where a least drop is asked for, ``not_confirmed`` (no
-            roll-outs) and ``small_drop``.
+            roll-outs) and ``small_drop``; where a problem has a cap, ``over_cap``.
         retokenised: sides whose recorded token ids do not spell the recorded blocks, so that the blocks
             were tokenised again.
     """
@@ -230,6 +231,7 @@ def encode_pairs(
     max_length: int | None,
     kinds: Sequence[str] = KINDS,
     min_drop: float | None = None,
+    per_problem: int | None = None,
 ) -> tuple[Dataset, EncodingReport]:
     """Encode pairs into a data set whose rows stand problem by problem, naive pairs first.
 
@@ -240,12 +242,14 @@ def encode_pairs(
         kinds: the kinds of pair to take; others are left out without being counted as dropped.
         min_drop: the least fall of the share of right roll-outs across the first wrong step of a
             step-controlled pair, -1 to 1; None takes pairs without roll-outs too.
+        per_problem: at most so many pairs a problem, 1 or more: naive ones first, then those with the largest
+            fall; None for no cap.
 
     Returns:
         The data set (``ENCODED_FEATURES``) and the report of what was kept and dropped.
     """
     report = EncodingReport()
-    by_problem: dict[str, list[dict[str, Any]]] = {}
+    by_problem: dict[str, list[tuple[float, dict[str, Any]]]] = {}
     for pair in pairs:
         if pair["kind"] in KINDS and pair["kind"] not in kinds:
             continue
@@ -255,23 +259,31 @@ def encode_pairs(
         if reason is not None:
             report.dropped[reason] += 1
             continue
-        report.kept[row["kind"]] += 1
-        by_problem.setdefault(row["problem_id"], []).append(row)
-    rows = [
-        row for group in by_problem.values() for row in sorted(group, key=lambda r: KINDS.index(r["kind"]))
-    ]
+        by_problem.setdefault(row["problem_id"], []).append((_drop(pair), row))
+    rows = []
+    for group in by_problem.values():
+        # By id, not by place in the file: there they stand in the order in which they were ready.
+        group.sort(key=lambda pair: (KINDS.index(pair[1]["kind"]), -pair[0], pair[1]["id"]))
+        rows += [row for _, row in group[:per_problem]]
+    report.kept.update(row["kind"] for row in rows)
+    over = sum(map(len, by_problem.values())) - len(rows)
+    if over:
+        report.dropped["over_cap"] = over
     columns = {name: [row[name] for row in rows] for name in ENCODED_FEATURES}
     return Dataset.from_dict(columns, features=ENCODED_FEATURES), report
 
 
+def _drop(pair: Mapping[str, Any]) -> float:
+    """Return by how much the share of right roll-outs falls across a pair's first wrong step; -inf if not tried."""
+    drop = ConfirmationRecord.model_validate(pair.get("confirmation") or {}).drop
+    return -math.inf if drop is None else drop
+
+
 def _unconfirmed(pair: Mapping[str, Any], min_drop: float | None) -> str | None:
     """Return why roll-outs do not confirm the error step of a pair, or None if they do or need not."""
-    if min_drop is None or pair["kind"] != STEP_CONTROLLED:
+    if min_drop is None or pair["kind"] != STEP_CONTROLLED or _drop(pair) >= min_drop:
         return None
-    drop = ConfirmationRecord.model_validate(pair.get("confirmation") or {}).drop
-    if drop is None:
-        return "not_confirmed"
-    return "small_drop" if drop < min_drop else None
+    return "not_confirmed" if _drop(pair) == -math.inf else "small_drop"
 
 
 def _retokenised(pair: Mapping[str, Any], row: Mapping[str, Any]) -> int:

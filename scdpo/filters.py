@@ -1,11 +1,11 @@
-r"""Which sampled or corrupted continuations are thrown away, and why: garbled, repeated, or too many.
+r"""Which sampled or corrupted continuations are thrown away, and why: garbled or repeated.
 
-``drop_reason`` looks at one continuation, ``near_duplicates`` at the texts of one problem, ``thin`` at
-the texts of many problems. Each reason is one word, so that the counts of a run make a table.
+``drop_reason`` looks at one continuation, ``near_duplicates`` at the texts of one problem. Each reason is one
+word, so that the counts of a run make a table.
 
 The limits on the number and length of blocks are those of the SCDPO reference (see ``docs/corruptors.md``).
-Not covered: text that is fluent and wrong, which is what preference pairs are made of, and languages mixed
-within one script.
+Not covered: text that is fluent and wrong, which is what preference pairs are made of, languages mixed within one
+script, and caps on the pairs of a problem (``pairs_per_problem`` of ``SCDPOConfig``).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from sandbox.formats import get_format
@@ -87,35 +87,6 @@ def near_duplicates(texts: Sequence[str], threshold: float = NEAR_DUPLICATE_JACC
         else:
             kept.append(shingles)
     return repeated
-
-
-def thin(texts: Sequence[str], problem_ids: Sequence[str], cap: int) -> Mapping[int, str]:
-    """Return which texts to drop so that each problem keeps at most ``cap`` that differ, with the reasons.
-
-    Args:
-        texts: one text a candidate, best first within a problem.
-        problem_ids: the problem of each text, as many as texts.
-        cap: how many a problem may keep, 1 or more.
-
-    Returns:
-        index -> ``near_duplicate`` or ``over_cap``.
-
-    Raises:
-        ValueError: if the lengths differ or ``cap`` is below 1.
-    """
-    if len(texts) != len(problem_ids):
-        raise ValueError(f"{len(texts)} texts but {len(problem_ids)} problem ids")
-    if cap < 1:
-        raise ValueError(f"cap must be 1 or more, not {cap}")
-    indices: dict[str, list[int]] = {}
-    for index, problem in enumerate(problem_ids):
-        indices.setdefault(problem, []).append(index)
-    dropped: dict[int, str] = {}
-    for members in indices.values():
-        repeated = {members[i] for i in near_duplicates([texts[i] for i in members])}
-        dropped.update(dict.fromkeys(repeated, "near_duplicate"))
-        dropped.update(dict.fromkeys([i for i in members if i not in repeated][cap:], "over_cap"))
-    return dropped
 
 
 def _loops(content: str) -> bool:

@@ -16,10 +16,10 @@ from typing import Final, Literal, Protocol, TypeVar
 
 from sandbox import AsyncSandbox, Solution
 from scdpo.corrupt import acorrupt_by_mutation
-from scdpo.corrupt.confirm import Confirmer
+from scdpo.corrupt.confirm import ROLLOUTS_AT_ONCE, Confirmer
 from scdpo.corrupt.temperature import Branches, BranchSettings, corrupt_by_temperature
 from scdpo.filters import near_duplicates
-from scdpo.pairs import branch_steps, naive_pairs
+from scdpo.pairs import drawn_steps, naive_pairs
 from scdpo.problems import Problem
 from scdpo.records import CONFIRMED_DROP, BranchRecord, DropRecord, PairRecord, SolutionRecord
 from scdpo.runs import Run
@@ -82,10 +82,10 @@ async def sample_naive(
         return await _sample_problem(run, problem, known[problem.id], sampler, settings)
 
     width = max(1, sampler.limits.in_flight // settings.wave)
-    async for solutions in each(one, open_problems, width):
-        progress.advance(sum(1 for _ in naive_pairs(solutions, settings.pairs)))
-    wanted = {p.id for p in problems}
-    solutions = [s for s in _in_order(run.solutions) if s.problem_id in wanted]
+    async for made in each(one, open_problems, width):
+        progress.advance(sum(1 for _ in naive_pairs(made, settings.pairs)))
+        known[made[0].problem_id] = made
+    solutions = _in_order(s for p in problems for s in known[p.id])
     pairs = list(naive_pairs(solutions, settings.pairs))
     for pair in pairs:
         run.pairs.append(pair)
@@ -169,7 +169,7 @@ def _fate(solution: SolutionRecord) -> str:
 async def branch_by_temperature(
     run: Run, sampler: Sampler, settings: BranchSettings, progress: Progress
 ) -> None:
-    """Branch off the chosen solution of every naive pair of a run after each of its steps but the last.
+    """Branch off the chosen solution of every naive pair of a run, after the steps that the settings say.
 
     Raises:
         EngineError: if the engine cannot serve.
@@ -185,7 +185,10 @@ async def branch_by_temperature(
     def branches(chosen: SolutionRecord) -> AsyncIterator[Branches]:
         return corrupt_by_temperature(chosen, sampler, settings, frozenset(done[chosen.id]))
 
-    await _branch(run, branches, done, width, progress, "temperature")
+    def is_done(chosen: SolutionRecord) -> bool:
+        return done[chosen.id].issuperset(drawn_steps(chosen, settings.steps, settings.seed))
+
+    await _branch(run, branches, is_done, width, progress, "temperature")
 
 
 async def branch_by_mutation(
@@ -202,22 +205,19 @@ async def branch_by_mutation(
     Raises:
         RunError: if the run has no preferred solutions, or a record cannot be written.
     """
-    done: dict[str, set[int]] = defaultdict(set)
-    for branch in run.branches:
-        if branch.corruptor == "mutation" and branch.id.endswith(f"m{seed}"):
-            done[branch.chosen_id].add(branch.branch_step)
+    done = {b.chosen_id for b in run.branches if b.corruptor == "mutation" and b.id.endswith(f"m{seed}")}
 
     width = mutations_at_once(confirmer.sampler.limits.in_flight if confirmer else 0)
 
     async def branches(chosen: SolutionRecord) -> AsyncIterator[Branches]:
         yield await _mutate(chosen, box, seed, confirmer)
 
-    await _branch(run, branches, done, width, progress, "mutation")
+    await _branch(run, branches, lambda chosen: chosen.id in done, width, progress, "mutation")
 
 
 def mutations_at_once(rollouts_in_flight: int) -> int:
     """Return how many solutions to mutate at once: few where only kernels work, more where an engine waits for them."""
-    return max(MUTATING, rollouts_in_flight // BranchSettings().sessions)
+    return max(MUTATING, rollouts_in_flight // (ROLLOUTS_AT_ONCE + 2))
 
 
 async def _mutate(
@@ -248,7 +248,7 @@ async def _mutate(
 async def _branch(
     run: Run,
     branches: Callable[[SolutionRecord], AsyncIterator[Branches]],
-    done: dict[str, set[int]],
+    is_done: Callable[[SolutionRecord], bool],
     width: int,
     progress: Progress,
     corruptor: Literal["temperature", "mutation"],
@@ -256,9 +256,7 @@ async def _branch(
     started = monotonic()
     chosen = chosen_solutions(run)
     stage = f"step-controlled pairs by {corruptor}"
-    left = [
-        s for s in chosen if done[s.id] < ({0} if corruptor == "mutation" else set(branch_steps(s.solution)))
-    ]
+    left = [s for s in chosen if not is_done(s)]
     progress.start(stage, len(chosen), len(chosen) - len(left))
 
     async def one(solution: SolutionRecord) -> int:

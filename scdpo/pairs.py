@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -108,6 +109,17 @@ def step_controlled_pair(
 def branch_steps(solution: Solution) -> range:
     """Return the steps after which a solution can be made to go wrong: all but its last."""
     return range(max(0, len(solution.steps) - 1))
+
+
+def drawn_steps(chosen: SolutionRecord, count: int | None, seed: int) -> list[int]:
+    """Return ``count`` of the steps after which to branch off a solution, ascending; None takes all.
+
+    The draw depends on the seed and the solution's id alone.
+    """
+    steps = branch_steps(chosen.solution)
+    if count is None or count >= len(steps):
+        return list(steps)
+    return sorted(random.Random(f"{seed} {chosen.id}").sample(steps, count))
 
 
 def data_equal(pairs: Sequence[PairRecord], solutions: Iterable[SolutionRecord]) -> list[PairRecord]:

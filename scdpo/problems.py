@@ -106,6 +106,11 @@ def embedded_model_path() -> Path:
     return _ASSETS / "embedded"
 
 
+def model_name(model: str) -> str:
+    """Return how records name a model: the built-in one as ``embedded``, wherever its folder is; others as they are."""
+    return "embedded" if Path(model) == embedded_model_path() else model
+
+
 def split_of(question: str) -> Split:
     """Return the only split that may hold a generated question; depends on nothing but its words."""
     words = " ".join(question.casefold().split())

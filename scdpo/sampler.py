@@ -15,7 +15,7 @@ from sandbox import AsyncSandbox, AsyncSession, Block, Solution
 from sandbox.formats import Format, get_format
 from scdpo.engines import Engine, Request
 from scdpo.filters import drop_reason
-from scdpo.problems import Problem
+from scdpo.problems import Problem, model_name
 from scdpo.records import SamplingRecord, SolutionRecord, VerdictRecord, block_records
 from scdpo.schedule import Schedule
 from verifier import verify_solution
@@ -211,7 +211,7 @@ class Sampler:
             dropped=reason or drop_reason(draft.blocks) or "",
             sampling=SamplingRecord(
                 engine=self.engine.name,
-                model=self.engine.model,
+                model=model_name(self.engine.model),
                 format=self.format.name,
                 seed=seed,
                 temperatures=draft.temperatures,

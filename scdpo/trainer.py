@@ -100,7 +100,11 @@ class SCDPOTrainer(DPOTrainer):  # type: ignore[misc]  # trl has no types
             return dataset
         encoder = SolutionEncoder(processing_class, args.format, args.system_prompt, args.count_execution)
         encoded, self.encoding_reports[dataset_name] = encode_pairs(
-            dataset, encoder, args.max_length, min_drop=args.min_drop
+            dataset,
+            encoder,
+            args.max_length,
+            min_drop=args.min_drop,
+            per_problem=args.pairs_per_problem,
         )
         if not len(encoded):
             raise ValueError(

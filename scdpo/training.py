@@ -159,7 +159,12 @@ def read_encoded(
         raise ValueError(f"method {method!r} is not one of {', '.join(KINDS_OF)}")
     encoder = SolutionEncoder(tokenizer, args.format, args.system_prompt, args.count_execution)
     encoded, report = encode_pairs(
-        read_pairs(pairs), encoder, args.max_length, KINDS_OF[method], args.min_drop
+        read_pairs(pairs),
+        encoder,
+        args.max_length,
+        KINDS_OF[method],
+        min_drop=args.min_drop,
+        per_problem=args.pairs_per_problem,
     )
     if not len(encoded):
         raise ValueError(f"{pairs} holds no pair that {method} can train on; dropped: {dict(report.dropped)}")

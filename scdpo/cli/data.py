@@ -6,37 +6,27 @@ import asyncio
 from collections import Counter
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from scdpo.cli import app
 from scdpo.cli.console import Bar, console, show_stages, told
 from scdpo.cli.options import (
-    ClusterOption,
-    EngineName,
-    EngineOption,
-    Engines,
+    Confirm,
     Format,
-    Gpus,
-    InFlight,
     Limit,
-    Model,
     Place,
     Problems,
     RunFolder,
     Seed,
-    Servers,
     Split,
+    Steps,
     System,
-    Tokenizer,
-    Workers,
+    with_place,
 )
 from scdpo.problems import load_problems
 from scdpo.runs import Run
-
-if TYPE_CHECKING:
-    from scdpo.corrupt.temperature import BranchSettings
 
 
 class Corruptor(StrEnum):
@@ -47,26 +37,19 @@ class Corruptor(StrEnum):
 
 
 @app.command()
+@with_place
 def sample(
     run: RunFolder,
+    place: Place,
     problems: Problems = "embedded",
     split: Annotated[Split, typer.Option(help="Part of the source.")] = Split.preference,
     limit: Limit = 500,
-    model: Model = None,
     format: Annotated[Format, typer.Option(help="How the model writes solutions.")] = Format.mathcoder,
     system: System = "",
     at_most: Annotated[int, typer.Option(min=1, help="Solutions a problem (the paper's K).")] = 100,
     pairs: Annotated[int, typer.Option(min=1, help="Naive pairs wanted a problem.")] = 1,
     temperature: Annotated[float, typer.Option(min=0, help="Of every step.")] = 1.0,
     seed: Seed = 0,
-    in_flight: InFlight = 256,
-    engine: EngineOption = EngineName.transformers,
-    servers: Servers = None,
-    tokenizer: Tokenizer = None,
-    cluster: ClusterOption = None,
-    engines: Engines = 1,
-    workers: Workers = 2,
-    gpus: Gpus = 0.0,
 ) -> None:
     """Sample solutions and make naive pairs of them.
 
@@ -75,22 +58,8 @@ def sample(
 
     Example: [b]scdpo sample runs/gsm8k --problems gsm8k.jsonl --limit 200 --at-most 16[/b]
     """
-    from scdpo.jobs import NaiveSettings, sample_naive
+    from scdpo.jobs import NaiveSettings
 
-    place = Place(
-        engine,
-        model,
-        tuple(servers or ()),
-        tokenizer,
-        format.value,
-        system,
-        in_flight,
-        cluster,
-        engines,
-        workers,
-        gpus,
-    )
-    place.choice()
     naive = NaiveSettings(at_most=at_most, pairs=pairs, temperature=temperature, seed=seed)
     with told(), Run(run) as opened, Bar() as bar:
         opened.settle(
@@ -98,7 +67,7 @@ def sample(
             {
                 "problems": problems,
                 "split": split.value,
-                "model": model or "embedded",
+                "model": place.model or "embedded",
                 "format": format.value,
                 "system": system,
                 "temperature": temperature,
@@ -108,12 +77,8 @@ def sample(
         loaded = load_problems(problems, split=split.value, limit=limit, seed=seed)
 
         async def main() -> None:
-            if cluster is not None:
-                async with place.on_cluster() as ray:
-                    await ray.sample_naive(opened, loaded, naive, bar)
-                return
-            async with place.sampler() as sampler:
-                await sample_naive(opened, loaded, sampler, naive, bar)
+            async with place.jobs(format.value, system) as jobs:
+                await jobs.sample_naive(opened, loaded, naive, bar)
 
         asyncio.run(main())
         stages = opened.read_json("stages.json")
@@ -122,8 +87,10 @@ def sample(
 
 
 @app.command()
+@with_place
 def corrupt(
     run: RunFolder,
+    place: Place,
     corruptor: Annotated[
         Corruptor, typer.Option(help="What makes a solution go wrong.")
     ] = Corruptor.temperature,
@@ -131,8 +98,8 @@ def corrupt(
         Path | None,
         typer.Option(exists=True, help="First bring in solutions from this .jsonl(.gz) file."),
     ] = None,
-    model: Model = None,
     system: System = "",
+    steps: Steps = None,
     attempts: Annotated[
         int, typer.Option(min=1, help="Continuations tried after a step (temperature).")
     ] = 16,
@@ -140,19 +107,8 @@ def corrupt(
     first: Annotated[float, typer.Option(min=0, help="Temperature of the first new step.")] = 1.1,
     increment: Annotated[float, typer.Option(min=0, help="More for each further step.")] = 0.05,
     maximum: Annotated[float, typer.Option(min=0, help="Highest temperature.")] = 1.4,
-    confirm: Annotated[
-        int,
-        typer.Option(min=0, help="Roll-outs from before and from after each pair's first wrong step."),
-    ] = 0,
+    confirm: Confirm = 0,
     seed: Seed = 0,
-    in_flight: InFlight = 256,
-    engine: EngineOption = EngineName.transformers,
-    servers: Servers = None,
-    tokenizer: Tokenizer = None,
-    cluster: ClusterOption = None,
-    engines: Engines = 1,
-    workers: Workers = 2,
-    gpus: Gpus = 0.0,
 ) -> None:
     """Make step-controlled pairs: let right solutions go wrong after a chosen step.
 
@@ -177,74 +133,38 @@ def corrupt(
             for record in read_solutions(solutions):
                 opened.solutions.append(record)
         written = next((s.sampling.format for s in opened.solutions), "mathcoder")
-        place = Place(
-            engine,
-            model,
-            tuple(servers or ()),
-            tokenizer,
-            written,
-            system,
-            in_flight,
-            cluster,
-            engines,
-            workers,
-            gpus,
-        )
-        place.choice()
+        sampled = {"model": place.model or "embedded", "system": system}
         if corruptor is Corruptor.mutation:
-            confirms = {"model": model or "embedded", "system": system} if confirm else {}
-            opened.settle("mutate", {"seed": seed, "confirm": confirm, **confirms})
-            asyncio.run(_mutate(opened, place, seed, confirm, bar))
+            opened.settle("mutate", {"seed": seed, "confirm": confirm, **(sampled if confirm else {})})
         else:
             settings = BranchSettings(
-                Schedule(first, increment, maximum),
-                attempts=attempts,
-                pairs=pairs,
-                seed=seed,
-                confirm=confirm,
+                Schedule(first, increment, maximum), steps, attempts, pairs=pairs, seed=seed, confirm=confirm
             )
-            opened.settle(
-                "corrupt",
-                {
-                    "model": model or "embedded",
-                    "system": system,
-                    "attempts": attempts,
-                    "pairs": pairs,
-                    "schedule": [first, increment, maximum],
-                    "seed": seed,
-                    "confirm": confirm,
-                },
-            )
-            asyncio.run(_branch(opened, place, settings, bar))
+            schedule = {"schedule": [first, increment, maximum]}
+            numbers = {"steps": steps, "attempts": attempts, "pairs": pairs, "seed": seed, "confirm": confirm}
+            opened.settle("corrupt", {**sampled, **schedule, **numbers})
+
+        async def main() -> None:
+            if corruptor is Corruptor.mutation and not confirm and place.cluster is None:
+                await _mutate(opened, place, seed, bar)
+                return
+            async with place.jobs(written, system) as jobs:
+                if corruptor is Corruptor.mutation:
+                    await jobs.branch_by_mutation(opened, seed, bar, confirm)
+                else:
+                    await jobs.branch_by_temperature(opened, settings, bar)
+
+        asyncio.run(main())
         stages = opened.read_json("stages.json")
     show_stages(stages)
     console.print(f"Pairs in [b]{run / 'pairs.jsonl'}[/b]. Next: [b]scdpo train {run}[/b]")
 
 
-async def _branch(opened: Run, place: Place, settings: BranchSettings, bar: Bar) -> None:
-    from scdpo.jobs import branch_by_temperature
-
-    if place.cluster is not None:
-        async with place.on_cluster() as cluster:
-            await cluster.branch_by_temperature(opened, settings, bar)
-        return
-    async with place.sampler() as sampler:
-        await branch_by_temperature(opened, sampler, settings, bar)
-
-
-async def _mutate(opened: Run, place: Place, seed: int, confirm: int, bar: Bar) -> None:
+async def _mutate(opened: Run, place: Place, seed: int, bar: Bar) -> None:
+    """Mutate on this machine without a model, which is not loaded."""
     from sandbox import AsyncSandbox
-    from scdpo.corrupt.confirm import Confirmer
     from scdpo.jobs import branch_by_mutation
 
-    if place.cluster is not None:
-        async with place.on_cluster() as cluster:
-            await cluster.branch_by_mutation(opened, seed, bar, confirm)
-        return
-    if confirm:
-        async with place.sampler() as sampler:
-            await branch_by_mutation(opened, sampler.box, seed, bar, Confirmer(sampler, confirm, seed))
-        return
     async with AsyncSandbox(max_sessions=place.in_flight) as box:
         await branch_by_mutation(opened, box, seed, bar)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import functools
+import inspect
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,7 +17,11 @@ from sandbox import AsyncSandbox
 
 if TYPE_CHECKING:
     from scdpo.cluster import Cluster
+    from scdpo.corrupt.temperature import BranchSettings
     from scdpo.engines.load import EngineChoice
+    from scdpo.jobs import NaiveSettings, Progress
+    from scdpo.problems import Problem
+    from scdpo.runs import Run
     from scdpo.sampler import Sampler
 
 
@@ -54,6 +60,15 @@ Problems = Annotated[
 Limit = Annotated[int, typer.Option(min=1, help="At most so many problems.")]
 Seed = Annotated[int, typer.Option(help="Fixes every sample.")]
 System = Annotated[str, typer.Option(help="System message.")]
+Steps = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Branch after so many steps of a solution, drawn by the seed; all if not given."
+    ),
+]
+Confirm = Annotated[
+    int, typer.Option(min=0, help="Roll-outs from before and from after each pair's first wrong step.")
+]
 InFlight = Annotated[int, typer.Option(min=8, max=4096, help="Solutions under way at once.")]
 EngineOption = Annotated[EngineName, typer.Option(help="What runs the model.")]
 Servers = Annotated[
@@ -71,19 +86,17 @@ Gpus = Annotated[float, typer.Option(min=0, help="GPUs of each copy of the model
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where solutions are sampled and how they are written; what the options of a verb come to."""
+    """Where solutions are sampled: what the options of ``with_place`` come to."""
 
-    engine: EngineName
-    model: str | None
-    servers: tuple[str, ...]
-    tokenizer: str | None
-    format: str
-    system: str
-    in_flight: int
-    cluster: str | None = None
-    engines: int = 1
-    workers: int = 2
-    gpus: float = 0.0
+    model: Model = None
+    in_flight: InFlight = 256
+    engine: EngineOption = EngineName.transformers
+    servers: Servers = None
+    tokenizer: Tokenizer = None
+    cluster: ClusterOption = None
+    engines: Engines = 1
+    workers: Workers = 2
+    gpus: Gpus = 0.0
 
     def choice(self) -> EngineChoice:
         """Return the engine that is asked for.
@@ -94,13 +107,13 @@ class Place:
         from scdpo.engines.load import EngineChoice
 
         try:
-            return EngineChoice(self.engine.value, self.model, self.servers, self.tokenizer)
+            return EngineChoice(self.engine.value, self.model, tuple(self.servers or ()), self.tokenizer)
         except ValueError as error:
             raise typer.BadParameter(str(error)) from error
 
     @asynccontextmanager
-    async def sampler(self) -> AsyncIterator[Sampler]:
-        """Open engine and sandbox on this machine.
+    async def sampler(self, format: str, system: str) -> AsyncIterator[Sampler]:
+        """Open engine and sandbox on this machine, for solutions written in a format, under a system message.
 
         Raises:
             EngineError: if the engine cannot be loaded.
@@ -115,16 +128,22 @@ class Place:
         try:
             async with AsyncSandbox(max_sessions=self.in_flight) as box:
                 limits = SamplerLimits(in_flight=self.in_flight)
-                yield Sampler(engine, box, format=self.format, system=self.system, limits=limits)
+                yield Sampler(engine, box, format=format, system=system, limits=limits)
         finally:
             await engine.close()
 
-    def on_cluster(self) -> Cluster:
-        """Return the cluster that is asked for, to be entered.
+    @asynccontextmanager
+    async def jobs(self, format: str, system: str) -> AsyncIterator[Local | Cluster]:
+        """Open what does the jobs of making pairs: engine and sandbox on this machine, or a cluster.
 
         Raises:
-            typer.BadParameter: if Ray is not installed.
+            EngineError: if the engine cannot be loaded, or there is no such cluster.
+            typer.BadParameter: if Ray is asked for and not installed.
         """
+        if self.cluster is None:
+            async with self.sampler(format, system) as sampler:
+                yield Local(sampler)
+            return
         try:
             from scdpo.actors import Style
             from scdpo.cluster import Cluster, ClusterSettings
@@ -134,5 +153,56 @@ class Place:
 
         address = None if self.cluster == "ray" else self.cluster
         settings = ClusterSettings(address, self.engines, self.gpus, self.workers, self.in_flight)
-        style = Style(self.format, self.system, SamplerLimits(in_flight=self.in_flight))
-        return Cluster(self.choice(), settings, style)
+        style = Style(format, system, SamplerLimits(in_flight=self.in_flight))
+        async with Cluster(self.choice(), settings, style) as cluster:
+            yield cluster
+
+
+class Local:
+    """The jobs of ``scdpo.jobs`` with a sampler on this machine, called as ``Cluster`` is.
+
+    Args:
+        sampler: engine and sandbox.
+    """
+
+    def __init__(self, sampler: Sampler) -> None:
+        self._sampler = sampler
+
+    async def sample_naive(
+        self, run: Run, problems: Sequence[Problem], settings: NaiveSettings, progress: Progress
+    ) -> None:
+        """Do ``scdpo.jobs.sample_naive``."""
+        from scdpo.jobs import sample_naive
+
+        await sample_naive(run, problems, self._sampler, settings, progress)
+
+    async def branch_by_temperature(self, run: Run, settings: BranchSettings, progress: Progress) -> None:
+        """Do ``scdpo.jobs.branch_by_temperature``."""
+        from scdpo.jobs import branch_by_temperature
+
+        await branch_by_temperature(run, self._sampler, settings, progress)
+
+    async def branch_by_mutation(self, run: Run, seed: int, progress: Progress, confirm: int = 0) -> None:
+        """Do ``scdpo.jobs.branch_by_mutation``."""
+        from scdpo.corrupt.confirm import Confirmer
+        from scdpo.jobs import branch_by_mutation
+
+        confirmer = Confirmer(self._sampler, confirm, seed) if confirm else None
+        await branch_by_mutation(run, self._sampler.box, seed, progress, confirmer)
+
+
+def with_place(verb: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb the options of ``Place``, which it takes as one argument ``place``."""
+    own = inspect.signature(verb, eval_str=True).parameters
+    added = inspect.signature(Place, eval_str=True).parameters
+
+    @functools.wraps(verb)
+    def called(**options: Any) -> None:
+        place = Place(**{name: options.pop(name) for name in added})
+        place.choice()
+        verb(place=place, **options)
+
+    shown = [p.replace(kind=p.KEYWORD_ONLY) for p in (*own.values(), *added.values()) if p.name != "place"]
+    called.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]  # what Typer reads
+    called.__annotations__ = {p.name: p.annotation for p in shown}
+    return called

@@ -45,7 +45,7 @@ Set = Annotated[
 Output = Annotated[Path | None, typer.Option(help="Where the model goes; RUN/model/METHOD if not given.")]
 
 
-def _settings(config: str, changes: list[str] | None) -> tuple[dict[str, Any], str | None]:
+def settings_of(config: str, changes: list[str] | None) -> tuple[dict[str, Any], str | None]:
     """Return the settings of a recipe with changes, and the model that it names."""
     from scdpo import recipes
 
@@ -59,7 +59,7 @@ def _settings(config: str, changes: list[str] | None) -> tuple[dict[str, Any], s
 
 
 @contextmanager
-def _mendable() -> Iterator[None]:
+def mendable() -> Iterator[None]:
     """Also tell a wrong setting, model or pair in one line: the functions behind raise ``ValueError`` for them."""
     with told():
         try:
@@ -82,8 +82,8 @@ def sft(
     """
     from scdpo.sft import sft as fine_tune
 
-    with _mendable():
-        settings, named = _settings(config, change)
+    with mendable():
+        settings, named = settings_of(config, change)
         start = model or named or str(embedded_model_path())
         result = fine_tune(run / "solutions.jsonl", start, output or run / "model" / "sft", settings)
     _show(result)
@@ -116,8 +116,8 @@ def train(
     from scdpo.plan import dry_run as count
     from scdpo.training import train as preference_train
 
-    with _mendable():
-        settings, named = _settings(config, change)
+    with mendable():
+        settings, named = settings_of(config, change)
         start = model or named or str(embedded_model_path())
         source = pairs or run / "pairs.jsonl"
         if dry_run:
@@ -183,7 +183,7 @@ def credit(
     from scdpo.dataset import SolutionEncoder
 
     logging.disable_progress_bar()  # one bar a model says nothing here
-    with _mendable():
+    with mendable():
         shown = _pair_to_show(run, pair)
         base = reference or str(embedded_model_path())
         encoder = SolutionEncoder(AutoTokenizer.from_pretrained(base), shown.format)

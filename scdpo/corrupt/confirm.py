@@ -22,6 +22,8 @@ from scdpo.sampler import Draft, Sampler, derive_seed
 from scdpo.schedule import Schedule
 from verifier import verify
 
+ROLLOUTS_AT_ONCE: Final = 4
+"""Roll-outs that are under way at once for one solution."""
 _PLAIN: Final = Schedule.constant(1.0)
 
 
@@ -70,13 +72,11 @@ class Confirmer:
         sampler: the model that is to be trained, and the sandbox.
         rollouts: from each of the two places, 1 or more.
         seed: fixes every sample.
-        wave: so many are under way at once for one solution.
     """
 
     sampler: Sampler
     rollouts: int
     seed: int = 0
-    wave: int = 4
 
     async def confirm(self, pairs: Sequence[PairRecord]) -> tuple[list[PairRecord], int]:
         """Confirm step-controlled pairs that branch off one solution; its code runs once.
@@ -148,8 +148,8 @@ class Confirmer:
         text = self.sampler.format.render(_blocks(blocks))
         prefix = Draft(text=text, blocks=_blocks(blocks), block_tokens=tokens)
         right = sampled = 0
-        for start in range(0, self.rollouts, self.wave):
-            numbers = range(start, min(start + self.wave, self.rollouts))
+        for start in range(0, self.rollouts, ROLLOUTS_AT_ONCE):
+            numbers = range(start, min(start + ROLLOUTS_AT_ONCE, self.rollouts))
             forks = await session.fork(len(numbers)) if session is not None else [None] * len(numbers)
             seeds = [derive_seed(self.seed, place, "confirm", number) for number in numbers]
             drafts = await asyncio.gather(

@@ -12,9 +12,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from sandbox import AsyncSession, Block, SessionClosed, Solution
-from scdpo.corrupt.confirm import Confirmer, Track
+from scdpo.corrupt.confirm import ROLLOUTS_AT_ONCE, Confirmer, Track
 from scdpo.filters import drop_reason
-from scdpo.pairs import branch_steps, step_controlled_pair
+from scdpo.pairs import drawn_steps, step_controlled_pair
 from scdpo.records import BranchRecord, DropRecord, OriginRecord, PairRecord, SolutionRecord
 from scdpo.sampler import Draft, Sampler, derive_seed
 from scdpo.schedule import Schedule
@@ -27,6 +27,7 @@ class BranchSettings:
 
     Attributes:
         schedule: the temperature of each new step.
+        steps: how many steps of a solution to branch after, drawn by the seed; None for all but the last.
         attempts: continuations tried after a step before it is given up.
         wave: so many of them are sampled first; each further wave is twice as large, so that little is
             sampled in vain after a step where most continuations go wrong.
@@ -36,6 +37,7 @@ class BranchSettings:
     """
 
     schedule: Schedule = field(default_factory=Schedule)
+    steps: int | None = None
     attempts: int = 16
     wave: int = 1
     pairs: int = 1
@@ -44,8 +46,8 @@ class BranchSettings:
 
     @property
     def sessions(self) -> int:
-        """How many sessions one solution holds at most: its prefix, a first wrong step, and a wave of forks."""
-        return self.wave + 2
+        """How many sessions one solution holds as a rule: its prefix, a wave of forks, a first wrong step."""
+        return max(self.wave + 1, ROLLOUTS_AT_ONCE + 2 if self.confirm else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class Branches:
 async def corrupt_by_temperature(
     chosen: SolutionRecord, sampler: Sampler, settings: BranchSettings, skip: frozenset[int] = frozenset()
 ) -> AsyncIterator[Branches]:
-    """Branch off a preferred solution after every step but the last.
+    """Branch off a preferred solution after every step but the last, or after as many as the settings say.
 
     Args:
         chosen: the preferred solution.
@@ -74,16 +76,14 @@ async def corrupt_by_temperature(
         EngineError: if the engine cannot serve.
         SandboxError: if no session can be had.
     """
-    solution = chosen.solution
+    wanted = drawn_steps(chosen, settings.steps, settings.seed)
     async with Track(sampler.box) as track:
-        for step in solution.steps:
-            if step.index not in branch_steps(solution):
-                break
+        for step in chosen.solution.steps[: max(wanted, default=-1) + 1]:
             if not await track.take(step):
                 # What follows would be a continuation of something else than the record shows.
                 yield _given_up(chosen, step.index, settings, "prefix_differs")
                 break
-            if step.index in skip:
+            if step.index in skip or step.index not in wanted:
                 continue
             try:
                 branches = await _branch_after(chosen, step.index, sampler, settings, track.session)
@@ -133,7 +133,7 @@ async def _branch_after(
             pairs.append(step_controlled_pair(chosen, step, draft.blocks, draft.block_tokens, answer, origin))
         tried = numbers.stop
     if settings.confirm:
-        confirmer = Confirmer(sampler, settings.confirm, settings.seed, settings.wave)
+        confirmer = Confirmer(sampler, settings.confirm, settings.seed)
         pairs, sampled = await confirmer.confirm_here(pairs, session)
         tokens += sampled
     return Branches(pairs, _branch_record(chosen, step, settings, dropped, tried, len(pairs), tokens))

@@ -74,6 +74,7 @@ class TransformersEngine:
         ends = [self._tokenizer.eos_token_id] if ends is None else ends
         self._ends = frozenset(i for i in (ends if isinstance(ends, list) else [ends]) if i is not None)
         self._batch = batch
+        self._known_stops: dict[tuple[str, ...], tuple[frozenset[int], tuple[str, ...]]] = {}
         self._prefixes = PrefixCache(cache_tokens)
         self._waiting: list[_Row] = []
         self._entering: list[_Row] = []
@@ -98,17 +99,21 @@ class TransformersEngine:
             self._loop.add_done_callback(self._ended)
         if self._failure is not None:
             raise self._failure
-        single = {stop: self.encode(stop) for stop in request.stop}
-        row = _Row(
-            request,
-            asyncio.get_running_loop().create_future(),
-            random.Random(request.seed),
-            frozenset(ids[0] for ids in single.values() if len(ids) == 1),
-            tuple(stop for stop, ids in single.items() if len(ids) != 1),
-        )
+        future = asyncio.get_running_loop().create_future()
+        row = _Row(request, future, random.Random(request.seed), *self._stops(request.stop))
         self._waiting.append(row)
         self._wake.set()
         return await row.future
+
+    def _stops(self, stops: tuple[str, ...]) -> tuple[frozenset[int], tuple[str, ...]]:
+        """Return the ids of the stop strings that are one token, and the other strings."""
+        if stops not in self._known_stops:
+            ids = {stop: self.encode(stop) for stop in stops}
+            self._known_stops[stops] = (
+                frozenset(i[0] for i in ids.values() if len(i) == 1),
+                tuple(stop for stop, i in ids.items() if len(i) != 1),
+            )
+        return self._known_stops[stops]
 
     async def close(self) -> None:
         """Stop the batch loop and its thread."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,13 +27,13 @@ SOLUTION = Solution(
 )
 
 
-def branches(model: Path, solution: Solution, script: Script = adder, attempts: int = 4) -> list[Branches]:
+def branches(model: Path, solution: Solution, script: Script = adder, **settings: int) -> list[Branches]:
     async def main() -> list[Branches]:
         chosen = as_record(solution, "What is 17 + 5?", "22", id="s", problem_id="p")
         async with AsyncSandbox() as box:
             sampler = Sampler(ScriptedEngine(model, script), box)
-            settings = BranchSettings(attempts=attempts)
-            return [b async for b in corrupt_by_temperature(chosen, sampler, settings)]
+            wanted = replace(BranchSettings(attempts=4), **settings)
+            return [b async for b in corrupt_by_temperature(chosen, sampler, wanted)]
 
     return asyncio.run(main())
 
@@ -73,3 +74,13 @@ def test_a_step_where_nothing_goes_wrong_is_tried_as_often_as_was_said(tiny_mode
     found = branches(tiny_model, SOLUTION, answers("So it is \\boxed{22}."), attempts=6)
     assert [b.record.attempts for b in found] == [6, 6, 6]
     assert [[(d.reason, d.count) for d in b.record.dropped] for b in found] == [[("correct", 6)]] * 3
+
+
+def test_branches_start_after_as_many_steps_as_wanted_and_the_seed_draws_them(tiny_model: Path) -> None:
+    def steps(**settings: int) -> list[int]:
+        return [b.record.branch_step for b in branches(tiny_model, SOLUTION, **settings)]
+
+    drawn = [steps(steps=2, seed=seed) for seed in (0, 1, 0)]
+    assert all(some in ([0, 1], [0, 2], [1, 2]) for some in drawn)
+    assert drawn[0] == drawn[2] != drawn[1]
+    assert steps(steps=9) == [0, 1, 2]

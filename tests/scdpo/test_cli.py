@@ -106,6 +106,8 @@ def test_there_is_nothing_to_export_in_an_empty_run(tmp_path: Path) -> None:
     assert "no pairs to export" in result.output
 
 
-@pytest.mark.parametrize("verb", ["sample", "corrupt", "run", "export", "status", "quickstart"])
+@pytest.mark.parametrize(
+    "verb", ["sample", "corrupt", "run", "export", "status", "quickstart", "rounds", "import"]
+)
 def test_help_shows_an_example(verb: str) -> None:
     assert f"scdpo {verb}" in call(verb, "--help").output

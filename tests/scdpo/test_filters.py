@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.solution import Block
-from scdpo.filters import drop_reason, near_duplicates, thin
+from scdpo.filters import drop_reason, near_duplicates
 
 GOOD = (
     Block("text", "The train covers 60 miles an hour, so in 3 hours it covers \\( 60 \\times 3 \\) miles."),
@@ -107,19 +107,6 @@ def test_texts_with_other_values_are_no_duplicates() -> None:
 
 def test_short_texts_are_compared_whole() -> None:
     assert near_duplicates(["4", "5", "4", "", ""]) == [2, 4]
-
-
-def test_a_problem_keeps_at_most_cap_texts_that_differ() -> None:
-    texts = ["a b c d e", "a b c d e", "f g h i j", "k l m n o", "a b c d e"]
-    dropped = thin(texts, ["p", "p", "p", "p", "q"], cap=2)
-    assert dropped == {1: "near_duplicate", 3: "over_cap"}
-
-
-def test_thin_refuses_lengths_that_differ_and_a_cap_of_none() -> None:
-    with pytest.raises(ValueError, match="2 texts"):
-        thin(["a", "b"], ["p"], cap=1)
-    with pytest.raises(ValueError, match="cap"):
-        thin(["a"], ["p"], cap=0)
 
 
 @given(st.lists(st.builds(Block, st.sampled_from(["text", "code", "execution"]), st.text()), max_size=6))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import AsyncSandbox, Block
-from scdpo.problems import Problem
+from scdpo.problems import Problem, embedded_model_path
 from scdpo.records import SolutionRecord
 from scdpo.sampler import Draft, Sampler, SamplerLimits, derive_seed, sample_solutions
 from scdpo.schedule import Schedule
@@ -48,6 +48,16 @@ def test_code_runs_in_one_kernel_and_its_output_goes_back(tiny_model: Path) -> N
     ]  # fmt: skip
     assert draft.finish == "end"
     assert draft.isolation in ("strict", "landlock")
+
+
+def test_records_name_the_built_in_model_and_not_its_folder(tiny_model: Path) -> None:
+    async def main() -> SolutionRecord:
+        engine = ScriptedEngine(tiny_model, right)
+        engine.model = str(embedded_model_path())
+        async with AsyncSandbox() as box:
+            return await Sampler(engine, box).solve(PROBLEM, 0, Schedule(), 0)
+
+    assert asyncio.run(main()).sampling.model == "embedded"
 
 
 def test_each_step_has_its_temperature(tiny_model: Path) -> None:

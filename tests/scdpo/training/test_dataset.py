@@ -167,6 +167,16 @@ def test_pairs_that_roll_outs_do_not_confirm_are_left_out_on_request(
     assert len(encode_pairs(some, SolutionEncoder(tokenizer), None)[0]) == 5
 
 
+def test_a_problem_keeps_its_naive_pair_and_those_that_fall_most(tokenizer: Any, pairs: list[Pair]) -> None:
+    naive, first, second, *others = pairs
+    some = [with_rates(first, (4, 4), (3, 4)), with_rates(second, (4, 4), (0, 4)), naive, *others]
+    encoded, report = encode_pairs(some, SolutionEncoder(tokenizer), None, per_problem=2)
+    assert encoded["id"][:2] == [naive["id"], second["id"]]
+    assert encoded["problem_id"][:] == ["p0"] * 2 + ["p1"] * 2 + ["p2"] * 2
+    assert report.dropped == {"over_cap": 3}
+    assert report.kept == {"naive": 3, "step_controlled": 3}
+
+
 def test_rows_stand_problem_by_problem(tokenizer: Any, pairs: list[Pair]) -> None:
     encoded, _ = encode_pairs(pairs[::-1], SolutionEncoder(tokenizer), None)
     assert encoded["problem_id"][:] == ["p2"] * 3 + ["p1"] * 3 + ["p0"] * 3
