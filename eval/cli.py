@@ -17,6 +17,7 @@ from scdpo.cli.options import (
     Confirm,
     EngineName,
     EngineOption,
+    ExistingRun,
     Format,
     InFlight,
     Limit,
@@ -216,17 +217,20 @@ def compare(
 
 
 def _show_table(results: list[Path], as_markdown: bool = False) -> None:
-    from eval.compare import comparison, load, markdown, rich_table
+    from eval.compare import comparison, load, markdown, rich_table, samples_table
 
     table = comparison(load(results))
     if as_markdown:
         print(markdown(table))
-    else:
-        console.print(rich_table(table))
+        return
+    console.print(rich_table(table))
+    several = samples_table(table)
+    if several is not None:
+        console.print(several)
 
 
 @app.command()
-def report(run: RunFolder) -> None:
+def report(run: ExistingRun) -> None:
     """Write a run's page: what was made and dropped, accuracy, pairs side by side, curves, credit.
 
     Example: [b]scdpo report runs/quickstart[/b]

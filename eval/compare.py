@@ -35,6 +35,11 @@ class Comparison:
     benchmarks: tuple[str, ...]
     cells: dict[tuple[str, str], Cell]
 
+    @property
+    def turned(self) -> bool:
+        """Whether benchmarks go down and models across: there are more of them than a line has room for."""
+        return len(self.benchmarks) > max(3, len(self.models))
+
 
 def load(paths: Iterable[Path]) -> list[Evaluation]:
     """Read evaluations from run folders and result files, in the order given.
@@ -87,27 +92,62 @@ def comparison(evaluations: Sequence[Evaluation]) -> Comparison:
 
 def rich_table(table: Comparison) -> Table:
     """Return the comparison for a terminal; names are shown as they are, whatever markup they hold."""
-    made = Table(
-        title=f"Accuracy, 95 % interval, and difference to {_plain(table.models[0])}", title_style="bold"
-    )
-    made.add_column("model")
-    for benchmark in table.benchmarks:
-        made.add_column(Text(_plain(benchmark)), justify="right")
-    for model in table.models:
-        made.add_row(Text(_plain(model)), *(Text(_words(table, model, b, "\n")) for b in table.benchmarks))
+    title = "Accuracy, %, with its 95 % interval"
+    if len(table.models) > 1:
+        title += f", and the difference to {_plain(table.models[0])}"
+    head, *rows = _grid(table, "\n")
+    return _rich(title, head, rows)
+
+
+def samples_table(table: Comparison) -> Table | None:
+    """Return pass@k and maj@k for a terminal, a row a model and benchmark; None where one sample was drawn."""
+    several = {key: cell.evaluation for key, cell in table.cells.items() if cell.evaluation.pass_at}
+    if not several:
+        return None
+    ks = sorted({k for e in several.values() for k in e.pass_at})
+    rows = [
+        [_plain(model), _plain(benchmark), *(_pass_and_majority(e, k) for k in ks)]
+        for (model, benchmark), e in several.items()
+    ]
+    return _rich("pass@k / maj@k, %", ["model", "benchmark", *(f"k = {k}" for k in ks)], rows)
+
+
+def _pass_and_majority(evaluation: Evaluation, k: int) -> str:
+    if k not in evaluation.pass_at:
+        return "–"
+    return f"{100 * evaluation.pass_at[k].value:.1f} / {100 * evaluation.majority_at[k].value:.1f}"
+
+
+def _rich(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    made = Table(title=title, title_style="bold", title_justify="left")
+    for number, name in enumerate(head):
+        made.add_column(Text(name), justify="right" if number else "left")
+    for row in rows:
+        made.add_row(*(Text(cell) for cell in row))
     return made
 
 
 def markdown(table: Comparison) -> str:
     """Return the comparison as a Markdown table with a note under it."""
-    rows = [["model", *table.benchmarks], ["---"] + ["---:"] * len(table.benchmarks)]
-    rows += [[model, *(_words(table, model, b, "<br>") for b in table.benchmarks)] for model in table.models]
-    lines = ["| " + " | ".join(_cell(c) for c in row) + " |" for row in rows]
+    head, *rows = _grid(table, "<br>")
+    rows = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
+    lines = ["| " + " | ".join(c.replace("|", r"\|") for c in row) + " |" for row in rows]
     tests = sorted({c.paired.test for c in table.cells.values() if c.paired})
     note = "Accuracy in % with Wilson's 95 % interval"
     if tests:
-        note += f"; difference to {_cell(table.models[0])} in points with its p-value ({', '.join(tests)}, uncorrected)"
+        first = _plain(table.models[0]).replace("|", r"\|")
+        note += f"; difference to {first} in points with its p-value ({', '.join(tests)}, uncorrected)"
     return "\n".join([*lines, "", note + "."]) + "\n"
+
+
+def _grid(table: Comparison, new_line: str) -> list[list[str]]:
+    """Return the table in words, its head first."""
+    down, across = (table.benchmarks, table.models) if table.turned else (table.models, table.benchmarks)
+    grid = [["benchmark" if table.turned else "model", *map(_plain, across)]]
+    for name in down:
+        keys = ((other, name) if table.turned else (name, other) for other in across)
+        grid.append([_plain(name), *(_words(table.cells.get(key), new_line) for key in keys)])
+    return grid
 
 
 def sweep_plot(evaluations: Sequence[Evaluation]) -> str:
@@ -149,8 +189,7 @@ def _suffix(evaluation: Evaluation, among: Sequence[Evaluation]) -> str:
     return " (greedy)" if not temperature and samples == 1 else f" (T {temperature:g}, {samples} a problem)"
 
 
-def _words(table: Comparison, model: str, benchmark: str, new_line: str) -> str:
-    cell = table.cells.get((model, benchmark))
+def _words(cell: Cell | None, new_line: str) -> str:
     if cell is None:
         return "–"
     interval = cell.accuracy.wilson
@@ -163,10 +202,6 @@ def _words(table: Comparison, model: str, benchmark: str, new_line: str) -> str:
 def p_words(p: float) -> str:
     """Return a p-value as ``p = 0.031`` or ``p < 0.001``."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
-
-
-def _cell(text: str) -> str:
-    return _plain(text).replace("|", r"\|")
 
 
 def _plain(text: str) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from html import escape
 
 WIDTH, HEIGHT = 440, 280  # as wide as a phone, so that the labels stay readable there
-_LEFT, _RIGHT, _TOP, _BOTTOM = 60, 16, 10, 44
+_LEFT, _RIGHT, _TOP, _BOTTOM = 78, 16, 10, 44
 _LEGEND_LINE = 18
 _LETTER = 6.8  # width of a letter of the labels, about
 # Okabe and Ito's colours, which colour-blind readers tell apart; each line also has its own mark.

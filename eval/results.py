@@ -71,6 +71,12 @@ class Evaluation(BaseModel):
     endings: dict[str, int] = {}
     scores: dict[str, float] = {}
 
+    @property
+    def title(self) -> str:
+        """The evaluation in words; the temperature where it was not greedy."""
+        heat = self.settings.temperature
+        return f"{self.model} on {self.benchmark}" + (f", temperature {heat:g}" if heat else "")
+
 
 def result_name(model: str, benchmark: str, settings: Settings) -> str:
     """Return the NAME of an evaluation: letters, digits, ``.``, ``_`` and ``-`` only."""

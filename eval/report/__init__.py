@@ -87,10 +87,10 @@ def _overview(collections: list[pack.Collection]) -> list[tuple[str, str]]:
                 ("Sampled solutions", f"{collection.total:,}: {_words(collection.counts['verdict'])}")
             )
     solved = [c for c in collections if c.kind == "solution"]
-    for label, facet in (("Models", "model"), ("Isolation of their code", "isolation")):
-        together = sum((c.counts[facet] for c in solved), Counter[str]())
-        if together:
-            facts.append((label, _words(together)))
+    models, levels = (sum((c.counts[f] for c in solved), Counter[str]()) for f in ("model", "isolation"))
+    if solved:
+        facts.append(("Models", ", ".join(f"{m} ({n:,} solutions)" for m, n in models.most_common())))
+        facts.append(("Isolation of their code", _words(levels)))
     return facts
 
 

@@ -96,10 +96,9 @@ def transcripts(run_dir: Path, evaluation: Evaluation, key: str) -> Collection |
         RunError: if a line is no solution.
     """
     path = transcripts_path(run_dir, evaluation.name)
-    title = f"Evaluation: {evaluation.model} on {evaluation.benchmark}"
-    if evaluation.settings.temperature:
-        title += f", temperature {evaluation.settings.temperature:g}"
-    collection = Collection(key, title, "solution", str(path.relative_to(run_dir)))
+    collection = Collection(
+        key, f"Evaluation: {evaluation.title}", "solution", str(path.relative_to(run_dir))
+    )
     return _packed(collection, map(_solution, RecordFile(path, SolutionRecord)))
 
 
@@ -141,11 +140,16 @@ def _solution(record: SolutionRecord) -> Row:
             "clean": "clean" if record.clean else "error or repair",
             "left out": record.dropped.replace("_", " ") or "no",
             "ended by": record.sampling.finish,
-            "model": record.sampling.model,
+            "model": _model(record.sampling.model),
             "isolation": record.isolation or "no code was run",
         },
         detail=detail,
     )
+
+
+def _model(name: str) -> str:
+    """Return a model's name; of a path only the last two parts, which tell models of a run apart."""
+    return "/".join(Path(name).parts[-2:]) if Path(name).is_absolute() else name
 
 
 def _answer(answer: str | None) -> str:

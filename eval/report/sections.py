@@ -62,7 +62,8 @@ class Accuracy:
     """The accuracy table and what goes under it."""
 
     first: str
-    benchmarks: tuple[str, ...]
+    corner: str
+    columns: tuple[str, ...]
     rows: tuple[tuple[str, tuple[Score | None, ...]], ...]
     tests: str
     groups: tuple[tuple[str, str, tuple[tuple[str, Score], ...]], ...]
@@ -136,15 +137,15 @@ def accuracy(evaluations: Sequence[Evaluation]) -> Accuracy | None:
     if not evaluations:
         return None
     table = comparison(evaluations)
-    rows = tuple((m, tuple(_score(table, m, b) for b in table.benchmarks)) for m in table.models)
+    corner, columns, rows = _laid_out(table)
     groups = tuple(
-        (f"{e.model} on {e.benchmark}", field, tuple((value, _of(found, "")) for value, found in by.items()))
+        (e.title, field, tuple((value, _of(found, "")) for value, found in by.items()))
         for e in evaluations
         for field, by in e.by.items()
     )
     several = tuple(
         (
-            f"{e.model} on {e.benchmark}",
+            e.title,
             tuple((k, 100 * e.pass_at[k].value, 100 * e.majority_at[k].value) for k in e.pass_at),
         )
         for e in evaluations
@@ -155,9 +156,18 @@ def accuracy(evaluations: Sequence[Evaluation]) -> Accuracy | None:
         sweep = Markup(sweep_plot(evaluations))
     except ResultError:  # a run without a sweep has no such plot
         sweep = None
-    return Accuracy(
-        table.models[0], table.benchmarks, rows, tests, groups, several, tuple(evaluations), sweep
-    )
+    return Accuracy(table.models[0], corner, columns, rows, tests, groups, several, tuple(evaluations), sweep)
+
+
+def _laid_out(
+    table: Comparison,
+) -> tuple[str, tuple[str, ...], tuple[tuple[str, tuple[Score | None, ...]], ...]]:
+    """Return what stands in the table's corner, its columns, and its rows."""
+    if table.turned:
+        turned = tuple((b, tuple(_score(table, m, b) for m in table.models)) for b in table.benchmarks)
+        return "Benchmark", table.models, turned
+    straight = tuple((m, tuple(_score(table, m, b) for b in table.benchmarks)) for m in table.models)
+    return "Model", table.benchmarks, straight
 
 
 def _score(table: Comparison, model: str, benchmark: str) -> Score | None:

@@ -14,6 +14,7 @@ from scdpo.cli import app
 from scdpo.cli.console import Bar, console, show_stages, told
 from scdpo.cli.options import (
     Confirm,
+    ExistingRun,
     Format,
     Limit,
     Place,
@@ -170,15 +171,13 @@ async def _mutate(opened: Run, place: Place, seed: int, bar: Bar) -> None:
 
 
 @app.command()
-def status(run: RunFolder) -> None:
+def status(run: ExistingRun) -> None:
     """Show how far a run is and what was dropped, also while a job is writing to it.
 
     Example: [b]scdpo status runs/gsm8k[/b]
     """
     with told():
         opened = Run(run)
-        if not run.is_dir():
-            raise FileNotFoundError(f"there is no run folder {run}")
         problems = Counter(s.problem_id for s in opened.solutions)
         console.print(f"{problems.total()} solutions of {len(problems)} problems")
         for kind, count in Counter(p.kind for p in opened.pairs).items():

@@ -50,6 +50,7 @@ class EngineName(StrEnum):
 
 
 RunFolder = Annotated[Path, typer.Argument(help="The run folder; made if it is not there.")]
+ExistingRun = Annotated[Path, typer.Argument(exists=True, file_okay=False, help="The run folder.")]
 Model = Annotated[str | None, typer.Option(help="Model folder or hub name; the built-in model if not given.")]
 Problems = Annotated[
     str,

@@ -22,7 +22,7 @@ from rich.text import Text
 from sandbox import Limits, Sandbox, Solution
 from scdpo.cli import app
 from scdpo.cli.console import Bar, console, show_stages, told
-from scdpo.cli.options import Format, RunFolder
+from scdpo.cli.options import ExistingRun, Format, RunFolder
 from scdpo.runs import Run, RunError
 from verifier import Verdict, extract_answer, verify_many
 from verifier.records import Item, read_items
@@ -69,10 +69,10 @@ def run(
 
 @app.command()
 def export(
-    run: RunFolder,
+    run: ExistingRun,
     out: Annotated[
-        Path, typer.Option(help="The Parquet file; RUN/export/pairs.parquet if not given.")
-    ] = Path(),
+        Path | None, typer.Option(help="The Parquet file; RUN/export/pairs.parquet if not given.")
+    ] = None,
     system: Annotated[str, typer.Option(help="System message that stands in every prompt.")] = "",
     tokenizer: Annotated[
         str | None,
@@ -83,11 +83,13 @@ def export(
 
     Example: [b]scdpo export runs/gsm8k --out pairs.parquet --tokenizer runs/gsm8k/model/sft[/b]
     """
+    import datasets
     from transformers import AutoTokenizer
 
     from scdpo.export import export_pairs
 
-    target = out if out != Path() else run / "export" / "pairs.parquet"
+    datasets.disable_progress_bars()
+    target = out or run / "export" / "pairs.parquet"
     with told():
         try:
             known = AutoTokenizer.from_pretrained(tokenizer) if tokenizer else None

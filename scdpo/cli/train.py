@@ -17,7 +17,7 @@ from rich.table import Table
 from sandbox import Block, Solution
 from scdpo.cli import app
 from scdpo.cli.console import console, told
-from scdpo.cli.options import Model, RunFolder
+from scdpo.cli.options import ExistingRun, Model, RunFolder
 from scdpo.problems import embedded_model_path
 from scdpo.records import PairRecord
 from scdpo.runs import Run, RunError
@@ -156,7 +156,7 @@ def _show_plan(plan: dict[str, Any]) -> None:
 
 @app.command()
 def credit(
-    run: RunFolder,
+    run: ExistingRun,
     models: Annotated[
         list[str], typer.Option("--models", help="A trained model, as NAME=FOLDER. May be given again.")
     ],

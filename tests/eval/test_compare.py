@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import pytest
 from rich.console import Console
 
-from eval.compare import comparison, load, markdown, p_words, rich_table, sweep_plot
+from eval.compare import comparison, load, markdown, p_words, rich_table, samples_table, sweep_plot
 from eval.evaluate import evaluate
 from eval.results import ResultError, Settings
 from scdpo.runs import Run
@@ -60,6 +60,30 @@ def test_terminal_table_shows_names_as_they_are(tmp_path, problems):
     assert "[red]a|b[/red]" in shown
     assert "\x1b" not in shown
     assert r"[red]a\|b[/red]" in markdown(table)
+
+
+def shown(table):
+    console = Console(record=True, width=80)
+    console.print(table)
+    return console.export_text()
+
+
+def test_many_benchmarks_go_down_so_that_no_name_is_cut(tmp_path, problems):
+    names = [f"benchmark-{i}" for i in range(8)]
+    for name in names:
+        evaluated(tmp_path, problems, "SFT", range(4), benchmark=name)
+    table = comparison(load([tmp_path]))
+    assert all(name in shown(rich_table(table)) for name in names)
+    assert markdown(table).startswith("| benchmark | SFT |")
+
+
+def test_pass_and_majority_are_printed_where_several_samples_were_drawn(tmp_path, problems):
+    evaluated(tmp_path, problems, "SFT", range(4), temperature=0.7, samples=4)
+    text = shown(samples_table(comparison(load([tmp_path]))))
+    assert "k = 4" in text
+    assert "40.0 / 40.0" in text  # four of ten problems, right in all samples
+    evaluated(tmp_path / "greedy", problems, "SFT", range(4))
+    assert samples_table(comparison(load([tmp_path / "greedy"]))) is None
 
 
 def test_the_same_model_in_two_folders_is_told_apart_by_folder(tmp_path, problems):
