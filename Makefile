@@ -1,5 +1,6 @@
 # make quickstart   install and run the main job        make test   install and run the tests
 # make check        lint, types, import rule            make slow   the longer tests
+# make docs         the documentation as a site, in site/
 # make ray          the tests on a local Ray cluster    make vllm   the tests with vLLM on a CPU, in a second environment
 PYTHON ?= python3
 VENV ?= .venv
@@ -7,7 +8,7 @@ VLLM ?= .venv-vllm
 BIN := $(VENV)/bin
 RUN ?= runs/quickstart
 
-.PHONY: install quickstart test slow ray vllm check clean
+.PHONY: install quickstart test slow ray vllm check docs clean
 
 install: $(VENV)/.installed
 
@@ -49,5 +50,9 @@ check: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: install
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "Open site/index.html"
+
 clean:
-	rm -rf $(VENV) $(VLLM) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) $(VLLM) build site *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -92,9 +92,9 @@ def comparison(evaluations: Sequence[Evaluation]) -> Comparison:
 
 def rich_table(table: Comparison) -> Table:
     """Return the comparison for a terminal; names are shown as they are, whatever markup they hold."""
-    title = "Accuracy, %, with its 95 % interval"
+    title = "Accuracy, % [95 % interval]"
     if len(table.models) > 1:
-        title += f", and the difference to {_plain(table.models[0])}"
+        title += f"\nand difference to {_plain(table.models[0])}"
     head, *rows = _grid(table, "\n")
     return _rich(title, head, rows)
 

@@ -112,14 +112,15 @@ def parse_settings(
 ) -> tuple[C, ModelConfig]:
     """Return the settings as a configuration of ``config`` and TRL's ``ModelConfig``.
 
-    Where they are silent, bf16 and gradient checkpointing are used on a GPU only, and nothing is reported
-    to a logging service.
+    Where they are silent, bf16, gradient checkpointing and pinned memory are used on a GPU only, and nothing
+    is reported to a logging service.
 
     Raises:
         ValueError: for an unknown or malformed setting.
     """
     gpu = torch.cuda.is_available()
-    chosen = {"bf16": gpu, "gradient_checkpointing": gpu, "report_to": "none", **(settings or {})}
+    by_device = {"bf16": gpu, "gradient_checkpointing": gpu, "dataloader_pin_memory": gpu}
+    chosen = {**by_device, "report_to": "none", **(settings or {})}
     parser = HfArgumentParser((config, ModelConfig))
     args, model_args = parser.parse_dict({**chosen, "output_dir": str(output)})
     loading = {

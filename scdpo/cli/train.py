@@ -61,6 +61,9 @@ def settings_of(config: str, changes: list[str] | None) -> tuple[dict[str, Any],
 @contextmanager
 def mendable() -> Iterator[None]:
     """Also tell a wrong setting, model or pair in one line: the functions behind raise ``ValueError`` for them."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # the trainer's own bar is the one to look at
     with told():
         try:
             yield
@@ -177,12 +180,10 @@ def credit(
     Example: [b]scdpo credit runs/mine --models SCDPO=runs/mine/model/scdpo --models DPO=runs/mine/model/dpo[/b]
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
-    from transformers.utils import logging
 
     from scdpo.credit import localise, token_credit
     from scdpo.dataset import SolutionEncoder
 
-    logging.disable_progress_bar()  # one bar a model says nothing here
     with mendable():
         shown = _pair_to_show(run, pair)
         base = reference or str(embedded_model_path())
