@@ -121,8 +121,11 @@ def _quick(
     found = extract(prediction, "choice" if choice else "any")
     if found is None:
         return wanted, None, incorrect("no final answer is stated")
-    if number is not None and (answer := read_number(found.answer)) is not None:
-        return wanted, found.answer, compare_numbers(answer, number, rounding)
+    if number is not None:
+        if found.answer == wanted:
+            return wanted, wanted, correct(f"both are {number}")
+        if (answer := read_number(found.answer)) is not None:
+            return wanted, found.answer, compare_numbers(answer, number, rounding)
     return wanted, found.answer, compare_quickly(found.answer, wanted, rounding)
 
 

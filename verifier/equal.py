@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from fractions import Fraction
 from functools import lru_cache
 
 from verifier.notation import plain
 from verifier.outcome import Outcome, best, correct, incorrect, unverifiable
-from verifier.plain_numbers import Plain, read_number, show
+from verifier.plain_numbers import Plain, read_number
 from verifier.read import MAX_ANSWER, readings, words_of
 from verifier.shapes import same_answer
 from verifier.syntax import LimitError
@@ -76,33 +75,37 @@ def _compared(a: str, b: str, rounding: Rounding) -> Outcome:
 
 def compare_numbers(a: Plain, b: Plain, rounding: Rounding) -> Outcome:
     """Compare two plain numbers exactly; a percent sign on one side only may stand or be left out."""
-    if a.value == b.value:
-        return correct(f"both are {show(a.value)}")
-    if a.percent != b.percent:
+    # The common denominator is left out on both sides.
+    x, y = a.top * b.bottom, b.top * a.bottom
+    if x == y:
+        return correct(f"both are {a}")
+    if a.percent != b.percent and (x == 100 * y if a.percent else 100 * x == y):
         percent, other = (a, b) if a.percent else (b, a)
-        if Fraction(percent.value, 100) == other.value:
-            return correct(f"{show(percent.value)}% is {show(other.value)}")
+        return correct(f"{percent}% is {other}")
     if _printed_float(a, b):
-        return correct(f"{show(a.value)} and {show(b.value)} agree as printed floats")
+        return correct(f"{a} and {b} agree as printed floats")
     if rounding == "sigfigs" and (_rounds(a, b) or _rounds(b, a)):
-        return correct(f"{show(a.value)} and {show(b.value)} agree to the digits written")
-    return incorrect(f"{show(a.value)} is not {show(b.value)}")
+        return correct(f"{a} and {b} agree to the digits written")
+    return incorrect(f"{a} is not {b}")
 
 
 def _printed_float(a: Plain, b: Plain) -> bool:
+    """Whether the larger is at most a unit in the last of up to 15 digits from the other."""
     if a.digits < 12 and b.digits < 12:
         return False
     digits = [n.digits for n in (a, b) if n.digits >= 12 and n.decimals]
     if not digits:
         return False
-    x, y = Fraction(a.value), Fraction(b.value)
-    return abs(x - y) * Fraction(10) ** (min(15, *digits) - 1) <= max(abs(x), abs(y))
+    x, y = a.top * b.bottom, b.top * a.bottom
+    return bool(abs(x - y) * 10 ** (min(15, *digits) - 1) <= max(abs(x), abs(y)))
 
 
 def _rounds(rounded: Plain, exact: Plain) -> bool:
+    """Whether one is at most half a unit in its last decimal from the other."""
     if rounded.decimals is None or rounded.digits < 3:
         return False
-    return abs(Fraction(rounded.value) - exact.value) * 2 * Fraction(10) ** rounded.decimals <= 1
+    gap = abs(rounded.top * exact.bottom - exact.top * rounded.bottom)
+    return bool(gap * 2 * 10**rounded.decimals <= rounded.bottom * exact.bottom)
 
 
 # --- times of day

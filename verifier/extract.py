@@ -24,6 +24,7 @@ MAX_PROSE = (
 )
 MAX_WEAK = 800  # characters before the end in which bold text, a formula or a number can be the answer
 MAX_JOINED_BOXES = 32
+MAX_JOINED_CHARS = 2_000  # from the start of a box to that of one that it is joined to
 
 
 class Extraction(NamedTuple):
@@ -66,14 +67,12 @@ _TURN = re.compile(r"<\|im_start\|>|<\|user\|>|<\|start_header_id\|>")
 
 def final_text(text: str) -> str:
     """Return what ``text`` says after its last tool output, without code."""
-    if "<" not in text and "`" not in text:  # one character is found much faster than a word
-        return text
-    think = text.rfind("</think>")
-    if think >= 0 and text[think + 8 :].strip():
-        text = text[think + 8 :]
+    # One character is found much faster than a word, and a search that ends in nothing reads all of the text.
+    if "<" not in text or not ("<|" in text or "</" in text or "<eoa>" in text):
+        return _without_code(text[_end_of_fenced_output(text) :]) if "`" in text else text
+    if "</think>" in text and (after := text[text.rfind("</think>") + 8 :]).strip():
+        text = after
     text = _without_code(text[_end_of_output(text) :])
-    if "<" not in text:
-        return text
     for pattern in (_TURN, _END_TOKENS):
         match = pattern.search(text)
         if match and text[: match.start()].strip():
@@ -81,13 +80,19 @@ def final_text(text: str) -> str:
     return text.replace(_END_OF_BLOCK, "\n").replace("<|text|>", "")
 
 
+def _end_of_fenced_output(text: str) -> int:
+    """Return where the last tool output in a Markdown fence ends, 0 if there is none."""
+    output = text.rfind(_OUTPUT_FENCE)
+    if output < 0:
+        return 0
+    closing = text.find("\n```", output + len(_OUTPUT_FENCE))
+    return closing + 4 if closing >= 0 else len(text)
+
+
 def _end_of_output(text: str) -> int:
     """Return where the last tool output ends, 0 if there is none."""
-    start = 0
-    if (output := text.rfind(_OUTPUT_FENCE)) >= 0:
-        closing = text.find("\n```", output + len(_OUTPUT_FENCE))
-        start = closing + 4 if closing >= 0 else len(text)
-    if (execution := text.rfind(_EXECUTION)) >= start:
+    start = _end_of_fenced_output(text)
+    if _EXECUTION in text and (execution := text.rfind(_EXECUTION)) >= start:
         closing = text.find(_END_OF_BLOCK, execution)
         start = closing + len(_END_OF_BLOCK) if closing >= 0 else len(text)
     return start
@@ -120,26 +125,28 @@ _JOINT = re.compile(
 
 def _boxed(text: str) -> Extraction | None:
     """Return what the last box holds; boxes that only a conjunction separates are one list."""
+    if "\\" not in text:
+        return None
+    command = "\\boxed"
+    start = text.rfind(command)
+    if start < 0:
+        command = "\\fbox"
+        start = text.rfind(command)
     answers: list[str] = []
-    start = follower = len(text)
-    while len(answers) < MAX_JOINED_BOXES:
-        start = max(text.rfind("\\boxed", 0, start), text.rfind("\\fbox", 0, start))
-        if start < 0:
-            break
+    follower = floor = 0
+    while start >= 0 and len(answers) < MAX_JOINED_BOXES:
         content, end = _box_content(text, start)
-        if not content:
-            continue
-        if answers and not (
-            follower - end <= 48 and end <= follower and _JOINT.fullmatch(text, end, follower)
-        ):
-            break
-        answers.append(content)
-        follower = start
+        if content:
+            if answers and not (end <= follower <= end + 48 and _JOINT.fullmatch(text, end, follower)):
+                break
+            answers.append(content)
+            follower, floor = start, max(0, start - MAX_JOINED_CHARS)
+        start = text.rfind(command, floor, start)
     if not answers:
         return None
-    answers.reverse()
     if len(set(answers)) == 1:
         return Extraction(answers[0], "boxed")
+    answers.reverse()
     return Extraction(", ".join(answers), "boxed")
 
 
@@ -189,14 +196,29 @@ _MARK = re.compile(
     r"|(?:is|are)(?:\s+for\s+sure|\s+therefore|\s+definitely)?)\b|\s*[:：=])\s*[:：]?"
     r"|(?<=\br)(?:[ée]ponse\s+est|espuesta\s+es)\b|(?<=\ba)ntwort\s+ist\b|(?<=\bо)твет\s*:)"
 )
+# Each phrase has one of these in small letters; they are looked for first, since a word is found faster than a pattern.
+_MARK_WORDS = ("nswer", "inal", "###", "案", "选", "ponse", "puesta", "ntwort", "твет")
+_ASCII_MARK_WORDS = tuple(word for word in _MARK_WORDS if word.isascii())
+_MARK_LEAD = 3  # characters of a phrase before its word, at most
 _SEGMENT_END = re.compile(r"<eoa>|<eoe>|\n\s*\n|I hope it is correct|$")
+
+
+def _first_mark(text: str, start: int) -> int:
+    """Return a place at or before the first answer phrase from ``start`` on; the end of ``text`` if there is none."""
+    tail = text[start:].lower()
+    words = _ASCII_MARK_WORDS if tail.isascii() else _MARK_WORDS
+    places = [place for word in words if (place := tail.find(word)) >= 0]
+    if not places:
+        return len(text)
+    same_places = len(tail) == len(text) - start  # a few capital letters become two small ones
+    return start + max(0, min(places) - _MARK_LEAD) if same_places else start
 
 
 def _last_mark(text: str) -> re.Match[str] | None:
     """Return the last answer phrase that something follows; most stand near the end, so that is searched first."""
     for size in (300, 3000, len(text)):
         last: re.Match[str] | None = None
-        for match in _MARK.finditer(text, max(0, len(text) - size)):
+        for match in _MARK.finditer(text, _first_mark(text, max(0, len(text) - size))):
             if text[match.end() : match.end() + 200].strip(" *:：\n.$`_-=<|>") != "":
                 last = match
         if last is not None or size >= len(text):
@@ -225,6 +247,8 @@ def _from_segment(segment: str, hint: Hint) -> str | None:
         letter = choice_letter(segment)
         if letter is not None:
             return letter
+    elif "$" not in segment and read_number(segment) is not None:
+        return segment.removesuffix(".")
     segment = strip_markup(segment)
     first_line = segment.split("\n", 1)[0].strip()
     for part in (first_line, segment):

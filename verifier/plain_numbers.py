@@ -26,17 +26,32 @@ _PARTED = re.compile(r",\s+\d|\d\s+\d(?!\d\d(?!\d))|\d\s+\\[dt]?frac|[.]\s+\d")
 class Plain(NamedTuple):
     """A plain number: its exact value, and how it was written where that matters.
 
+    The value is a ratio of integers that is not reduced: two ratios are compared by their cross products, which
+    takes a fraction of the time that reducing them would.
+
     Attributes:
-        value: the exact value; with ``percent``, the number before the percent sign.
+        top: numerator of the exact value; with ``percent``, of the number before the percent sign.
+        bottom: its denominator, positive.
         percent: whether a percent sign followed.
         decimals: digits after the decimal point, or None where it was written as an integer or a fraction.
         digits: significant digits written.
     """
 
-    value: int | Fraction
+    top: int
+    bottom: int = 1
     percent: bool = False
     decimals: int | None = None
     digits: int = 0
+
+    def __str__(self) -> str:
+        """Return the value for a person: an integer, a decimal, or a reduced fraction."""
+        if self.bottom == 1:
+            return show(self.top)
+        places = self.decimals or 0
+        if self.digits > 120 or self.bottom != 10**places:
+            return show(Fraction(self.top, self.bottom))
+        digits = str(abs(self.top)).rjust(places + 1, "0")
+        return f"{'-' if self.top < 0 else ''}{digits[:-places]}.{digits[-places:].rstrip('0')}"
 
 
 def read_number(text: str) -> Plain | None:
@@ -74,19 +89,19 @@ def _decimal(
     if not (integer or places) or len(integer) + len(places) > MAX_CONVERTED:
         return None
     integer = integer.replace(",", "")
-    value: int | Fraction = int(integer + places)
+    top, bottom = int(integer + places), 1
     if exponent:
         shift = int(exponent) - len(places)
-        value = Fraction(value * 10**shift) if shift >= 0 else Fraction(value, 10**-shift)
+        top, bottom = (top * 10**shift, 1) if shift >= 0 else (top, 10**-shift)
     elif places.strip("0"):
-        value = Fraction(value, 10 ** len(places))
+        bottom = 10 ** len(places)
     elif places:
-        value = int(integer or "0")
+        top = int(integer or "0")
     if (sign + inner_sign).count("-") == 1:
-        value = -value
+        top = -top
     written = (integer + places).lstrip("0")
     after_point = len(places) if decimals is not None or exponent else None
-    return Plain(value, percent is not None, after_point, len(written))
+    return Plain(top, bottom, percent is not None, after_point, len(written))
 
 
 def _fraction(
@@ -95,8 +110,8 @@ def _fraction(
     top, bottom = a or c or e or "", b or d or f or ""
     if len(top) + len(bottom) > MAX_CONVERTED or (denominator := int(bottom)) == 0:
         return None
-    value = Fraction(int(top), denominator)
-    return Plain(-value if sign == "-" else value)
+    numerator = -int(top) if (sign == "-") != (denominator < 0) else int(top)
+    return Plain(numerator, abs(denominator))
 
 
 def show(value: int | Fraction) -> str:
