@@ -9,8 +9,6 @@ gold answer in ``extra``. Not covered: the sampled token ids and temperatures, w
 
 from __future__ import annotations
 
-import gzip
-import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,8 +21,9 @@ from scdpo.filters import drop_reason
 from scdpo.imports import as_record
 from scdpo.pairs import naive_pair, step_controlled_pair
 from scdpo.records import OriginRecord, PairRecord
-from scdpo.runs import Run, RunError
+from scdpo.runs import Run
 from verifier import extract_answer
+from verifier.lines import read_lines
 
 Blocks = tuple[Block, ...]
 _TYPES = ("text", "code", "execution")
@@ -51,7 +50,7 @@ def import_pairs(run: Run, path: Path, format: str = "mathcoder") -> None:
         format: how the model that will be trained writes solutions.
 
     Raises:
-        RunError: naming the line and field that cannot be read.
+        LineError: naming the line and field that cannot be read.
     """
     dropped: Counter[str] = Counter()
     kept = 0
@@ -71,25 +70,19 @@ def read_pairs(path: Path, format: str, dropped: Counter[str]) -> Iterator[PairR
             ``chosen_not_right``, ``chosen_not_clean``, ``rejected_not_wrong``, or a filter's reason.
 
     Raises:
-        RunError: naming the line and field that cannot be read.
+        LineError: naming the line and field that cannot be read.
     """
-    opened = gzip.open if path.suffix == ".gz" else open
     problems: dict[str, str] = {}
     stem = path.name.removesuffix(".gz").removesuffix(".jsonl")
-    with opened(path, "rt", encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                some = list(_sides(json.loads(line), format))
-            except (ValueError, KeyError, TypeError, IndexError) as error:
-                what = f"the field {error} is missing" if isinstance(error, KeyError) else str(error)
-                raise RunError(f"{path}, line {number}: {what}") from error
-            for index, sides in enumerate(some):
-                problem = problems.setdefault(sides.question, f"{stem}/{number}")
-                pair = _pair(sides, problem, f"{stem}/{number}/{index}", format)
-                if isinstance(pair, PairRecord):
-                    yield pair
-                else:
-                    dropped[pair] += 1
+    read = read_lines(path, lambda row, number: [(number, list(_sides(row, format)))])
+    for number, some in read:
+        for index, sides in enumerate(some):
+            problem = problems.setdefault(sides.question, f"{stem}/{number}")
+            pair = _pair(sides, problem, f"{stem}/{number}/{index}", format)
+            if isinstance(pair, PairRecord):
+                yield pair
+            else:
+                dropped[pair] += 1
 
 
 def _sides(row: dict[str, Any], format: str) -> Iterator[_Sides]:

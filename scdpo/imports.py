@@ -8,8 +8,6 @@ in the file are not trusted.
 
 from __future__ import annotations
 
-import gzip
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,8 +16,8 @@ from sandbox import Block, Solution
 from sandbox.formats import normalise_newlines
 from scdpo.filters import drop_reason
 from scdpo.records import SamplingRecord, SolutionRecord, VerdictRecord, block_records
-from scdpo.runs import RunError
 from verifier import verify_solution
+from verifier.lines import read_lines
 
 
 def read_solutions(path: Path, format: str = "mathcoder") -> Iterator[SolutionRecord]:
@@ -32,20 +30,16 @@ def read_solutions(path: Path, format: str = "mathcoder") -> Iterator[SolutionRe
         format: how the model that will be trained writes solutions.
 
     Raises:
-        RunError: naming the line and field that cannot be read.
+        LineError: naming the line and field that cannot be read.
     """
-    opened = gzip.open if path.suffix == ".gz" else open
-    with opened(path, "rt", encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                row = json.loads(line)
-                if "debug_result" in row or "correct_solutions" in row:
-                    yield from _records_of_messages(row, f"{path.stem}/{number}", format)
-                else:
-                    yield _record(row, f"{path.stem}/{number}", format)
-            except (ValueError, KeyError, TypeError) as error:
-                what = f"the field {error} is missing" if isinstance(error, KeyError) else str(error)
-                raise RunError(f"{path}, line {number}: {what}") from error
+
+    def records(row: dict[str, Any], number: int) -> Iterator[SolutionRecord]:
+        if "debug_result" in row or "correct_solutions" in row:
+            yield from _records_of_messages(row, f"{path.stem}/{number}", format)
+        else:
+            yield _record(row, f"{path.stem}/{number}", format)
+
+    yield from read_lines(path, records)
 
 
 def _record(row: dict[str, Any], default_id: str, format: str) -> SolutionRecord:

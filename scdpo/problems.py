@@ -247,6 +247,8 @@ def _read_jsonl(path: Path) -> Iterator[Problem]:
                 yield problem
         except (UnicodeDecodeError, gzip.BadGzipFile, EOFError) as error:
             raise ProblemSourceError(f"{path}: cannot be read as UTF-8 JSON Lines ({error})") from error
+    if not ids:
+        raise ProblemSourceError(f"{path}: holds no problem")
 
 
 def _read_hub(source: str, split: Split) -> Iterator[Problem]:

@@ -172,24 +172,39 @@ class Run:
         """Replace a JSON file of the folder in one step."""
         self._replace(self.folder / name, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
-    def settle(self, job: str, settings: dict[str, Any]) -> None:
-        """Enter a job's settings in ``config.yaml``, or check that they are those it was begun with.
+    def check(self, job: str, settings: dict[str, Any]) -> None:
+        """Check that a job's settings are those it was begun with, if it was.
 
         Raises:
             RunError: if the run was begun with other settings; the message names the first that differs.
         """
-        path = self.folder / "config.yaml"
-        config = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
-        if not isinstance(config, dict):
-            raise RunError(f"{path} must hold a mapping of jobs to settings")
-        for name, value in config.get(job, settings).items():
+        for name, value in self._config().get(job, settings).items():
             if settings.get(name) != value:
                 raise RunError(
                     f"{self.folder} was begun with {name}={value!r} for {job!r}, not {settings.get(name)!r}: "
                     "call it with the same settings, or choose another folder"
                 )
-        config[job] = settings
-        self._replace(path, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+
+    def settle(self, job: str, settings: dict[str, Any]) -> None:
+        """Check a job's settings and enter them in ``config.yaml``.
+
+        Call it when the job can begin, so that a misspelt model or file does not bind the run.
+
+        Raises:
+            RunError: as ``check`` does.
+        """
+        self.check(job, settings)
+        config = {**self._config(), job: settings}
+        self._replace(
+            self.folder / "config.yaml", yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+        )
+
+    def _config(self) -> dict[str, Any]:
+        path = self.folder / "config.yaml"
+        config = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+        if not isinstance(config, dict):
+            raise RunError(f"{path} must hold a mapping of jobs to settings")
+        return config
 
     @staticmethod
     def _replace(path: Path, text: str) -> None:

@@ -7,14 +7,13 @@ and ``pred`` (ToRA, one item a sample). A label is taken along where the line ha
 
 from __future__ import annotations
 
-import gzip
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sandbox.solution import BLOCK_TYPES, Block, Solution
+from verifier.lines import read_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +39,13 @@ def read_items(path: Path) -> Iterator[Item]:
     """Yield the pairs of a JSON Lines file (``.gz`` too).
 
     Raises:
-        ValueError: naming the file and line, if a line is not JSON or is none of the known records.
+        LineError: naming the file and line, if a line is not JSON or is none of the known records.
         OSError: if the file cannot be read.
     """
-    opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt", encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                yield from _items(json.loads(line), path, number)
-            except (KeyError, TypeError, ValueError, IndexError) as error:
-                message = f"{path}, line {number}: not a record to verify ({type(error).__name__}: {error})"
-                raise ValueError(message) from error
+    yield from read_lines(path, lambda line, number: _items(line, path, number))
 
 
-def _items(line: Any, path: Path, number: int) -> Iterator[Item]:
-    if not isinstance(line, dict):
-        raise TypeError("not a JSON object")
+def _items(line: dict[str, Any], path: Path, number: int) -> Iterator[Item]:
     stem = path.name.split(".", 1)[0]
     name = str(line.get("id", line.get("idx", f"{stem}:{number}")))
     kind = str(line.get("kind") or line.get("source") or stem)

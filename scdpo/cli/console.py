@@ -25,6 +25,7 @@ from sandbox import SandboxError
 from scdpo.engines import EngineError
 from scdpo.problems import ProblemSourceError
 from scdpo.runs import RunError
+from verifier.lines import LineError
 
 console = Console()
 STOPPED = 130
@@ -35,7 +36,7 @@ def told() -> Iterator[None]:
     """Turn the errors a user can mend into one line and exit code 1, and Ctrl-C into a word on how to go on."""
     try:
         yield
-    except (EngineError, ProblemSourceError, RunError, SandboxError, FileNotFoundError) as error:
+    except (EngineError, LineError, ProblemSourceError, RunError, SandboxError, FileNotFoundError) as error:
         console.print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True)
         raise typer.Exit(1) from error
     except KeyboardInterrupt as stop:
@@ -72,16 +73,17 @@ class Bar:
         self._kept = 0
 
     def __enter__(self) -> Bar:
-        self._bar.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.stop()
+        if self._task is not None:
+            self._bar.stop()
 
     def start(self, stage: str, total: int, done: int) -> None:
         """Begin a stage of ``total`` items, ``done`` of which were made by an earlier call."""
+        self._bar.start()
         self._kept = 0
         self._task = self._bar.add_task(
             stage, total=total, completed=done, before=done, kept=0, word=f"new {self._kept_word}"

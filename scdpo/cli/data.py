@@ -63,22 +63,21 @@ def sample(
 
     naive = NaiveSettings(at_most=at_most, pairs=pairs, temperature=temperature, seed=seed)
     with told(), Run(run) as opened, Bar() as bar:
-        opened.settle(
-            "sample",
-            {
-                "problems": problems,
-                "split": split.value,
-                "model": place.model or "embedded",
-                "format": format.value,
-                "system": system,
-                "temperature": temperature,
-                "seed": seed,
-            },
-        )
+        settings = {
+            "problems": problems,
+            "split": split.value,
+            "model": place.model or "embedded",
+            "format": format.value,
+            "system": system,
+            "temperature": temperature,
+            "seed": seed,
+        }
+        opened.check("sample", settings)
         loaded = load_problems(problems, split=split.value, limit=limit, seed=seed)
 
         async def main() -> None:
             async with place.jobs(format.value, system) as jobs:
+                opened.settle("sample", settings)
                 await jobs.sample_naive(opened, loaded, naive, bar)
 
         asyncio.run(main())
@@ -129,6 +128,9 @@ def corrupt(
 
     if maximum < first:
         raise typer.BadParameter(f"--maximum {maximum} is below --first {first}")
+    branches = BranchSettings(
+        Schedule(first, increment, maximum), steps, attempts, pairs=pairs, seed=seed, confirm=confirm
+    )
     with told(), Run(run) as opened, Bar() as bar:
         if solutions is not None:
             for record in read_solutions(solutions):
@@ -136,24 +138,26 @@ def corrupt(
         written = next((s.sampling.format for s in opened.solutions), "mathcoder")
         sampled = {"model": place.model or "embedded", "system": system}
         if corruptor is Corruptor.mutation:
-            opened.settle("mutate", {"seed": seed, "confirm": confirm, **(sampled if confirm else {})})
+            job = "mutate"
+            settings = {"seed": seed, "confirm": confirm, **(sampled if confirm else {})}
         else:
-            settings = BranchSettings(
-                Schedule(first, increment, maximum), steps, attempts, pairs=pairs, seed=seed, confirm=confirm
-            )
+            job = "corrupt"
             schedule = {"schedule": [first, increment, maximum]}
             numbers = {"steps": steps, "attempts": attempts, "pairs": pairs, "seed": seed, "confirm": confirm}
-            opened.settle("corrupt", {**sampled, **schedule, **numbers})
+            settings = {**sampled, **schedule, **numbers}
+        opened.check(job, settings)
 
         async def main() -> None:
             if corruptor is Corruptor.mutation and not confirm and place.cluster is None:
+                opened.settle(job, settings)
                 await _mutate(opened, place, seed, bar)
                 return
             async with place.jobs(written, system) as jobs:
+                opened.settle(job, settings)
                 if corruptor is Corruptor.mutation:
                     await jobs.branch_by_mutation(opened, seed, bar, confirm)
                 else:
-                    await jobs.branch_by_temperature(opened, settings, bar)
+                    await jobs.branch_by_temperature(opened, branches, bar)
 
         asyncio.run(main())
         stages = opened.read_json("stages.json")

@@ -150,10 +150,7 @@ def verify(
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     started, number = time.monotonic(), 0
     with told():
-        try:
-            items = list(read_items(file))
-        except ValueError as error:
-            raise RunError(str(error)) from error
+        items = list(read_items(file))
         with (
             target.open("w", encoding="utf-8") as lines,
             queue.open("w", encoding="utf-8") if against else nullcontext() as others,

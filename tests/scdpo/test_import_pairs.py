@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 from eval.cli import app
 from scdpo.import_pairs import read_pairs
-from scdpo.runs import Run, RunError
+from scdpo.runs import Run
+from verifier.lines import LineError
 
 QUESTION = "What is 2 + 3 * 4?"
 SHARED = [("text", "First the product."), ("code", "a = 3 * 4\r\na"), ("execution", "12")]
@@ -134,6 +135,6 @@ def test_chains_of_thought_as_plain_text(tmp_path: Path) -> None:
     ],
 )
 def test_a_line_that_is_no_pair_is_named(tmp_path: Path, row: dict[str, Any], said: str) -> None:
-    with pytest.raises(RunError, match="line 1") as caught:
+    with pytest.raises(LineError, match="line 1") as caught:
         list(read_pairs(write(tmp_path / "bad.jsonl", row), "mathcoder", Counter()))
     assert said in str(caught.value)

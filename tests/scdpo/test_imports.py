@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from scdpo.imports import read_solutions
-from scdpo.runs import RunError
+from verifier.lines import LineError
 
 
 def messages(answer: str, *more: dict[str, str]) -> list[dict[str, str]]:
@@ -60,5 +60,5 @@ def test_a_solution_that_was_given_up_is_dropped(tmp_path: Path) -> None:
 
 
 def test_a_line_of_neither_layout_names_what_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"line 1: the field 'blocks' is missing"):
+    with pytest.raises(LineError, match=r"line 1: the field 'blocks' is missing"):
         list(read_solutions(write(tmp_path / "other.jsonl", {"solutions": []})))

@@ -107,6 +107,15 @@ def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:
         run.settle("corrupt", {"seed": 2})
         with pytest.raises(RunError, match="seed=1 for 'sample', not 2"):
             run.settle("sample", {"seed": 2, "model": "a"})
+        with pytest.raises(RunError, match="model='a' for 'sample', not 'b'"):
+            run.check("sample", {"seed": 1, "model": "b"})
+
+
+def test_a_check_alone_binds_nothing(tmp_path: Path) -> None:
+    with Run(tmp_path) as run:
+        run.check("sample", {"seed": 1})
+        run.check("sample", {"seed": 2})
+        assert run.read_json("config.yaml") == {}
 
 
 WRITER = """

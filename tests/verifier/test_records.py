@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.solution import Solution
+from verifier.lines import LineError
 from verifier.records import read_items
 
 
@@ -89,3 +90,11 @@ def test_real_records(shared_dir: Path) -> None:
     items = list(read_items(shared_dir / "data" / "tir" / "sample.jsonl.gz"))
     assert len(items) == 2159
     assert all(isinstance(i.prediction, Solution) for i in items)
+
+
+def test_a_file_that_is_no_text_or_no_gzip_is_named(tmp_path: Path) -> None:
+    for name in ("binary.jsonl", "not.jsonl.gz"):
+        path = tmp_path / name
+        path.write_bytes(b"\x89PNG\r\n")
+        with pytest.raises(LineError, match=name):
+            list(read_items(path))
