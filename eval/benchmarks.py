@@ -83,10 +83,20 @@ def load_benchmark(
         seed: which instances of a generated source; the others keep their order.
 
     Raises:
-        BenchmarkError: if a known benchmark is neither in the data folder nor on the hub.
-        ProblemSourceError: if its source cannot be read.
+        BenchmarkError: if a known benchmark is neither in the data folder nor on the hub, or the name is of no source.
+        ProblemSourceError: if its file cannot be read.
     """
-    return load_problems(_source(name, data), split="test", limit=limit, seed=seed)
+    source = _source(name, data)
+    try:
+        return load_problems(source, split="test", limit=limit, seed=seed)
+    except ProblemSourceError as error:
+        if name not in BENCHMARKS:
+            raise BenchmarkError(f"{error} (known benchmarks: {', '.join(BENCHMARKS)})") from error
+        if source != BENCHMARKS[name].hub:
+            raise
+        folder = data or os.environ.get(DATA_VARIABLE)
+        looked = f"not in {folder}" if folder else f"looked for in no folder (--data or {DATA_VARIABLE})"
+        raise BenchmarkError(f"{name}.jsonl(.gz) is {looked}, and {error}") from error
 
 
 def _source(name: str, data: Path | str | None) -> str:

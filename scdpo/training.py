@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 import torch
 from accelerate import PartialState
@@ -121,6 +122,10 @@ def parse_settings(
     gpu = torch.cuda.is_available()
     by_device = {"bf16": gpu, "gradient_checkpointing": gpu, "dataloader_pin_memory": gpu}
     chosen = {**by_device, "report_to": "none", **(settings or {})}
+    known = {f.name for f in (*fields(cast(Any, config)), *fields(ModelConfig))}
+    for name in chosen.keys() - known:
+        near = get_close_matches(name, known, 1)
+        raise ValueError(f"there is no setting {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
     parser = HfArgumentParser((config, ModelConfig))
     args, model_args = parser.parse_dict({**chosen, "output_dir": str(output)})
     loading = {

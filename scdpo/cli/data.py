@@ -27,7 +27,7 @@ from scdpo.cli.options import (
     with_place,
 )
 from scdpo.problems import load_problems
-from scdpo.runs import Run
+from scdpo.runs import Run, RunError
 
 
 class Corruptor(StrEnum):
@@ -135,7 +135,12 @@ def corrupt(
         if solutions is not None:
             for record in read_solutions(solutions):
                 opened.solutions.append(record)
-        written = next((s.sampling.format for s in opened.solutions), "mathcoder")
+        first_one = next(iter(opened.solutions), None)
+        if first_one is None:
+            raise RunError(
+                f"{run} holds no solutions: scdpo sample makes them, --solutions FILE brings them in"
+            )
+        written = first_one.sampling.format
         sampled = {"model": place.model or "embedded", "system": system}
         if corruptor is Corruptor.mutation:
             job = "mutate"

@@ -49,6 +49,17 @@ def test_a_hub_name_is_used_where_there_is_no_file(tmp_path, monkeypatch):
     assert asked == ["openai/gsm8k:main"]
 
 
+def test_a_hub_that_cannot_be_reached_does_not_hide_the_missing_file(tmp_path, monkeypatch):
+    def unreachable(source, **_):
+        raise ProblemSourceError(f"{source} cannot be loaded")
+
+    monkeypatch.setattr("eval.benchmarks.load_problems", unreachable)
+    with pytest.raises(BenchmarkError, match=rf"gsm8k\.jsonl\(\.gz\) is not in {tmp_path}, and openai/gsm8k"):
+        load_benchmark("gsm8k", tmp_path)
+    with pytest.raises(BenchmarkError, match="known benchmarks: gsm8k, math"):
+        load_benchmark("gsm9k", tmp_path)
+
+
 def test_any_source_of_problems_is_a_benchmark(tmp_path):
     (tmp_path / "mine.jsonl").write_text(LINES)
     assert len(load_benchmark(str(tmp_path / "mine.jsonl"))) == 5

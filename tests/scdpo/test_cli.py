@@ -100,6 +100,19 @@ def test_a_missing_model_is_said_in_one_line(tmp_path: Path) -> None:
     assert "cannot load the model" in result.output
 
 
+def test_a_run_without_solutions_has_nothing_to_corrupt(tmp_path: Path) -> None:
+    result = call("corrupt", tmp_path / "run")
+    assert result.exit_code == 1
+    assert "holds no solutions: scdpo sample makes them" in result.output
+
+
+def test_a_misspelt_file_of_problems_does_not_bind_the_run(tmp_path: Path) -> None:
+    for name in ("one.jsonl", "two.jsonl"):
+        result = call("sample", tmp_path / "run", "--problems", tmp_path / name)
+        assert result.exit_code == 1
+        assert f"{name}: no such file" in result.output
+
+
 def test_there_is_nothing_to_export_in_an_empty_run(tmp_path: Path) -> None:
     result = call("export", tmp_path)
     assert result.exit_code == 1

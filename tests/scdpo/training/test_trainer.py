@@ -107,7 +107,7 @@ def test_settings_that_would_falsify_the_figures_are_refused(
 
 
 def test_an_unknown_setting_is_named(tiny_model: Path, pairs_file: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="learning_rat"):
+    with pytest.raises(ValueError, match="did you mean 'learning_rate'"):
         train(pairs_file, str(tiny_model), tmp_path, "scdpo", {"learning_rat": 1})
 
 
