@@ -1,6 +1,7 @@
 """The records of a run: what a line of ``solutions.jsonl``, ``branches.jsonl`` and ``pairs.jsonl`` holds.
 
-``datasets.load_dataset("json", …)`` reads the files as they stand: every line of a file has the same fields.
+``datasets.load_dataset(RUN, "pairs")`` reads a run folder as it stands: every line of a file has the same fields, and
+the folder's card (``scdpo.card``) says what they are.
 """
 
 from __future__ import annotations

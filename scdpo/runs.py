@@ -18,6 +18,7 @@ from typing import IO, Any, Generic, TypeVar
 import yaml
 from pydantic import ValidationError
 
+from scdpo.card import run_card
 from scdpo.records import BranchRecord, PairRecord, Record, SolutionRecord
 
 R = TypeVar("R", bound=Record)
@@ -144,6 +145,9 @@ class Run:
                 f"another job is writing to {self.folder}; wait for it to end, or choose another folder"
             ) from error
         self._lock = lock
+        card = self.folder / "README.md"
+        if not card.exists():
+            self._replace(card, run_card())
         return self
 
     def __exit__(

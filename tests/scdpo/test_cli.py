@@ -70,9 +70,7 @@ def test_exported_pairs_are_trl_s_columns_and_the_run_loads_as_it_stands(
     assert row["chosen"].endswith("<|endofmessage|>") != row["rejected"]
     assert "pairs" in (run / "export" / "README.md").read_text(encoding="utf-8")
     for name in ("pairs", "solutions", "branches"):
-        loaded = datasets.load_dataset(
-            "json", data_files=str(run / f"{name}.jsonl"), split="train", cache_dir=str(tmp_path / "cache")
-        )
+        loaded = datasets.load_dataset(str(run), name, split="train", cache_dir=str(tmp_path / "cache"))
         assert len(loaded) > 0
 
 

@@ -6,9 +6,6 @@ import asyncio
 import json
 import random
 from pathlib import Path
-from typing import Any
-
-import pytest
 
 from sandbox import AsyncSandbox, Block, Solution
 from scdpo.corrupt.confirm import Confirmer
@@ -19,7 +16,7 @@ from scdpo.records import OriginRecord, PairRecord
 from scdpo.runs import Run
 from scdpo.sampler import Sampler
 from tests.scdpo.scripted import Script, ScriptedEngine
-from tests.scdpo.test_jobs import Quiet, lines, make
+from tests.scdpo.test_jobs import Quiet
 
 PREFIX = (Block("text", "We add 17 and 5."), Block("code", "a = 17\na"), Block("execution", "17"))
 CHOSEN = as_record(
@@ -106,60 +103,23 @@ def test_roll_outs_that_never_end_are_not_right(tiny_model: Path) -> None:
     assert rates(found) == (0, 3, 0, 3)
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
-    folder = tmp_path_factory.mktemp("confirmed")
-    make(folder, tiny_model, confirm=4)
-    return folder
-
-
-def step_controlled(folder: Path) -> list[PairRecord]:
-    return [p for p in Run(folder).pairs if p.kind == "step_controlled"]
-
-
-def test_the_job_confirms_every_pair_and_tells_the_shares(finished: Path) -> None:
-    pairs = step_controlled(finished)
-    assert len(pairs) > 10
-    assert {rates(p)[1::2] for p in pairs} == {(4, 4)}
-    # The script is wrong, if at all, in the second cell; behind a wrong one it is never right.
-    after_first_cell = [p.confirmation for p in pairs if p.branch_step == 1]
-    assert after_first_cell
-    assert {c.after.right for c in after_first_cell} == {0}
-    stage = Run(finished).read_json("stages.json")["errors that begin with the branch, by temperature"]
-    assert stage["in"] == len(pairs)
-    assert stage["kept"] == sum(p.confirmation.drop is not None and p.confirmation.drop >= 0.5 for p in pairs)
-    assert stage["kept"] + sum(stage["dropped"].values()) == stage["in"]
-
-
-def test_a_job_that_was_cut_off_confirms_the_same(finished: Path, tmp_path: Path, tiny_model: Path) -> None:
-    # Killed after some pairs were written, and before it was written that a branch is done.
-    pairs = (finished / "pairs.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
-    (tmp_path / "pairs.jsonl").write_text("".join(pairs[: len(pairs) // 2]), encoding="utf-8")
-    (tmp_path / "solutions.jsonl").write_bytes((finished / "solutions.jsonl").read_bytes())
-    make(tmp_path, tiny_model, confirm=4)
-    for name in ("solutions.jsonl", "pairs.jsonl", "branches.jsonl"):
-        assert lines(tmp_path, name) == lines(finished, name)
-
-
-def test_mutated_pairs_are_confirmed_too(finished: Path, tmp_path: Path, tiny_model: Path) -> None:
+def test_mutated_pairs_are_confirmed_too(tmp_path: Path, tiny_model: Path) -> None:
     async def main() -> None:
         with Run(tmp_path) as run:
-            for solution in Run(finished).solutions:
-                run.solutions.append(solution)
+            run.solutions.append(CHOSEN)
             async with AsyncSandbox() as box:
                 sampler = Sampler(ScriptedEngine(tiny_model, sums_up), box)
                 await branch_by_mutation(run, box, 0, Quiet(), Confirmer(sampler, 2))
 
     asyncio.run(main())
-    pairs = step_controlled(tmp_path)
-    assert pairs
-    assert {rates(p)[1] for p in pairs} == {2}
-    assert sum(b.tokens for b in Run(tmp_path).branches) > 0
+    pairs = list(Run(tmp_path).pairs)
+    # Behind another first cell the script sets ``a`` again; behind another sum it takes the sum for the answer.
+    assert {p.branch_step: rates(p) for p in pairs} == {0: (2, 2, 2, 2), 1: (2, 2, 0, 2)}
+    assert [b.tokens > 0 for b in Run(tmp_path).branches] == [True]
 
 
-def test_a_pair_file_from_before_confirmations_still_loads(finished: Path, tmp_path: Path) -> None:
-    rows: list[dict[str, Any]] = [json.loads(line) for line in lines(finished, "pairs.jsonl")]
-    for row in rows:
-        del row["confirmation"]
-    (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    assert [p.confirmation.drop for p in Run(tmp_path).pairs] == [None] * len(rows)
+def test_a_pair_file_from_before_confirmations_still_loads(tmp_path: Path) -> None:
+    row = pair(0, Block("text", "So it is \\boxed{21}.")).model_dump()
+    del row["confirmation"]
+    (tmp_path / "pairs.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    assert [p.confirmation.drop for p in Run(tmp_path).pairs] == [None]

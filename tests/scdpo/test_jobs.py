@@ -57,7 +57,6 @@ def make(
     seconds: float = 0.0,
     at_most: int = 16,
     problems: Sequence[Problem] = PROBLEMS,
-    confirm: int = 0,
 ) -> Quiet:
     """Run both jobs as the command line does."""
     progress = Quiet()
@@ -68,7 +67,7 @@ def make(
                 engine = ScriptedEngine(model, script, seconds)
                 sampler = Sampler(engine, box, limits=SamplerLimits(in_flight=32))
                 await sample_naive(run, problems, sampler, NaiveSettings(at_most=at_most, wave=2), progress)
-                branches = BranchSettings(attempts=8, wave=4, confirm=confirm)
+                branches = BranchSettings(attempts=8, wave=4, confirm=2)
                 await branch_by_temperature(run, sampler, branches, progress)
 
     asyncio.run(main())
@@ -135,6 +134,17 @@ def test_every_attempt_is_accounted_for(finished: Path) -> None:
     stages = Run(finished).read_json("stages.json")
     for counts in stages.values():
         assert counts["kept"] + sum(counts["dropped"].values()) == counts["in"]
+
+
+def test_every_pair_is_confirmed_and_the_shares_are_told(finished: Path) -> None:
+    pairs = [p for p in Run(finished).pairs if p.kind == "step_controlled"]
+    assert {(p.confirmation.before.tried, p.confirmation.after.tried) for p in pairs} == {(2, 2)}
+    # The script goes wrong in the second cell, if at all; behind a wrong one it is never right.
+    assert {p.confirmation.after.right for p in pairs if p.branch_step == 1} == {0}
+    drops = [p.confirmation.drop for p in pairs]
+    stage = Run(finished).read_json("stages.json")["errors that begin with the branch, by temperature"]
+    assert stage["in"] == len(pairs)
+    assert stage["kept"] == sum(drop is not None and drop >= 0.5 for drop in drops) > 0
 
 
 def test_calling_a_finished_job_again_makes_nothing(finished: Path, tiny_model: Path) -> None:
