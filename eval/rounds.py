@@ -79,9 +79,10 @@ def on_policy_rounds(folder: Path, rounds: int, place: Place, plan: RoundPlan, c
 
 def _round(run: Run, place: Place, before: str, plan: RoundPlan) -> Path:
     """Do one round; return the folder of its model."""
-    run.settle("round", {"model": before, **asdict(plan)})
+    settled = {"model": before, **asdict(plan)}
+    run.check("round", settled)
     with Bar() as bar:
-        asyncio.run(_make_pairs(run, place, plan, bar))
+        asyncio.run(_make_pairs(run, place, plan, settled, bar))
     assert place.model is not None
     settings = {**plan.training, "format": plan.format, "system_prompt": plan.system}
     output = run.folder / "model" / "scdpo"
@@ -90,10 +91,11 @@ def _round(run: Run, place: Place, before: str, plan: RoundPlan) -> Path:
     return output
 
 
-async def _make_pairs(run: Run, place: Place, plan: RoundPlan, bar: Bar) -> None:
+async def _make_pairs(run: Run, place: Place, plan: RoundPlan, settled: dict[str, Any], bar: Bar) -> None:
     if "train SCDPO" in run.read_json("stages.json"):
         return  # the model need not be loaded to see that nothing is left to do
     problems = load_problems(plan.problems, split=plan.split, limit=plan.limit, seed=plan.naive.seed)
     async with place.jobs(plan.format, plan.system) as jobs:
+        run.settle("round", settled)
         await jobs.sample_naive(run, problems, plan.naive, bar)
         await jobs.branch_by_temperature(run, plan.branches, bar)
