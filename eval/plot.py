@@ -40,7 +40,7 @@ def line_chart(
     """Draw a line chart and return it as an ``<svg>`` element.
 
     Args:
-        series: what to draw; points that are not finite are left out.
+        series: what to draw, each in the colour of its place; points that are not finite are left out.
         x_label: under the x-axis.
         y_label: beside the y-axis.
         title: the chart's name for a screen reader.
@@ -64,7 +64,8 @@ def line_chart(
         *_axes(frame, x_ticks, y_ticks, x_label, y_label),
     ]
     for number, one in enumerate(clean):
-        parts += _line(frame, one, COLOURS[number % len(COLOURS)], _MARKS[number % len(_MARKS)])
+        if one.points:
+            parts += _line(frame, one, COLOURS[number % len(COLOURS)], _MARKS[number % len(_MARKS)])
     return "\n".join([*parts, *legend, "</svg>"])
 
 
@@ -161,10 +162,15 @@ def _mark(mark: str, x: float, y: float, colour: str) -> str:
 
 
 def _legend(series: Sequence[Series]) -> tuple[list[str], float]:
-    """Return the legend, in as many lines above the plot as it needs, and where the plot begins below it."""
+    """Return the legend, in as many lines above the plot as it needs, and where the plot begins below it.
+
+    A series without points keeps its colour and is not named.
+    """
     parts: list[str] = []
     x, y = float(_LEFT), 14.0
     for number, one in enumerate(series):
+        if not one.points:
+            continue
         name = one.name if len(one.name) <= 40 else one.name[:39] + "…"
         width = 26 + _LETTER * len(name)
         if x > _LEFT and x + width > WIDTH - _RIGHT:

@@ -199,11 +199,12 @@ def curves(run_dir: Path) -> list[Curve]:
     )
     drawn = []
     for name in names:
+        # Also those that logged no such figure: a model has one colour in all charts.
         lines = [Series(model, _points(log, name)) for model, log in logs.items()]
-        lines = [line for line in lines if line.points]
-        if lines:
+        logged = [line for line in lines if line.points]
+        if logged:
             chart = Markup(line_chart(lines, "training step", name, f"{name} during training"))
-            drawn.append(Curve(name, chart, tuple(_summary(line) for line in lines)))
+            drawn.append(Curve(name, chart, tuple(_summary(line) for line in logged)))
     return drawn
 
 

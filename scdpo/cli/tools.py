@@ -263,7 +263,9 @@ def serve(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8321,
     workers: Annotated[int, typer.Option(min=1, help="Processes that verify.")] = 2,
-    run: Annotated[Path | None, typer.Option(help="A run folder whose report is shown at /.")] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="A run folder whose report (scdpo report) is shown at /.")
+    ] = None,
 ) -> None:
     """Offer verification and isolated sessions over HTTP, described at /docs.
 
@@ -281,3 +283,7 @@ def serve(
             run_service(ServiceSettings(host=host, port=port, workers=workers, key=key, report=report))
         except (ValueError, ImportError) as error:
             raise RunError(str(error)) from error
+        except OSError as error:
+            raise RunError(
+                f"cannot listen on {host}:{port}: {error.strerror}; give another --port, 0 for any"
+            ) from error

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.plot import HEIGHT, WIDTH, Series, line_chart, ticks
+from eval.plot import COLOURS, HEIGHT, WIDTH, Series, line_chart, ticks
 
 numbers = st.floats(-1e6, 1e6, allow_nan=False)
 
@@ -41,3 +41,11 @@ def test_values_that_are_not_finite_are_left_out():
     assert "nan" not in svg
     with pytest.raises(ValueError, match="no finite point"):
         line_chart([Series("a", [(0, math.inf)])], "x", "y", "t")
+
+
+def test_a_series_keeps_its_colour_where_another_has_no_points():
+    alone = line_chart([Series("a", []), Series("b", [(0, 1), (1, 2)])], "x", "y", "t")
+    assert COLOURS[1] in alone
+    assert COLOURS[0] not in alone
+    assert ">b<" in alone
+    assert ">a<" not in alone

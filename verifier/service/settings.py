@@ -91,11 +91,11 @@ class ServiceSettings:
         if self.isolation not in ("auto", "strict", "landlock"):
             raise ValueError(f"isolation must be auto, strict or landlock, not {self.isolation!r}")
         if self.key is not None and (len(self.key) < MIN_KEY_CHARS or not self.key.isascii()):
-            raise ValueError(f"key must be {MIN_KEY_CHARS} ASCII characters or more")
+            raise ValueError(f"key (SCDPO_KEY) must be {MIN_KEY_CHARS} ASCII characters or more")
         if self.key is None and not is_loopback(self.host):
             raise ValueError(
-                f"host {self.host!r} can be reached from other machines and the service runs code: set a key, "
-                "or listen on 127.0.0.1"
+                f"host {self.host!r} can be reached from other machines and the service runs code: "
+                "set a key (SCDPO_KEY), or listen on 127.0.0.1"
             )
 
 
