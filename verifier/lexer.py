@@ -69,9 +69,6 @@ _GROUPS = re.compile(r"[1-9]\d{0,2}(?:(?:,(?:\\!)?\s?|\{,\}|\\,|\\ | |\\!)\d{3})
 _ARGUMENT_OPENINGS = ("frac{", "}{", "sqrt{", "^{")
 _EXPLICIT = re.compile(r"\\|\{,\}")
 _EXPONENT = re.compile(r"(?<=\d)[eE]([-+]?\d{1,3})(?![\w.])")
-KNOWN_COMMANDS = frozenset(
-    {"quad", "qquad", "cdot", "times", "pi", "text", "and", "or", "le", "ge", "in", "ne"}
-)
 
 
 def join_groups(text: str) -> str:

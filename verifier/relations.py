@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from fractions import Fraction
 
-from verifier.exact import Fingerprint, NotRationalError, UndefinedError, exact_value
+from verifier.exact import Fingerprint, NotRationalError, UndefinedError
 from verifier.expressions import same_expression, sample_points
 from verifier.numeric import Numeric, Value, context
 from verifier.outcome import Outcome, correct, incorrect, unverifiable
@@ -283,11 +283,3 @@ def _form(a: Rel, b: Rel) -> bool:
 def is_inequality(node: Node) -> bool:
     """Whether ``node`` is a chain with an order in it."""
     return isinstance(node, Rel) and bool(set(node.ops) & ORDERS)
-
-
-def number_of(node: Node) -> Fraction | None:
-    """Return the exact value of a number, or None."""
-    try:
-        return exact_value(node)
-    except _Failure:
-        return None

@@ -216,7 +216,7 @@ Node = (
     | Text
 )
 
-ZERO, ONE, MINUS_ONE = Num(0), Num(1), Num(-1)
+ZERO, MINUS_ONE = Num(0), Num(-1)
 INFINITY = Const("inf")
 
 

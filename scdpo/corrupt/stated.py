@@ -82,12 +82,6 @@ def contradiction(mutation: Mutation, plan: str) -> str | None:
     return None
 
 
-def _in_comment(operator: str, comment: str) -> bool:
-    """Whether a comment writes the operation out: ``# 3 * 4``, ``# area = width * height``; not ``# step-by-step``."""
-    written = re.search(rf"[\w)] {re.escape(operator)} [\w(]|\d ?{re.escape(operator)} ?\d", comment)
-    return written is not None and not re.match(r"[\w ]{1,12} - ", comment)
-
-
 def states_result(plan: str, code: str, changed: Collection[Fraction]) -> bool:
     """Return whether the text before a cell, or a comment in it, reckons out in numbers what the mutation changed.
 
