@@ -203,6 +203,14 @@ class Run:
             self.folder / "config.yaml", yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
         )
 
+    def settings(self, job: str) -> dict[str, Any]:
+        """Return the settings a job was begun with; empty where it was not.
+
+        Raises:
+            RunError: if ``config.yaml`` is not as documented.
+        """
+        return dict(self._config().get(job, {}))
+
     def _config(self) -> dict[str, Any]:
         path = self.folder / "config.yaml"
         config = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}

@@ -63,6 +63,7 @@ def sample(
 
     naive = NaiveSettings(at_most=at_most, pairs=pairs, temperature=temperature, seed=seed)
     with told(), Run(run) as opened, Bar() as bar:
+        place = place.of(opened)
         settings = {
             "problems": problems,
             "split": split.value,
@@ -141,6 +142,8 @@ def corrupt(
                 f"{run} holds no solutions: scdpo sample makes them, --solutions FILE brings them in"
             )
         written = first_one.sampling.format
+        place = place.of(opened)
+        system = system or opened.settings("sample").get("system", "")
         sampled = {"model": place.model or "embedded", "system": system}
         if corruptor is Corruptor.mutation:
             job = "mutate"

@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -51,7 +51,10 @@ class EngineName(StrEnum):
 
 RunFolder = Annotated[Path, typer.Argument(help="The run folder; made if it is not there.")]
 ExistingRun = Annotated[Path, typer.Argument(exists=True, file_okay=False, help="The run folder.")]
-Model = Annotated[str | None, typer.Option(help="Model folder or hub name; the built-in model if not given.")]
+Model = Annotated[
+    str | None,
+    typer.Option(help="Model folder or hub name; if not given, the run's own, else the built-in model."),
+]
 Problems = Annotated[
     str,
     typer.Option(
@@ -98,6 +101,10 @@ class Place:
     engines: Engines = 1
     workers: Workers = 2
     gpus: Gpus = 0.0
+
+    def of(self, run: Run) -> Place:
+        """Return the same place with the model that a run was sampled with, where no other was asked for."""
+        return self if self.model or self.servers else replace(self, model=sampled_model(run))
 
     def choice(self) -> EngineChoice:
         """Return the engine that is asked for.
@@ -190,6 +197,12 @@ class Local:
 
         confirmer = Confirmer(self._sampler, confirm, seed) if confirm else None
         await branch_by_mutation(run, self._sampler.box, seed, progress, confirmer)
+
+
+def sampled_model(run: Run) -> str | None:
+    """Return the model that a run was sampled with; None for the built-in one, a server's, or none at all."""
+    model = run.settings("sample").get("model")
+    return None if model in (None, "embedded") else str(model)
 
 
 def with_place(verb: Callable[..., None]) -> Callable[..., None]:

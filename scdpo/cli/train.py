@@ -17,7 +17,7 @@ from rich.table import Table
 from sandbox import Block, Solution
 from scdpo.cli import app
 from scdpo.cli.console import console, told
-from scdpo.cli.options import ExistingRun, Model, RunFolder
+from scdpo.cli.options import ExistingRun, Model, RunFolder, sampled_model
 from scdpo.problems import embedded_model_path
 from scdpo.records import PairRecord
 from scdpo.runs import Run, RunError
@@ -87,7 +87,7 @@ def sft(
 
     with mendable():
         settings, named = settings_of(config, change)
-        start = model or named or str(embedded_model_path())
+        start = model or named or sampled_model(Run(run)) or str(embedded_model_path())
         result = fine_tune(run / "solutions.jsonl", start, output or run / "model" / "sft", settings)
     _show(result)
 
@@ -121,7 +121,7 @@ def train(
 
     with mendable():
         settings, named = settings_of(config, change)
-        start = model or named or str(embedded_model_path())
+        start = model or sampled_model(Run(run)) or named or str(embedded_model_path())
         source = pairs or run / "pairs.jsonl"
         if dry_run:
             _show_plan(count(source, start, method.value, settings).to_dict())
@@ -163,7 +163,9 @@ def credit(
     models: Annotated[
         list[str], typer.Option("--models", help="A trained model, as NAME=FOLDER. May be given again.")
     ],
-    reference: Annotated[str | None, typer.Option(help="The model they were trained from.")] = None,
+    reference: Annotated[
+        str | None, typer.Option(help="What they were trained from; as for train if not given.")
+    ] = None,
     pair: Annotated[
         str | None, typer.Option(help="Id of the pair to show; the first step-controlled one if not given.")
     ] = None,
@@ -186,7 +188,7 @@ def credit(
 
     with mendable():
         shown = _pair_to_show(run, pair)
-        base = reference or str(embedded_model_path())
+        base = reference or sampled_model(Run(run)) or str(embedded_model_path())
         encoder = SolutionEncoder(AutoTokenizer.from_pretrained(base), shown.format)
         before = AutoModelForCausalLM.from_pretrained(base)
         solution = Solution(tuple(Block(b.type, b.content) for b in [*shown.prefix, *shown.rejected]))

@@ -111,6 +111,17 @@ def test_a_misspelt_file_of_problems_does_not_bind_the_run(tmp_path: Path) -> No
         assert f"{name}: no such file" in result.output
 
 
+@pytest.mark.parametrize("verb", ["corrupt", "train"])
+def test_a_run_goes_on_with_the_model_it_was_sampled_with(tmp_path: Path, solutions: Path, verb: str) -> None:
+    folder = tmp_path / "run"
+    call("corrupt", folder, "--corruptor", "mutation", "--solutions", solutions)
+    with Run(folder) as run:
+        run.settle("sample", {"model": str(tmp_path / "no-model")})
+    result = call(verb, folder)
+    assert result.exit_code == 1
+    assert "no-model" in result.output
+
+
 def test_there_is_nothing_to_export_in_an_empty_run(tmp_path: Path) -> None:
     result = call("export", tmp_path)
     assert result.exit_code == 1
