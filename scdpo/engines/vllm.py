@@ -7,16 +7,17 @@ Not covered: several machines (run ``vllm serve`` on each and use the server eng
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from pathlib import Path
 from typing import Any, Final
 
 from vllm import SamplingParams
 from vllm.engine.arg_utils import AsyncEngineArgs
+from vllm.exceptions import VLLMError
 from vllm.platforms import current_platform
 from vllm.sampling_params import RequestOutputKind
 from vllm.v1.engine.async_llm import AsyncLLM
-from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 
 from scdpo.engines.base import Completion, EngineError, Request
 from scdpo.engines.vocabulary import Vocabulary
@@ -65,6 +66,7 @@ class VLLMEngine:
             raise EngineError(f"vLLM cannot load the model {self.model!r}: {error}") from error
         self.context = int(self._engine.model_config.max_model_len)
         self._numbers = itertools.count()
+        self._under_way: set[asyncio.Task[Any]] = set()
         self._closed = False
 
     def encode(self, text: str) -> list[int]:
@@ -78,10 +80,19 @@ class VLLMEngine:
             return Completion("", (), "context")
         if self._closed:
             raise EngineError("the engine is closed")
+        work = asyncio.create_task(self._generate(request, room))
+        self._under_way.add(work)
+        work.add_done_callback(self._under_way.discard)
         try:
-            output = await self._generate(request, room)
-        except (EngineDeadError, EngineGenerateError) as error:
+            output = await work
+        except VLLMError as error:  # the core is dead, or refused the request
             raise EngineError(f"the vLLM engine of {self.model!r} failed: {error}") from error
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            # Nobody gave the request up: the sockets to the core were closed under it, by its end or by ours.
+            raise EngineError(f"the vLLM engine of {self.model!r} ended") from error
         if output is None or output.finish_reason not in ("stop", "length"):
             raise EngineError("the vLLM engine gave a request up: it is shutting down or out of memory")
         return self._vocabulary.completion(
@@ -114,6 +125,9 @@ class VLLMEngine:
         )
 
     async def close(self) -> None:
-        """End the core's process and free its memory."""
+        """End the core's process and free its memory; requests under way end in an ``EngineError``."""
         self._closed = True
+        for work in self._under_way:
+            work.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
         self._engine.shutdown()

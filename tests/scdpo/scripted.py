@@ -21,12 +21,14 @@ class ScriptedEngine:
 
     name = "scripted"
     model = "script"
-    context = 100_000
 
-    def __init__(self, tokenizer_folder: Path, script: Script, seconds: float = 0.0) -> None:
+    def __init__(
+        self, tokenizer_folder: Path, script: Script, seconds: float = 0.0, context: int = 100_000
+    ) -> None:
         self._tokenizer: Any = AutoTokenizer.from_pretrained(tokenizer_folder)
         self._script = script
         self._seconds = seconds
+        self.context = context
         self.requests: list[Request] = []
 
     def encode(self, text: str) -> list[int]:
@@ -35,14 +37,19 @@ class ScriptedEngine:
     async def complete(self, request: Request) -> Completion:
         self.requests.append(request)
         await asyncio.sleep(self._seconds)
+        room = self.context - len(request.prompt)
+        if room <= 0:
+            return Completion("", (), "context")
         text = self._script(self._tokenizer.decode(request.prompt), random.Random(request.seed))
         ends = [text.index(stop) + len(stop) for stop in request.stop if stop in text]
         if ends:
             text = text[: min(ends)]
         ids = tuple(self.encode(text))
-        if len(ids) > request.max_tokens:
-            ids = ids[: request.max_tokens]
-            return Completion(self._tokenizer.decode(ids), ids, "length")
+        if len(ids) > min(request.max_tokens, room):
+            ids = ids[: min(request.max_tokens, room)]
+            return Completion(
+                self._tokenizer.decode(ids), ids, "length" if request.max_tokens <= room else "context"
+            )
         return Completion(text, ids, "stop" if ends else "end")
 
     async def close(self) -> None:

