@@ -115,10 +115,23 @@ async def _sample_problem(
 
 
 def enough(solutions: Sequence[SolutionRecord], settings: NaiveSettings) -> bool:
-    """Whether a problem's solutions suffice for its pairs, or it has been sampled as often as it may be."""
+    """Whether a problem's solutions suffice for its pairs, or it has been sampled as often as it may be.
+
+    A wave that was cut off never suffices: an unstopped job would have had the whole of it.
+    """
+    if _cut_off(solutions, settings):
+        return False
     preferred = sum(s.preferred for s in solutions)
     dispreferred = sum(s.dispreferred for s in solutions)
     return min(preferred, dispreferred) >= settings.pairs or len(solutions) >= settings.at_most
+
+
+def _cut_off(solutions: Sequence[SolutionRecord], settings: NaiveSettings) -> bool:
+    made = sum(s.id.startswith(f"{s.problem_id}#{settings.seed}.") for s in solutions)
+    whole, size = 0, settings.wave
+    while whole < min(made, settings.at_most):
+        whole, size = min(whole + size, settings.at_most), 2 * size
+    return made < whole
 
 
 def _in_order(solutions: Iterable[SolutionRecord]) -> list[SolutionRecord]:

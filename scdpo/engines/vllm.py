@@ -23,6 +23,8 @@ from scdpo.engines.base import Completion, EngineError, Request
 from scdpo.engines.vocabulary import Vocabulary
 
 CPU_CACHE_BYTES: Final = 2**30
+CPU_BLOCK_TOKENS: Final = 32
+"""Only whole blocks are found again in the prefix cache; a CPU's default of 128 tokens is longer than most prompts."""
 
 
 class VLLMEngine:
@@ -58,6 +60,7 @@ class VLLMEngine:
                 # Compiling pays on a GPU; on a CPU it takes longer than most jobs there.
                 enforce_eager=on_cpu,
                 kv_cache_memory_bytes=CPU_CACHE_BYTES if on_cpu else None,
+                block_size=CPU_BLOCK_TOKENS if on_cpu else None,
                 # On a CPU, vLLM 0.32 dies when a request with a seed has its prompt computed in pieces.
                 enable_chunked_prefill=False if on_cpu else None,
             )

@@ -157,6 +157,18 @@ def test_calling_a_finished_job_again_makes_nothing(finished: Path, tiny_model: 
     assert {name: lines(finished, name) for name in before} == before
 
 
+def test_a_wave_that_was_cut_off_is_made_whole(finished: Path, tiny_model: Path, tmp_path: Path) -> None:
+    solutions = {s.id: s for s in Run(finished).solutions}
+    with Run(tmp_path) as run:
+        for solution in solutions.values():
+            problem, number = solution.id.split("#0.")
+            if f"{problem}#0.{int(number) + 1}" in solutions:  # all but the last one of each problem
+                run.solutions.append(solution)
+    make(tmp_path, tiny_model)
+    for name in FILES:
+        assert lines(tmp_path, name) == lines(finished, name)
+
+
 WORKER = """
 import sys
 from pathlib import Path
