@@ -19,10 +19,12 @@ from rich.console import Console
 from eval.quickstart import train_once
 from scdpo.cli.console import Bar, show_stages
 from scdpo.cli.options import Place
+from scdpo.config import SCDPOConfig
 from scdpo.corrupt.temperature import BranchSettings
 from scdpo.jobs import NaiveSettings
 from scdpo.problems import embedded_model_path, load_problems
 from scdpo.runs import Run
+from scdpo.training import parse_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ def on_policy_rounds(folder: Path, rounds: int, place: Place, plan: RoundPlan, c
         EngineError, SandboxError: if the model or the sandbox cannot be started.
         ValueError: for a wrong setting, or a round that made no pair to train on.
     """
+    parse_settings(SCDPOConfig, plan.training, folder)  # a wrong one is told before hours of sampling
     start = place.model or str(embedded_model_path())
     for number in range(1, rounds + 1):
         console.rule(f"round {number} of {rounds}")

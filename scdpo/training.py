@@ -122,10 +122,17 @@ def parse_settings(
     gpu = torch.cuda.is_available()
     by_device = {"bf16": gpu, "gradient_checkpointing": gpu, "dataloader_pin_memory": gpu}
     chosen = {**by_device, "report_to": "none", **(settings or {})}
-    known = {f.name for f in (*fields(cast(Any, config)), *fields(ModelConfig))}
-    for name in chosen.keys() - known:
+    known = {f.name: str(f.type) for f in (*fields(cast(Any, config)), *fields(ModelConfig))}
+    for name in chosen.keys() - known.keys():
         near = get_close_matches(name, known, 1)
         raise ValueError(f"there is no setting {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+    for name, value in chosen.items():
+        # YAML takes 2e-5, without a point, for a word.
+        if isinstance(value, str) and "float" in known[name] and "str" not in known[name]:
+            try:
+                chosen[name] = float(value)
+            except ValueError as error:
+                raise ValueError(f"the setting {name!r} is a number, not {value!r}") from error
     parser = HfArgumentParser((config, ModelConfig))
     args, model_args = parser.parse_dict({**chosen, "output_dir": str(output)})
     loading = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -77,6 +77,14 @@ def test_each_round_starts_from_the_model_of_the_round_before(
     assert more.asked == [str(newest)]
     with pytest.raises(RunError, match="begun with"):
         on_policy_rounds(runs, 3, ScriptedPlace("another"), plan, quiet)
+
+
+def test_a_wrong_setting_is_told_before_anything_is_sampled(plan: RoundPlan, tmp_path: Path) -> None:
+    wrong = replace(plan, training={"learning_rate": "much"})
+    place = ScriptedPlace("unused")
+    with pytest.raises(ValueError, match=r"'learning_rate' is a number, not 'much'"):
+        on_policy_rounds(tmp_path / "runs", 1, place, wrong, Console(quiet=True))
+    assert place.asked == []
 
 
 def test_a_model_server_is_refused(tmp_path: Path) -> None:

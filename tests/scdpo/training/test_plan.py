@@ -80,3 +80,10 @@ def test_launch_configurations_are_accelerates() -> None:
 def test_an_unknown_recipe_lists_the_known_ones() -> None:
     with pytest.raises(FileNotFoundError, match="mistral-7b"):
         recipes.load("no-such-recipe")
+
+
+def test_a_number_without_a_point_is_a_number(tmp_path: Path) -> None:
+    args, _ = parse_settings(
+        SCDPOConfig, {"learning_rate": yaml.safe_load("2e-5"), "use_cpu": True}, tmp_path
+    )
+    assert args.learning_rate == 2e-5
