@@ -103,6 +103,27 @@ def test_roll_outs_that_never_end_are_not_right(tiny_model: Path) -> None:
     assert rates(found) == (0, 3, 0, 3)
 
 
+def test_chains_of_thought_are_confirmed_without_a_kernel(tiny_model: Path) -> None:
+    def thinks(prompt: str, _: random.Random) -> str:
+        if "That is" not in prompt:
+            return "That is 22.\n"
+        return f"The answer is \\boxed{{{23 if 'is 23' in prompt else 22}}}."
+
+    texts = ["We add 17 and 5.\n", "That is 22.\n", "The answer is \\boxed{22}."]
+    whole = Solution(tuple(Block("text", text) for text in texts))
+    chosen = as_record(whole, "What is 17 + 5?", "22", id="s", problem_id="p", format="cot")
+    origin = OriginRecord(chosen_id="s", rejected_id="s@0", corruptor="temperature")
+    wrong = [Block("text", "That is 23.\n"), Block("text", "The answer is \\boxed{23}.")]
+    record = step_controlled_pair(chosen, 0, wrong, [], "23", origin)
+
+    async def main() -> list[PairRecord]:
+        async with AsyncSandbox() as box:
+            sampler = Sampler(ScriptedEngine(tiny_model, thinks), box, format="cot")
+            return (await Confirmer(sampler, 2).confirm([record]))[0]
+
+    assert [rates(found) for found in asyncio.run(main())] == [(2, 2, 0, 2)]
+
+
 def test_mutated_pairs_are_confirmed_too(tmp_path: Path, tiny_model: Path) -> None:
     async def main() -> None:
         with Run(tmp_path) as run:
