@@ -136,6 +136,9 @@ class Run:
 
     def __enter__(self) -> Run:
         self.folder.mkdir(parents=True, exist_ok=True)
+        card = self.folder / "README.md"
+        if not card.exists():
+            self._replace(card, run_card())
         lock = (self.folder / ".lock").open("wb")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -145,9 +148,6 @@ class Run:
                 f"another job is writing to {self.folder}; wait for it to end, or choose another folder"
             ) from error
         self._lock = lock
-        card = self.folder / "README.md"
-        if not card.exists():
-            self._replace(card, run_card())
         return self
 
     def __exit__(
@@ -220,11 +220,17 @@ class Run:
 
     @staticmethod
     def _replace(path: Path, text: str) -> None:
-        """Write a file in one step, so that a reader never sees half of it."""
+        """Write a file in one step, so that a reader never sees half of it; raises RunError where it cannot be."""
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(path.name + ".part")
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
+        try:
+            part.write_text(text, encoding="utf-8")
+            part.replace(path)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise RunError(
+                f"cannot write {path}: {error}. Make room and call the same command again."
+            ) from error
 
     def write_stage(self, name: str, taken: int, kept: int, dropped: dict[str, int], seconds: float) -> None:
         """Enter a stage's counts in ``stages.json``: what came in, what was kept, and why the rest was not.

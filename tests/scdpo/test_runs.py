@@ -93,6 +93,22 @@ def test_a_full_disk_leaves_whole_lines_and_says_what_to_do(
     assert [r.id for r in file] == ["b1", "b3"]
 
 
+def test_settings_that_cannot_be_written_leave_the_old_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Run(tmp_path) as run:
+        run.write_json("stages.json", {"a": 1})
+
+        def full(self: Path, target: Path) -> Path:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(Path, "replace", full)
+        with pytest.raises(RunError, match=r"stages\.json: .*No space left on device"):
+            run.write_json("stages.json", {"a": 2})
+        assert run.read_json("stages.json") == {"a": 1}
+    assert not list(tmp_path.glob("*.part"))
+
+
 def test_two_jobs_on_one_folder_are_refused(tmp_path: Path) -> None:
     with Run(tmp_path), pytest.raises(RunError, match="another job is writing"):
         Run(tmp_path).__enter__()
