@@ -62,13 +62,14 @@ _OUTPUT_FENCE = "```output"
 _EXECUTION = "<|execution|>"
 _END_OF_BLOCK = "<|endofblock|>"
 _END_TOKENS = re.compile(r"<\|endofmessage\|>|<\|im_end\|>|<\|endoftext\|>|<\|eot_id\|>|</s>|<eoa>")
+_TOKEN = re.compile(r"<(?:[|/]|eoa>)")
 _TURN = re.compile(r"<\|im_start\|>|<\|user\|>|<\|start_header_id\|>")
 
 
 def final_text(text: str) -> str:
     """Return what ``text`` says after its last tool output, without code."""
     # One character is found much faster than a word, and a search that ends in nothing reads all of the text.
-    if "<" not in text or not ("<|" in text or "</" in text or "<eoa>" in text):
+    if "<" not in text or _TOKEN.search(text) is None:
         return _without_code(text[_end_of_fenced_output(text) :]) if "`" in text else text
     if "</think>" in text and (after := text[text.rfind("</think>") + 8 :]).strip():
         text = after
@@ -326,26 +327,38 @@ def _clean_number(text: str) -> str:
 
 def _weak(text: str) -> Extraction | None:
     tail = text.rstrip()[-MAX_WEAK:]
-    bold = [m for m in _BOLD.finditer(tail) if _NUMBER.search(m[1])]
+    bold = [m for m in _BOLD.finditer(tail) if _NUMBER.search(m[1])] if "**" in tail else []
     formulas = list(MATH.finditer(tail))
-    numbers = list(_NUMBER.finditer(tail))
+    last = _last_number(tail)
     words = chinese_words(tail[-400:]) if has_chinese(tail[-400:]) else ""
     fraction = _LAST_FRACTION.search(words) if "分之" in tail[-400:] else None
     if fraction:
         return Extraction(fraction[0], "last number")
-    if bold and (not numbers or bold[-1].end() >= numbers[-1].start()):
+    if bold and (last is None or bold[-1].end() >= last.start()):
         number = _NUMBER.findall(bold[-1][1])
         return Extraction(_clean_number(number[-1]), "bold text")
-    last_number = numbers[-1] if numbers else None
-    if last_number is not None and not _WORDS.search(_line(tail, last_number.start())):
-        last_number = None  # a number alone on its line is a list marker or a table entry, not a statement
-        formulas = [
-            f for f in formulas if f.end() >= numbers[-1].start() and f["b"] is None and f["c"] is None
-        ]
-    if formulas and (last_number is None or formulas[-1].end() >= last_number.start()):
+    stated = last is not None and _WORDS.search(_line(tail, last.start())) is not None
+    if (
+        last is not None and not stated
+    ):  # alone on its line it is a list marker or a table entry, not a statement
+        formulas = [f for f in formulas if f.end() >= last.start() and f["b"] is None and f["c"] is None]
+    if formulas and (last is None or not stated or formulas[-1].end() >= last.start()):
         return Extraction(unwrap(formulas[-1][0]), "last formula")
-    if last_number is not None:
-        return Extraction(_clean_number(last_number[0]), "last number")
+    if last is not None and stated:
+        return Extraction(_clean_number(last[0]), "last number")
+    return None
+
+
+def _last_number(text: str) -> re.Match[str] | None:
+    """Return the last number in ``text``; most stand near the end, so that is searched first."""
+    for begin in (max(0, len(text) - 80), 0):
+        last = None
+        for match in _NUMBER.finditer(text, begin):
+            last = match
+        if last is not None and (
+            begin == 0 or last.start() > begin + 4
+        ):  # else it may be the end of one: ,000
+            return last
     return None
 
 
