@@ -8,7 +8,7 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,10 +16,11 @@ from pathlib import Path
 import pytest
 
 from sandbox import AsyncSandbox
+from scdpo.corrupt.confirm import Confirmer
 from scdpo.corrupt.temperature import BranchSettings
 from scdpo.engines import EngineError
 from scdpo.engines.load import EngineChoice
-from scdpo.jobs import NaiveSettings, branch_by_temperature, sample_naive
+from scdpo.jobs import NaiveSettings, branch_by_mutation, branch_by_temperature, sample_naive
 from scdpo.runs import Run
 from scdpo.sampler import Sampler, SamplerLimits
 from tests.scdpo.scripted import ScriptedEngine, adder
@@ -178,3 +179,24 @@ def test_an_engine_that_cannot_be_loaded_is_told(tmp_path: Path) -> None:
     choice = EngineChoice(model=str(tmp_path / "nothing"))
     with pytest.raises(EngineError, match="nothing"):
         on_cluster(tmp_path / "run", choice)
+
+
+def test_a_worker_that_mutates_confirms_as_one_process_does(
+    alone: Path, tmp_path: Path, tiny_model: Path
+) -> None:
+    from scdpo.actors import MutateJob
+
+    async def mutate(folder: Path, job: Callable[[Run, Sampler], Awaitable[None]]) -> None:
+        with Run(folder) as run:
+            for solution in [s for s in Run(alone).solutions if s.preferred][:3]:
+                run.solutions.append(solution)
+            async with AsyncSandbox() as box:
+                await job(run, Sampler(scripted(EngineChoice(model=str(tiny_model))), box))
+
+    async def here(run: Run, sampler: Sampler) -> None:
+        await branch_by_mutation(run, sampler.box, 0, Quiet(), Confirmer(sampler, 2))
+
+    asyncio.run(mutate(tmp_path / "worker", MutateJob(0, confirm=2)))
+    asyncio.run(mutate(tmp_path / "here", here))
+    assert lines(tmp_path / "worker", "pairs.jsonl") == lines(tmp_path / "here", "pairs.jsonl")
+    assert all(p.confirmation.before.tried == 2 for p in Run(tmp_path / "worker").pairs)
