@@ -55,7 +55,7 @@ check: install
 
 docs: install
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
-	@echo "Open site/index.html"
+	@echo "Open site/index.html; for its search: $(BIN)/python -m http.server --bind 127.0.0.1 -d site"
 
 clean:
 	rm -rf $(VENV) $(VLLM) build site *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
