@@ -2,8 +2,9 @@
 
 TRL computes the losses, the reference and the training loop. This module gives it our token masks, our
 batches, and a model call that encodes the pairs of a problem as one tree. It hooks in at ``compute_loss``,
-``compute_ref_log_probs``, ``log`` and the collator, and, because TRL has no public way to accept tokens
-that are already there, at ``_prepare_dataset`` and ``_get_train_sampler``.
+``compute_ref_log_probs``, ``create_accelerator_and_postprocess``, ``log`` and the collator, and, because TRL has no
+public way to accept tokens that are already there or to end its ZeRO-3 engine, at ``_prepare_dataset``,
+``_get_train_sampler`` and ``_precompute_ref_logps``.
 
 Not covered: a reference that changes during training, vision models, mixture-of-experts auxiliary losses
 together with trunk sharing.
@@ -13,11 +14,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import torch
 from datasets import Dataset
 from peft import PeftModel
+from torch.distributed.fsdp import MixedPrecisionPolicy
 from transformers import AutoTokenizer, PreTrainedModel, TrainerCallback
 from trl import DPOTrainer
 
@@ -48,11 +51,13 @@ class SCDPOTrainer(DPOTrainer):  # type: ignore[misc]  # trl has no types
         optimizers: of ``transformers.Trainer``.
 
     Raises:
-        ValueError: if no pair is left to train on, or if the model's attention cannot follow a tree.
+        ValueError: if no pair is left to train on, if the model's attention cannot follow a tree, or if FSDP
+            would load the weights into the first process only.
     """
 
     _tag_names = ("trl", "dpo", "scdpo")
     _name = "SCDPO"
+    _precompute_engine: Any
 
     def __init__(
         self,
@@ -91,6 +96,30 @@ class SCDPOTrainer(DPOTrainer):  # type: ignore[misc]  # trl has no types
             peft_config=peft_config,
             quantization_config=quantization_config,
         )
+
+    def create_accelerator_and_postprocess(self) -> None:
+        """Create the accelerator, with FSDP set so that log-probabilities come out right."""
+        super().create_accelerator_and_postprocess()
+        plugin = getattr(self.accelerator.state, "fsdp_plugin", None)
+        if plugin is None:
+            return
+        if plugin.cpu_ram_efficient_loading:
+            raise ValueError(
+                "fsdp_cpu_ram_efficient_loading gives the weights to the first process only, and the reference "
+                "would be scored with the others' empty ones; set it to false"
+            )
+        if isinstance(plugin.mixed_precision_policy, MixedPrecisionPolicy):
+            # accelerate asks for bf16 outputs: a sum of -700 would then be known to the nearest 4.
+            plugin.mixed_precision_policy = replace(plugin.mixed_precision_policy, output_dtype=None)
+
+    def _precompute_ref_logps(self, dataset: Dataset, name: str, batch_size: int) -> Dataset:
+        """Score with the reference; under ZeRO-3, take the engine that did it off the model again."""
+        scored = super()._precompute_ref_logps(dataset, name, batch_size)
+        if self._precompute_engine is not None:
+            # Its hooks would count the passes of training as their own, and fail.
+            self._precompute_engine.destroy()
+            self._precompute_engine = None
+        return scored
 
     def _prepare_dataset(
         self, dataset: Dataset, processing_class: Any, args: SCDPOConfig, dataset_name: str

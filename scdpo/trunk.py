@@ -15,7 +15,7 @@ from the registry, sliding windows shorter than a sequence, key-value caches.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import torch
@@ -36,18 +36,24 @@ class Segment:
     context: tuple[Range, ...]
 
 
-@dataclass
 class TreeLayout:
     """The segments of a packed row, in order and without gaps.
 
-    ``depth`` is the length of the longest sequence; ``attended`` says whether an attention layer has used
-    the layout, so that a model which ignores it is found out.
+    Not a dataclass: FSDP would hand each layer a copy of one, and ``attended`` would be lost.
+
+    Args:
+        segments: the segments.
+        depth: the length of the longest sequence.
+
+    Attributes:
+        attended: whether an attention layer has used the layout, so that a model which ignores it is found out.
     """
 
-    segments: tuple[Segment, ...]
-    depth: int
-    attended: bool = False
-    _masks: dict[tuple[int, torch.device], torch.Tensor] = field(default_factory=dict)
+    def __init__(self, segments: Sequence[Segment], depth: int) -> None:
+        self.segments = tuple(segments)
+        self.depth = depth
+        self.attended = False
+        self._masks: dict[tuple[int, torch.device], torch.Tensor] = {}
 
     @property
     def length(self) -> int:
@@ -199,7 +205,7 @@ def _lay_out(tree: _Tree, rows: list[list[int]]) -> Packed:
         slot_positions,
         list(tree.labels),
         rows,
-        TreeLayout(tuple(segments), max(positions, default=-1) + 1),
+        TreeLayout(segments, max(positions, default=-1) + 1),
     )
 
 

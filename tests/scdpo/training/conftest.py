@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from scdpo.records import SolutionRecord
+
 Blocks = list[dict[str, str]]
 
 
@@ -121,3 +123,22 @@ def settings() -> dict[str, Any]:
         "save_strategy": "no",
         "disable_tqdm": True,
     }
+
+
+def solution_record(pair: dict[str, Any], status: str = "correct") -> SolutionRecord:
+    return SolutionRecord.model_validate(
+        {
+            "id": f"{pair['id']}-{status}", "problem_id": pair["problem_id"], "question": pair["question"],
+            "gold": pair["gold"], "blocks": pair["chosen"], "clean": True, "dropped": "", "isolation": "none",
+            "verdict": {"status": status, "answer": pair["gold"], "reason": ""},
+            "sampling": {
+                "engine": "", "model": "", "format": "mathcoder", "seed": 0, "temperatures": [], "finish": "stop",
+                "tokens": 0, "block_tokens": [],
+            },
+        }
+    )  # fmt: skip
+
+
+@pytest.fixture
+def records(pairs: list[dict[str, Any]]) -> list[SolutionRecord]:
+    return [solution_record(pair) for pair in pairs[::3]] + [solution_record(pairs[0], "incorrect")]

@@ -6,31 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from scdpo.dataset import SolutionEncoder
 from scdpo.records import SolutionRecord
 from scdpo.sft import encode_solutions, sft
-
-
-def solution_record(pair: dict[str, Any], status: str = "correct") -> SolutionRecord:
-    return SolutionRecord.model_validate(
-        {
-            "id": f"{pair['id']}-{status}", "problem_id": pair["problem_id"], "question": pair["question"],
-            "gold": pair["gold"], "blocks": pair["chosen"], "clean": True, "dropped": "", "isolation": "none",
-            "verdict": {"status": status, "answer": pair["gold"], "reason": ""},
-            "sampling": {
-                "engine": "", "model": "", "format": "mathcoder", "seed": 0, "temperatures": [], "finish": "stop",
-                "tokens": 0, "block_tokens": [],
-            },
-        }
-    )  # fmt: skip
-
-
-@pytest.fixture
-def records(pairs: list[dict[str, Any]]) -> list[SolutionRecord]:
-    return [solution_record(pair) for pair in pairs[::3]] + [solution_record(pairs[0], "incorrect")]
 
 
 def test_labels_are_the_models_own_tokens_of_preferred_solutions(
