@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import resource
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
@@ -43,6 +44,9 @@ class TrainResult:
         metrics: TRL's and ours, of the last log of the run, with ``train_loss`` and ``train_runtime``.
         history: every log entry, in order.
         report: pairs (or solutions) kept by kind and dropped by reason.
+        tokens: that were encoded for training since the run was last started, counted as they passed, over all
+            processes; padding and the reference's pass not included.
+        peak_memory: GiB of this process at most: allocated on its GPU, or resident where there is none.
     """
 
     model_path: Path
@@ -50,13 +54,23 @@ class TrainResult:
     metrics: dict[str, float]
     history: list[dict[str, float]]
     report: EncodingReport
+    tokens: int
+    peak_memory: float
 
     @classmethod
     def of(cls, trainer: Any, output: Path, report: EncodingReport) -> TrainResult:
         """Read the result off a trainer that has finished."""
         history = [dict(entry) for entry in trainer.state.log_history]
         merged = {key: value for entry in history[-2:] for key, value in entry.items()}
-        return cls(output, trainer.state.global_step, merged, history, report)
+        tokens = int(trainer._total_train_tokens)  # the log leaves out what follows its last entry
+        return cls(output, trainer.state.global_step, merged, history, report, tokens, peak_memory())
+
+
+def peak_memory() -> float:
+    """Return the most memory that this process has held, in GiB: on its GPU, or resident where there is none."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 1024**3
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
 
 
 def train(

@@ -24,6 +24,7 @@ from scdpo.runs import Run, RunError
 
 if TYPE_CHECKING:
     from scdpo.credit import Interval, Localisation, TokenCredit
+    from scdpo.plan import Plan
     from scdpo.training import TrainResult
 
 
@@ -124,7 +125,7 @@ def train(
         start = model or sampled_model(Run(run)) or named or str(embedded_model_path())
         source = pairs or run / "pairs.jsonl"
         if dry_run:
-            _show_plan(count(source, start, method.value, settings).to_dict())
+            _show_plan(count(source, start, method.value, settings))
             return
         target = output or run / "model" / method.value
         result = preference_train(source, start, target, method.value, settings)
@@ -138,22 +139,42 @@ def _show(result: TrainResult) -> None:
     for name, value in result.metrics.items():
         if isinstance(value, int | float):
             table.add_row(name, f"{value:.4g}")
+    table.add_row("tokens encoded", f"{result.tokens:,}")
+    table.add_row("peak memory", f"{result.peak_memory:.3g} GiB")
     console.print(table)
     for reason, number in result.report.dropped.items():
         console.print(f"dropped: {number} × {reason.replace('_', ' ')}")
 
 
-def _show_plan(plan: dict[str, Any]) -> None:
+_TFLOPS = 100
+"""What one large accelerator sustains in bf16, about; divide the hours by the number of devices."""
+_PLANNED = {
+    "retokenised": "sides tokenised again",
+    "tokens_plain": "tokens an epoch, each side on its own",
+    "tokens_encoded": "tokens an epoch, as encoded",
+    "tokens_counted": "tokens an epoch that count in the loss",
+    "largest_batch": "tokens of the largest pass",
+    "batch_pairs": "pairs a step",
+    "steps": "steps in all",
+    "parameters": "parameters",
+    "trainable": "parameters that change",
+}
+
+
+def _show_plan(plan: Plan) -> None:
     table = Table(title="This training, counted beforehand", title_justify="left")
     table.add_column("what")
     table.add_column("how much", justify="right")
-    for name, value in plan.items():
-        if isinstance(value, dict):
-            for part, amount in value.items():
-                shown = f"{amount:.3g} GiB" if name == "memory" else f"{amount:,}"
-                table.add_row(f"{name}: {part.replace('_', ' ')}", shown)
-        else:
-            table.add_row(name.replace("_", " "), f"{value:,}" if isinstance(value, int) else f"{value:.3g}")
+    for kind, pairs in plan.pairs.items():
+        table.add_row(f"pairs: {kind.replace('_', ' ')}", f"{pairs:,}")
+    for reason, pairs in plan.dropped.items():
+        table.add_row(f"dropped: {reason.replace('_', ' ')}", f"{pairs:,}")
+    for name, label in _PLANNED.items():
+        table.add_row(label, f"{getattr(plan, name):,}")
+    for part, amount in plan.to_dict()["memory"].items():
+        table.add_row(f"memory of one device, unsharded: {part}", f"{amount:.3g} GiB")
+    table.add_row("floating-point operations", f"{plan.train_flops:.3g}")
+    table.add_row(f"hours at {_TFLOPS} TFLOP/s", f"{plan.hours(_TFLOPS):.3g}")
     console.print(table)
 
 

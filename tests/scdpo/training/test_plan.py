@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from eval.cli import app
 from scdpo import recipes
 from scdpo.config import SCDPOConfig
 from scdpo.plan import dry_run
@@ -24,10 +26,31 @@ def test_the_plan_counts_what_training_does(
     assert plan.pairs == dict(result.report.kept)
     assert plan.steps == result.steps
     # Two epochs; how problems fall into batches differs from epoch to epoch.
-    assert result.history[-2]["num_tokens"] == pytest.approx(2 * plan.tokens_encoded, rel=0.05)
+    assert result.tokens == pytest.approx(2 * plan.tokens_encoded, rel=0.05)
+    assert result.tokens == result.history[-2]["num_tokens"]
+    assert 0.2 < result.peak_memory < 64
     assert plan.tokens_encoded < plan.tokens_plain / 2
     assert plan.trainable == plan.parameters
     json.dumps(plan.to_dict())
+
+
+def test_a_dry_run_prints_pairs_tokens_steps_and_memory_and_trains_nothing(
+    tiny_model: Path, pairs_file: Path, tmp_path: Path
+) -> None:
+    arguments = ["train", str(tmp_path), "--pairs", str(pairs_file), "--model", str(tiny_model), "--dry-run"]
+    result = CliRunner().invoke(app, [*arguments, "--set", "max_length=142"], env={"COLUMNS": "100"})
+    assert result.exit_code == 0, result.output
+    plan = dry_run(pairs_file, str(tiny_model), "scdpo", {**recipes.load("embedded"), "max_length": 142})
+    shown = {
+        tuple(cell.strip() for cell in line.split("│")[1:3])
+        for line in result.output.splitlines()
+        if "│" in line
+    }
+    assert {("pairs: naive", "2"), ("pairs: step controlled", "4"), ("dropped: too long", "3")} <= shown
+    assert ("tokens an epoch, as encoded", f"{plan.tokens_encoded:,}") in shown
+    assert ("steps in all", str(plan.steps)) in shown
+    assert ("memory of one device, unsharded: total", f"{plan.memory.total:.3g} GiB") in shown
+    assert not (tmp_path / "model").exists()
 
 
 def test_lora_needs_states_for_the_adapter_only(
@@ -42,9 +65,10 @@ def test_lora_needs_states_for_the_adapter_only(
 
 def test_dropped_pairs_are_in_the_plan(tiny_model: Path, pairs_file: Path, settings: dict[str, Any]) -> None:
     full = dry_run(pairs_file, str(tiny_model), "dpo", settings)
-    # The longest naive pair of three does not fit.
-    plan = dry_run(pairs_file, str(tiny_model), "scdpo", {**settings, "max_length": 300})
-    assert sum(plan.pairs.values()) + sum(plan.dropped.values()) == 9
+    # The third problem's sides are two tokens longer than the others'.
+    plan = dry_run(pairs_file, str(tiny_model), "scdpo", {**settings, "max_length": 142})
+    assert plan.pairs == {"naive": 2, "step_controlled": 4}
+    assert plan.dropped == {"too_long": 3}
     assert full.pairs == {"naive": 3}
 
 
