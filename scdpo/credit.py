@@ -8,12 +8,12 @@ as a figure (they are marked as not the model's own).
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+import numpy as np
 import torch
 
 from sandbox import Block, Solution
@@ -80,7 +80,7 @@ def step_credit(tokens: Sequence[TokenCredit]) -> list[float]:
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure with its 95 % bootstrap interval."""
+    """A figure with its 95 % interval, from a bootstrap over problems."""
 
     value: float
     low: float
@@ -93,6 +93,7 @@ class Localisation:
 
     Attributes:
         solutions: how many were measured.
+        problems: of how many problems they are.
         rank: mean rank of the erroneous step among all steps of its solution by credit; 1 is the lowest.
         chance_rank: what ranking at random would give.
         first: share of solutions whose erroneous step has the lowest credit.
@@ -101,6 +102,7 @@ class Localisation:
     """
 
     solutions: int
+    problems: int
     rank: Interval
     chance_rank: float
     first: Interval
@@ -126,14 +128,15 @@ def localise(
     Raises:
         ValueError: if there is no step-controlled pair.
     """
-    measured = []
+    measured: dict[str, list[ErrorScores]] = {}
     for pair in pairs:
         if pair["kind"] == NAIVE:
             continue
         prefix = Solution.of(pair["prefix"])
         wrong = Solution.of([*pair["prefix"], *pair["rejected"]])
         credits = step_credit(token_credit(model, reference, encoder, pair["question"], wrong, beta))
-        measured.append(error_scores(credits, len(prefix.steps)))
+        scores = error_scores(credits, len(prefix.steps))
+        measured.setdefault(pair["problem_id"], []).append(scores)
     return summarise(measured)
 
 
@@ -160,26 +163,37 @@ def error_scores(credits: Sequence[float], error: int) -> ErrorScores:
     return ErrorScores(1 + lower, len(credits), fmean(before))
 
 
-def summarise(measured: Sequence[ErrorScores], draws: int = 1000, seed: int = 0) -> Localisation:
-    """Average over solutions, with intervals from resampling the solutions.
+def summarise(
+    measured: Mapping[str, Sequence[ErrorScores]], draws: int = 1000, seed: int = 0
+) -> Localisation:
+    """Average over solutions, with intervals from resampling problems, each with all its solutions.
+
+    Args:
+        measured: the scores of the solutions of each problem, one or more of each.
+        draws: how often the problems are resampled.
+        seed: of the resampling.
 
     Raises:
         ValueError: if there are none.
     """
-    if not measured:
+    groups = list(measured.values())
+    if not groups:
         raise ValueError("no step-controlled pair to measure error localisation on")
+    sizes = np.array([len(group) for group in groups])
+    drawn = np.random.default_rng(seed).integers(len(groups), size=(draws, len(groups)))
 
-    def interval(values: Sequence[float]) -> Interval:
-        generator = random.Random(seed)
-        means = sorted(fmean(generator.choices(values, k=len(values))) for _ in range(draws))
-        return Interval(fmean(values), means[int(0.025 * draws)], means[int(0.975 * draws) - 1])
+    def interval(figure: Callable[[ErrorScores], float]) -> Interval:
+        sums = np.array([sum(map(figure, group)) for group in groups])
+        low, high = np.quantile(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1), [0.025, 0.975])
+        return Interval(float(sums.sum() / sizes.sum()), float(low), float(high))
 
     return Localisation(
-        solutions=len(measured),
-        rank=interval([m.rank for m in measured]),
-        chance_rank=fmean((m.steps + 1) / 2 for m in measured),
-        first=interval([float(m.rank == 1) for m in measured]),
-        auroc=interval([m.auroc for m in measured]),
+        solutions=int(sizes.sum()),
+        problems=len(groups),
+        rank=interval(lambda one: one.rank),
+        chance_rank=fmean((one.steps + 1) / 2 for group in groups for one in group),
+        first=interval(lambda one: one.rank == 1),
+        auroc=interval(lambda one: one.auroc),
     )
 
 

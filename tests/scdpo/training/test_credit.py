@@ -13,7 +13,15 @@ from typer.testing import CliRunner
 
 from eval.cli import app
 from sandbox import Solution
-from scdpo.credit import TokenCredit, error_scores, localise, step_credit, summarise, token_credit
+from scdpo.credit import (
+    ErrorScores,
+    TokenCredit,
+    error_scores,
+    localise,
+    step_credit,
+    summarise,
+    token_credit,
+)
 from scdpo.credit_view import page, save_png
 from scdpo.dataset import SolutionEncoder
 
@@ -86,19 +94,30 @@ def test_rank_and_auroc_by_hand(credits: list[float], error: int, rank: float, a
     assert (scores.rank, scores.auroc) == (rank, auroc)
 
 
-def test_the_interval_holds_the_mean_and_shrinks_with_more_solutions() -> None:
-    wide = summarise([error_scores([0.1, c], 1) for c in (-1, 1)] * 5)
-    narrow = summarise([error_scores([0.1, c], 1) for c in (-1, 1)] * 200)
+def test_the_interval_holds_the_mean_and_shrinks_with_more_problems() -> None:
+    def scores(problems: int) -> dict[str, list[ErrorScores]]:
+        return {f"p{i}": [error_scores([0.1, -1 if i % 2 else 1], 1)] for i in range(problems)}
+
+    wide, narrow = summarise(scores(10)), summarise(scores(400))
     assert wide.auroc.low <= wide.auroc.value == 0.5 <= wide.auroc.high
     assert narrow.auroc.high - narrow.auroc.low < wide.auroc.high - wide.auroc.low
     assert wide.chance_rank == 1.5
+    assert (wide.solutions, wide.problems) == (10, 10)
+
+
+def test_many_solutions_of_few_problems_do_not_narrow_the_interval() -> None:
+    # A right ranking in every solution of one problem, a wrong one in every solution of the other.
+    right, wrong = error_scores([0.1, -1.0], 1), error_scores([0.1, 1.0], 1)
+    measured = summarise({"p0": [right] * 50, "p1": [wrong] * 150})
+    assert measured.auroc.value == 0.25
+    assert (measured.auroc.low, measured.auroc.high) == (0.0, 1.0)
 
 
 def test_a_model_that_dislikes_the_error_finds_it(
     encoder: SolutionEncoder, models: tuple[Any, Any], pairs: list[dict[str, Any]]
 ) -> None:
     measured = localise(*models, encoder, pairs)
-    assert measured.solutions == 6
+    assert (measured.solutions, measured.problems) == (6, 3)
     assert 1 <= measured.rank.value <= 5
     with pytest.raises(ValueError, match="no step-controlled pair"):
         localise(*models, encoder, pairs[:1])
