@@ -87,7 +87,8 @@ def _round(run: Run, place: Place, before: str, plan: RoundPlan) -> Path:
     with Bar() as bar:
         asyncio.run(_make_pairs(run, place, plan, settled, bar))
     assert place.model is not None
-    settings = {**plan.training, "format": plan.format, "system_prompt": plan.system}
+    own_bar = {"disable_tqdm": True}
+    settings = {**own_bar, **plan.training, "format": plan.format, "system_prompt": plan.system}
     output = run.folder / "model" / "scdpo"
     train_once(run, "SCDPO", place.model, run.folder / "pairs.jsonl", output, "scdpo", settings)
     show_stages(run.read_json("stages.json"))
