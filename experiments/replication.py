@@ -1,121 +1,199 @@
-"""The paper's comparison on the built-in model, over several seeds, and ablations on the same pairs.
+"""The paper's comparison on the built-in model, over several seeds, with ablations on the same pairs.
 
-    python -m experiments.replication runs/replication --seeds 5              # about five minutes a seed on two cores
-    python -m experiments.replication runs/replication --seeds 5 --ablations  # then the variants of SCDPO
-    python -m experiments.report runs/replication                             # tables and plots into docs/
+    python -m experiments.replication runs/replication --seeds 0 1 2 3 4              # the main comparison
+    python -m experiments.replication runs/replication --seeds 0 1 2 3 4 --ablations  # and the variants
+    python -m experiments.report runs/replication                                     # tables and plots into docs/
 
 A seed fixes the sampled problems, the held-out problems, every sample and every training. All models of a seed
-share its solutions and start from the same checkpoint, and all trainings use the same settings. A run that was
-stopped goes on.
+share its solutions and start from the same checkpoint. Each main method has the settings that were best for it
+among those of `experiments.tuning`, which uses a seed of its own. A run that was stopped goes on.
 
-Not covered: a search for the best settings of each method (one setting serves all), solutions without code, and
-held-out templates (the held-out problems are new instances of the families that were trained on).
+Not covered: solutions without code, which the built-in model has never seen, and rounds of sampling from the
+trained model.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from rich.console import Console
-
-from eval.quickstart import IN_FLIGHT, Plan, Training, evaluate_models, quickstart, train_model
-from sandbox import AsyncSandbox
-from scdpo.cli.console import Bar
-from scdpo.corrupt.temperature import BranchSettings
-from scdpo.engines.transformers import TransformersEngine
-from scdpo.jobs import branch_by_mutation, branch_by_temperature
+from experiments.stages import (
+    branch_at_one_temperature,
+    evaluate_on,
+    make_pairs,
+    mutate,
+    one_thread,
+    train_on,
+)
+from scdpo.pairs import data_equal
 from scdpo.problems import embedded_model_path
 from scdpo.records import PairRecord
 from scdpo.runs import Run
-from scdpo.sampler import Sampler, SamplerLimits
-from scdpo.schedule import Schedule
+from scdpo.training import Method
 
-CONSTANT = "SCDPO, constant temperature"
-MUTATION = "SCDPO, mutation"
-COUNTED = "SCDPO, execution counted"
-ONE_BRANCH = "SCDPO, one branch a problem"
-ABLATIONS = (CONSTANT, MUTATION, COUNTED, ONE_BRANCH)
+START = "SFT (start)"
+PROBLEMS = 160
+"""Problems that a seed's pairs are made of."""
+TEST_SIZES: Mapping[str, int] = {"seen": 400, "templates": 150, "harder": 150}
+ABLATION_TESTS = ("seen",)
 
 
-def ablate(seed_folder: Path, name: str, plan: Plan) -> None:
-    """Train and evaluate one variant of SCDPO on what the main run of a seed has sampled.
+def first_naive(run: Run) -> list[PairRecord]:
+    """Return one naive pair a problem, as the paper has it."""
+    first: dict[str, PairRecord] = {}
+    for pair in run.pairs:
+        if pair.kind == "naive":
+            first.setdefault(pair.problem_id, pair)
+    return list(first.values())
+
+
+def step_controlled(run: Run) -> list[PairRecord]:
+    """Return the step-controlled pairs of a run."""
+    return [pair for pair in run.pairs if pair.kind == "step_controlled"]
+
+
+def scdpo_pairs(run: Run) -> list[PairRecord]:
+    """Return what SCDPO trains on: a naive pair a problem and all step-controlled pairs."""
+    return first_naive(run) + step_controlled(run)
+
+
+def data_equal_pairs(run: Run) -> list[PairRecord]:
+    """Return as many naive pairs as SCDPO has of both kinds."""
+    return data_equal(scdpo_pairs(run), run.solutions)
+
+
+def one_branch(run: Run) -> list[PairRecord]:
+    """Return a naive pair a problem and its first step-controlled pair."""
+    first: dict[str, PairRecord] = {}
+    for pair in step_controlled(run):
+        first.setdefault(pair.problem_id, pair)
+    return first_naive(run) + list(first.values())
+
+
+def wrong_at_once(run: Run) -> list[PairRecord]:
+    """Return a naive pair a problem and the step-controlled pairs whose first output after the branch differs.
+
+    In the others the continuation first repeats what the preferred side computes, and its error comes later.
+    """
+    return first_naive(run) + [pair for pair in step_controlled(run) if errs_at_once(pair)]
+
+
+def errs_at_once(pair: PairRecord) -> bool:
+    """Whether the sides' first outputs differ; the built-in model computes the same quantities in the same order."""
+    first = [
+        next((block.content for block in side if block.type == "execution"), None)
+        for side in (pair.chosen, pair.rejected)
+    ]
+    return None not in first and first[0] != first[1]
+
+
+def at_one_temperature(run: Run) -> list[PairRecord]:
+    """Return the pairs of SCDPO with continuations sampled at temperature 1, as the solutions are."""
+    return first_naive(run) + _other_branches(run, "constant", branch_at_one_temperature)
+
+
+def mutated(run: Run) -> list[PairRecord]:
+    """Return the pairs of SCDPO with continuations made by program."""
+    return first_naive(run) + _other_branches(run, "mutation", mutate)
+
+
+def _other_branches(run: Run, name: str, branch: Callable[[Run, int], None]) -> list[PairRecord]:
+    """Branch off the same chosen solutions in a folder inside the run's."""
+    with Run(run.folder / name) as other:
+        for solution in run.solutions:
+            other.solutions.append(solution)
+        for pair in first_naive(run):
+            other.pairs.append(pair)
+        branch(other, seed_of(run.folder))
+        return step_controlled(other)
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A model to train: its name in tables, its method, its pairs, and settings besides the shared ones."""
+
+    name: str
+    method: Method
+    pairs: Callable[[Run], list[PairRecord]]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> str:
+        """The name of its folder."""
+        return "".join(c if c.isalnum() else "-" for c in self.name.lower()).replace("--", "-")
+
+
+TUNED: Mapping[str, Mapping[str, Any]] = {
+    "DPO": {"learning_rate": 4e-4},
+    "DPO, data-equal": {"learning_rate": 2e-4},
+    "SCDPO": {"learning_rate": 2e-4},
+}
+"""The best settings of each method in `experiments.tuning`."""
+MAIN = (
+    Variant("DPO", "dpo", first_naive, TUNED["DPO"]),
+    Variant("DPO, data-equal", "dpo", data_equal_pairs, TUNED["DPO, data-equal"]),
+    Variant("SCDPO", "scdpo", scdpo_pairs, TUNED["SCDPO"]),
+)
+ABLATIONS = (
+    Variant("SCDPO, error at the branch", "scdpo", wrong_at_once, TUNED["SCDPO"]),
+    Variant("SCDPO, constant temperature", "scdpo", at_one_temperature, TUNED["SCDPO"]),
+    Variant("SCDPO, one branch a problem", "scdpo", one_branch, TUNED["SCDPO"]),
+    Variant("SCDPO, execution counted", "scdpo", scdpo_pairs, {**TUNED["SCDPO"], "count_execution": True}),
+    Variant("SCDPO, mutation", "scdpo", mutated, TUNED["SCDPO"]),
+)
+"""Variants of SCDPO, with its settings as they stand."""
+
+
+def seed_of(folder: Path) -> int:
+    """Return the seed of a run folder of the replication."""
+    return int(folder.name.removeprefix("seed-"))
+
+
+def train_models(folder: Path, seed: int, variants: Iterable[Variant]) -> None:
+    """Make the pairs of a seed and train the variants on them.
 
     Args:
-        seed_folder: the finished main run.
-        name: one of `ABLATIONS`.
-        plan: that of the main run.
+        folder: holds a run folder for each seed.
+        seed: 0 to 999.
+        variants: what is trained.
     """
-    folder = seed_folder / "ablations" / name.removeprefix("SCDPO, ").replace(" ", "-")
-    main = Run(seed_folder)
-    with Run(folder) as run:
-        for solution in main.solutions:
-            run.solutions.append(solution)
-        wanted = main.pairs if name == COUNTED else _one_branch(main.pairs) if name == ONE_BRANCH else ()
-        for pair in wanted or (p for p in main.pairs if p.kind == "naive"):
-            run.pairs.append(pair)
-        with Bar() as bar:
-            if name == CONSTANT:
-                asyncio.run(_branch_at_one_temperature(run, plan, bar))
-            elif name == MUTATION:
-                asyncio.run(_mutate(run, plan, bar))
-        extra = {"count_execution": True} if name == COUNTED else {}
-        train_model(run, Training(name, "scdpo", "scdpo", "pairs.jsonl", extra), plan)
-        with Bar("right") as bar:
-            asyncio.run(evaluate_models(run, {name: folder / "model" / "scdpo"}, plan, bar))
+    with Run(folder / f"seed-{seed}") as run:
+        make_pairs(run, seed, PROBLEMS)
+        for variant in variants:
+            path = run.folder / "models" / variant.folder
+            if not (path / "model.safetensors").exists():
+                train_on(variant.pairs(run), path, variant.method, seed, variant.settings)
 
 
-def _one_branch(pairs: Iterable[PairRecord]) -> list[PairRecord]:
-    """Return the naive pairs, and of every problem the first step-controlled pair."""
-    branched: set[str] = set()
-    kept = []
-    for pair in pairs:
-        if pair.kind == "naive" or pair.problem_id not in branched:
-            kept.append(pair)
-        if pair.kind == "step_controlled":
-            branched.add(pair.problem_id)
-    return kept
-
-
-async def _branch_at_one_temperature(run: Run, plan: Plan, bar: Bar) -> None:
-    engine = TransformersEngine(embedded_model_path())
-    try:
-        async with AsyncSandbox(max_sessions=IN_FLIGHT) as box:
-            sampler = Sampler(engine, box, limits=SamplerLimits(in_flight=IN_FLIGHT))
-            schedule = Schedule.constant(Schedule().first)
-            await branch_by_temperature(
-                run, sampler, BranchSettings(schedule, plan.attempts, seed=plan.seed), bar
-            )
-    finally:
-        await engine.close()
-
-
-async def _mutate(run: Run, plan: Plan, bar: Bar) -> None:
-    async with AsyncSandbox(max_sessions=IN_FLIGHT) as box:
-        await branch_by_mutation(run, box, plan.seed, bar)
+def evaluate_models(folder: Path, seed: int, variants: Iterable[Variant], test: str) -> None:
+    """Evaluate the variants of a seed, and the model they started from, on a test set."""
+    with Run(folder / f"seed-{seed}") as run:
+        models = {variant.name: run.folder / "models" / variant.folder for variant in variants}
+        for name, path in {START: embedded_model_path(), **models}.items():
+            scores = evaluate_on(run, name, path, test, seed, TEST_SIZES[test]).scores
+            print(f"seed {seed}, {test}, {name}: {sum(scores.values()):.0f} of {len(scores)}", flush=True)
 
 
 def main() -> None:
     """Run what the command line asks for."""
-    defaults = Plan()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="holds a run folder for each seed")
-    parser.add_argument("--seeds", type=int, default=5, help="seeds 0 to SEEDS - 1")
-    parser.add_argument("--problems", type=int, default=defaults.problems, help="sampled for pairs, a seed")
-    parser.add_argument("--tests", type=int, default=defaults.tests, help="held-out problems, a seed")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--ablations", action="store_true", help="also train the variants of SCDPO")
     options = parser.parse_args()
-    console = Console()
-    for seed in range(options.seeds):
-        console.rule(f"seed {seed}")
-        plan = replace(defaults, problems=options.problems, tests=options.tests, seed=seed)
-        quickstart(options.folder / f"seed-{seed}", plan, console)
-        for name in ABLATIONS if options.ablations else ():
-            console.rule(f"seed {seed}: {name}")
-            ablate(options.folder / f"seed-{seed}", name, plan)
+    one_thread()
+    jobs: list[tuple[Sequence[Variant], Sequence[str]]] = [(MAIN, tuple(TEST_SIZES))]
+    if options.ablations:
+        jobs += [((variant,), ABLATION_TESTS) for variant in ABLATIONS]
+    for variants, tests in jobs:
+        for seed in options.seeds:
+            train_models(options.folder, seed, variants)
+        for test in tests:
+            for seed in options.seeds:
+                evaluate_models(options.folder, seed, variants, test)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean, stdev
@@ -22,14 +23,31 @@ import jinja2
 from scipy import stats
 
 from eval.metrics import compare
-from eval.quickstart import START, TRAININGS
 from eval.results import read_results
-from experiments.replication import ABLATIONS
+from experiments.problem_sets import TESTS
+from experiments.replication import ABLATIONS, MAIN, PROBLEMS, START, Variant, errs_at_once, step_controlled
+from experiments.stages import ATTEMPTS, SAMPLES
+from experiments.tuning import RESULTS as TUNING_RESULTS
 from scdpo.runs import Run
 
-MODELS = (START, *(t.name for t in TRAININGS), *ABLATIONS)
 SCDPO, EQUAL = "SCDPO", "DPO, data-equal"
-Scores = dict[str, dict[str, float]]  # model -> "seed/problem" -> 1 or 0
+COMPARED = (
+    *((START, variant.name) for variant in MAIN),
+    (EQUAL, SCDPO),
+    *((SCDPO, variant.name) for variant in ABLATIONS),
+)
+HERE = Path(__file__).parent
+Scores = Mapping[str, Mapping[str, float]]  # model -> "seed/problem" -> 1 or 0
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """A model's accuracy in percent by seed, with the mean over seeds and half of its 95 % interval."""
+
+    model: str
+    seeds: Mapping[str, float]
+    mean: float
+    half_width: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,108 +63,194 @@ class Difference:
     p_problems: float
 
 
-def read(folder: Path) -> tuple[Scores, list[dict[str, int]]]:
-    """Return the scores of every model on every held-out problem, and the pairs by kind of every seed.
+def read(folder: Path) -> dict[str, Scores]:
+    """Return, by test set, the scores of every model on every held-out problem.
 
     Raises:
-        SystemExit: if the folder holds no finished seed.
+        SystemExit: if the folder holds no evaluated seed.
     """
-    scores: Scores = {}
-    pairs = []
+    found: dict[str, dict[str, dict[str, float]]] = {test: defaultdict(dict) for test in TESTS}
     for seed in sorted(folder.glob("seed-*")):
-        if not (seed / "report.html").exists():
-            continue
-        for place in (seed, *sorted(seed.glob("ablations/*"))):
-            for result in read_results(place):
-                if result.finished:
-                    of_model = scores.setdefault(result.model, {})
-                    of_model.update({f"{seed.name}/{p}": score for p, score in result.scores.items()})
-        pairs.append(dict(Counter(str(pair.kind) for pair in Run(seed).pairs)))
-    if not pairs:
+        for result in read_results(seed):
+            scores = {f"{seed.name}/{problem}": score for problem, score in result.scores.items()}
+            found[result.benchmark][result.model].update(scores)
+    if not any(found.values()):
         raise SystemExit(f"{folder} holds no finished seed; run experiments.replication first")
-    return scores, pairs
+    return {test: dict(scores) for test, scores in found.items()}
 
 
-def by_seed(scores: dict[str, float]) -> dict[str, float]:
-    """Return the accuracy of each seed in percent."""
-    seeds = sorted({problem.split("/")[0] for problem in scores})
+def unfinished(folder: Path) -> dict[str, dict[str, float]]:
+    """Return, by test set and model, how many solutions in percent do not come to their end."""
+    counts: dict[str, dict[str, Counter[bool]]] = {test: defaultdict(Counter) for test in TESTS}
+    for seed in folder.glob("seed-*"):
+        for result in read_results(seed):
+            for ending, count in result.endings.items():
+                counts[result.benchmark][result.model][ending == "end"] += count
     return {
-        seed: 100 * fmean(v for problem, v in scores.items() if problem.split("/")[0] == seed)
-        for seed in seeds
+        test: {model: 100 * count[False] / count.total() for model, count in models.items()}
+        for test, models in counts.items()
     }
 
 
+def by_seed(scores: Mapping[str, float]) -> dict[str, float]:
+    """Return the accuracy of each seed in percent."""
+    groups = defaultdict(list)
+    for problem, score in scores.items():
+        groups[problem.split("/")[0]].append(score)
+    return {seed: 100 * fmean(values) for seed, values in sorted(groups.items())}
+
+
 def mean_and_half_width(values: list[float]) -> tuple[float, float]:
-    """Return the mean and half the width of Student's 95 % interval of two or more values."""
+    """Return the mean and half the width of Student's 95 % interval of two or more values; NaN for one."""
+    if len(values) < 2:
+        return fmean(values), math.nan
     return fmean(values), float(stats.t.ppf(0.975, len(values) - 1)) * stdev(values) / math.sqrt(len(values))
+
+
+def accuracy(model: str, scores: Mapping[str, float]) -> Accuracy:
+    """Summarise one model's scores."""
+    seeds = by_seed(scores)
+    return Accuracy(model, seeds, *mean_and_half_width(list(seeds.values())))
 
 
 def difference(scores: Scores, first: str, second: str) -> Difference:
     """Compare two models on the seeds that both have."""
     one, two = by_seed(scores[first]), by_seed(scores[second])
-    seeds = [seed for seed in one if seed in two]
-    gains = [two[seed] - one[seed] for seed in seeds]
+    gains = [two[seed] - one[seed] for seed in one if seed in two]
     mean, half = mean_and_half_width(gains)
-    paired = compare(scores[first], scores[second])
     p_seeds = float(stats.ttest_1samp(gains, 0.0).pvalue) if len(gains) > 1 else math.nan
-    return Difference(first, second, len(seeds), mean, half, p_seeds, paired.p_value)
+    p_problems = compare(scores[first], scores[second]).p_value
+    return Difference(first, second, len(gains), mean, half, p_seeds, p_problems)
 
 
-def plot(scores: Scores, path: Path) -> None:
-    """Draw every seed as a dot and the means with their intervals."""
+def by_family(scores: Scores) -> dict[str, dict[str, float]]:
+    """Return the accuracy in percent of each model on each family of problems, over all seeds."""
+    table = {}
+    for model, of_model in scores.items():
+        groups = defaultdict(list)
+        for problem, score in of_model.items():
+            groups[problem.split("/")[2]].append(score)
+        table[model] = {family: 100 * fmean(values) for family, values in sorted(groups.items())}
+    return table
+
+
+def training(folder: Path, variant: Variant) -> dict[str, Any]:
+    """Return what a variant was trained on and where its rewards ended, as means over seeds.
+
+    ``chosen`` and ``rejected`` are the changes of the sides' log-probabilities at the end of the training, in nats.
+    """
+    states = sorted(folder.glob(f"seed-*/models/{variant.folder}/trainer_state.json"))
+    sizes: Counter[str] = Counter()
+    sides = defaultdict(list)
+    for state in states:
+        for line in (state.parent / "pairs.jsonl").open(encoding="utf-8"):
+            sizes[json.loads(line)["kind"]] += 1
+        logged = [e for e in json.loads(state.read_text(encoding="utf-8"))["log_history"] if "loss" in e]
+        for side in ("chosen", "rejected"):
+            sides[side].append(logged[-1][f"rewards/{side}"] / variant.settings.get("beta", 0.1))
+    return {
+        "model": variant.name,
+        "settings": dict(variant.settings),
+        **{kind: round(sizes[kind] / len(states)) for kind in ("naive", "step_controlled")},
+        **{side: fmean(values) for side, values in sides.items()},
+    }
+
+
+def at_branch(folder: Path) -> float:
+    """Return the share in percent of step-controlled pairs whose sides differ in their first output already."""
+    pairs = [pair for seed in sorted(folder.glob("seed-*")) for pair in step_controlled(Run(seed))]
+    return 100 * fmean(errs_at_once(pair) for pair in pairs)
+
+
+def summary(folder: Path) -> dict[str, Any]:
+    """Return everything that the page shows.
+
+    Raises:
+        SystemExit: if the folder holds no finished seed.
+    """
+    tests = {}
+    endless = unfinished(folder)
+    for test, found in read(folder).items():
+        order = [START, *(variant.name for variant in (*MAIN, *ABLATIONS))]
+        # A model that one seed alone has trained has no interval; it waits for the next one.
+        scores = {model: found[model] for model in order if len(by_seed(found.get(model, {}))) > 1}
+        if not scores:
+            raise SystemExit(f"{folder} holds one finished seed; an interval needs two")
+        wanted = [(a, b) for a, b in COMPARED if a in scores and b in scores]
+        tests[test] = {
+            "problems": len(scores[START]),
+            "models": [
+                asdict(accuracy(model, of)) | {"unfinished": endless[test][model]}
+                for model, of in scores.items()
+            ],
+            "differences": [asdict(difference(scores, a, b)) for a, b in wanted],
+            "families": by_family(scores),
+        }
+    trained = [
+        training(folder, variant)
+        for variant in (*MAIN, *ABLATIONS)
+        if any(model["model"] == variant.name for model in tests["seen"]["models"])
+    ]
+    return {
+        "seeds": sorted(seed.name for seed in folder.glob("seed-*")),
+        "tests": tests,
+        "trainings": trained,
+        "at_branch": at_branch(folder),
+    }
+
+
+def plot(tests: Mapping[str, Any], path: Path) -> None:
+    """Draw, for each test set, every seed as a dot and the means with their intervals."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, axis = plt.subplots(figsize=(8, 0.6 * len(scores) + 1.2))
-    for row, model in enumerate(scores):
-        values = list(by_seed(scores[model]).values())
-        mean, half = mean_and_half_width(values)
-        axis.plot(values, [row] * len(values), "o", color="tab:gray", alpha=0.5)
-        axis.errorbar(mean, row, xerr=half, fmt="D", color="tab:blue", capsize=4)
-    axis.set_yticks(range(len(scores)), list(scores))
-    axis.invert_yaxis()
-    axis.set_xlabel("held-out problems solved, % (dots: seeds; diamonds: mean with 95 % interval)")
+    rows = max(len(test["models"]) for test in tests.values())
+    figure, axes = plt.subplots(1, len(tests), figsize=(4.2 * len(tests), 0.45 * rows + 1.2), squeeze=False)
+    for axis, (name, test) in zip(axes[0], tests.items(), strict=True):
+        for row, model in enumerate(test["models"]):
+            values = list(model["seeds"].values())
+            axis.plot(values, [row] * len(values), "o", color="tab:gray", alpha=0.5)
+            axis.errorbar(model["mean"], row, xerr=model["half_width"], fmt="D", color="tab:blue", capsize=4)
+        axis.set_yticks(range(len(test["models"])), [model["model"] for model in test["models"]])
+        axis.invert_yaxis()
+        axis.set_title(name)
+        axis.set_xlabel("solved, %")
     figure.tight_layout()
-    figure.savefig(path, dpi=120)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
 
 
-def tables(scores: Scores, pairs: list[dict[str, int]]) -> dict[str, Any]:
-    """Return what the page's template is filled with."""
-    rows = []
-    for model, of_model in scores.items():
-        seeds = by_seed(of_model)
-        mean, half = mean_and_half_width(list(seeds.values()))
-        rows.append(
-            {"model": model, "seeds": seeds, "mean": mean, "half_width": half, "problems": len(of_model)}
-        )
-    wanted = [(START, t.name) for t in TRAININGS] + [(EQUAL, SCDPO)] + [(SCDPO, name) for name in ABLATIONS]
-    differences = [asdict(difference(scores, a, b)) for a, b in wanted if a in scores and b in scores]
-    return {"rows": rows, "differences": differences, "pairs": pairs}
+def tuning() -> dict[str, Any]:
+    """Return the tuning's table from its results file."""
+    found = json.loads(TUNING_RESULTS.read_text(encoding="utf-8"))
+    methods = {variant.name: found[variant.name] for variant in MAIN if variant.name in found}
+    return {
+        "seed": found["seed"],
+        "problems": found["problems"],
+        "start": found[START],
+        "grid": list(dict.fromkeys(label for method in methods.values() for label in method)),
+        "methods": methods,
+    }
 
 
 def main() -> None:
     """Write the page, its plot and its figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    folder = parser.parse_args().folder
-    found, pairs = read(folder)
-    # A model that one seed alone has trained has no interval; it waits for the next one.
-    scores = {model: found[model] for model in MODELS if len(by_seed(found.get(model, {}))) > 1}
-    if not scores:
-        raise SystemExit(f"{folder} holds one finished seed; an interval needs two")
-    here = Path(__file__).parent
-    docs = here.parent / "docs"
-    filled = tables(scores, pairs)
-    (here / "results").mkdir(exist_ok=True)
-    (here / "results" / "replication.json").write_text(json.dumps(filled, indent=1) + "\n", encoding="utf-8")
-    plot(scores, docs / "images" / "replication.png")
+    found = summary(parser.parse_args().folder)
+    results = json.dumps(found, indent=1) + "\n"
+    (HERE / "results" / "replication.json").write_text(results, encoding="utf-8")
+    docs = HERE.parent / "docs"
+    plot(found["tests"], docs / "images" / "replication.png")
     environment = jinja2.Environment(  # Markdown, of our own figures
         undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True
     )
-    template = environment.from_string((here / "replication.md.jinja").read_text(encoding="utf-8"))
-    (docs / "replication.md").write_text(template.render(filled), encoding="utf-8")
+    template = environment.from_string((HERE / "replication.md.jinja").read_text(encoding="utf-8"))
+    constants = {"problems": PROBLEMS, "samples": SAMPLES, "attempts": ATTEMPTS}
+    page = template.render(found, tuning=tuning(), **constants)
+    (docs / "replication.md").write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.report import by_seed, difference, mean_and_half_width, read
+from experiments.report import by_family, by_seed, difference, mean_and_half_width, read
 
 FIRST = {"seed-0/a": 1.0, "seed-0/b": 0.0, "seed-1/a": 0.0, "seed-1/b": 0.0}
 SECOND = {"seed-0/a": 1.0, "seed-0/b": 1.0, "seed-1/a": 1.0, "seed-1/b": 1.0}
@@ -35,3 +35,8 @@ def test_a_folder_without_a_finished_seed_says_what_to_run(tmp_path: Path) -> No
     (tmp_path / "seed-0").mkdir()
     with pytest.raises(SystemExit, match=r"run experiments\.replication first"):
         read(tmp_path)
+
+
+def test_accuracy_by_family_is_taken_over_all_seeds() -> None:
+    scores = {"seed-0/seen/legs/1": 1.0, "seed-1/seen/legs/1": 0.0, "seed-1/seen/sums/2": 1.0}
+    assert by_family({"one": scores}) == {"one": {"legs": 50.0, "sums": 100.0}}

@@ -1,0 +1,133 @@
+"""What the replication does to one run folder: make pairs, train one model, evaluate it. Each goes on after a stop.
+
+One thread is used: models of a million parameters gain little from more, and several seeds can run side by side.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import datasets
+import torch
+from transformers.utils import logging
+
+from eval.evaluate import evaluate
+from eval.results import Evaluation, Settings
+from experiments.problem_sets import held_out_problems, preference_problems
+from sandbox import AsyncSandbox
+from scdpo.cli.console import Bar
+from scdpo.corrupt.temperature import BranchSettings
+from scdpo.engines.transformers import TransformersEngine
+from scdpo.jobs import NaiveSettings, branch_by_mutation, branch_by_temperature, sample_naive
+from scdpo.problems import embedded_model_path
+from scdpo.records import PairRecord
+from scdpo.runs import RecordFile, Run
+from scdpo.sampler import Sampler, SamplerLimits, sample_solutions
+from scdpo.schedule import Schedule
+from scdpo.training import Method, train
+
+IN_FLIGHT = 128
+SAMPLES = 8
+"""Solutions sampled a problem: more than a naive pair needs, for the data-equal baseline pairs many."""
+NAIVE = 3
+"""Naive pairs of a problem that are recorded at most; too many for the sampling to end before `SAMPLES`."""
+ATTEMPTS = 8
+"""Continuations tried after a step."""
+
+
+def one_thread() -> None:
+    """Keep this process to one thread, and the libraries' progress bars out of the way."""
+    torch.set_num_threads(1)
+    datasets.disable_progress_bars()
+    logging.disable_progress_bar()
+
+
+def make_pairs(run: Run, seed: int, problems: int) -> None:
+    """Sample the built-in model on a seed's problems, pair its solutions, and branch off the chosen ones."""
+    settings = NaiveSettings(at_most=SAMPLES, pairs=NAIVE, seed=seed)
+    wanted = preference_problems(seed, problems)
+
+    async def work(sampler: Sampler, bar: Bar) -> None:
+        await sample_naive(run, wanted, sampler, settings, bar)
+        await branch_by_temperature(run, sampler, BranchSettings(attempts=ATTEMPTS, seed=seed), bar)
+
+    with Bar() as bar:
+        asyncio.run(_with_sampler(embedded_model_path(), lambda sampler: work(sampler, bar)))
+
+
+def branch_at_one_temperature(run: Run, seed: int) -> None:
+    """Branch off a run's chosen solutions with every step at temperature 1."""
+    settings = BranchSettings(Schedule.constant(1.0), ATTEMPTS, seed=seed)
+    with Bar() as bar:
+        asyncio.run(
+            _with_sampler(
+                embedded_model_path(), lambda sampler: branch_by_temperature(run, sampler, settings, bar)
+            )
+        )
+
+
+def mutate(run: Run, seed: int) -> None:
+    """Mutate the code of a run's chosen solutions."""
+
+    async def work(bar: Bar) -> None:
+        async with AsyncSandbox(max_sessions=IN_FLIGHT) as box:
+            await branch_by_mutation(run, box, seed, bar)
+
+    with Bar() as bar:
+        asyncio.run(work(bar))
+
+
+def train_on(
+    pairs: Iterable[PairRecord], folder: Path, method: Method, seed: int, settings: Mapping[str, Any]
+) -> None:
+    """Train the built-in model on pairs, unless the folder holds the trained model already.
+
+    Args:
+        pairs: written to ``pairs.jsonl`` in the folder first.
+        folder: where the model goes.
+        method: which kinds of pairs count.
+        seed: of the order of the pairs.
+        settings: fields of ``SCDPOConfig`` besides those that all trainings share.
+    """
+    if (folder / "model.safetensors").exists():
+        return
+    file = RecordFile(folder / "pairs.jsonl", PairRecord)
+    for pair in sorted(
+        pairs, key=lambda pair: pair.id
+    ):  # not in the order in which they happened to be ready
+        file.append(pair)
+    file.close()
+    shared = {
+        "per_device_train_batch_size": 32,
+        "max_length": 512,
+        "save_strategy": "no",
+        "logging_steps": 5,
+        "disable_tqdm": True,
+        "seed": seed,
+    }
+    train(folder / "pairs.jsonl", str(embedded_model_path()), folder, method, {**shared, **settings})
+
+
+def evaluate_on(run: Run, model: str, path: Path, test: str, seed: int, limit: int) -> Evaluation:
+    """Solve a test set's first problems greedily and write the result and the transcripts into the run."""
+    problems = held_out_problems(test, seed, limit)
+
+    async def work(sampler: Sampler) -> Evaluation:
+        drawn = Settings(engine="transformers", checkpoint=str(path), format="mathcoder", seed=seed)
+        sample = partial(sample_solutions, sampler=sampler)
+        return await evaluate(run, problems, sample, drawn, model=model, benchmark=test)
+
+    return asyncio.run(_with_sampler(path, work))
+
+
+async def _with_sampler(path: Path, work: Any) -> Any:
+    engine = TransformersEngine(path)
+    try:
+        async with AsyncSandbox(max_sessions=IN_FLIGHT) as box:
+            return await work(Sampler(engine, box, limits=SamplerLimits(in_flight=IN_FLIGHT)))
+    finally:
+        await engine.close()

@@ -1,0 +1,100 @@
+"""Which problems and pairs the replication's models are trained and tested on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from experiments.problem_sets import HELD_OUT, SEEN, TESTS, held_out_problems, preference_problems
+from experiments.replication import (
+    ABLATIONS,
+    MAIN,
+    START,
+    data_equal_pairs,
+    errs_at_once,
+    first_naive,
+    one_branch,
+    scdpo_pairs,
+)
+from sandbox import Block, Solution
+from scdpo.imports import as_record
+from scdpo.pairs import naive_pairs, step_controlled_pair
+from scdpo.problems import generate
+from scdpo.records import OriginRecord, SolutionRecord
+from scdpo.runs import Run
+
+
+def solution(problem: str, number: int, answer: int) -> SolutionRecord:
+    """Return a recorded solution of a problem whose right answer is 4."""
+    steps = (Block("text", "Add."), Block("code", f"{answer}"), Block("execution", f"{answer}"))
+    made = Solution((*steps, Block("text", f"So \\boxed{{{answer}}}.")))
+    return as_record(made, "2 + 2?", "4", id=f"{problem}#0.{number}", problem_id=problem)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """A run with problems a and b: of each two right and two wrong solutions, two naive pairs and three branches."""
+    made = Run(tmp_path / "seed-7")
+    for problem in "ab":
+        solutions = [solution(problem, i, answer) for i, answer in enumerate((4, 5, 4, 6))]
+        for record in solutions:
+            made.solutions.append(record)
+        for pair in naive_pairs(solutions, per_problem=2):
+            made.pairs.append(pair)
+        for step in range(2):
+            origin = OriginRecord(
+                chosen_id=solutions[0].id, rejected_id=f"{problem}@{step}", corruptor="temperature"
+            )
+            wrong = [Block("text", "So \\boxed{9}.")]
+            made.pairs.append(step_controlled_pair(solutions[0], step, wrong, [], "9", origin))
+    return made
+
+
+def test_dpo_has_one_naive_pair_a_problem(run: Run) -> None:
+    assert [pair.problem_id for pair in first_naive(run)] == ["a", "b"]
+
+
+def test_data_equal_dpo_has_as_many_pairs_as_scdpo_all_naive(run: Run) -> None:
+    assert Counter(pair.kind for pair in scdpo_pairs(run)) == {"naive": 2, "step_controlled": 4}
+    equal = data_equal_pairs(run)
+    assert Counter((pair.problem_id, pair.kind) for pair in equal) == {("a", "naive"): 3, ("b", "naive"): 3}
+    assert len({pair.id for pair in equal}) == 6
+
+
+def test_one_branch_keeps_the_first_branch_of_a_problem(run: Run) -> None:
+    kept = [(pair.problem_id, pair.branch_step) for pair in one_branch(run) if pair.kind != "naive"]
+    assert kept == [("a", 0), ("b", 0)]
+
+
+@pytest.mark.parametrize(("output", "expected"), [("9", True), ("4", False), (None, False)])
+def test_an_error_at_the_branch_shows_in_the_first_output(
+    run: Run, output: str | None, expected: bool
+) -> None:
+    chosen = next(iter(run.solutions))
+    blocks = [Block("code", "x"), Block("execution", output)] if output else []
+    origin = OriginRecord(chosen_id=chosen.id, rejected_id="a@0", corruptor="temperature")
+    rejected = [*blocks, Block("text", "So \\boxed{9}.")]
+    assert errs_at_once(step_controlled_pair(chosen, 0, rejected, [], "9", origin)) is expected
+
+
+def test_no_two_models_share_a_folder_or_a_name() -> None:
+    variants = (*MAIN, *ABLATIONS)
+    assert len({v.folder for v in variants}) == len({v.name for v in variants} | {START}) - 1 == len(variants)
+
+
+def test_no_pair_is_made_of_a_held_out_template() -> None:
+    shown = {made.metadata.get("template") for made in islice(generate(SEEN, "preference"), 300)}
+    tested = {made.metadata["template"] for made in islice(generate(TESTS["templates"], "test"), 100)}
+    assert len(shown) > 20
+    assert tested <= HELD_OUT
+    assert not shown & HELD_OUT
+
+
+@pytest.mark.parametrize("test", TESTS)
+def test_no_test_problem_is_among_those_of_the_pairs(test: str) -> None:
+    tested = {problem.question for problem in held_out_problems(test, 3, 50)}
+    assert len(tested) == 50
+    assert not tested & {problem.question for problem in preference_problems(3, 300)}
