@@ -90,6 +90,12 @@ def errs_at_once(pair: PairRecord) -> bool:
     return None not in first and first[0] != first[1]
 
 
+def code_after_branch(run: Run) -> list[PairRecord]:
+    """Return the pairs of SCDPO without those whose preferred side has nothing left but to state the answer."""
+    kept = [pair for pair in step_controlled(run) if any(block.type == "code" for block in pair.chosen)]
+    return first_naive(run) + kept
+
+
 def at_one_temperature(run: Run) -> list[PairRecord]:
     """Return the pairs of SCDPO with continuations sampled at temperature 1, as the solutions are."""
     return first_naive(run) + _other_branches(run, "constant", branch_at_one_temperature)
@@ -139,6 +145,7 @@ MAIN = (
 )
 ABLATIONS = (
     Variant("SCDPO, error at the branch", "scdpo", wrong_at_once, TUNED["SCDPO"]),
+    Variant("SCDPO, code after the branch", "scdpo", code_after_branch, TUNED["SCDPO"]),
     Variant("SCDPO, constant temperature", "scdpo", at_one_temperature, TUNED["SCDPO"]),
     Variant("SCDPO, one branch a problem", "scdpo", one_branch, TUNED["SCDPO"]),
     Variant("SCDPO, execution counted", "scdpo", scdpo_pairs, {**TUNED["SCDPO"], "count_execution": True}),

@@ -27,6 +27,7 @@ from eval.results import read_results
 from experiments.problem_sets import TESTS
 from experiments.replication import ABLATIONS, MAIN, PROBLEMS, START, Variant, errs_at_once, step_controlled
 from experiments.stages import ATTEMPTS, SAMPLES
+from experiments.tuning import REMEDIES
 from experiments.tuning import RESULTS as TUNING_RESULTS
 from scdpo.runs import Run
 
@@ -225,7 +226,7 @@ def plot(tests: Mapping[str, Any], path: Path) -> None:
 def tuning() -> dict[str, Any]:
     """Return the tuning's table from its results file."""
     found = json.loads(TUNING_RESULTS.read_text(encoding="utf-8"))
-    methods = {variant.name: found[variant.name] for variant in MAIN if variant.name in found}
+    methods = {v.name: found[v.name] for v in MAIN + REMEDIES if v.name in found}
     return {
         "seed": found["seed"],
         "problems": found["problems"],

@@ -14,19 +14,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.replication import MAIN, PROBLEMS, START
+from experiments.replication import ABLATIONS, MAIN, PROBLEMS, START
 from experiments.stages import evaluate_on, make_pairs, one_thread, train_on
 from scdpo.problems import embedded_model_path
 from scdpo.runs import Run
 
 SEED = 100
 TESTS = 400
+LARGEST = {"learning_rate": 4e-4}
 GRID: Sequence[Mapping[str, Any]] = (
     {"learning_rate": 1e-4},
     {"learning_rate": 2e-4},
-    {"learning_rate": 4e-4},
-    {"learning_rate": 4e-4, "loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 0.3]},
+    LARGEST,
+    {**LARGEST, "loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 0.3]},
 )
+REMEDIES = tuple(v for v in ABLATIONS if v.name.endswith("the branch"))
+"""Choices of SCDPO's pairs that were tried where it breaks, at the largest learning rate alone."""
 RESULTS = Path(__file__).parent / "results" / "tuning.json"
 
 
@@ -51,7 +54,7 @@ def try_all(folder: Path) -> None:
         }
         for number, settings in enumerate(GRID):
             label = ", ".join(f"{name} {value}" for name, value in settings.items())
-            for variant in MAIN:
+            for variant in MAIN + REMEDIES * (settings == LARGEST):
                 path = run.folder / "models" / f"{variant.folder}-{number}"
                 train_on(variant.pairs(run), path, variant.method, SEED, settings)
                 found.setdefault(variant.name, {})[label] = measured(f"{variant.name}, {label}", path)

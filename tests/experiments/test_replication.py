@@ -13,6 +13,7 @@ from experiments.replication import (
     ABLATIONS,
     MAIN,
     START,
+    code_after_branch,
     data_equal_pairs,
     errs_at_once,
     first_naive,
@@ -98,3 +99,8 @@ def test_no_test_problem_is_among_those_of_the_pairs(test: str) -> None:
     tested = {problem.question for problem in held_out_problems(test, 3, 50)}
     assert len(tested) == 50
     assert not tested & {problem.question for problem in preference_problems(3, 300)}
+
+
+def test_a_branch_with_only_the_answer_left_can_be_left_out(run: Run) -> None:
+    kept = [(pair.problem_id, pair.branch_step) for pair in code_after_branch(run) if pair.kind != "naive"]
+    assert kept == [("a", 0), ("b", 0)]  # after step 1, the code, only the answer is left
