@@ -253,8 +253,9 @@ def _write_credit(place: Path, shown: PairRecord, found: dict[str, list[TokenCre
     shared = len(Solution.of([b.model_dump() for b in shown.prefix]).steps)
     title = f"Credit in a wrong solution ({shown.id})"
     place.mkdir(parents=True, exist_ok=True)
-    (place / "credit.html").write_text(page(title, shown.question, found, shared), encoding="utf-8")
-    save_png(place / "credit.png", found)
+    answers = f"The right answer is {shown.gold}; this solution's is {shown.rejected_answer}."
+    (place / "credit.html").write_text(page(title, shown.question, found, shared, answers), encoding="utf-8")
+    save_png(place / "credit.png", found, shared)
     data = {name: [asdict(token) for token in tokens] for name, tokens in found.items()}
     (place / "credit.json").write_text(
         json.dumps({"title": title, "question": shown.question, "models": data}), encoding="utf-8"
@@ -270,8 +271,8 @@ def _write_measured(place: Path, measured: dict[str, Localisation]) -> None:
 
     some = next(iter(measured.values()))
     table = Table(
-        title=f"How well credit finds the erroneous step of {some.solutions} solutions, with 95 % intervals\n"
-        f"(by chance: rank {some.chance_rank:.2f}, AUROC 0.500)",
+        title=f"How well credit finds the erroneous step of {some.solutions} solutions of {some.problems} problems,\n"
+        f"with 95 % intervals over problems (by chance: rank {some.chance_rank:.2f}, AUROC 0.500)",
         title_justify="left",
     )
     table.add_column("model")

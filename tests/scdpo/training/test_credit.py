@@ -158,17 +158,18 @@ def test_the_page_shows_text_as_text_and_stands_alone() -> None:
     assert "a &lt; b?" in html
     assert html.count('<section class="model">') == 2
     assert "http" not in html
-    assert '<span class="error">' not in html
+    assert "wrong continuation" not in html
 
 
 def test_the_page_marks_where_the_wrong_part_begins() -> None:
-    html = page("Credit", "q", {"SCDPO": TOKENS, "DPO": TOKENS}, shared_steps=1)
+    html = page("Credit", "q", {"SCDPO": TOKENS, "DPO": TOKENS}, shared_steps=1, answers="Right is 1 < 2.")
+    assert "Right is 1 &lt; 2." in html
     for column in html.split('<section class="model">')[1:]:
-        before, after = column.split('<span class="error"></span>')
+        before, after = column.split("wrong continuation")
         assert "line two" in before
         assert "&lt;|execution|&gt;3" in after
 
 
 def test_the_picture_is_a_png(tmp_path: Path) -> None:
-    save_png(tmp_path / "credit.png", {"SCDPO": TOKENS, "DPO": TOKENS})
+    save_png(tmp_path / "credit.png", {"SCDPO": TOKENS, "DPO": TOKENS}, shared_steps=1)
     assert (tmp_path / "credit.png").read_bytes().startswith(b"\x89PNG")
