@@ -311,22 +311,32 @@ async def opened(choice: EngineChoice) -> AsyncIterator[Engine]:
         await engine.close()
 
 
-async def measure(options: argparse.Namespace) -> dict[str, Any]:
+async def measure(options: argparse.Namespace) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+    """Answer one question after the other, so that a run that is stopped has shown something."""
     choice = EngineChoice(
         "server" if options.server else options.engine, options.model, tuple(options.server or ())
     )
     quick = options.quick
-    results: dict[str, Any] = {"engine": choice.engine}
     async with opened(choice) as engine:
-        results["model"] = Path(engine.model).name
+        yield "engine", {"engine": choice.engine, "model": Path(engine.model).name}
         if "overhead" in options.only:
             problems = load_problems("embedded", split="test", limit=32 if quick else 96)
-            results["overhead"] = await overhead(engine, problems, 2, options.in_flight, 1 if quick else 2)
+            yield "overhead", await overhead(engine, problems, 2, options.in_flight, 1 if quick else 2)
         if "pairs" in options.only:
             problems = load_problems("embedded", split="preference", limit=16 if quick else 40)
-            results["pairs"] = await pairs(engine, problems, options.in_flight, 15 if quick else 60)
+            yield "pairs", await pairs(engine, problems, options.in_flight, 15 if quick else 60)
     if "branch" in options.only:
-        results["branch"] = await branch_cost((1, 4) if quick else (1, 4, 16, 32), 3 if quick else 7)
+        yield "branch", await branch_cost((1, 4) if quick else (1, 4, 16, 32), 3 if quick else 7)
+
+
+async def answer(options: argparse.Namespace) -> dict[str, Any]:
+    results = {}
+    async for question, figures in measure(options):
+        results[question] = figures
+        print(f"\n{question}")
+        for name, value in figures.items():
+            shown = f"{value:,.2f}" if isinstance(value, float) else value
+            print(f"  {name:<55}{shown:>12}", flush=True)
     return results
 
 
@@ -342,14 +352,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="small numbers, to see that all works")
     parser.add_argument("--out", type=Path, help="folder for generation.json")
     options = parser.parse_args()
-    results = asyncio.run(measure(options))
-    for question, figures in results.items():
-        if not isinstance(figures, dict):
-            print(f"{question}: {figures}")
-            continue
-        print(f"\n{question}")
-        for name, value in figures.items():
-            print(f"  {name:<55}{value:>12,.2f}" if isinstance(value, float) else f"  {name:<55}{value:>12,}")
+    results = asyncio.run(answer(options))
     if options.out:
         options.out.mkdir(parents=True, exist_ok=True)
         (options.out / "generation.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")

@@ -9,8 +9,10 @@ ids, the text is encoded anew. Not covered: chat endpoints, streaming, starting 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any, Final
 
+import aiohttp
 import httpx
 from pydantic import BaseModel, ValidationError
 from transformers import AutoConfig
@@ -22,6 +24,7 @@ from scdpo.engines.vocabulary import Vocabulary
 CONNECT_SECONDS: Final = 10.0
 ANSWER_SECONDS: Final = 900.0
 """A completion may wait long in a busy server's queue; a server that is silent for longer is lost."""
+TIMEOUT: Final = aiohttp.ClientTimeout(total=ANSWER_SECONDS, connect=CONNECT_SECONDS)
 BUSY: Final = {429, 503}
 LOST: Final = {408, 500, 502, 504}
 
@@ -78,20 +81,16 @@ class ServerEngine:
     ) -> None:
         if not urls:
             raise EngineError("the server engine needs the URL of at least one server")
-        # No bound of its own: the sampler bounds what is in flight, and the server what it takes.
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-        timeout = httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS)
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        trust = httpx.create_ssl_context()
         bases = [url.rstrip("/").removesuffix("/v1") + "/v1" for url in urls]
-        with httpx.Client(headers=headers, timeout=CONNECT_SECONDS, verify=trust) as client:
+        with httpx.Client(headers=headers, timeout=CONNECT_SECONDS) as client:
             card = _find_model(client, bases, model)
         self.model = card.id
         source = tokenizer or card.root or card.id
         self._vocabulary = Vocabulary(source)
         self.context = context or card.max_model_len or _configured_context(source)
-        self._client = httpx.AsyncClient(headers=headers, limits=limits, timeout=timeout, verify=trust)
-        replicas = [_Server(self._client, base, card.id, self._vocabulary, self.context) for base in bases]
+        self._line = _Line(headers)
+        replicas = [_Server(self._line, base, card.id, self._vocabulary, self.context) for base in bases]
         self._replicas = Replicas(replicas, patience=patience)
 
     def encode(self, text: str) -> list[int]:
@@ -107,17 +106,41 @@ class ServerEngine:
     async def close(self) -> None:
         """Close the connections; the servers go on."""
         await self._replicas.close()
-        await self._client.aclose()
+        await self._line.close()
+
+
+class _Line:
+    """The connections to all servers; opened when first asked for, since that needs a running event loop.
+
+    aiohttp, not httpx: with hundreds of requests under way, httpx's pool takes several milliseconds for each.
+    """
+
+    def __init__(self, headers: dict[str, str]) -> None:
+        self._headers = headers
+        self._session: aiohttp.ClientSession | None = None
+
+    def open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            # No bound of its own: the sampler bounds what is in flight, and the server what it takes.
+            self._session = aiohttp.ClientSession(
+                headers=self._headers,
+                connector=aiohttp.TCPConnector(limit=0),
+                timeout=TIMEOUT,
+                trust_env=True,
+            )
+        return self._session
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
 
 
 class _Server:
     """One server, as ``Replicas`` sees it."""
 
-    def __init__(
-        self, client: httpx.AsyncClient, base: str, model: str, vocabulary: Vocabulary, context: int
-    ) -> None:
+    def __init__(self, line: _Line, base: str, model: str, vocabulary: Vocabulary, context: int) -> None:
         self.name = base
-        self._client = client
+        self._line = line
         self._model = model
         self._vocabulary = vocabulary
         self._context = context
@@ -125,18 +148,19 @@ class _Server:
     async def ask(self, request: Request) -> Completion:
         room = self._context - len(request.prompt)
         try:
-            response = await self._client.post(f"{self.name}/completions", json=self._body(request, room))
-        except httpx.RequestError as error:
+            async with self._line.open().post(
+                f"{self.name}/completions", json=self._body(request, room)
+            ) as response:
+                content = await response.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
             raise ReplicaLost(_said(error)) from error
-        if response.status_code in BUSY:
-            raise ReplicaBusy(f"answered {response.status_code}", _retry_after(response))
-        if response.status_code in LOST:
-            raise ReplicaLost(f"answered {response.status_code}: {response.text[:200]}")
-        if response.status_code != httpx.codes.OK:
-            raise EngineError(
-                f"{self.name} refused a request ({response.status_code}): {response.text[:500]}"
-            )
-        return self._read(request, response.content, room)
+        if response.status in BUSY:
+            raise ReplicaBusy(f"answered {response.status}", _retry_after(response))
+        if response.status in LOST:
+            raise ReplicaLost(f"answered {response.status}: {_start(content, 200)}")
+        if response.status != HTTPStatus.OK:
+            raise EngineError(f"{self.name} refused a request ({response.status}): {_start(content, 500)}")
+        return self._read(request, content, room)
 
     def _body(self, request: Request, room: int) -> dict[str, Any]:
         return {
@@ -183,18 +207,23 @@ class _Server:
         return self._vocabulary.completion(request, text, choice.token_ids, choice.finish_reason, room)
 
     async def alive(self) -> bool:
+        limit = aiohttp.ClientTimeout(total=CONNECT_SECONDS)
         try:
-            response = await self._client.get(f"{self.name}/models", timeout=CONNECT_SECONDS)
-        except httpx.RequestError:
+            async with self._line.open().get(f"{self.name}/models", timeout=limit) as response:
+                return bool(response.status == HTTPStatus.OK)
+        except (aiohttp.ClientError, TimeoutError):
             return False
-        return response.status_code == httpx.codes.OK
+
+
+def _start(content: bytes, characters: int) -> str:
+    return content[: 4 * characters].decode("utf-8", "replace")[:characters]
 
 
 def _said(error: Exception) -> str:
     return f"{type(error).__name__}: {error}".rstrip(": ")
 
 
-def _retry_after(response: httpx.Response) -> float | None:
+def _retry_after(response: aiohttp.ClientResponse) -> float | None:
     """Return the seconds of a ``Retry-After``; dates, which no model server sends, count as none."""
     value = response.headers.get("retry-after", "")
     return float(value) if value.isdecimal() else None
