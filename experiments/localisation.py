@@ -1,0 +1,154 @@
+"""How well the credit of trained models finds the step where a solution goes wrong, over several seeds.
+
+    python -m experiments.localisation runs/replication --models DPO=models/dpo --models SCDPO=models/scdpo
+
+The folder holds ``seed-*`` run folders, each with its pairs and the models trained on them (paths within it). The
+models of a seed are measured on step-controlled pairs of another seed whose questions theirs do not have: first
+on all, then on those that roll-outs of the built-in model confirm, where the step that is called erroneous is. The
+roll-outs are made here and kept in the seed's folder. A figure is the mean over seeds with Student's 95 %
+interval; a difference is the mean of the seeds' differences to the first model.
+
+Not covered: which steps after the branch are wrong too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from itertools import groupby
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging
+
+from experiments.report import mean_and_half_width
+from sandbox import AsyncSandbox
+from scdpo.corrupt.confirm import Confirmer
+from scdpo.credit import Localisation, localise
+from scdpo.dataset import SolutionEncoder
+from scdpo.engines.transformers import TransformersEngine
+from scdpo.jobs import each
+from scdpo.problems import embedded_model_path
+from scdpo.records import PairRecord
+from scdpo.runs import RecordFile, Run
+from scdpo.sampler import Sampler, SamplerLimits
+
+ROLLOUTS = 4
+"""Roll-outs from before and from after the first wrong step of a pair."""
+CONFIRMED = 0.5
+"""The least fall of the share of right roll-outs across that step in a confirmed pair."""
+PAIRS = 120
+"""Step-controlled pairs of a seed that are measured, from the first on."""
+SOURCES = 3
+"""Seeds whose pairs are measured on, from the first on; each seed takes the next of them."""
+SOLUTIONS_AT_ONCE = 16
+FIGURES: Mapping[str, Callable[[Localisation], float]] = {
+    "rank of the error": lambda one: one.rank.value,
+    "ranked first, %": lambda one: 100 * one.first.value,
+    "AUROC": lambda one: one.auroc.value,
+}
+BySeed = dict[str, list[Localisation]]  # model -> one localisation a seed
+
+
+async def roll_out(seed: Path) -> None:
+    """Write the pairs of a seed with roll-outs into ``rolled-out.jsonl``; goes on after a stop."""
+    kept = rolled_out(seed)
+    done = {pair.id for pair in kept}
+    left = sorted((p for p in wanted(seed) if p.id not in done), key=lambda pair: pair.origin.chosen_id)
+    by_solution = [list(pairs) for _, pairs in groupby(left, lambda pair: pair.origin.chosen_id)]
+    engine = TransformersEngine(embedded_model_path())
+    try:
+        async with AsyncSandbox() as box:
+            confirmer = Confirmer(Sampler(engine, box, limits=SamplerLimits(in_flight=128)), ROLLOUTS)
+            async for confirmed, _ in each(confirmer.confirm, by_solution, SOLUTIONS_AT_ONCE):
+                for pair in confirmed:
+                    kept.append(pair)
+    finally:
+        await engine.close()
+        kept.close()
+
+
+def wanted(seed: Path) -> list[PairRecord]:
+    """Return the pairs of a seed that are measured."""
+    return [pair for pair in Run(seed).pairs if pair.kind == "step_controlled"][:PAIRS]
+
+
+def rolled_out(seed: Path) -> RecordFile[PairRecord]:
+    """Return the file of a seed's pairs with roll-outs."""
+    return RecordFile(seed / "rolled-out.jsonl", PairRecord)
+
+
+def is_confirmed(pair: PairRecord) -> bool:
+    """Whether roll-outs place a pair's error at the first step after the shared ones."""
+    return pair.confirmation.drop is not None and pair.confirmation.drop >= CONFIRMED
+
+
+def measure(seeds: Sequence[Path], models: Mapping[str, str]) -> dict[str, BySeed]:
+    """Return the localisation of every model and seed, for all pairs and for confirmed ones."""
+    found: dict[str, BySeed] = {}
+    reference = AutoModelForCausalLM.from_pretrained(embedded_model_path())
+    encoder = SolutionEncoder(AutoTokenizer.from_pretrained(embedded_model_path()))
+    for number, seed in enumerate(seeds):
+        source = seeds[(number + 1) % min(SOURCES, len(seeds))]
+        seen = {pair.question for pair in Run(seed).pairs}
+        known = {pair.id: pair for pair in rolled_out(source)}
+        pairs = [known[pair.id] for pair in wanted(source) if pair.question not in seen]
+        for name, place in models.items():
+            trained = AutoModelForCausalLM.from_pretrained(seed / place)
+            for which, chosen in (("all", pairs), ("confirmed", list(filter(is_confirmed, pairs)))):
+                one = localise(trained, reference, encoder, [pair.model_dump() for pair in chosen])
+                found.setdefault(which, {}).setdefault(name, []).append(one)
+            print(f"{seed.name}: {name}", flush=True)
+    return found
+
+
+def table(by_model: BySeed) -> str:
+    """Return the figures of the models as a Markdown table."""
+    first, *others = by_model
+    chance, _ = mean_and_half_width([one.chance_rank for one in by_model[first]])
+    lines = [f"| model (chance: rank {chance:.2f}, AUROC 0.5) | {' | '.join(FIGURES)} |", "|---" * 4 + "|"]
+    for name, measured in by_model.items():
+        lines.append(_row(name, [[figure(one) for one in measured] for figure in FIGURES.values()]))
+    for name in others:
+        both = list(zip(by_model[name], by_model[first], strict=True))
+        gains = [[figure(one) - figure(base) for one, base in both] for figure in FIGURES.values()]
+        lines.append(_row(f"{name} less {first}", gains))
+    return "\n".join(lines)
+
+
+def _row(name: str, figures: Sequence[list[float]]) -> str:
+    cells = (f"{mean:.3f} ± {half:.3f}" for mean, half in map(mean_and_half_width, figures))
+    return f"| {name} | {' | '.join(cells)} |"
+
+
+def main() -> None:
+    """Roll out, measure, print the tables, and keep every seed's figures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="holds a run folder for each seed")
+    parser.add_argument(
+        "--models", action="append", required=True, help="NAME=PATH in a seed's folder; again"
+    )
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "localisation.json")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    logging.disable_progress_bar()
+    models = dict(entry.split("=", 1) for entry in options.models)
+    seeds = sorted(options.folder.glob("seed-*"))
+    if len(seeds) < 2:
+        raise SystemExit(f"{options.folder} holds {len(seeds)} seeds; two are needed")
+    for seed in seeds[:SOURCES]:
+        asyncio.run(roll_out(seed))
+        print(f"{seed.name}: {sum(map(is_confirmed, rolled_out(seed)))} pairs confirmed", flush=True)
+    found = measure(seeds, models)
+    for which, by_model in found.items():
+        solutions = [one.solutions for one in next(iter(by_model.values()))]
+        print(f"\n{which}: {sum(solutions)} solutions in {len(solutions)} seeds\n\n{table(by_model)}")
+    options.out.write_text(json.dumps(found, indent=1, default=asdict) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
