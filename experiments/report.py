@@ -36,6 +36,7 @@ COMPARED = (
     *((START, variant.name) for variant in MAIN),
     (EQUAL, SCDPO),
     *((SCDPO, variant.name) for variant in ABLATIONS),
+    *((EQUAL, variant.name) for variant in REMEDIES),
 )
 HERE = Path(__file__).parent
 Scores = Mapping[str, Mapping[str, float]]  # model -> "seed/problem" -> 1 or 0
