@@ -16,6 +16,8 @@ from .launcher import Launcher
 from .limits import IsolationError, Level, Limits, SandboxError
 from .watch import WATCH_SECONDS, memory_is_short, watch
 
+START_ATTEMPTS = 3
+
 
 class Places:
     """Places for live sessions, given out first come first served.
@@ -112,13 +114,26 @@ class Pool:
         try:
             while self._places.taken > 1 and memory_is_short():
                 await asyncio.sleep(WATCH_SECONDS)
-            session = self._take_ready() or await launcher.start(self.limits)
+            session = self._take_ready() or await self._start(launcher)
         except BaseException:
             self._places.give_back()
             raise
         session.on_close = self._places.give_back
         self._refill()
         return session
+
+    async def _start(self, launcher: Launcher) -> SessionCore:
+        """Start a session; one that ends on the way, as happens on an overloaded host, is started again."""
+        for _ in range(START_ATTEMPTS - 1):
+            try:
+                return await launcher.start(self.limits)
+            except IsolationError:
+                raise
+            except SandboxError as error:
+                if self.closed:
+                    raise
+                warnings.warn(f"sandbox: {error}; another one is started", stacklevel=2)
+        return await launcher.start(self.limits)
 
     async def fork(self, session: SessionCore, count: int) -> list[SessionCore]:
         """Return `count` copies of `session`; they are not kept waiting, but count as sessions in use.

@@ -15,7 +15,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sandbox import AsyncSandbox, Limits, Sandbox, watch
+from sandbox import AsyncSandbox, Limits, Sandbox, SandboxError, watch
+from sandbox.core import SessionCore
+from sandbox.launcher import Launcher
+from sandbox.pool import START_ATTEMPTS
 
 pytestmark = pytest.mark.usefixtures("strict")
 
@@ -192,3 +195,30 @@ def test_a_sandbox_can_live_beside_many_threads_and_be_forgotten() -> None:
         env={**os.environ, "PYTHONPATH": root},
     )
     assert (done.stdout.split(), done.returncode) == (["5", "6"], 0), done.stderr
+
+
+def fail_starts(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    """Let the next `times` starts of a session end before it takes cells."""
+    start, left = Launcher.start, [times]
+
+    async def failing(self: Launcher, limits: Limits) -> SessionCore:
+        if left[0] > 0:
+            left[0] -= 1
+            raise SandboxError("a session ended before it was ready")
+        return await start(self, limits)
+
+    monkeypatch.setattr(Launcher, "start", failing)
+
+
+def test_a_session_that_ends_while_it_starts_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    fail_starts(monkeypatch, START_ATTEMPTS - 1)
+    with Sandbox(level="strict", warm=0) as box, pytest.warns(UserWarning, match="another one is started"):
+        assert box.session().run("1 + 1").output == "2"
+
+
+def test_sessions_that_never_start_end_in_an_error_and_hold_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    fail_starts(monkeypatch, START_ATTEMPTS)
+    with Sandbox(level="strict", warm=0, max_sessions=1) as box:
+        with pytest.warns(UserWarning), pytest.raises(SandboxError, match="before it was ready"):
+            box.session()
+        assert box.session().run("1 + 1").output == "2"
