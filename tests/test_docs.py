@@ -168,6 +168,12 @@ def test_all_code_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest
     run_page(page, tmp_path, slow=True)
 
 
+@pytest.mark.parametrize("page", pages(), ids=name)
+def test_every_comment_of_a_page_belongs_to_a_block(page: Path) -> None:
+    comments = page.read_text(encoding="utf-8").count("<!-- test:")
+    assert comments == sum(bool(code.note) for code in code_of(page))
+
+
 def test_a_wrong_output_on_a_page_is_found(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("```python\nprint(1 + 1)\n```\n\n```text\n3\n```\n")
