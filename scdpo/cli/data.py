@@ -67,7 +67,7 @@ def sample(
         settings = {
             "problems": problems,
             "split": split.value,
-            "model": place.model or "embedded",
+            "model": place.named,
             "format": format.value,
             "system": system,
             "temperature": temperature,
@@ -144,7 +144,7 @@ def corrupt(
         written = first_one.sampling.format
         place = place.of(opened)
         system = system or opened.settings("sample").get("system", "")
-        sampled = {"model": place.model or "embedded", "system": system}
+        sampled = {"model": place.named, "system": system}
         if corruptor is Corruptor.mutation:
             job = "mutate"
             settings = {"seed": seed, "confirm": confirm, **(sampled if confirm else {})}

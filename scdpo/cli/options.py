@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sandbox import AsyncSandbox
+from scdpo.runs import Run, RunError
 
 if TYPE_CHECKING:
     from scdpo.cluster import Cluster
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from scdpo.engines.load import EngineChoice
     from scdpo.jobs import NaiveSettings, Progress
     from scdpo.problems import Problem
-    from scdpo.runs import Run
     from scdpo.sampler import Sampler
 
 
@@ -87,6 +87,9 @@ Engines = Annotated[int, typer.Option(min=1, help="Copies of the model (cluster)
 Workers = Annotated[int, typer.Option(min=1, help="Sandbox workers (cluster).")]
 Gpus = Annotated[float, typer.Option(min=0, help="GPUs of each copy of the model (cluster).")]
 
+SERVED = "the server's"
+"""What a run's settings say of a model that was not named, since a server knew it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -101,6 +104,11 @@ class Place:
     engines: Engines = 1
     workers: Workers = 2
     gpus: Gpus = 0.0
+
+    @property
+    def named(self) -> str:
+        """Return how a run's settings name the model; one that a server chose itself stays unnamed."""
+        return self.model or (SERVED if self.servers else "embedded")
 
     def of(self, run: Run) -> Place:
         """Return the same place with the model that a run was sampled with, where no other was asked for."""
@@ -200,8 +208,14 @@ class Local:
 
 
 def sampled_model(run: Run) -> str | None:
-    """Return the model that a run was sampled with; None for the built-in one, a server's, or none at all."""
+    """Return the model that a run was sampled with; None for the built-in one or none at all.
+
+    Raises:
+        RunError: if it was sampled through a server, without naming the model.
+    """
     model = run.settings("sample").get("model")
+    if model == SERVED:
+        raise RunError(f"{run.folder} was sampled through a server: say with --model which model that serves")
     return None if model in (None, "embedded") else str(model)
 
 

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from eval.cli import app
+from scdpo.cli.options import Place
 from scdpo.runs import Run
 
 
@@ -133,3 +134,14 @@ def test_there_is_nothing_to_export_in_an_empty_run(tmp_path: Path) -> None:
 )
 def test_help_shows_an_example(verb: str) -> None:
     assert f"scdpo {verb}" in call(verb, "--help").output
+
+
+@pytest.mark.parametrize("verb", ["train", "sft"])
+def test_a_run_that_a_server_sampled_is_not_taken_for_the_built_in_model_s(verb: str, tmp_path: Path) -> None:
+    with Run(tmp_path / "run") as run:
+        run.settle("sample", {"model": Place(servers=["http://127.0.0.1:1"]).named})
+        run.pairs.path.write_text("")
+    said = call(verb, tmp_path / "run")
+    assert said.exit_code == 1
+    assert "sampled through a server" in " ".join(said.output.split())
+    assert "--model" in said.output
