@@ -34,6 +34,7 @@ class FakeServer:
         self.bodies: list[Body] = []
         self.keys: list[str | None] = []
         self.exact = exact
+        self.closed = False
         self.slots = slots
         self.most = self.under_way = 0
         self.write: Callable[[Body], str] = lambda body: f"<|text|>{body['seed']}<|endofblock|>"
@@ -46,7 +47,14 @@ class FakeServer:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
-                self.answer(200, {"data": [fake.card]})
+                if fake.closed:
+                    self.hang_up()
+                else:
+                    self.answer(200, {"data": [fake.card]})
+
+            def hang_up(self) -> None:
+                self.close_connection = True
+                self.connection.shutdown(socket.SHUT_RDWR)
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -68,9 +76,8 @@ class FakeServer:
             def reply(self, body: Body, trouble: str) -> None:
                 if trouble.isdigit():
                     self.answer(int(trouble), {"error": "as told"})
-                elif trouble == "hang up":
-                    self.close_connection = True
-                    self.connection.shutdown(socket.SHUT_RDWR)
+                elif trouble == "hang up" or fake.closed:
+                    self.hang_up()
                 elif trouble == "half":
                     self.answer(200, fake.completion(body), cut=20)
                 elif trouble == "torn":
@@ -129,6 +136,7 @@ class FakeServer:
         }
 
     def close(self) -> None:
+        self.closed = True  # also for those who are still connected
         self._server.shutdown()
         self._server.server_close()
 
