@@ -58,7 +58,7 @@ class Plan:
     tests: int = 300
     at_most: int = 8
     attempts: int = 8
-    learning_rate: float = 2e-5
+    learning_rate: float = 1e-4
     epochs: float = 2.0
     seed: int = 0
 
