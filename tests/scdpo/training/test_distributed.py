@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -101,9 +102,10 @@ class Runs:
         script.write_text(SCRIPT)
         accelerate = launch[0] == "accelerate.commands.launch"
         precision = ["--mixed_precision", "bf16" if chosen.get("bf16") else "no"] if accelerate else []
+        port = ["--main_process_port", str(free_port())] if accelerate else []
         arguments = [stage, str(data), self._model, str(self.folder / output), json.dumps(chosen)]
         finished = subprocess.run(
-            [sys.executable, "-m", *launch, *precision, str(script), *arguments],
+            [sys.executable, "-m", *launch, *precision, *port, str(script), *arguments],
             env={
                 **os.environ,
                 "PYTHONPATH": str(Path(__file__).parents[3]),
@@ -119,6 +121,13 @@ class Runs:
             raise Failed(finished.stderr[-6000:])
         line = next(line for line in finished.stdout.splitlines() if line.startswith("HISTORY "))
         return losses(json.loads(line.removeprefix("HISTORY ")))
+
+
+def free_port() -> int:
+    """Return a port for the processes to meet at; accelerate's own is the same for all runs of a machine."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def losses(history: History) -> History:
