@@ -46,6 +46,7 @@ chosen = json.loads(settings)
 result = sft(data, model, output, chosen) if stage == "sft" else train(data, model, output, "scdpo", chosen)
 if os.environ.get("RANK", "0") == "0":
     print("HISTORY " + json.dumps(result.history), flush=True)
+torch.distributed.destroy_process_group()  # a thread of gloo's that is left at the end can abort the process
 """
 ACCELERATE = recipes.FOLDER / "accelerate"
 DATA_PARALLEL = ["torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
