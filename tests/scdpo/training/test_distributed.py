@@ -60,10 +60,15 @@ SHARDED = [
     pytest.param(
         ZERO3,
         id="zero3",
-        marks=pytest.mark.skipif(
-            importlib.util.find_spec("deepspeed") is None,
-            reason="DeepSpeed is not installed: scdpo[deepspeed]",
-        ),
+        # Slow, since now and then a gloo thread of DeepSpeed's aborts a process that is done ("terminate called
+        # without an active exception"); the cause is not found.
+        marks=[
+            pytest.mark.slow,
+            pytest.mark.skipif(
+                importlib.util.find_spec("deepspeed") is None,
+                reason="DeepSpeed is not installed: scdpo[deepspeed]",
+            ),
+        ],
     ),
 ]
 LAUNCHES = [pytest.param(DATA_PARALLEL, id="data-parallel"), *SHARDED]
