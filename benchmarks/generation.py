@@ -3,7 +3,8 @@
     python benchmarks/generation.py --quick                                  # two minutes, built-in model, this process
     python benchmarks/generation.py --server http://127.0.0.1:8000 --out results/generation  # five minutes
 
-docs/scaling.md says how to start that server on a CPU, with `--model scdpo/assets/embedded --block-size 32`.
+docs/scaling.md says how to start that server on a CPU, with `--model scdpo/assets/embedded --block-size 32`, and how
+to give it a core of its own: sharing its cores, it loses whatever time the kernels take.
 
 Three questions, one table. *overhead*: the wall time of sampling, running and verifying solutions, over the time
 that the engine alone needs for the same tokens (the same requests, each solution's in turn, no kernels).
@@ -321,7 +322,8 @@ async def measure(options: argparse.Namespace) -> AsyncIterator[tuple[str, dict[
         yield "engine", {"engine": choice.engine, "model": Path(engine.model).name}
         if "overhead" in options.only:
             problems = load_problems("embedded", split="test", limit=32 if quick else 96)
-            yield "overhead", await overhead(engine, problems, 2, options.in_flight, 1 if quick else 2)
+            n, rounds = (2, 1) if quick else (4, 3)
+            yield "overhead", await overhead(engine, problems, n, options.in_flight, rounds)
         if "pairs" in options.only:
             problems = load_problems("embedded", split="preference", limit=16 if quick else 40)
             yield "pairs", await pairs(engine, problems, options.in_flight, 15 if quick else 60)
