@@ -337,6 +337,8 @@ class SessionCore:
         if not self.ready.done():
             if "fatal" in frame:
                 self.launcher.refused(self, str(frame["fatal"]))
+            elif "failed" in frame:
+                self._fail(wire.clean_text(str(frame["failed"])))
             elif frame["ready"] == self.level:
                 self.ready.set_result(None)
             return

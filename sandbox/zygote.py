@@ -100,13 +100,13 @@ class Zygote:
 
     def _be_session(self, request: dict[str, Any], fd: int, hello: socket.socket) -> None:
         """Become session `request["session"]`; never returns."""
-        status = 1
+        status, channel = 1, fd
         try:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             limits = Limits(**request["limits"])
             # Both stay clear of the number that the socket takes below, whatever is free by now.
-            fd = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, limits.descriptors)
+            fd = channel = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, limits.descriptors)
             hello = socket.socket(
                 fileno=fcntl.fcntl(hello.detach(), fcntl.F_DUPFD_CLOEXEC, limits.descriptors)
             )
@@ -118,6 +118,7 @@ class Zygote:
             os.dup2(fd, limits.descriptors - 1, inheritable=False)
             os.close(fd)
             sock = socket.socket(fileno=limits.descriptors - 1)
+            channel = sock.fileno()
             try:
                 folder, listener = isolation.enter_session(
                     self.level, limits, self.read, request.get("folder", "")
@@ -130,6 +131,9 @@ class Zygote:
                 status = 0
             except IsolationError as error:
                 sock.sendall(wire.encode({"fatal": str(error)}))
+        except (OSError, ValueError, OverflowError) as error:
+            # The owner would learn no more than an exit code.
+            os.write(channel, wire.encode({"failed": f"{type(error).__name__}: {error}"}))
         finally:
             os._exit(status)
 
