@@ -1,12 +1,13 @@
-"""How well the credit of trained models finds the step where a solution goes wrong, over several seeds.
+r"""How well the credit of trained models finds the step where a solution goes wrong, over several seeds.
 
-    python -m experiments.localisation runs/replication --models DPO=models/dpo --models SCDPO=models/scdpo
+    python -m experiments.localisation runs/replication/code-integrated \
+        --models DPO=models/dpo --models SCDPO=models/scdpo
 
 The folder holds ``seed-*`` run folders, each with its pairs and the models trained on them (paths within it). The
 models of a seed are measured on step-controlled pairs of another seed whose questions theirs do not have: first
-on all, then on those that roll-outs of the built-in model confirm, where the step that is called erroneous is. The
-roll-outs are made here and kept in the seed's folder. A figure is the mean over seeds with Student's 95 %
-interval; a difference is the mean of the seeds' differences to the first model.
+on all, then on those that roll-outs of the built-in model confirm, where the step that is called erroneous is. A
+figure is the mean over seeds with Student's 95 % interval; a difference is the mean of the seeds' differences to
+the first model.
 
 Not covered: which steps after the branch are wrong too.
 """
@@ -14,11 +15,9 @@ Not covered: which steps after the branch are wrong too.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from itertools import groupby
 from pathlib import Path
 
 import torch
@@ -26,26 +25,17 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
 from experiments.report import mean_and_half_width
-from sandbox import AsyncSandbox
-from scdpo.corrupt.confirm import Confirmer
+from experiments.studies import is_confirmed
 from scdpo.credit import Localisation, localise
 from scdpo.dataset import SolutionEncoder
-from scdpo.engines.transformers import TransformersEngine
-from scdpo.jobs import each
 from scdpo.problems import embedded_model_path
 from scdpo.records import PairRecord
-from scdpo.runs import RecordFile, Run
-from scdpo.sampler import Sampler, SamplerLimits
+from scdpo.runs import Run
 
-ROLLOUTS = 4
-"""Roll-outs from before and from after the first wrong step of a pair."""
-CONFIRMED = 0.5
-"""The least fall of the share of right roll-outs across that step in a confirmed pair."""
 PAIRS = 120
 """Step-controlled pairs of a seed that are measured, from the first on."""
 SOURCES = 3
 """Seeds whose pairs are measured on, from the first on; each seed takes the next of them."""
-SOLUTIONS_AT_ONCE = 16
 FIGURES: Mapping[str, Callable[[Localisation], float]] = {
     "rank of the error": lambda one: one.rank.value,
     "ranked first, %": lambda one: 100 * one.first.value,
@@ -54,37 +44,9 @@ FIGURES: Mapping[str, Callable[[Localisation], float]] = {
 BySeed = dict[str, list[Localisation]]  # model -> one localisation a seed
 
 
-async def roll_out(seed: Path) -> None:
-    """Write the pairs of a seed with roll-outs into ``rolled-out.jsonl``; goes on after a stop."""
-    kept = rolled_out(seed)
-    done = {pair.id for pair in kept}
-    left = sorted((p for p in wanted(seed) if p.id not in done), key=lambda pair: pair.origin.chosen_id)
-    by_solution = [list(pairs) for _, pairs in groupby(left, lambda pair: pair.origin.chosen_id)]
-    engine = TransformersEngine(embedded_model_path())
-    try:
-        async with AsyncSandbox() as box:
-            confirmer = Confirmer(Sampler(engine, box, limits=SamplerLimits(in_flight=128)), ROLLOUTS)
-            async for confirmed, _ in each(confirmer.confirm, by_solution, SOLUTIONS_AT_ONCE):
-                for pair in confirmed:
-                    kept.append(pair)
-    finally:
-        await engine.close()
-        kept.close()
-
-
 def wanted(seed: Path) -> list[PairRecord]:
     """Return the pairs of a seed that are measured."""
     return [pair for pair in Run(seed).pairs if pair.kind == "step_controlled"][:PAIRS]
-
-
-def rolled_out(seed: Path) -> RecordFile[PairRecord]:
-    """Return the file of a seed's pairs with roll-outs."""
-    return RecordFile(seed / "rolled-out.jsonl", PairRecord)
-
-
-def is_confirmed(pair: PairRecord) -> bool:
-    """Whether roll-outs place a pair's error at the first step after the shared ones."""
-    return pair.confirmation.drop is not None and pair.confirmation.drop >= CONFIRMED
 
 
 def measure(seeds: Sequence[Path], models: Mapping[str, str]) -> dict[str, BySeed]:
@@ -95,8 +57,7 @@ def measure(seeds: Sequence[Path], models: Mapping[str, str]) -> dict[str, BySee
     for number, seed in enumerate(seeds):
         source = seeds[(number + 1) % min(SOURCES, len(seeds))]
         seen = {pair.question for pair in Run(seed).pairs}
-        known = {pair.id: pair for pair in rolled_out(source)}
-        pairs = [known[pair.id] for pair in wanted(source) if pair.question not in seen]
+        pairs = [pair for pair in wanted(source) if pair.question not in seen]
         for name, place in models.items():
             trained = AutoModelForCausalLM.from_pretrained(seed / place)
             for which, chosen in (("all", pairs), ("confirmed", list(filter(is_confirmed, pairs)))):
@@ -140,9 +101,6 @@ def main() -> None:
     seeds = sorted(options.folder.glob("seed-*"))
     if len(seeds) < 2:
         raise SystemExit(f"{options.folder} holds {len(seeds)} seeds; two are needed")
-    for seed in seeds[:SOURCES]:
-        asyncio.run(roll_out(seed))
-        print(f"{seed.name}: {sum(map(is_confirmed, rolled_out(seed)))} pairs confirmed", flush=True)
     found = measure(seeds, models)
     for which, by_model in found.items():
         solutions = [one.solutions for one in next(iter(by_model.values()))]

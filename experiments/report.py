@@ -1,6 +1,6 @@
-"""Tables and plots of a replication, from the run folders of its seeds.
+"""Tables and plots of a replication, from the run folders of its studies and seeds.
 
-    python -m experiments.report runs/replication        # docs/replication.md, docs/images/replication.png
+    python -m experiments.report runs/replication        # docs/replication.md, docs/images/replication-STUDY.png
 
 The text around the tables is ``experiments/replication.md.jinja``; the figures that they were made of are kept in
 ``experiments/results/replication.json``. Means over seeds have Student's 95 % interval; differences are tested over
@@ -25,19 +25,21 @@ from scipy import stats
 from eval.metrics import compare
 from eval.results import read_results
 from experiments.problem_sets import TESTS
-from experiments.replication import ABLATIONS, MAIN, PROBLEMS, START, Variant, errs_at_once, step_controlled
-from experiments.stages import ATTEMPTS, SAMPLES
-from experiments.tuning import REMEDIES
+from experiments.stages import ATTEMPTS, ROLLOUTS, SAMPLES
+from experiments.studies import (
+    PROBLEMS,
+    START,
+    STUDIES,
+    Study,
+    Variant,
+    errs_at_once,
+    is_confirmed,
+    step_controlled,
+)
 from experiments.tuning import RESULTS as TUNING_RESULTS
 from scdpo.runs import Run
 
 SCDPO, EQUAL = "SCDPO", "DPO, data-equal"
-COMPARED = (
-    *((START, variant.name) for variant in MAIN),
-    (EQUAL, SCDPO),
-    *((SCDPO, variant.name) for variant in ABLATIONS),
-    *((EQUAL, variant.name) for variant in REMEDIES),
-)
 HERE = Path(__file__).parent
 Scores = Mapping[str, Mapping[str, float]]  # model -> "seed/problem" -> 1 or 0
 
@@ -63,6 +65,15 @@ class Difference:
     half_width: float
     p_seeds: float
     p_problems: float
+
+
+def compared(study: Study) -> list[tuple[str, str]]:
+    """Return the models of a study that are compared, in pairs: each with what it should be better than."""
+    return [
+        *((START, variant.name) for variant in study.main),
+        (EQUAL, SCDPO),
+        *((base, variant.name) for base in (SCDPO, EQUAL) for variant in study.ablations),
+    ]
 
 
 def read(folder: Path) -> dict[str, Scores]:
@@ -158,27 +169,35 @@ def training(folder: Path, variant: Variant) -> dict[str, Any]:
     }
 
 
-def at_branch(folder: Path) -> float:
-    """Return the share in percent of step-controlled pairs whose sides differ in their first output already."""
+def pair_figures(folder: Path) -> dict[str, float]:
+    """Return the shares in percent of step-controlled pairs that err at the branch, by two measures.
+
+    ``at_branch``: the sides' first outputs differ; ``confirmed``: roll-outs place the error there.
+    """
     pairs = [pair for seed in sorted(folder.glob("seed-*")) for pair in step_controlled(Run(seed))]
-    return 100 * fmean(errs_at_once(pair) for pair in pairs)
+    return {
+        "at_branch": 100 * fmean(map(errs_at_once, pairs)),
+        "confirmed": 100 * fmean(map(is_confirmed, pairs)),
+    }
 
 
-def summary(folder: Path) -> dict[str, Any]:
-    """Return everything that the page shows.
+def summary(folder: Path, study: Study) -> dict[str, Any]:
+    """Return everything that the page shows of a study.
 
     Raises:
         SystemExit: if the folder holds no finished seed.
     """
     tests = {}
-    endless = unfinished(folder)
-    for test, found in read(folder).items():
-        order = [START, *(variant.name for variant in (*MAIN, *ABLATIONS))]
+    variants = (*study.main, *study.ablations)
+    endless, all_found = unfinished(folder), read(folder)
+    for test in study.tests:
+        found = all_found[test]
+        order = [START, *(variant.name for variant in variants)]
         # A model that one seed alone has trained has no interval; it waits for the next one.
         scores = {model: found[model] for model in order if len(by_seed(found.get(model, {}))) > 1}
         if not scores:
             raise SystemExit(f"{folder} holds one finished seed; an interval needs two")
-        wanted = [(a, b) for a, b in COMPARED if a in scores and b in scores]
+        wanted = [(a, b) for a, b in compared(study) if a in scores and b in scores]
         tests[test] = {
             "problems": len(scores[START]),
             "models": [
@@ -190,14 +209,14 @@ def summary(folder: Path) -> dict[str, Any]:
         }
     trained = [
         training(folder, variant)
-        for variant in (*MAIN, *ABLATIONS)
+        for variant in variants
         if any(model["model"] == variant.name for model in tests["seen"]["models"])
     ]
     return {
         "seeds": sorted(seed.name for seed in folder.glob("seed-*")),
         "tests": tests,
         "trainings": trained,
-        "at_branch": at_branch(folder),
+        "pairs": pair_figures(folder),
     }
 
 
@@ -224,34 +243,31 @@ def plot(tests: Mapping[str, Any], path: Path) -> None:
     plt.close(figure)
 
 
-def tuning() -> dict[str, Any]:
-    """Return the tuning's table from its results file."""
-    found = json.loads(TUNING_RESULTS.read_text(encoding="utf-8"))
-    methods = {v.name: found[v.name] for v in MAIN + REMEDIES if v.name in found}
-    return {
-        "seed": found["seed"],
-        "problems": found["problems"],
-        "start": found[START],
-        "grid": list(dict.fromkeys(label for method in methods.values() for label in method)),
-        "methods": methods,
-    }
+def tuning(name: str) -> dict[str, Any]:
+    """Return the tuning's table of a study from the results file."""
+    found = json.loads(TUNING_RESULTS.read_text(encoding="utf-8"))[name]
+    labels = [label for method in found["methods"].values() for label in method]
+    return {**found, "grid": list(dict.fromkeys(labels))}
 
 
 def main() -> None:
-    """Write the page, its plot and its figures."""
+    """Write the page, its plots and its figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    found = summary(parser.parse_args().folder)
+    folder = parser.parse_args().folder
+    docs = HERE.parent / "docs"
+    found = {name: summary(folder / name, study) for name, study in STUDIES.items()}
     results = json.dumps(found, indent=1) + "\n"
     (HERE / "results" / "replication.json").write_text(results, encoding="utf-8")
-    docs = HERE.parent / "docs"
-    plot(found["tests"], docs / "images" / "replication.png")
+    for name, study in found.items():
+        plot(study["tests"], docs / "images" / f"replication-{name}.png")
+        study["tuning"] = tuning(name)
     environment = jinja2.Environment(  # Markdown, of our own figures
         undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True
     )
     template = environment.from_string((HERE / "replication.md.jinja").read_text(encoding="utf-8"))
-    constants = {"problems": PROBLEMS, "samples": SAMPLES, "attempts": ATTEMPTS}
-    page = template.render(found, tuning=tuning(), **constants)
+    constants = {"problems": PROBLEMS, "samples": SAMPLES, "attempts": ATTEMPTS, "rollouts": ROLLOUTS}
+    page = template.render(studies=found, **constants)
     (docs / "replication.md").write_text(page, encoding="utf-8")
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,26 +18,42 @@ from transformers.utils import logging
 
 from eval.evaluate import evaluate
 from eval.results import Evaluation, Settings
-from experiments.problem_sets import held_out_problems, preference_problems
+from experiments.problem_sets import TEMPERATURES, held_out_problems, preference_problems
 from sandbox import AsyncSandbox
 from scdpo.cli.console import Bar
 from scdpo.corrupt.temperature import BranchSettings
 from scdpo.engines.transformers import TransformersEngine
 from scdpo.jobs import NaiveSettings, branch_by_mutation, branch_by_temperature, sample_naive
-from scdpo.problems import embedded_model_path
 from scdpo.records import PairRecord
 from scdpo.runs import RecordFile, Run
 from scdpo.sampler import Sampler, SamplerLimits, sample_solutions
 from scdpo.schedule import Schedule
 from scdpo.training import Method, train
 
-IN_FLIGHT = 128
-SAMPLES = 8
-"""Solutions sampled a problem: more than a naive pair needs, for the data-equal baseline pairs many."""
+IN_FLIGHT = 384
+SAMPLES = 32
+"""Solutions sampled a problem at most: many, so that problems which the policy seldom solves give pairs too."""
 NAIVE = 3
 """Naive pairs of a problem that are recorded at most; too many for the sampling to end before `SAMPLES`."""
 ATTEMPTS = 8
 """Continuations tried after a step."""
+ROLLOUTS = 8
+"""Roll-outs from before and from after the first wrong step of a step-controlled pair."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The model that a study starts from.
+
+    Attributes:
+        path: its folder.
+        format: how it writes solutions.
+        unknown: families of problems that it has never been shown.
+    """
+
+    path: Path
+    format: str
+    unknown: frozenset[str] = frozenset()
 
 
 def one_thread() -> None:
@@ -46,28 +63,25 @@ def one_thread() -> None:
     logging.disable_progress_bar()
 
 
-def make_pairs(run: Run, seed: int, problems: int) -> None:
-    """Sample the built-in model on a seed's problems, pair its solutions, and branch off the chosen ones."""
+def make_pairs(run: Run, policy: Policy, seed: int, problems: int) -> None:
+    """Sample a policy on a seed's problems, pair its solutions, and branch off the chosen ones."""
     settings = NaiveSettings(at_most=SAMPLES, pairs=NAIVE, seed=seed)
-    wanted = preference_problems(seed, problems)
+    wanted = preference_problems(seed, problems, policy.unknown)
 
     async def work(sampler: Sampler, bar: Bar) -> None:
         await sample_naive(run, wanted, sampler, settings, bar)
-        await branch_by_temperature(run, sampler, BranchSettings(attempts=ATTEMPTS, seed=seed), bar)
+        branching = BranchSettings(attempts=ATTEMPTS, seed=seed, confirm=ROLLOUTS)
+        await branch_by_temperature(run, sampler, branching, bar)
 
     with Bar() as bar:
-        asyncio.run(_with_sampler(embedded_model_path(), lambda sampler: work(sampler, bar)))
+        asyncio.run(_with_sampler(policy, lambda sampler: work(sampler, bar)))
 
 
-def branch_at_one_temperature(run: Run, seed: int) -> None:
+def branch_at_one_temperature(run: Run, policy: Policy, seed: int) -> None:
     """Branch off a run's chosen solutions with every step at temperature 1."""
-    settings = BranchSettings(Schedule.constant(1.0), ATTEMPTS, seed=seed)
+    settings = BranchSettings(Schedule.constant(1.0), attempts=ATTEMPTS, seed=seed)
     with Bar() as bar:
-        asyncio.run(
-            _with_sampler(
-                embedded_model_path(), lambda sampler: branch_by_temperature(run, sampler, settings, bar)
-            )
-        )
+        asyncio.run(_with_sampler(policy, lambda sampler: branch_by_temperature(run, sampler, settings, bar)))
 
 
 def mutate(run: Run, seed: int) -> None:
@@ -82,12 +96,18 @@ def mutate(run: Run, seed: int) -> None:
 
 
 def train_on(
-    pairs: Iterable[PairRecord], folder: Path, method: Method, seed: int, settings: Mapping[str, Any]
+    pairs: Iterable[PairRecord],
+    policy: Policy,
+    folder: Path,
+    method: Method,
+    seed: int,
+    settings: Mapping[str, Any],
 ) -> None:
-    """Train the built-in model on pairs, unless the folder holds the trained model already.
+    """Train a policy on pairs, unless the folder holds the trained model already.
 
     Args:
         pairs: written to ``pairs.jsonl`` in the folder first.
+        policy: the model to start from.
         folder: where the model goes.
         method: which kinds of pairs count.
         seed: of the order of the pairs.
@@ -108,26 +128,34 @@ def train_on(
         "logging_steps": 5,
         "disable_tqdm": True,
         "seed": seed,
+        "format": policy.format,
     }
-    train(folder / "pairs.jsonl", str(embedded_model_path()), folder, method, {**shared, **settings})
+    train(folder / "pairs.jsonl", str(policy.path), folder, method, {**shared, **settings})
 
 
-def evaluate_on(run: Run, model: str, path: Path, test: str, seed: int, limit: int) -> Evaluation:
-    """Solve a test set's first problems greedily and write the result and the transcripts into the run."""
-    problems = held_out_problems(test, seed, limit)
+def evaluate_on(run: Run, model: str, policy: Policy, test: str, seed: int, limit: int) -> Evaluation:
+    """Solve a test set's first problems as it says and write the result and the transcripts into the run."""
+    problems = held_out_problems(test, seed, limit, policy.unknown)
 
     async def work(sampler: Sampler) -> Evaluation:
-        drawn = Settings(engine="transformers", checkpoint=str(path), format="mathcoder", seed=seed)
+        drawn = Settings(
+            engine="transformers",
+            checkpoint=str(policy.path),
+            format=policy.format,
+            temperature=TEMPERATURES.get(test, 0.0),
+            seed=seed,
+        )
         sample = partial(sample_solutions, sampler=sampler)
         return await evaluate(run, problems, sample, drawn, model=model, benchmark=test)
 
-    return asyncio.run(_with_sampler(path, work))
+    return asyncio.run(_with_sampler(policy, work))
 
 
-async def _with_sampler(path: Path, work: Any) -> Any:
-    engine = TransformersEngine(path)
+async def _with_sampler(policy: Policy, work: Any) -> Any:
+    engine = TransformersEngine(policy.path)
+    limits = SamplerLimits(in_flight=IN_FLIGHT)
     try:
         async with AsyncSandbox(max_sessions=IN_FLIGHT) as box:
-            return await work(Sampler(engine, box, limits=SamplerLimits(in_flight=IN_FLIGHT)))
+            return await work(Sampler(engine, box, format=policy.format, limits=limits))
     finally:
         await engine.close()

@@ -1,9 +1,10 @@
-"""Try the same settings for each main method, on a seed that the replication does not use.
+"""Try the same settings for each main method of a study, on a seed that the replication does not use.
 
-    python -m experiments.tuning runs/tuning        # results/tuning.json, which the replication's page shows
+    python -m experiments.tuning runs/tuning                            # results/tuning.json, which the page shows
+    python -m experiments.tuning runs/tuning --study chain-of-thought
 
 Every method is trained with every setting of `GRID` on its own pairs of the seed and solves the same held-out
-problems greedily; `experiments.replication.TUNED` holds the best of each. Not covered: settings of the sampling.
+problems greedily; the studies hold the best of each. Not covered: settings of the sampling, and those of ablations.
 """
 
 from __future__ import annotations
@@ -11,63 +12,67 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from experiments.replication import ABLATIONS, MAIN, PROBLEMS, START
-from experiments.stages import evaluate_on, make_pairs, one_thread, train_on
-from scdpo.problems import embedded_model_path
+from experiments.stages import Policy, evaluate_on, make_pairs, one_thread, train_on
+from experiments.studies import PROBLEMS, STUDIES, Study
 from scdpo.runs import Run
 
 SEED = 100
-TESTS = 400
-LARGEST = {"learning_rate": 4e-4}
+TESTS = 600
 GRID: Sequence[Mapping[str, Any]] = (
     {"learning_rate": 1e-4},
     {"learning_rate": 2e-4},
-    LARGEST,
-    {**LARGEST, "loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 0.3]},
+    {"learning_rate": 4e-4},
+    {"learning_rate": 2e-4, "beta": 0.3},
 )
-REMEDIES = tuple(v for v in ABLATIONS if v.name.endswith("the branch"))
-"""Choices of SCDPO's pairs that were tried where it breaks, at the largest learning rate alone."""
 RESULTS = Path(__file__).parent / "results" / "tuning.json"
 
 
-def try_all(folder: Path) -> None:
-    """Train and evaluate every method with every setting, and write what came of it to `RESULTS`.
+def try_all(folder: Path, study: Study) -> dict[str, Any]:
+    """Train and evaluate every method with every setting.
 
-    Of each, ``solved`` is the share of the problems in percent, and ``endless`` that of the solutions that do not come
-    to an end.
+    Returns:
+        What came of it. Of each, ``solved`` is the share of the problems in percent, and ``endless`` that of the
+        solutions that do not come to an end.
     """
+    policy = study.policy
+    methods: dict[str, dict[str, Any]] = {}
     with Run(folder / f"seed-{SEED}") as run:
-        make_pairs(run, SEED, PROBLEMS)
+        make_pairs(run, policy, SEED, PROBLEMS)
+        start = measured(run, "start", policy)
+        for variant in study.main:
+            pairs = variant.pairs(run)
+            for settings in GRID:
+                label = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in settings.items())
+                path = run.folder / "models" / f"{variant.folder}-{label.replace(' ', '-').replace(',', '')}"
+                train_on(pairs, policy, path, variant.method, SEED, settings)
+                found = measured(run, f"{variant.name}, {label}", replace(policy, path=path))
+                methods.setdefault(variant.name, {})[label] = found
+                print(f"{variant.name}, {label}: {found['solved']:.1f} %", flush=True)
+    return {"seed": SEED, "problems": TESTS, "start": start, "methods": methods}
 
-        def measured(name: str, path: Path) -> dict[str, float]:
-            found = evaluate_on(run, name, path, "seen", SEED, TESTS)
-            endless = TESTS - found.endings.get("end", 0)
-            return {"solved": 100 * sum(found.scores.values()) / TESTS, "endless": 100 * endless / TESTS}
 
-        found: dict[str, Any] = {
-            "seed": SEED,
-            "problems": TESTS,
-            START: measured(START, embedded_model_path()),
-        }
-        for number, settings in enumerate(GRID):
-            label = ", ".join(f"{name} {value}" for name, value in settings.items())
-            for variant in MAIN + REMEDIES * (settings == LARGEST):
-                path = run.folder / "models" / f"{variant.folder}-{number}"
-                train_on(variant.pairs(run), path, variant.method, SEED, settings)
-                found.setdefault(variant.name, {})[label] = measured(f"{variant.name}, {label}", path)
-                RESULTS.parent.mkdir(exist_ok=True)
-                RESULTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+def measured(run: Run, name: str, policy: Policy) -> dict[str, float]:
+    """Evaluate a model on the problems that settings are chosen by."""
+    found = evaluate_on(run, name, policy, "seen", SEED, TESTS)
+    endless = TESTS - found.endings.get("end", 0)
+    return {"solved": 100 * sum(found.scores.values()) / TESTS, "endless": 100 * endless / TESTS}
 
 
 def main() -> None:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="holds the run folder of the seed")
+    parser.add_argument("folder", type=Path, help="holds a folder for each study")
+    parser.add_argument("--study", choices=STUDIES, default="code-integrated")
+    options = parser.parse_args()
     one_thread()
-    try_all(parser.parse_args().folder)
+    found = try_all(options.folder / options.study, STUDIES[options.study])
+    known = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    known[options.study] = found
+    RESULTS.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

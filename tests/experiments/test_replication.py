@@ -1,4 +1,4 @@
-"""Which problems and pairs the replication's models are trained and tested on."""
+"""Which problems and pairs the models of the replication's studies are trained and tested on."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from experiments.problem_sets import HELD_OUT, SEEN, TESTS, held_out_problems, preference_problems
-from experiments.replication import (
-    ABLATIONS,
-    MAIN,
+from experiments.studies import (
     START,
-    code_after_branch,
+    STUDIES,
+    Study,
+    confirmed,
     data_equal_pairs,
     errs_at_once,
     first_naive,
@@ -24,7 +24,7 @@ from sandbox import Block, Solution
 from scdpo.imports import as_record
 from scdpo.pairs import naive_pairs, step_controlled_pair
 from scdpo.problems import generate
-from scdpo.records import OriginRecord, SolutionRecord
+from scdpo.records import ConfirmationRecord, OriginRecord, RateRecord, SolutionRecord
 from scdpo.runs import Run
 
 
@@ -81,8 +81,23 @@ def test_an_error_at_the_branch_shows_in_the_first_output(
     assert errs_at_once(step_controlled_pair(chosen, 0, rejected, [], "9", origin)) is expected
 
 
-def test_no_two_models_share_a_folder_or_a_name() -> None:
-    variants = (*MAIN, *ABLATIONS)
+@pytest.mark.parametrize(
+    ("right_before", "right_after", "kept"), [(8, 4, True), (8, 5, False), (3, 0, False), (0, 0, False)]
+)
+def test_a_confirmed_error_halves_the_share_of_right_roll_outs(
+    run: Run, right_before: int, right_after: int, kept: bool
+) -> None:
+    pair = next(pair for pair in run.pairs if pair.kind == "step_controlled")
+    before, after = RateRecord(right=right_before, tried=8), RateRecord(right=right_after, tried=8)
+    confirmation = ConfirmationRecord(before=before, after=after)
+    run.pairs.append(pair.model_copy(update={"id": "rolled-out", "confirmation": confirmation}))
+    assert ("rolled-out" in {pair.id for pair in confirmed(run)}) is kept
+    assert [pair.id for pair in confirmed(run) if pair.kind == "naive"] == [p.id for p in first_naive(run)]
+
+
+@pytest.mark.parametrize("study", STUDIES.values(), ids=STUDIES)
+def test_no_two_models_share_a_folder_or_a_name(study: Study) -> None:
+    variants = (*study.main, *study.ablations)
     assert len({v.folder for v in variants}) == len({v.name for v in variants} | {START}) - 1 == len(variants)
 
 
@@ -101,6 +116,7 @@ def test_no_test_problem_is_among_those_of_the_pairs(test: str) -> None:
     assert not tested & {problem.question for problem in preference_problems(3, 300)}
 
 
-def test_a_branch_with_only_the_answer_left_can_be_left_out(run: Run) -> None:
-    kept = [(pair.problem_id, pair.branch_step) for pair in code_after_branch(run) if pair.kind != "naive"]
-    assert kept == [("a", 0), ("b", 0)]  # after step 1, the code, only the answer is left
+def test_families_that_a_policy_does_not_know_are_left_out() -> None:
+    problems = held_out_problems("seen", 3, 200, frozenset(["calendar_arithmetic"]))
+    assert len(problems) == 200
+    assert {p.source for p in problems} == set(SEEN) - {"calendar_arithmetic"}

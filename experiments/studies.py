@@ -1,0 +1,172 @@
+"""What the replication trains: the policies, the methods with their tuned settings, and the ablations.
+
+A study has a policy: the built-in model, which writes text and code, or one that solves the same problems in
+words alone. Its methods differ in the pairs that they choose from a run and in their settings. Not covered: how they
+are trained and tested (`experiments.stages`, `experiments.replication`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from experiments.stages import Policy, branch_at_one_temperature, mutate
+from scdpo.pairs import data_equal
+from scdpo.problems import embedded_model_path
+from scdpo.records import CONFIRMED_DROP, PairRecord
+from scdpo.runs import Run
+from scdpo.training import Method
+
+START = "SFT (start)"
+BUILT_IN = Policy(embedded_model_path(), "mathcoder")
+IN_WORDS = Policy(Path("runs/chain-of-thought/policy"), "cot", unknown=frozenset(["calendar_arithmetic"]))
+"""The policy of `experiments.chain_of_thought`."""
+PROBLEMS = 120
+"""Problems that a seed's pairs are made of."""
+
+
+def first_naive(run: Run) -> list[PairRecord]:
+    """Return one naive pair a problem, as the paper has it."""
+    first: dict[str, PairRecord] = {}
+    for pair in run.pairs:
+        if pair.kind == "naive":
+            first.setdefault(pair.problem_id, pair)
+    return list(first.values())
+
+
+def step_controlled(run: Run) -> list[PairRecord]:
+    """Return the step-controlled pairs of a run."""
+    return [pair for pair in run.pairs if pair.kind == "step_controlled"]
+
+
+def scdpo_pairs(run: Run) -> list[PairRecord]:
+    """Return what SCDPO trains on: a naive pair a problem and all step-controlled pairs."""
+    return first_naive(run) + step_controlled(run)
+
+
+def data_equal_pairs(run: Run) -> list[PairRecord]:
+    """Return as many naive pairs as SCDPO has of both kinds."""
+    return data_equal(scdpo_pairs(run), run.solutions)
+
+
+def one_branch(run: Run) -> list[PairRecord]:
+    """Return a naive pair a problem and its first step-controlled pair."""
+    first: dict[str, PairRecord] = {}
+    for pair in step_controlled(run):
+        first.setdefault(pair.problem_id, pair)
+    return first_naive(run) + list(first.values())
+
+
+def confirmed(run: Run) -> list[PairRecord]:
+    """Return a naive pair a problem and the step-controlled pairs whose error roll-outs place at the branch."""
+    return first_naive(run) + [pair for pair in step_controlled(run) if is_confirmed(pair)]
+
+
+def is_confirmed(pair: PairRecord) -> bool:
+    """Whether the share of right roll-outs falls by a half or more across the first step after the shared ones."""
+    return pair.confirmation.drop is not None and pair.confirmation.drop >= CONFIRMED_DROP
+
+
+def errs_at_once(pair: PairRecord) -> bool:
+    """Whether the sides' first outputs differ; the built-in model computes the same quantities in the same order."""
+    first = [
+        next((block.content for block in side if block.type == "execution"), None)
+        for side in (pair.chosen, pair.rejected)
+    ]
+    return None not in first and first[0] != first[1]
+
+
+def at_one_temperature(run: Run) -> list[PairRecord]:
+    """Return the pairs of SCDPO with continuations of the built-in model sampled at temperature 1."""
+
+    def branch(other: Run, seed: int) -> None:
+        branch_at_one_temperature(other, BUILT_IN, seed)
+
+    return first_naive(run) + _other_branches(run, "constant", branch)
+
+
+def mutated(run: Run) -> list[PairRecord]:
+    """Return the pairs of SCDPO with continuations made by program."""
+    return first_naive(run) + _other_branches(run, "mutation", mutate)
+
+
+def _other_branches(run: Run, name: str, branch: Callable[[Run, int], None]) -> list[PairRecord]:
+    """Branch off the same chosen solutions in a folder inside the run's."""
+    with Run(run.folder / name) as other:
+        for solution in run.solutions:
+            other.solutions.append(solution)
+        for pair in first_naive(run):
+            other.pairs.append(pair)
+        branch(other, seed_of(run.folder))
+        return step_controlled(other)
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A model to train: its name in tables, its method, its pairs, and settings besides the shared ones."""
+
+    name: str
+    method: Method
+    pairs: Callable[[Run], list[PairRecord]]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> str:
+        """The name of its folder."""
+        return "".join(c if c.isalnum() else "-" for c in self.name.lower()).replace("--", "-")
+
+
+TUNED: Mapping[str, Mapping[str, Any]] = {
+    "DPO": {"learning_rate": 4e-4},
+    "DPO, data-equal": {"learning_rate": 2e-4, "beta": 0.3},
+    "SCDPO": {"learning_rate": 2e-4, "beta": 0.3},
+}
+"""The best settings of each method in `experiments.tuning`; of equals, those with fewer endless solutions."""
+MAIN = (
+    Variant("DPO", "dpo", first_naive, TUNED["DPO"]),
+    Variant("DPO, data-equal", "dpo", data_equal_pairs, TUNED["DPO, data-equal"]),
+    Variant("SCDPO", "scdpo", scdpo_pairs, TUNED["SCDPO"]),
+)
+ABLATIONS = (
+    Variant("SCDPO, confirmed errors", "scdpo", confirmed, TUNED["SCDPO"]),
+    Variant("SCDPO, constant temperature", "scdpo", at_one_temperature, TUNED["SCDPO"]),
+    Variant("SCDPO, one branch a problem", "scdpo", one_branch, TUNED["SCDPO"]),
+    Variant("SCDPO, execution counted", "scdpo", scdpo_pairs, {**TUNED["SCDPO"], "count_execution": True}),
+    Variant("SCDPO, mutation", "scdpo", mutated, TUNED["SCDPO"]),
+)
+"""Variants of SCDPO, with its settings as they stand."""
+
+
+WORDS_MAIN = MAIN
+WORDS_ABLATIONS = ABLATIONS[:1]
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """A policy, what is trained from it, and what that is tested on.
+
+    Attributes:
+        policy: the model that all start from.
+        main: the methods compared.
+        ablations: variants of SCDPO.
+        tests: the test sets of the main methods; the ablations solve the first one alone.
+    """
+
+    policy: Policy
+    main: tuple[Variant, ...]
+    ablations: tuple[Variant, ...]
+    tests: tuple[str, ...]
+
+
+STUDIES: Mapping[str, Study] = {
+    "code-integrated": Study(BUILT_IN, MAIN, ABLATIONS, ("seen", "sampled", "templates")),
+    "chain-of-thought": Study(IN_WORDS, WORDS_MAIN, WORDS_ABLATIONS, ("seen", "templates")),
+}
+"""The studies by name, which is that of their folder too."""
+
+
+def seed_of(folder: Path) -> int:
+    """Return the seed of a run folder of the replication."""
+    return int(folder.name.removeprefix("seed-"))
