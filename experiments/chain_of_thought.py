@@ -1,89 +1,61 @@
 """A policy that solves the built-in problems without code: trained here, since the built-in model has never seen any.
 
-    python -m experiments.chain_of_thought runs/chain-of-thought/policy      # a quarter of an hour on one thread
+    python -m experiments.chain_of_thought runs/chain-of-thought/policy      # some minutes on one thread
 
-It is the built-in model, fine-tuned on its own demonstrations with every cell and its output written as a line of
-arithmetic, one operation after the other: ``First, the legs of 3 dogs, 2 birds: 3 * 4 = 12, 2 * 2 = 4, 12 + 4 = 16.``
-So it makes the same slips by habit, and, having to compute in its head, errors of its own in any step. It reads and
-writes numbers digit by digit. Calendar problems are left out: counting days in the head is no step.
+It is the built-in model, fine-tuned on its own demonstrations with every cell written as a line that states what is
+computed: ``First, the legs of 3 dogs, 2 birds: 3 * 4 + 2 * 2.`` Models of this size do not learn to add in their
+head in half an hour, so nothing is worked out: the final answer is an expression, which the verifier evaluates. The
+policy makes the slips of the built-in model by habit, as it does. Calendar problems are left out: counting days is no
+such expression.
 """
 
 from __future__ import annotations
 
 import argparse
-import ast
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
 import torch
-from tokenizers import Regex, pre_tokenizers
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from sandbox import Block, Sandbox, Solution
 from sandbox.formats import get_format
 from scdpo.assets.train import IGNORED, Example, Recipe, learn
 from scdpo.demonstrations import Demonstration, checked, demonstrations
-from scdpo.demonstrations.plan import evaluate
 from scdpo.problems import embedded_model_path, embedded_problems
 
 FORMAT = get_format("cot")
-RECIPE = Recipe(steps=2000, peak_rate=1.5e-3)
+RECIPE = Recipe(problems=20_000, steps=600, peak_rate=1e-3)
 _ASSIGNMENT = re.compile(r"(\w+) = ([^=]+)\n.*")
-_SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.FloorDiv: "//"}
+_NAME = re.compile(r"[A-Za-z_]\w*")
+_BOXED = re.compile(r"(?<=boxed\{)[^}]*")
 
 
 def in_words(solution: Solution) -> Solution | None:
-    """Return a demonstration as chain of thought: each cell a line of arithmetic that ends in its value.
+    """Return a demonstration as chain of thought: each cell a line with its expression, the last one boxed.
 
     None where a cell is more than one assignment of plain arithmetic.
     """
-    values: dict[str, int] = {}
+    known: dict[str, str] = {}
     lines: list[str] = []
+    expression = ""
     for step in solution.steps:
         text = step.blocks[0].content
         if not step.is_code:
-            lines.append(text)
+            # "That is 12. Now all legs." The value is what the kernel gave, so it has no place here.
+            lines.append(text.partition(". ")[2] if ". " in text else text)
             continue
         assignment = _ASSIGNMENT.fullmatch(text)
-        operations: list[str] = []
-        value = _work(ast.parse(assignment[2], mode="eval").body, values, operations) if assignment else None
-        if assignment is None or value is None:
+        if assignment is None or not set(_NAME.findall(assignment[2])) <= known.keys():
             return None
-        values[assignment[1]] = value
-        lines[-1] = f"{lines[-1].removesuffix('.')}: {', '.join(operations) or value}."
+        expression = _NAME.sub(lambda name: known[name[0]], assignment[2]).replace("//", "/")
+        known[assignment[1]] = f"({expression})" if " " in expression else expression
+        lines[-1] = f"{lines[-1].removesuffix('.')}: {expression}."
+    lines[-1] = _BOXED.sub(lambda _: expression, lines[-1])
     blocks = [Block("text", f"{line}\n") for line in lines[:-1]]
     return Solution((*blocks, Block("text", lines[-1])))
-
-
-def _work(node: ast.expr, values: Mapping[str, int], operations: list[str]) -> int | None:
-    """Compute an expression, noting each operation; None where it is not plain arithmetic of known names."""
-    match node:
-        case ast.Constant(value=int() as value):
-            return value
-        case ast.Name(id=name):
-            return values.get(name)
-        case ast.UnaryOp(op=ast.USub(), operand=operand):
-            value = _work(operand, values, operations)
-            return None if value is None else -value
-        case ast.BinOp(left=left, op=op, right=right) if type(op) in _SIGNS:
-            first, second = _work(left, values, operations), _work(right, values, operations)
-            if first is None or second is None:
-                return None
-            value = evaluate(f"({first}) {_SIGNS[type(op)]} ({second})", {})
-            operations.append(f"{first} {_SIGNS[type(op)]} {second} = {value}")
-            return value
-    return None
-
-
-def by_digits() -> PreTrainedTokenizerFast:
-    """Return the built-in model's tokenizer, with every digit a token of its own."""
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(embedded_model_path())
-    pieces, byte_level = tokenizer.backend_tokenizer.pre_tokenizer
-    digits = pre_tokenizers.Split(Regex("[0-9]"), "isolated")
-    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pieces, digits, byte_level])
-    return tokenizer
 
 
 def encode(tokenizer: PreTrainedTokenizerFast, question: str, solution: Solution) -> Example:
@@ -107,7 +79,7 @@ def train_policy(folder: Path, recipe: Recipe = RECIPE) -> None:
     problems = islice(embedded_problems("train"), recipe.problems)
     with Sandbox() as box:
         data = written(checked(demonstrations(problems, recipe.seed), box))
-    tokenizer = by_digits()
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(embedded_model_path())
     examples = [encode(tokenizer, question, solution) for question, solution in data]
     model = LlamaForCausalLM.from_pretrained(embedded_model_path(), dtype=torch.float32)
     model.generation_config.eos_token_id = tokenizer.eos_token_id

@@ -139,10 +139,6 @@ ABLATIONS = (
 """Variants of SCDPO, with its settings as they stand."""
 
 
-WORDS_MAIN = MAIN
-WORDS_ABLATIONS = ABLATIONS[:1]
-
-
 @dataclass(frozen=True, slots=True)
 class Study:
     """A policy, what is trained from it, and what that is tested on.
@@ -162,7 +158,7 @@ class Study:
 
 STUDIES: Mapping[str, Study] = {
     "code-integrated": Study(BUILT_IN, MAIN, ABLATIONS, ("seen", "sampled", "templates")),
-    "chain-of-thought": Study(IN_WORDS, WORDS_MAIN, WORDS_ABLATIONS, ("seen", "templates")),
+    "chain-of-thought": Study(IN_WORDS, MAIN, ABLATIONS[:1], ("seen", "templates")),
 }
 """The studies by name, which is that of their folder too."""
 

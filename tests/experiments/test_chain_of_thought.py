@@ -17,22 +17,22 @@ def code(text: str, output: str) -> tuple[Block, Block]:
     return Block("code", text), Block("execution", output)
 
 
-def test_a_cell_and_its_output_become_a_line_of_arithmetic() -> None:
+def test_a_cell_becomes_a_line_with_its_expression_and_the_last_one_is_boxed() -> None:
     written = Solution(
         (
             Block("text", "First, the legs of 3 dogs."),
-            *code("first = 3 * 4 + 2 * 0\nprint(first)", "12"),
-            Block("text", "That is 12. Now all legs."),
-            *code("total = first + 2\ntotal", "14"),
-            Block("text", "The answer is $\\boxed{14}$."),
+            *code("first = 3 * 4 + 2\nprint(first)", "14"),
+            Block("text", "That is 14. Now half of them."),
+            *code("half = first // 2\nhalf", "7"),
+            Block("text", "The answer is $\\boxed{7}$."),
         )
     )
     words = in_words(written)
     assert words is not None
     assert [block.content for block in words.blocks] == [
-        "First, the legs of 3 dogs: 3 * 4 = 12, 2 * 0 = 0, 12 + 0 = 12.\n",
-        "That is 12. Now all legs: 12 + 2 = 14.\n",
-        "The answer is $\\boxed{14}$.",
+        "First, the legs of 3 dogs: 3 * 4 + 2.\n",
+        "Now half of them: (3 * 4 + 2) / 2.\n",
+        "The answer is $\\boxed{(3 * 4 + 2) / 2}$.",
     ]
 
 
