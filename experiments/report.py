@@ -32,7 +32,6 @@ from experiments.studies import (
     STUDIES,
     Study,
     Variant,
-    errs_at_once,
     is_confirmed,
     step_controlled,
 )
@@ -40,6 +39,8 @@ from experiments.tuning import RESULTS as TUNING_RESULTS
 from scdpo.runs import Run
 
 SCDPO, EQUAL = "SCDPO", "DPO, data-equal"
+SURE = 75.0
+"""Right roll-outs in percent from which on a policy counts as sure of its way."""
 HERE = Path(__file__).parent
 Scores = Mapping[str, Mapping[str, float]]  # model -> "seed/problem" -> 1 or 0
 
@@ -170,14 +171,26 @@ def training(folder: Path, variant: Variant) -> dict[str, Any]:
 
 
 def pair_figures(folder: Path) -> dict[str, float]:
-    """Return the shares in percent of step-controlled pairs that err at the branch, by two measures.
+    """Return what roll-outs say of a study's step-controlled pairs, as shares of them in percent.
 
-    ``at_branch``: the sides' first outputs differ; ``confirmed``: roll-outs place the error there.
+    ``pairs``: how many there are in all; ``confirmed``: those whose error begins with the branch; ``sure``: those
+    before whose branch three roll-outs in four or more end right; ``first`` and ``later``: the roll-outs that end
+    right before a branch after the first step, and before the other branches.
     """
-    pairs = [pair for seed in sorted(folder.glob("seed-*")) for pair in step_controlled(Run(seed))]
+    pairs = [
+        pair
+        for seed in sorted(folder.glob("seed-*"))
+        for pair in step_controlled(Run(seed))
+        if pair.confirmation.before.tried
+    ]
+    before = [100 * pair.confirmation.before.right / pair.confirmation.before.tried for pair in pairs]
+    places = list(zip(pairs, before, strict=True))
     return {
-        "at_branch": 100 * fmean(map(errs_at_once, pairs)),
+        "pairs": len(pairs),
         "confirmed": 100 * fmean(map(is_confirmed, pairs)),
+        "sure": 100 * fmean(share >= SURE for share in before),
+        "first": fmean(share for pair, share in places if pair.branch_step == 0),
+        "later": fmean(share for pair, share in places if pair.branch_step),
     }
 
 
@@ -261,10 +274,10 @@ def main() -> None:
     (HERE / "results" / "replication.json").write_text(results, encoding="utf-8")
     for name, study in found.items():
         plot(study["tests"], docs / "images" / f"replication-{name}.png")
-        study["tuning"] = tuning(name)
     environment = jinja2.Environment(  # Markdown, of our own figures
         undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True
     )
+    found["code-integrated"]["tuning"] = tuning("code-integrated")
     template = environment.from_string((HERE / "replication.md.jinja").read_text(encoding="utf-8"))
     constants = {"problems": PROBLEMS, "samples": SAMPLES, "attempts": ATTEMPTS, "rollouts": ROLLOUTS}
     page = template.render(studies=found, **constants)

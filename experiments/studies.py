@@ -69,15 +69,6 @@ def is_confirmed(pair: PairRecord) -> bool:
     return pair.confirmation.drop is not None and pair.confirmation.drop >= CONFIRMED_DROP
 
 
-def errs_at_once(pair: PairRecord) -> bool:
-    """Whether the sides' first outputs differ; the built-in model computes the same quantities in the same order."""
-    first = [
-        next((block.content for block in side if block.type == "execution"), None)
-        for side in (pair.chosen, pair.rejected)
-    ]
-    return None not in first and first[0] != first[1]
-
-
 def at_one_temperature(run: Run) -> list[PairRecord]:
     """Return the pairs of SCDPO with continuations of the built-in model sampled at temperature 1."""
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from experiments.problem_sets import HELD_OUT, SEEN, TESTS, held_out_problems, preference_problems
+from experiments.report import pair_figures
 from experiments.studies import (
     START,
     STUDIES,
     Study,
     confirmed,
     data_equal_pairs,
-    errs_at_once,
     first_naive,
     one_branch,
     scdpo_pairs,
@@ -70,17 +70,6 @@ def test_one_branch_keeps_the_first_branch_of_a_problem(run: Run) -> None:
     assert kept == [("a", 0), ("b", 0)]
 
 
-@pytest.mark.parametrize(("output", "expected"), [("9", True), ("4", False), (None, False)])
-def test_an_error_at_the_branch_shows_in_the_first_output(
-    run: Run, output: str | None, expected: bool
-) -> None:
-    chosen = next(iter(run.solutions))
-    blocks = [Block("code", "x"), Block("execution", output)] if output else []
-    origin = OriginRecord(chosen_id=chosen.id, rejected_id="a@0", corruptor="temperature")
-    rejected = [*blocks, Block("text", "So \\boxed{9}.")]
-    assert errs_at_once(step_controlled_pair(chosen, 0, rejected, [], "9", origin)) is expected
-
-
 @pytest.mark.parametrize(
     ("right_before", "right_after", "kept"), [(8, 4, True), (8, 5, False), (3, 0, False), (0, 0, False)]
 )
@@ -93,6 +82,18 @@ def test_a_confirmed_error_halves_the_share_of_right_roll_outs(
     run.pairs.append(pair.model_copy(update={"id": "rolled-out", "confirmation": confirmation}))
     assert ("rolled-out" in {pair.id for pair in confirmed(run)}) is kept
     assert [pair.id for pair in confirmed(run) if pair.kind == "naive"] == [p.id for p in first_naive(run)]
+
+
+def test_what_roll_outs_say_of_the_pairs_of_all_seeds(run: Run) -> None:
+    made = [pair for pair in run.pairs if pair.kind == "step_controlled"][:2]
+    for pair, right in zip(made, (8, 2), strict=True):
+        confirmation = ConfirmationRecord(
+            before=RateRecord(right=right, tried=8), after=RateRecord(right=0, tried=8)
+        )
+        run.pairs.append(pair.model_copy(update={"id": f"{pair.id}-tried", "confirmation": confirmation}))
+    assert [pair.branch_step for pair in made] == [0, 1]
+    expected = {"pairs": 2, "confirmed": 50.0, "sure": 50.0, "first": 100.0, "later": 25.0}
+    assert pair_figures(run.folder.parent) == expected
 
 
 @pytest.mark.parametrize("study", STUDIES.values(), ids=STUDIES)
