@@ -29,10 +29,13 @@ TESTS: Mapping[str, Mapping[str, Family]] = {
     "seen": SEEN,
     "sampled": SEEN,
     "templates": {"gsm_symbolic": replace(_WORDS, templates=HELD_OUT)},
+    "templates, again": {"gsm_symbolic": replace(_WORDS, templates=HELD_OUT)},
 }
 """The test sets by name."""
 TEMPERATURES: Mapping[str, float] = {"sampled": 1.0}
 """At which solutions are drawn; tests that are not here are solved greedily."""
+AGAIN: Mapping[str, int] = {"templates, again": 500}
+"""Added to the seed of a test set that repeats another one with fresh instances."""
 
 
 def preference_problems(seed: int, limit: int, without: AbstractSet[str] = frozenset()) -> list[Problem]:
@@ -44,7 +47,7 @@ def held_out_problems(
     name: str, seed: int, limit: int, without: AbstractSet[str] = frozenset()
 ) -> list[Problem]:
     """Return the test problems of one of ``TESTS``, ``without`` some families; other seeds give others."""
-    return _problems(TESTS[name], "test", seed, limit, name, without)
+    return _problems(TESTS[name], "test", seed + AGAIN.get(name, 0), limit, name, without)
 
 
 def _problems(

@@ -23,7 +23,7 @@ from experiments.stages import Policy, evaluate_on, make_pairs, one_thread, trai
 from experiments.studies import PROBLEMS, START, STUDIES, Variant
 from scdpo.runs import Run
 
-TEST_SIZES: Mapping[str, int] = {"seen": 400, "sampled": 300, "templates": 200}
+TEST_SIZES: Mapping[str, int] = {"seen": 400, "sampled": 300, "templates": 200, "templates, again": 400}
 """Problems of a seed's test sets."""
 
 

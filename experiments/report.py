@@ -206,8 +206,9 @@ def summary(folder: Path, study: Study) -> dict[str, Any]:
     for test in study.tests:
         found = all_found[test]
         order = [START, *(variant.name for variant in variants)]
-        # A model that one seed alone has trained has no interval; it waits for the next one.
-        scores = {model: found[model] for model in order if len(by_seed(found.get(model, {}))) > 1}
+        # A model that has not been trained on every seed waits for the others.
+        seeds = len(by_seed(found[START]))
+        scores = {model: found[model] for model in order if len(by_seed(found.get(model, {}))) == seeds}
         if not scores:
             raise SystemExit(f"{folder} holds one finished seed; an interval needs two")
         wanted = [(a, b) for a, b in compared(study) if a in scores and b in scores]
@@ -269,7 +270,9 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
     docs = HERE.parent / "docs"
-    found = {name: summary(folder / name, study) for name, study in STUDIES.items()}
+    found = {
+        name: summary(folder / name, study) for name, study in STUDIES.items() if (folder / name).exists()
+    }
     results = json.dumps(found, indent=1) + "\n"
     (HERE / "results" / "replication.json").write_text(results, encoding="utf-8")
     for name, study in found.items():

@@ -148,7 +148,7 @@ class Study:
 
 
 STUDIES: Mapping[str, Study] = {
-    "code-integrated": Study(BUILT_IN, MAIN, ABLATIONS, ("seen", "sampled", "templates")),
+    "code-integrated": Study(BUILT_IN, MAIN, ABLATIONS, ("seen", "sampled", "templates", "templates, again")),
     "chain-of-thought": Study(IN_WORDS, MAIN, ABLATIONS[:1], ("seen", "templates")),
 }
 """The studies by name, which is that of their folder too."""
