@@ -160,13 +160,13 @@ def training(folder: Path, variant: Variant) -> dict[str, Any]:
         for line in (state.parent / "pairs.jsonl").open(encoding="utf-8"):
             sizes[json.loads(line)["kind"]] += 1
         logged = [e for e in json.loads(state.read_text(encoding="utf-8"))["log_history"] if "loss" in e]
-        for side in ("chosen", "rejected"):
+        for side in ("chosen", "rejected") if logged else ():  # a short training ends before its first log
             sides[side].append(logged[-1][f"rewards/{side}"] / variant.settings.get("beta", 0.1))
     return {
         "model": variant.name,
         "settings": dict(variant.settings),
         **{kind: round(sizes[kind] / len(states)) for kind in ("naive", "step_controlled")},
-        **{side: fmean(values) for side, values in sides.items()},
+        **{side: fmean(sides[side]) if sides[side] else math.nan for side in ("chosen", "rejected")},
     }
 
 
@@ -206,6 +206,8 @@ def summary(folder: Path, study: Study) -> dict[str, Any]:
     for test in study.tests:
         found = all_found[test]
         order = [START, *(variant.name for variant in variants)]
+        if START not in found:
+            continue  # a test that has not begun
         # A model that has not been trained on every seed waits for the others.
         seeds = len(by_seed(found[START]))
         scores = {model: found[model] for model in order if len(by_seed(found.get(model, {}))) == seeds}
