@@ -210,9 +210,9 @@ def summary(folder: Path, study: Study) -> dict[str, Any]:
             continue  # a test that has not begun
         # A model that has not been trained on every seed waits for the others.
         seeds = len(by_seed(found[START]))
-        scores = {model: found[model] for model in order if len(by_seed(found.get(model, {}))) == seeds}
-        if not scores:
+        if seeds < 2:
             raise SystemExit(f"{folder} holds one finished seed; an interval needs two")
+        scores = {model: found[model] for model in order if len(by_seed(found.get(model, {}))) == seeds}
         wanted = [(a, b) for a, b in compared(study) if a in scores and b in scores]
         tests[test] = {
             "problems": len(scores[START]),
