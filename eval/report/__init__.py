@@ -76,21 +76,20 @@ def _context(run_dir: Path) -> dict[str, Any]:
     }
 
 
-def _overview(collections: list[pack.Collection]) -> list[tuple[str, str]]:
-    """Return the facts at the top of the page, label and words."""
-    facts: list[tuple[str, str]] = []
+def _overview(collections: list[pack.Collection]) -> list[tuple[str, list[str]]]:
+    """Return the facts at the top of the page, label and lines."""
+    facts: list[tuple[str, list[str]]] = []
     for collection in collections:
         if collection.kind == "pair":
-            facts.append(("Preference pairs", f"{collection.total:,}: {_words(collection.counts['kind'])}"))
+            facts.append(("Preference pairs", [f"{collection.total:,}: {_words(collection.counts['kind'])}"]))
         elif collection.key == "solutions":
-            facts.append(
-                ("Sampled solutions", f"{collection.total:,}: {_words(collection.counts['verdict'])}")
-            )
+            counted = _words(collection.counts["verdict"])
+            facts.append(("Sampled solutions", [f"{collection.total:,}: {counted}"]))
     solved = [c for c in collections if c.kind == "solution"]
     models, levels = (sum((c.counts[f] for c in solved), Counter[str]()) for f in ("model", "isolation"))
     if solved:
-        facts.append(("Models", ", ".join(f"{m} ({n:,} solutions)" for m, n in models.most_common())))
-        facts.append(("Isolation of their code", _words(levels)))
+        facts.append(("Models", [f"{model}: {number:,} solutions" for model, number in models.most_common()]))
+        facts.append(("Isolation of their code", [_words(levels)]))
     return facts
 
 
