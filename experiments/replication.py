@@ -2,14 +2,14 @@
 
     python -m experiments.replication runs/replication --ablations                    # code-integrated, built-in model
     python -m experiments.replication runs/replication --study chain-of-thought --ablations
+    python -m experiments.replication runs/replication --second-round                 # from the trained models
     python -m experiments.report runs/replication                                     # tables and plots into docs/
 
 A study has a policy: the built-in model, or one that solves the same problems without code. A seed fixes the
 sampled problems, the held-out problems, every sample and every training. All models of a seed share its solutions
 and start from the same checkpoint. Each main method has the settings that were best for it among those of
-`experiments.tuning`, which uses a seed of its own. A run that was stopped goes on.
-
-Not covered: rounds of sampling from the trained model.
+`experiments.tuning`, which uses a seed of its own. A second round makes the pairs of a method anew, from solutions
+of its own first model to other problems, and trains on from there. A run that was stopped goes on.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from scdpo.runs import Run
 
 TEST_SIZES: Mapping[str, int] = {"seen": 400, "sampled": 300, "templates": 200, "templates, again": 400}
 """Problems of a seed's test sets."""
+SECOND = 300
+"""Added to a seed for the problems and samples of its second round."""
 
 
 def train_models(folder: Path, policy: Policy, seed: int, variants: Iterable[Variant]) -> None:
@@ -40,8 +42,21 @@ def train_models(folder: Path, policy: Policy, seed: int, variants: Iterable[Var
         make_pairs(run, policy, seed, PROBLEMS)
         for variant in variants:
             path = run.folder / "models" / variant.folder
-            if not (path / "model.safetensors").exists():
+            if (path / "model.safetensors").exists():
+                continue
+            if variant.start:
+                second_round(run, policy, variant, variant.start, seed)
+            else:
                 train_on(variant.pairs(run), policy, path, variant.method, seed, variant.settings)
+
+
+def second_round(run: Run, policy: Policy, variant: Variant, start: Variant, seed: int) -> None:
+    """Make pairs of a trained model's own solutions, in a folder inside the run's, and train it on them."""
+    trained = replace(policy, path=run.folder / "models" / start.folder)
+    with Run(run.folder / "second" / start.folder) as own:
+        make_pairs(own, trained, seed + SECOND, PROBLEMS)
+        path = run.folder / "models" / variant.folder
+        train_on(variant.pairs(own), trained, path, variant.method, seed, variant.settings)
 
 
 def evaluate_models(folder: Path, policy: Policy, seed: int, variants: Iterable[Variant], test: str) -> None:
@@ -63,6 +78,7 @@ def main() -> None:
     parser.add_argument("--study", choices=STUDIES, default="code-integrated")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--ablations", action="store_true", help="also train the variants of SCDPO")
+    parser.add_argument("--second-round", action="store_true", help="also train the main models once more")
     options = parser.parse_args()
     one_thread()
     study = STUDIES[options.study]
@@ -70,6 +86,8 @@ def main() -> None:
     jobs: list[tuple[Sequence[Variant], Sequence[str]]] = [(study.main, study.tests)]
     if options.ablations:
         jobs += [((variant,), study.tests[:1]) for variant in study.ablations]
+    if options.second_round:
+        jobs.append((study.second, study.tests[:1]))
     for variants, tests in jobs:
         for seed in options.seeds:
             train_models(folder, study.policy, seed, variants)

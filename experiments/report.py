@@ -33,14 +33,13 @@ from experiments.studies import (
     Study,
     Variant,
     is_confirmed,
+    is_sure,
     step_controlled,
 )
 from experiments.tuning import RESULTS as TUNING_RESULTS
 from scdpo.runs import Run
 
 SCDPO, EQUAL = "SCDPO", "DPO, data-equal"
-SURE = 75.0
-"""Right roll-outs in percent from which on a policy counts as sure of its way."""
 HERE = Path(__file__).parent
 Scores = Mapping[str, Mapping[str, float]]  # model -> "seed/problem" -> 1 or 0
 
@@ -74,6 +73,13 @@ def compared(study: Study) -> list[tuple[str, str]]:
         *((START, variant.name) for variant in study.main),
         (EQUAL, SCDPO),
         *((base, variant.name) for base in (SCDPO, EQUAL) for variant in study.ablations),
+        *((variant.start.name, variant.name) for variant in study.second if variant.start),
+        *(
+            (one.name, two.name)
+            for one in study.second
+            for two in study.second
+            if (one.start, two.start) == (EQUAL, SCDPO)
+        ),
     ]
 
 
@@ -188,7 +194,7 @@ def pair_figures(folder: Path) -> dict[str, float]:
     return {
         "pairs": len(pairs),
         "confirmed": 100 * fmean(map(is_confirmed, pairs)),
-        "sure": 100 * fmean(share >= SURE for share in before),
+        "sure": 100 * fmean(map(is_sure, pairs)),
         "first": fmean(share for pair, share in places if pair.branch_step == 0),
         "later": fmean(share for pair, share in places if pair.branch_step),
     }
@@ -201,7 +207,7 @@ def summary(folder: Path, study: Study) -> dict[str, Any]:
         SystemExit: if the folder holds no finished seed.
     """
     tests = {}
-    variants = (*study.main, *study.ablations)
+    variants = study.variants
     endless, all_found = unfinished(folder), read(folder)
     for test in study.tests:
         found = all_found[test]

@@ -8,7 +8,7 @@ are trained and tested (`experiments.stages`, `experiments.replication`).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ IN_WORDS = Policy(Path("runs/chain-of-thought/policy"), "cot", unknown=frozenset
 """The policy of `experiments.chain_of_thought`."""
 PROBLEMS = 120
 """Problems that a seed's pairs are made of."""
+SURE = 0.75
+"""Share of right roll-outs from which on a policy counts as sure of its way."""
 
 
 def first_naive(run: Run) -> list[PairRecord]:
@@ -64,6 +66,17 @@ def confirmed(run: Run) -> list[PairRecord]:
     return first_naive(run) + [pair for pair in step_controlled(run) if is_confirmed(pair)]
 
 
+def unsure(run: Run) -> list[PairRecord]:
+    """Return a naive pair a problem and the step-controlled pairs that branch where the policy is not sure."""
+    return first_naive(run) + [pair for pair in step_controlled(run) if not is_sure(pair)]
+
+
+def is_sure(pair: PairRecord) -> bool:
+    """Whether three roll-outs in four or more from the shared steps end right."""
+    before = pair.confirmation.before
+    return before.right >= SURE * before.tried
+
+
 def is_confirmed(pair: PairRecord) -> bool:
     """Whether the share of right roll-outs falls by a half or more across the first step after the shared ones."""
     return pair.confirmation.drop is not None and pair.confirmation.drop >= CONFIRMED_DROP
@@ -96,12 +109,21 @@ def _other_branches(run: Run, name: str, branch: Callable[[Run, int], None]) -> 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A model to train: its name in tables, its method, its pairs, and settings besides the shared ones."""
+    """A model to train.
+
+    Attributes:
+        name: what tables call it.
+        method: which kinds of pairs count.
+        pairs: chooses them from a run.
+        settings: of the training, besides the shared ones.
+        start: the variant that it starts from and whose own solutions its pairs are made of; None for the policy.
+    """
 
     name: str
     method: Method
     pairs: Callable[[Run], list[PairRecord]]
     settings: Mapping[str, Any] = field(default_factory=dict)
+    start: Variant | None = None
 
     @property
     def folder(self) -> str:
@@ -122,12 +144,15 @@ MAIN = (
 )
 ABLATIONS = (
     Variant("SCDPO, confirmed errors", "scdpo", confirmed, TUNED["SCDPO"]),
+    Variant("SCDPO, unsure prefixes", "scdpo", unsure, TUNED["SCDPO"]),
     Variant("SCDPO, constant temperature", "scdpo", at_one_temperature, TUNED["SCDPO"]),
     Variant("SCDPO, one branch a problem", "scdpo", one_branch, TUNED["SCDPO"]),
     Variant("SCDPO, execution counted", "scdpo", scdpo_pairs, {**TUNED["SCDPO"], "count_execution": True}),
     Variant("SCDPO, mutation", "scdpo", mutated, TUNED["SCDPO"]),
 )
 """Variants of SCDPO, with its settings as they stand."""
+SECOND_ROUNDS = tuple(replace(made, name=f"{made.name}, second round", start=made) for made in MAIN)
+"""The methods once more, each from its own first model, on other problems."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,17 +163,26 @@ class Study:
         policy: the model that all start from.
         main: the methods compared.
         ablations: variants of SCDPO.
-        tests: the test sets of the main methods; the ablations solve the first one alone.
+        tests: the test sets of the main methods; all others solve the first one alone.
+        second: the methods' second rounds.
     """
 
     policy: Policy
     main: tuple[Variant, ...]
     ablations: tuple[Variant, ...]
     tests: tuple[str, ...]
+    second: tuple[Variant, ...] = ()
+
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        """All models of the study."""
+        return (*self.main, *self.ablations, *self.second)
 
 
 STUDIES: Mapping[str, Study] = {
-    "code-integrated": Study(BUILT_IN, MAIN, ABLATIONS, ("seen", "sampled", "templates", "templates, again")),
+    "code-integrated": Study(
+        BUILT_IN, MAIN, ABLATIONS, ("seen", "sampled", "templates", "templates, again"), SECOND_ROUNDS
+    ),
     "chain-of-thought": Study(IN_WORDS, MAIN, ABLATIONS[:1], ("seen", "templates")),
 }
 """The studies by name, which is that of their folder too."""

@@ -98,7 +98,7 @@ def test_what_roll_outs_say_of_the_pairs_of_all_seeds(run: Run) -> None:
 
 @pytest.mark.parametrize("study", STUDIES.values(), ids=STUDIES)
 def test_no_two_models_share_a_folder_or_a_name(study: Study) -> None:
-    variants = (*study.main, *study.ablations)
+    variants = study.variants
     assert len({v.folder for v in variants}) == len({v.name for v in variants} | {START}) - 1 == len(variants)
 
 
