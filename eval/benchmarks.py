@@ -10,11 +10,12 @@ Not covered: downloading beyond what the ``datasets`` library does, and decontam
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from scdpo.problems import Problem, ProblemSourceError, load_problems
+from scdpo.problems import Problem, ProblemSourceError, generated, load_problems
 from verifier import Verdict, verify_many
 
 DATA_VARIABLE = "SCDPO_DATA"
@@ -79,8 +80,9 @@ def load_benchmark(
     Args:
         name: one of ``BENCHMARKS``, or any source of ``load_problems``, of which the test split is taken.
         data: folder with the benchmarks' files; None takes the one that ``SCDPO_DATA`` names.
-        limit: at most so many, from the start.
-        seed: which instances of a generated source; the others keep their order.
+        limit: at most so many. Of a known benchmark or a file they are drawn with a fixed seed, so that an ordered
+            one is not judged by its first subject; a smaller limit takes some of those of a larger one.
+        seed: which instances of a generated source.
 
     Raises:
         BenchmarkError: if a known benchmark is neither in the data folder nor on the hub, or the name is of no source.
@@ -88,7 +90,9 @@ def load_benchmark(
     """
     source = _source(name, data)
     try:
-        return load_problems(source, split="test", limit=limit, seed=seed)
+        if generated(source):
+            return load_problems(source, split="test", limit=limit, seed=seed)
+        problems = load_problems(source, split="test")
     except ProblemSourceError as error:
         if name not in BENCHMARKS:
             raise BenchmarkError(f"{error} (known benchmarks: {', '.join(BENCHMARKS)})") from error
@@ -97,6 +101,8 @@ def load_benchmark(
         folder = data or os.environ.get(DATA_VARIABLE)
         looked = f"not in {folder}" if folder else f"looked for in no folder (--data or {DATA_VARIABLE})"
         raise BenchmarkError(f"{name}.jsonl(.gz) is {looked}, and {error}") from error
+    drawn = random.Random(0).sample(range(len(problems)), len(problems))[:limit]
+    return [problems[number] for number in sorted(drawn)]
 
 
 def _source(name: str, data: Path | str | None) -> str:

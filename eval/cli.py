@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
-from eval.results import Settings
+from eval.results import Evaluation, Settings, fingerprint
 from scdpo.cli import app, data, tools, train
 from scdpo.cli.console import Bar, console, told
 from scdpo.cli.options import (
@@ -32,9 +35,18 @@ from scdpo.cli.options import (
     Tokenizer,
     with_place,
 )
+from scdpo.problems import Problem, embedded_model_path
 from scdpo.runs import Run
 
 __all__ = ["app", "data", "tools", "train"]
+
+
+class By(StrEnum):
+    """What problems are grouped by."""
+
+    level = "level"
+    subject = "subject"
+
 
 Results = Annotated[list[Path], typer.Argument(exists=True, help="Run folders, or files of RUN/eval.")]
 
@@ -108,7 +120,9 @@ def rounds(
             training,
         )
         model = on_policy_rounds(run, rounds, start, plan, console)
-    console.print(f"Newest model: [b]{model}[/b]. Next: [b]scdpo evaluate {model} --run {run}[/b]")
+    console.print(
+        f"Newest model: [b]{model}[/b]. Next: [b]scdpo evaluate {model} --name round-{rounds} --run {run}[/b]"
+    )
 
 
 @app.command()
@@ -128,11 +142,17 @@ def evaluate(
     name: Annotated[
         str | None, typer.Option(help="The model's name in tables; its folder's name if not given.")
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many problems of each.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="At most so many problems of each, the same ones every time.")
+    ] = None,
     samples: Annotated[int, typer.Option(min=1, help="Solutions a problem, for pass@k and maj@k.")] = 1,
     temperature: Annotated[float, typer.Option(min=0, help="0 is greedy.")] = 0.0,
     format: Annotated[Format, typer.Option(help="How the model writes solutions.")] = Format.mathcoder,
     system: System = "",
+    blocks: Annotated[
+        int, typer.Option(min=1, help="Blocks of a solution at most; in cot, a line is a block.")
+    ] = 100,
+    block_tokens: Annotated[int, typer.Option(min=1, help="Tokens of a block at most.")] = 1024,
     seed: Seed = 0,
     in_flight: InFlight = 256,
     engine: EngineOption = EngineName.transformers,
@@ -150,55 +170,69 @@ def evaluate(
     drawn = Settings(
         engine=engine.value,
         checkpoint=model,
+        weights=fingerprint(embedded_model_path() if built_in else Path(model)),
         format=format.value,
+        system=system,
         samples=samples,
         temperature=temperature,
         seed=seed,
+        blocks=blocks,
+        block_tokens=block_tokens,
     )
-    names = [b.strip() for b in benchmark.split(",") if b.strip()]
-    with told(), Run(run) as opened, Bar("right") as bar:
-        asyncio.run(_evaluate(opened, place, drawn, system, shown, names, data_folder, limit, bar))
-    _show_table([run])
+    with told(), Run(run) as opened:
+        problems = {name: _problems(name, data_folder, limit, seed) for name in _names(benchmark)}
+        with Bar("right") as bar:
+            made = asyncio.run(_evaluate(opened, place, drawn, shown, problems, bar))
+        _show_table([run])
+        for evaluation in made:
+            _say_unfinished(evaluation)
+
+
+def _names(benchmarks: str) -> list[str]:
+    return list(dict.fromkeys(name.strip() for name in benchmarks.split(",") if name.strip()))
+
+
+def _problems(benchmark: str, data_folder: Path | None, limit: int | None, seed: int) -> list[Problem]:
+    """Load a benchmark and say which of its gold answers the verifier cannot do with."""
+    from eval.benchmarks import check_golds, load_benchmark
+
+    problems = load_benchmark(benchmark, data_folder, limit, seed)
+    for failure in check_golds(problems):
+        words = f"gold answer not equal to itself: {failure.problem.id}: {failure.verdict.reason}"
+        console.print(Text(words), soft_wrap=True)
+    return problems
 
 
 async def _evaluate(
-    run: Run,
-    place: Place,
-    drawn: Settings,
-    system: str,
-    name: str,
-    benchmarks: list[str],
-    data_folder: Path | None,
-    limit: int | None,
-    bar: Bar,
-) -> None:
-    from eval.benchmarks import check_golds, load_benchmark
+    run: Run, place: Place, drawn: Settings, name: str, benchmarks: Mapping[str, list[Problem]], bar: Bar
+) -> list[Evaluation]:
     from eval.evaluate import evaluate as measure
-    from scdpo.sampler import sample_solutions
+    from scdpo.sampler import SamplerLimits, sample_solutions
 
-    async with place.sampler(drawn.format, system) as sampler:
-        for benchmark in benchmarks:
-            problems = load_benchmark(benchmark, data_folder, limit, drawn.seed)
-            for failure in await asyncio.to_thread(check_golds, problems):
-                console.print(
-                    f"gold answer not equal to itself: {failure.problem.id}: {failure.verdict.reason}"
-                )
-            bar.start(f"{name} on {benchmark}", len(problems) * drawn.samples, 0)
-            await measure(
-                run,
-                problems,
-                partial(sample_solutions, sampler=sampler),
-                drawn,
-                model=name,
-                benchmark=benchmark,
-                on_solution=lambda record: bar.advance(int(record.verdict.status == "correct")),
-            )
+    limits = SamplerLimits(blocks=drawn.blocks, block_tokens=drawn.block_tokens)
+    async with place.sampler(drawn.format, drawn.system, limits) as sampler:
+        sample = partial(sample_solutions, sampler=sampler)
+        return [
+            await measure(run, problems, sample, drawn, model=name, benchmark=benchmark, progress=bar)
+            for benchmark, problems in benchmarks.items()
+        ]
+
+
+def _say_unfinished(evaluation: Evaluation) -> None:
+    """Say how many solutions did not come to their own end, and why."""
+    total = sum(evaluation.endings.values())
+    cut = {why: count for why, count in evaluation.endings.items() if why != "end"}
+    if cut:
+        reasons = ", ".join(f"{why.replace('_', ' ')} {count:,}" for why, count in sorted(cut.items()))
+        words = f"{evaluation.title}: {sum(cut.values()):,} of {total:,} solutions did not end by themselves: {reasons}"
+        console.print(Text(words), soft_wrap=True)
 
 
 @app.command()
 def compare(
     results: Results,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
+    by: Annotated[By | None, typer.Option(help="Also print the accuracy by level or by subject.")] = None,
     sweep: Annotated[
         Path | None, typer.Option(help="Draw accuracy against temperature to this .svg file.")
     ] = None,
@@ -207,10 +241,12 @@ def compare(
 
     Example: [b]scdpo compare runs/sft runs/dpo runs/scdpo[/b]
     """
-    from eval.compare import load, sweep_plot
+    from eval.compare import comparison, groups_table, load, sweep_plot
 
     with told():
         _show_table(results, markdown)
+        if by is not None:
+            console.print(groups_table(comparison(load(results)), by.value))
         if sweep is not None:
             sweep.write_text(sweep_plot(load(results)), encoding="utf-8")
             console.print(f"Drawn: [b]{sweep}[/b]")

@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from eval.metrics import Estimate, Paired, compare
+from eval.metrics import Estimate, Interval, Paired, compare
 from eval.plot import Series, line_chart
 from eval.results import Evaluation, ResultError, read_result, read_results
 
@@ -25,6 +25,14 @@ class Cell:
     evaluation: Evaluation
     accuracy: Estimate
     paired: Paired | None
+
+    @property
+    def test(self) -> str:
+        """The difference in points and its p-value in words, with how many problems both have where not all."""
+        if self.paired is None:
+            return ""
+        words = f"{100 * self.paired.difference:+.1f}, {p_words(self.paired.p_value)}"
+        return words + (f" on the {self.paired.problems} of both" if self.paired.unpaired else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +48,16 @@ class Comparison:
         """Whether benchmarks go down and models across: there are more of them than a line has room for."""
         return len(self.benchmarks) > max(3, len(self.models))
 
+    def uneven(self, benchmark: str) -> bool:
+        """Whether the models were not given equally many problems of a benchmark."""
+        column = [cell for (_, of), cell in self.cells.items() if of == benchmark]
+        return len({cell.accuracy.problems for cell in column}) > 1
+
 
 def load(paths: Iterable[Path]) -> list[Evaluation]:
     """Read evaluations from run folders and result files, in the order given.
 
-    A model's name is made longer by its folder's where two folders have the same model on the same benchmark.
+    A model's name is made longer by the end of its path where two paths have the same model on the same benchmark.
 
     Raises:
         ResultError: if a path holds no finished evaluation, or a name still stands twice.
@@ -56,16 +69,28 @@ def load(paths: Iterable[Path]) -> list[Evaluation]:
             raise ResultError(f"{path} holds no finished evaluation; run: scdpo evaluate MODEL --run {path}")
         found += [(path, r) for r in results if r.finished]
     keys = [(e.model, e.benchmark, _drawn(e)) for _, e in found]
+    ends = _shortest_ends({path for (path, _), key in zip(found, keys, strict=True) if keys.count(key) > 1})
     return [
-        e.model_copy(update={"model": f"{e.model} ({path.resolve().name})"}) if keys.count(key) > 1 else e
-        for (path, e), key in zip(found, keys, strict=True)
+        e.model_copy(update={"model": f"{e.model} ({ends[path]})"}) if path in ends else e
+        for path, e in found
     ]
+
+
+def _shortest_ends(paths: set[Path]) -> dict[Path, str]:
+    """Return for each path as many of its last parts as tell all of them apart."""
+    parts = {path: path.resolve().parts for path in paths}
+    for length in range(1, max(map(len, parts.values()), default=0) + 1):
+        ends = {path: "/".join(of[-length:]) for path, of in parts.items()}
+        if len(set(ends.values())) == len(ends):
+            return ends
+    return {path: str(path) for path in paths}
 
 
 def comparison(evaluations: Sequence[Evaluation]) -> Comparison:
     """Arrange evaluations as a table; the first model is what the others are tested against.
 
-    Evaluations that were not drawn alike (samples, temperature) stand in columns of their own.
+    Evaluations that were not drawn alike (samples, temperature, seed) stand in columns of their own. Two are paired
+    on the problems whose id, question and gold answer are the same.
 
     Raises:
         ResultError: if there are none, one is not finished, or a model is there twice for a benchmark.
@@ -84,10 +109,22 @@ def comparison(evaluations: Sequence[Evaluation]) -> Comparison:
             raise ResultError(f"{e.model} has two results for {key[1]}; give one of them")
         base = first.get(key[1])
         paired = None
-        if base is not None and e.model != models[0] and not base.scores.keys().isdisjoint(e.scores):
-            paired = compare(base.scores, e.scores)
+        if base is not None and e.model != models[0]:
+            paired = _paired(base, e)
         cells[key] = Cell(e, e.accuracy, paired)
     return Comparison(models, tuple(dict.fromkeys(columns.values())), cells)
+
+
+def _paired(base: Evaluation, other: Evaluation) -> Paired | None:
+    """Compare two evaluations; None if no problem is the same in both. Without digests, equal ids will do."""
+    changed = {
+        problem
+        for problem in base.problems.keys() & other.problems.keys()
+        if base.problems[problem] != other.problems[problem]
+    }
+    first = {problem: score for problem, score in base.scores.items() if problem not in changed}
+    second = {problem: score for problem, score in other.scores.items() if problem not in changed}
+    return None if first.keys().isdisjoint(second) else compare(first, second)
 
 
 def rich_table(table: Comparison) -> Table:
@@ -100,22 +137,56 @@ def rich_table(table: Comparison) -> Table:
 
 
 def samples_table(table: Comparison) -> Table | None:
-    """Return pass@k and maj@k for a terminal, a row a model and benchmark; None where one sample was drawn."""
+    """Return pass@k and maj@k for a terminal, a row a model, benchmark and k; None where one sample was drawn."""
+    grid = _samples_grid(table)
+    return _rich("Several samples a problem, % [95 % interval]", grid[0], grid[1:]) if grid else None
+
+
+def _samples_grid(table: Comparison) -> list[list[str]]:
     several = {key: cell.evaluation for key, cell in table.cells.items() if cell.evaluation.pass_at}
-    if not several:
-        return None
-    ks = sorted({k for e in several.values() for k in e.pass_at})
     rows = [
-        [_plain(model), _plain(benchmark), *(_pass_and_majority(e, k) for k in ks)]
+        [_plain(model), _plain(benchmark), str(k), _bootstrapped(passed), _bootstrapped(e.majority_at[k])]
         for (model, benchmark), e in several.items()
+        for k, passed in e.pass_at.items()
     ]
-    return _rich("pass@k / maj@k, %", ["model", "benchmark", *(f"k = {k}" for k in ks)], rows)
+    return [["model", "benchmark", "k", "pass@k", "maj@k"], *rows] if rows else []
 
 
-def _pass_and_majority(evaluation: Evaluation, k: int) -> str:
-    if k not in evaluation.pass_at:
-        return "–"
-    return f"{100 * evaluation.pass_at[k].value:.1f} / {100 * evaluation.majority_at[k].value:.1f}"
+def _bootstrapped(found: Estimate) -> str:
+    return _with_interval(found, found.bootstrap)
+
+
+def groups_table(table: Comparison, field: str) -> Table:
+    """Return the accuracy by ``level`` or ``subject`` for a terminal, a row a benchmark and value.
+
+    Raises:
+        ResultError: if no evaluation's problems have that field.
+    """
+    found = {
+        key: cell.evaluation.by[field] for key, cell in table.cells.items() if field in cell.evaluation.by
+    }
+    if not found:
+        raise ResultError(f"none of these evaluations has problems with a {field}")
+    rows = []
+    for benchmark in dict.fromkeys(benchmark for _, benchmark in found):
+        of = {model: found[model, benchmark] for model in table.models if (model, benchmark) in found}
+        for value in sorted({value for by in of.values() for value in by}):
+            cells = (_estimate(of[m][value]) if m in of and value in of[m] else "–" for m in table.models)
+            rows.append([_plain(benchmark), _plain(value), *cells])
+    head = ["benchmark", field, *map(_plain, table.models)]
+    return _rich(f"Accuracy by {field}, % [95 % interval] of so many problems", head, rows)
+
+
+def _estimate(found: Estimate) -> str:
+    return f"{_wilson(found)} of {found.problems}"
+
+
+def _wilson(found: Estimate) -> str:
+    return _with_interval(found, found.wilson)
+
+
+def _with_interval(found: Estimate, interval: Interval) -> str:
+    return f"{100 * found.value:.1f} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
 
 
 def _rich(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
@@ -129,15 +200,27 @@ def _rich(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> Tab
 
 def markdown(table: Comparison) -> str:
     """Return the comparison as a Markdown table with a note under it."""
-    head, *rows = _grid(table, "<br>")
-    rows = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
-    lines = ["| " + " | ".join(c.replace("|", r"\|") for c in row) + " |" for row in rows]
+    lines = _markdown_lines(_grid(table, "<br>"))
     tests = sorted({c.paired.test for c in table.cells.values() if c.paired})
     note = "Accuracy in % with Wilson's 95 % interval"
     if tests:
         first = _plain(table.models[0]).replace("|", r"\|")
         note += f"; difference to {first} in points with its p-value ({', '.join(tests)}, uncorrected)"
-    return "\n".join([*lines, "", note + "."]) + "\n"
+    lines += ["", note + "."]
+    if several := _samples_grid(table):
+        lines += [
+            "",
+            *_markdown_lines(several),
+            "",
+            "pass@k and maj@k in % with the bootstrap's 95 % interval.",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _markdown_lines(grid: Sequence[Sequence[str]]) -> list[str]:
+    head, *rows = grid
+    lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
+    return ["| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines]
 
 
 def _grid(table: Comparison, new_line: str) -> list[list[str]]:
@@ -146,7 +229,7 @@ def _grid(table: Comparison, new_line: str) -> list[list[str]]:
     grid = [["benchmark" if table.turned else "model", *map(_plain, across)]]
     for name in down:
         keys = ((other, name) if table.turned else (name, other) for other in across)
-        grid.append([_plain(name), *(_words(table.cells.get(key), new_line) for key in keys)])
+        grid.append([_plain(name), *(_words(table, key, new_line) for key in keys)])
     return grid
 
 
@@ -156,47 +239,50 @@ def sweep_plot(evaluations: Sequence[Evaluation]) -> str:
     Raises:
         ResultError: if no model has two temperatures on one benchmark.
     """
-    lines: dict[tuple[str, str], dict[float, Estimate]] = {}
+    lines: dict[tuple[str, str, int], dict[float, Estimate]] = {}
     for e in evaluations:
         if e.accuracy is not None:
-            lines.setdefault((e.model, e.benchmark), {})[e.settings.temperature] = e.accuracy
+            key = (e.model, e.benchmark, e.settings.seed)
+            lines.setdefault(key, {})[e.settings.temperature] = e.accuracy
     swept = {key: points for key, points in lines.items() if len(points) > 1}
     if not swept:
         raise ResultError("a sweep needs one model on one benchmark at two temperatures or more")
-    several = len({benchmark for _, benchmark in swept}) > 1
+    several, seeds = (len({key[part] for key in swept}) > 1 for part in (1, 2))
     series = [
         Series(
-            f"{model}, {benchmark}" if several else model,
+            model + (f", {benchmark}" if several else "") + (f", seed {seed}" if seeds else ""),
             [(t, 100 * points[t].value) for t in sorted(points)],
             [(100 * points[t].wilson.low, 100 * points[t].wilson.high) for t in sorted(points)],
         )
-        for (model, benchmark), points in swept.items()
+        for (model, benchmark, seed), points in swept.items()
     ]
     return line_chart(
         series, "sampling temperature", "accuracy, %", "Accuracy against temperature", y_range=(0, 100)
     )
 
 
-def _drawn(evaluation: Evaluation) -> tuple[int, float]:
-    return evaluation.settings.samples, evaluation.settings.temperature
+def _drawn(evaluation: Evaluation) -> tuple[int, float, int]:
+    return evaluation.settings.samples, evaluation.settings.temperature, evaluation.settings.seed
 
 
 def _suffix(evaluation: Evaluation, among: Sequence[Evaluation]) -> str:
     """Return how an evaluation was drawn, where its benchmark's were not all drawn alike."""
-    if len({_drawn(e) for e in among if e.benchmark == evaluation.benchmark}) == 1:
+    drawn = {_drawn(e) for e in among if e.benchmark == evaluation.benchmark}
+    if len(drawn) == 1:
         return ""
-    samples, temperature = _drawn(evaluation)
-    return " (greedy)" if not temperature and samples == 1 else f" (T {temperature:g}, {samples} a problem)"
+    samples, temperature, seed = _drawn(evaluation)
+    words = ["greedy"] if not temperature and samples == 1 else [f"T {temperature:g}", f"{samples} a problem"]
+    if len({seed for *_, seed in drawn}) > 1:
+        words.append(f"seed {seed}")
+    return f" ({', '.join(words)})"
 
 
-def _words(cell: Cell | None, new_line: str) -> str:
+def _words(table: Comparison, key: tuple[str, str], new_line: str) -> str:
+    cell = table.cells.get(key)
     if cell is None:
         return "–"
-    interval = cell.accuracy.wilson
-    words = f"{100 * cell.accuracy.value:.1f} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
-    if cell.paired is not None:
-        words += f"{new_line}{100 * cell.paired.difference:+.1f}, {p_words(cell.paired.p_value)}"
-    return words
+    words = _estimate(cell.accuracy) if table.uneven(key[1]) else _wilson(cell.accuracy)
+    return words + (new_line + cell.test if cell.test else "")
 
 
 def p_words(p: float) -> str:

@@ -11,10 +11,11 @@ seconds that passed before a ``kill -9``.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import math
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -30,6 +31,7 @@ from eval.results import (
     result_path,
     transcripts_path,
 )
+from scdpo.jobs import Progress
 from scdpo.problems import Problem
 from scdpo.records import SolutionRecord
 from scdpo.runs import RecordFile, Run
@@ -64,7 +66,7 @@ async def evaluate(
     *,
     model: str,
     benchmark: str,
-    on_solution: Callable[[SolutionRecord], None] | None = None,
+    progress: Progress | None = None,
 ) -> Evaluation:
     """Evaluate a model on problems and write ``eval/NAME.json`` and ``eval/NAME.transcripts.jsonl``.
 
@@ -75,23 +77,22 @@ async def evaluate(
         settings: how they are drawn; ``samples`` a problem at ``temperature``.
         model: the model's name in tables.
         benchmark: the benchmark's name in tables.
-        on_solution: called with every new solution, for a progress bar.
+        progress: hears how many solutions there are to make, how many were made before, and of each new one.
 
     Returns:
         The finished evaluation. A problem without a verdict of ``correct`` counts as wrong, an unverifiable
         one included; ``verdicts`` says how many those are.
 
     Raises:
-        ResultError: if there are no problems, ids repeat, or the folder has results of another set-up under
-            this name.
+        ResultError: if there are no problems, ids repeat, or the folder has results of another set-up, or of
+            more problems, under this name.
         RunError: if the transcripts cannot be read or written.
     """
     if not problems or len({p.id for p in problems}) != len(problems):
         raise ResultError(f"{benchmark}: needs one or more problems, each id once")
     name = result_name(model, benchmark, settings)
-    known = _previous(run, name, settings) or Evaluation(
-        name=name, model=model, benchmark=benchmark, settings=settings, started=time.time()
-    )
+    new = Evaluation(name=name, model=model, benchmark=benchmark, settings=settings, started=time.time())
+    known = _previous(run, new) or new
     transcripts = RecordFile(transcripts_path(run.folder, name), SolutionRecord)
     outcomes = _recorded(transcripts, problems)
     begun = time.monotonic()
@@ -102,16 +103,24 @@ async def evaluate(
         return Cost(tokens=tokens, seconds=round(before + time.monotonic() - begun, 3))
 
     todo = [p for p in problems if len(outcomes[p.id]) < settings.samples]
+    if progress is not None:
+        made = sum(min(len(of), settings.samples) for of in outcomes.values())
+        progress.start(new.title, len(problems) * settings.samples, made)
     if known.finished and not todo and set(known.scores) == set(outcomes):
         return known
+    if known.finished and set(known.scores) > set(outcomes):
+        raise ResultError(
+            f"{result_path(run.folder, name)} is a result on {len(known.scores)} problems, which one on "
+            f"{len(problems)} of them would replace; choose another folder, or as many problems"
+        )
     _write(run, known.model_copy(update={"finished": False}))
     try:
         drawn = sample(todo, n=settings.samples, temperature=settings.temperature, seed=settings.seed)
         async for record in drawn:
             transcripts.append(record)
             outcomes[record.problem_id].setdefault(record.id, _outcome(record))
-            if on_solution is not None:
-                on_solution(record)
+            if progress is not None:
+                progress.advance(int(record.verdict.status == "correct"))
     finally:
         transcripts.close()
         stopped = known.model_copy(update={"finished": False, "cost": so_far()})
@@ -126,17 +135,28 @@ async def evaluate(
     return result
 
 
-def _previous(run: Run, name: str, settings: Settings) -> Evaluation | None:
-    path = result_path(run.folder, name)
+def _previous(run: Run, new: Evaluation) -> Evaluation | None:
+    """Return what the folder has of an evaluation, if it was made in the same way."""
+    path = result_path(run.folder, new.name)
     if not path.exists():
-        if transcripts_path(run.folder, name).exists():
-            raise ResultError(f"{transcripts_path(run.folder, name)} has no {path.name} beside it; remove it")
+        if transcripts_path(run.folder, new.name).exists():
+            raise ResultError(
+                f"{transcripts_path(run.folder, new.name)} has no {path.name} beside it; remove it"
+            )
         return None
     known = read_result(path)
-    if known.settings != settings:
+    before, now = (
+        {"model": e.model, "benchmark": e.benchmark, **e.settings.model_dump()} for e in (known, new)
+    )
+    differing = [
+        f"{field} ({before[field]!r:.80}, now {now[field]!r:.80})"
+        for field in now
+        if before[field] != now[field]
+    ]
+    if differing:
         raise ResultError(
-            f"{path} was made with other settings ({known.settings}, now {settings}); choose another folder or "
-            "model name, or remove it and its transcripts"
+            f"{path} was made with other settings: {', '.join(differing)}; choose another folder (--run) or "
+            "another name in tables (--name), or remove it and its transcripts"
         )
     return known
 
@@ -190,8 +210,14 @@ def _scored(
             "verdicts": dict(Counter(o.status for o in every)),
             "endings": dict(Counter(o.ending for o in every)),
             "scores": scores,
+            "problems": {p.id: _digest(p) for p in problems},
         }
     )
+
+
+def _digest(problem: Problem) -> str:
+    both = f"{problem.question}\x1f{problem.gold}"
+    return hashlib.blake2b(both.encode(errors="surrogatepass"), digest_size=4).hexdigest()
 
 
 def _ks(samples: int) -> list[int]:

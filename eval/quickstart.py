@@ -23,7 +23,7 @@ from transformers.utils import logging
 from eval.compare import comparison, load, rich_table
 from eval.evaluate import evaluate
 from eval.report import write_report
-from eval.results import Settings
+from eval.results import Settings, fingerprint
 from sandbox import AsyncSandbox
 from scdpo.cli.console import Bar, show_stages
 from scdpo.corrupt.temperature import BranchSettings
@@ -210,9 +210,12 @@ async def _evaluate_one(
 ) -> None:
     sampler = Sampler(engine, box, limits=SamplerLimits(in_flight=IN_FLIGHT))
     drawn = Settings(
-        engine=engine.name, checkpoint=model_name(engine.model), format="mathcoder", seed=plan.seed
+        engine=engine.name,
+        checkpoint=model_name(engine.model),
+        weights=fingerprint(Path(engine.model)),
+        format="mathcoder",
+        seed=plan.seed,
     )
-    bar.start(f"evaluate {name}", len(problems), 0)
     await evaluate(
         run,
         problems,
@@ -220,5 +223,5 @@ async def _evaluate_one(
         drawn,
         model=name,
         benchmark="embedded",
-        on_solution=lambda record: bar.advance(int(record.verdict.status == "correct")),
+        progress=bar,
     )

@@ -6,6 +6,7 @@ one ``SolutionRecord`` a line. This module only reads and names them; ``eval.eva
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 from typing import Literal
@@ -16,6 +17,9 @@ from eval.metrics import Estimate
 from scdpo.runs import RunError
 
 FOLDER = "eval"
+LONGEST_NAME = 100
+"""Characters of a model's or benchmark's name that file names keep."""
+_OF_THE_MODEL = ("*.safetensors", "*.bin", "config.json", "adapter_config.json", "tokenizer*.json")
 
 
 class ResultError(RunError):
@@ -23,16 +27,24 @@ class ResultError(RunError):
 
 
 class Settings(BaseModel):
-    """How the solutions were sampled; ``temperature`` 0 is greedy, ``samples`` are those of one problem."""
+    """How the solutions were sampled.
+
+    ``weights`` is the ``fingerprint`` of a checkpoint on this machine; ``temperature`` 0 is greedy; ``samples`` are
+    those of one problem; ``blocks`` and ``block_tokens`` bound a solution, 0 where the sampler's own bounds held.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     engine: str
     checkpoint: str
     format: str
+    weights: str = ""
+    system: str = ""
     samples: int = 1
     temperature: float = 0.0
     seed: int = 0
+    blocks: int = 0
+    block_tokens: int = 0
 
 
 class Cost(BaseModel):
@@ -50,7 +62,8 @@ class Evaluation(BaseModel):
     ``model`` is the row and ``benchmark`` the column of a table; ``started`` is seconds since 1970. Until it
     is ``finished`` there are no estimates. ``pass_at`` and ``majority_at`` are by k; ``by`` holds the
     accuracy by ``level`` and by ``subject`` where the problems have one; ``verdicts`` and ``endings`` count
-    solutions; ``scores`` is problem id -> share of its samples that are right.
+    solutions; ``scores`` is problem id -> share of its samples that are right, and ``problems`` problem id -> a
+    digest of its question and gold answer, so that two evaluations are paired only where both are the same.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -70,6 +83,7 @@ class Evaluation(BaseModel):
     verdicts: dict[str, int] = {}
     endings: dict[str, int] = {}
     scores: dict[str, float] = {}
+    problems: dict[str, str] = {}
 
     @property
     def title(self) -> str:
@@ -78,16 +92,33 @@ class Evaluation(BaseModel):
         return f"{self.model} on {self.benchmark}" + (f", temperature {heat:g}" if heat else "")
 
 
+def fingerprint(checkpoint: Path) -> str:
+    """Return a digest of a model's files, which changes when it is trained again; empty if it is no folder here."""
+    if not checkpoint.is_dir():
+        return ""
+    digest = hashlib.blake2b(digest_size=8)
+    for path in sorted({path for pattern in _OF_THE_MODEL for path in checkpoint.glob(pattern)}):
+        with path.open("rb") as file:
+            digest.update(path.name.encode() + hashlib.file_digest(file, "blake2b").digest())
+    return digest.hexdigest()
+
+
 def result_name(model: str, benchmark: str, settings: Settings) -> str:
     """Return the NAME of an evaluation: letters, digits, ``.``, ``_`` and ``-`` only."""
-    parts = [model, benchmark]
+    parts = [_plain_name(model), _plain_name(benchmark)]
     if settings.samples > 1 or settings.temperature > 0:
-        parts.append(f"t{settings.temperature:g}-n{settings.samples}")
+        parts.append(_plain_name(f"t{settings.temperature:g}-n{settings.samples}"))
     if settings.seed:
         parts.append(f"s{settings.seed}")
-    return ".".join(
-        re.sub(r"[^A-Za-z0-9_-]+", "-", part.replace(".", "_")).strip("-") or "x" for part in parts
-    )
+    return ".".join(parts)
+
+
+def _plain_name(text: str) -> str:
+    """Return text for a file name; what loses letters or is cut short ends in a digest, to stay apart from others."""
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", text.replace(".", "_")).strip("-")
+    if len(plain) > LONGEST_NAME or any(c.isalnum() and not c.isascii() for c in text):
+        plain = f"{plain[:LONGEST_NAME]}-{hashlib.blake2b(text.encode(), digest_size=4).hexdigest()}"
+    return plain.strip("-") or "x"
 
 
 def result_path(run_dir: Path, name: str) -> Path:

@@ -2,6 +2,7 @@
 
     python -m experiments.replication runs/replication --ablations                    # code-integrated, built-in model
     python -m experiments.replication runs/replication --study chain-of-thought --ablations
+    python -m experiments.replication runs/replication --study few-problems --seeds 0 1 2 3 4 5 6 7 8 9
     python -m experiments.replication runs/replication --second-round                 # from the trained models
     python -m experiments.report runs/replication                                     # tables and plots into docs/
 
@@ -19,8 +20,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from experiments.stages import Policy, evaluate_on, make_pairs, one_thread, train_on
-from experiments.studies import PROBLEMS, START, STUDIES, Variant
+from experiments.stages import evaluate_on, make_pairs, one_thread, train_on
+from experiments.studies import START, STUDIES, Study, Variant
 from scdpo.runs import Run
 
 TEST_SIZES: Mapping[str, int] = {"seen": 400, "sampled": 300, "templates": 200, "templates, again": 400}
@@ -29,42 +30,44 @@ SECOND = 300
 """Added to a seed for the problems and samples of its second round."""
 
 
-def train_models(folder: Path, policy: Policy, seed: int, variants: Iterable[Variant]) -> None:
+def train_models(folder: Path, study: Study, seed: int, variants: Iterable[Variant]) -> None:
     """Make the pairs of a seed and train the variants on them.
 
     Args:
         folder: holds a run folder for each seed.
-        policy: makes the pairs and is trained on them.
+        study: whose policy makes the pairs and is trained on them.
         seed: 0 to 999.
         variants: what is trained.
     """
     with Run(folder / f"seed-{seed}") as run:
-        make_pairs(run, policy, seed, PROBLEMS)
+        make_pairs(run, study.policy, seed, study.problems)
         for variant in variants:
             path = run.folder / "models" / variant.folder
             if (path / "model.safetensors").exists():
                 continue
             if variant.start:
-                second_round(run, policy, variant, variant.start, seed)
+                second_round(run, study, variant, variant.start, seed)
             else:
-                train_on(variant.pairs(run), policy, path, variant.method, seed, variant.settings)
+                settings = {**study.shared, **variant.settings}
+                train_on(variant.pairs(run), study.policy, path, variant.method, seed, settings)
 
 
-def second_round(run: Run, policy: Policy, variant: Variant, start: Variant, seed: int) -> None:
+def second_round(run: Run, study: Study, variant: Variant, start: Variant, seed: int) -> None:
     """Make pairs of a trained model's own solutions, in a folder inside the run's, and train it on them."""
-    trained = replace(policy, path=run.folder / "models" / start.folder)
+    trained = replace(study.policy, path=run.folder / "models" / start.folder)
     with Run(run.folder / "second" / start.folder) as own:
-        make_pairs(own, trained, seed + SECOND, PROBLEMS)
+        make_pairs(own, trained, seed + SECOND, study.problems)
         path = run.folder / "models" / variant.folder
-        train_on(variant.pairs(own), trained, path, variant.method, seed, variant.settings)
+        settings = {**study.shared, **variant.settings}
+        train_on(variant.pairs(own), trained, path, variant.method, seed, settings)
 
 
-def evaluate_models(folder: Path, policy: Policy, seed: int, variants: Iterable[Variant], test: str) -> None:
+def evaluate_models(folder: Path, study: Study, seed: int, variants: Iterable[Variant], test: str) -> None:
     """Evaluate the variants of a seed, and the policy they started from, on a test set."""
     with Run(folder / f"seed-{seed}") as run:
         models = {variant.name: run.folder / "models" / variant.folder for variant in variants}
-        for name, path in {START: policy.path, **models}.items():
-            trained = replace(policy, path=path)
+        for name, path in {START: study.policy.path, **models}.items():
+            trained = replace(study.policy, path=path)
             scores = evaluate_on(run, name, trained, test, seed, TEST_SIZES[test]).scores
             print(f"seed {seed}, {test}, {name}: {sum(scores.values()):.0f} of {len(scores)}", flush=True)
 
@@ -90,10 +93,10 @@ def main() -> None:
         jobs.append((study.second, study.tests[:1]))
     for variants, tests in jobs:
         for seed in options.seeds:
-            train_models(folder, study.policy, seed, variants)
+            train_models(folder, study, seed, variants)
         for test in tests:
             for seed in options.seeds:
-                evaluate_models(folder, study.policy, seed, variants, test)
+                evaluate_models(folder, study, seed, variants, test)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,6 @@ from eval.results import read_results
 from experiments.problem_sets import TESTS
 from experiments.stages import ATTEMPTS, ROLLOUTS, SAMPLES
 from experiments.studies import (
-    PROBLEMS,
     START,
     STUDIES,
     Study,
@@ -288,9 +287,11 @@ def main() -> None:
     environment = jinja2.Environment(  # Markdown, of our own figures
         undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True
     )
-    found["code-integrated"]["tuning"] = tuning("code-integrated")
+    for name, study in found.items():
+        study["tuning"] = tuning(name)
+        study["problems"] = STUDIES[name].problems
     template = environment.from_string((HERE / "replication.md.jinja").read_text(encoding="utf-8"))
-    constants = {"problems": PROBLEMS, "samples": SAMPLES, "attempts": ATTEMPTS, "rollouts": ROLLOUTS}
+    constants = {"samples": SAMPLES, "attempts": ATTEMPTS, "rollouts": ROLLOUTS}
     page = template.render(studies=found, **constants)
     (docs / "replication.md").write_text(page, encoding="utf-8")
 

@@ -1,8 +1,8 @@
 """What the replication trains: the policies, the methods with their tuned settings, and the ablations.
 
-A study has a policy: the built-in model, which writes text and code, or one that solves the same problems in
-words alone. Its methods differ in the pairs that they choose from a run and in their settings. Not covered: how they
-are trained and tested (`experiments.stages`, `experiments.replication`).
+A study has a policy (the built-in model, which writes text and code, or one that solves the same problems in words
+alone) and a number of problems. Its methods differ in the pairs that they choose from a run and in their settings.
+Not covered: how they are trained and tested (`experiments.stages`, `experiments.replication`).
 """
 
 from __future__ import annotations
@@ -23,8 +23,6 @@ START = "SFT (start)"
 BUILT_IN = Policy(embedded_model_path(), "mathcoder")
 IN_WORDS = Policy(Path("runs/chain-of-thought/policy"), "cot", unknown=frozenset(["calendar_arithmetic"]))
 """The policy of `experiments.chain_of_thought`."""
-PROBLEMS = 120
-"""Problems that a seed's pairs are made of."""
 SURE = 0.75
 """Share of right roll-outs from which on a policy counts as sure of its way."""
 
@@ -137,11 +135,24 @@ TUNED: Mapping[str, Mapping[str, Any]] = {
     "SCDPO": {"learning_rate": 2e-4, "beta": 0.3},
 }
 """The best settings of each method in `experiments.tuning`; of equals, those with fewer endless solutions."""
-MAIN = (
-    Variant("DPO", "dpo", first_naive, TUNED["DPO"]),
-    Variant("DPO, data-equal", "dpo", data_equal_pairs, TUNED["DPO, data-equal"]),
-    Variant("SCDPO", "scdpo", scdpo_pairs, TUNED["SCDPO"]),
-)
+FEW_TUNED: Mapping[str, Mapping[str, Any]] = {
+    "DPO": {"learning_rate": 2e-4},
+    "DPO, data-equal": {"learning_rate": 1e-4},
+    "SCDPO": {"learning_rate": 2e-4, "beta": 0.3},
+}
+"""The same for a quarter of the problems, seen four times as often."""
+
+
+def _with(tuned: Mapping[str, Mapping[str, Any]]) -> tuple[Variant, ...]:
+    """Return the paper's methods with their settings."""
+    return (
+        Variant("DPO", "dpo", first_naive, tuned["DPO"]),
+        Variant("DPO, data-equal", "dpo", data_equal_pairs, tuned["DPO, data-equal"]),
+        Variant("SCDPO", "scdpo", scdpo_pairs, tuned["SCDPO"]),
+    )
+
+
+MAIN = _with(TUNED)
 ABLATIONS = (
     Variant("SCDPO, confirmed errors", "scdpo", confirmed, TUNED["SCDPO"]),
     Variant("SCDPO, unsure prefixes", "scdpo", unsure, TUNED["SCDPO"]),
@@ -165,6 +176,8 @@ class Study:
         ablations: variants of SCDPO.
         tests: the test sets of the main methods; all others solve the first one alone.
         second: the methods' second rounds.
+        problems: how many a seed's pairs are made of.
+        shared: settings of all trainings of the study.
     """
 
     policy: Policy
@@ -172,6 +185,8 @@ class Study:
     ablations: tuple[Variant, ...]
     tests: tuple[str, ...]
     second: tuple[Variant, ...] = ()
+    problems: int = 120
+    shared: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def variants(self) -> tuple[Variant, ...]:
@@ -182,6 +197,14 @@ class Study:
 STUDIES: Mapping[str, Study] = {
     "code-integrated": Study(
         BUILT_IN, MAIN, ABLATIONS, ("seen", "sampled", "templates", "templates, again"), SECOND_ROUNDS
+    ),
+    "few-problems": Study(
+        BUILT_IN,
+        _with(FEW_TUNED),
+        (),
+        ("seen", "sampled", "templates"),
+        problems=30,
+        shared={"num_train_epochs": 8.0},
     ),
     "chain-of-thought": Study(IN_WORDS, MAIN, ABLATIONS[:1], ("seen", "templates")),
 }

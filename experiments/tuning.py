@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.stages import Policy, evaluate_on, make_pairs, one_thread, train_on
-from experiments.studies import PROBLEMS, STUDIES, Study
+from experiments.studies import STUDIES, Study
 from scdpo.runs import Run
 
 SEED = 100
@@ -41,14 +41,14 @@ def try_all(folder: Path, study: Study) -> dict[str, Any]:
     policy = study.policy
     methods: dict[str, dict[str, Any]] = {}
     with Run(folder / f"seed-{SEED}") as run:
-        make_pairs(run, policy, SEED, PROBLEMS)
+        make_pairs(run, policy, SEED, study.problems)
         start = measured(run, "start", policy)
         for variant in study.main:
             pairs = variant.pairs(run)
             for settings in GRID:
                 label = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in settings.items())
                 path = run.folder / "models" / f"{variant.folder}-{label.replace(' ', '-').replace(',', '')}"
-                train_on(pairs, policy, path, variant.method, SEED, settings)
+                train_on(pairs, policy, path, variant.method, SEED, {**study.shared, **settings})
                 found = measured(run, f"{variant.name}, {label}", replace(policy, path=path))
                 methods.setdefault(variant.name, {})[label] = found
                 print(f"{variant.name}, {label}: {found['solved']:.1f} %", flush=True)

@@ -31,6 +31,7 @@ MAX_SEED = 999
 
 _SPAN = 500_000  # instances a (split, seed) may use; the seed ranges lie this far apart
 _SHARE = {"train": range(60), "preference": range(60, 80), "test": range(80, 100)}  # of 100 text buckets
+_FAMILY = "reasoning-gym:"
 _ASSETS = Path(__file__).parent / "assets"
 
 
@@ -130,7 +131,8 @@ def generate(
         name: what the ids start with.
 
     Raises:
-        ProblemSourceError: if a family is unknown, reasoning-gym is not installed, or the seed is out of range.
+        ProblemSourceError: if a family is unknown or has no answers, reasoning-gym is not installed, or the seed is
+            out of range.
     """
     if not 0 <= seed <= MAX_SEED:
         raise ProblemSourceError(f"seed must be 0 to {MAX_SEED} for generated problems, not {seed}")
@@ -146,6 +148,11 @@ def generate(
         if index is None:
             return
         entry = sets[family][index]
+        if entry["answer"] is None:
+            raise ProblemSourceError(
+                f"reasoning-gym's {family} has no answer to compare with: its own scorer decides what is right; "
+                "choose another family"
+            )
         question = entry["question"].strip()
         if split_of(question) != split or question in seen:
             continue
@@ -165,6 +172,11 @@ def _indices(instances: Any, templates: frozenset[int] | None) -> Iterator[int]:
 def embedded_problems(split: Split, seed: int = 0) -> Iterator[GeneratedProblem]:
     """Yield problems of the built-in mix with their generators' metadata."""
     return generate(EMBEDDED_FAMILIES, split, seed)
+
+
+def generated(source: str) -> bool:
+    """Whether a source makes its problems: the built-in mix or a reasoning-gym family."""
+    return source == DEFAULT_SOURCE or source.startswith(_FAMILY)
 
 
 def load_problems(
@@ -191,8 +203,8 @@ def load_problems(
     if source == DEFAULT_SOURCE:
         made = embedded_problems(split, seed)
         return [item.problem for item in islice(made, DEFAULT_LIMIT if limit is None else limit)]
-    if source.startswith("reasoning-gym:"):
-        names = [name.strip() for name in source.removeprefix("reasoning-gym:").split(",") if name.strip()]
+    if source.startswith(_FAMILY):
+        names = [name.strip() for name in source.removeprefix(_FAMILY).split(",") if name.strip()]
         if not names:
             raise ProblemSourceError(
                 "name a family after 'reasoning-gym:', such as reasoning-gym:leg_counting"

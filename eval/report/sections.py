@@ -15,7 +15,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from eval.compare import Comparison, comparison, p_words, sweep_plot
+from eval.compare import Comparison, comparison, sweep_plot
 from eval.metrics import Estimate
 from eval.plot import Series, line_chart
 from eval.results import Evaluation, ResultError
@@ -67,7 +67,7 @@ class Accuracy:
     rows: tuple[tuple[str, tuple[Score | None, ...]], ...]
     tests: str
     groups: tuple[tuple[str, str, tuple[tuple[str, Score], ...]], ...]
-    several: tuple[tuple[str, tuple[tuple[int, float, float], ...]], ...]
+    several: tuple[tuple[str, tuple[tuple[int, Score, Score], ...]], ...]
     costs: tuple[Evaluation, ...]
     sweep: Markup | None
 
@@ -146,7 +146,7 @@ def accuracy(evaluations: Sequence[Evaluation]) -> Accuracy | None:
     several = tuple(
         (
             e.title,
-            tuple((k, 100 * e.pass_at[k].value, 100 * e.majority_at[k].value) for k in e.pass_at),
+            tuple((k, _boot(e.pass_at[k]), _boot(e.majority_at[k])) for k in e.pass_at),
         )
         for e in evaluations
         if e.pass_at
@@ -174,12 +174,19 @@ def _score(table: Comparison, model: str, benchmark: str) -> Score | None:
     cell = table.cells.get((model, benchmark))
     if cell is None:
         return None
-    test = f"{100 * cell.paired.difference:+.1f}, {p_words(cell.paired.p_value)}" if cell.paired else ""
-    return _of(cell.accuracy, test)
+    problems = f"{cell.accuracy.problems} problems"
+    words = [problems] if not cell.test or table.uneven(benchmark) else []
+    return _of(cell.accuracy, "; ".join([*words, cell.test] if cell.test else words))
 
 
 def _of(found: Estimate, test: str) -> Score:
     return Score(100 * found.value, 100 * found.wilson.low, 100 * found.wilson.high, found.problems, test)
+
+
+def _boot(found: Estimate) -> Score:
+    """Return an estimate with the bootstrap's interval, which pass@k and maj@k have."""
+    low, high = 100 * found.bootstrap.low, 100 * found.bootstrap.high
+    return Score(100 * found.value, low, high, found.problems, "")
 
 
 def curves(run_dir: Path) -> list[Curve]:

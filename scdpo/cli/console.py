@@ -61,7 +61,7 @@ class Bar:
     def __init__(self, kept: str = "pairs") -> None:
         self._kept_word = kept
         self._bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),  # models' and files' names may hold brackets
             BarColumn(),
             MofNCompleteColumn(),
             _Rate(),

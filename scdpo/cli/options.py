@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from scdpo.engines.load import EngineChoice
     from scdpo.jobs import NaiveSettings, Progress
     from scdpo.problems import Problem
-    from scdpo.sampler import Sampler
+    from scdpo.sampler import Sampler, SamplerLimits
 
 
 class Format(StrEnum):
@@ -128,8 +128,15 @@ class Place:
             raise typer.BadParameter(str(error)) from error
 
     @asynccontextmanager
-    async def sampler(self, format: str, system: str) -> AsyncIterator[Sampler]:
+    async def sampler(
+        self, format: str, system: str, limits: SamplerLimits | None = None
+    ) -> AsyncIterator[Sampler]:
         """Open engine and sandbox on this machine, for solutions written in a format, under a system message.
+
+        Args:
+            format: how solutions are written for this model.
+            system: the system message.
+            limits: what bounds a solution, besides ``in_flight``; None for the sampler's own bounds.
 
         Raises:
             EngineError: if the engine cannot be loaded.
@@ -143,7 +150,7 @@ class Place:
         engine = load_engine(self.choice())
         try:
             async with AsyncSandbox(max_sessions=self.in_flight) as box:
-                limits = SamplerLimits(in_flight=self.in_flight)
+                limits = replace(limits or SamplerLimits(), in_flight=self.in_flight)
                 yield Sampler(engine, box, format=format, system=system, limits=limits)
         finally:
             await engine.close()

@@ -25,8 +25,19 @@ def test_a_file_in_the_data_folder_is_found(tmp_path, place):
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(gzip.compress(LINES.encode()) if place.endswith("gz") else LINES.encode())
     found = load_benchmark("svamp", tmp_path, limit=3)
-    assert [p.gold for p in found] == ["0", "1", "2"]
+    assert len(found) == 3
     assert found[0].level == "2"
+
+
+def test_a_limit_draws_from_the_whole_file_and_a_smaller_one_from_those(tmp_path):
+    rows = [{"question": f"What is {i}?", "answer": str(i)} for i in range(100)]
+    (tmp_path / "svamp.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    few, many = ([int(p.gold) for p in load_benchmark("svamp", tmp_path, limit)] for limit in (10, 30))
+    assert set(few) < set(many)
+    assert many == sorted(many)
+    assert min(many) < 20
+    assert max(many) > 80
+    assert len(load_benchmark("svamp", tmp_path)) == 100
 
 
 def test_the_data_folder_can_be_named_once_for_all(tmp_path, monkeypatch):

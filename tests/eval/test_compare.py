@@ -1,12 +1,22 @@
 """Tables and the sweep plot, from evaluations made by a fake sampler."""
 
 import asyncio
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
 from rich.console import Console
 
-from eval.compare import comparison, load, markdown, p_words, rich_table, samples_table, sweep_plot
+from eval.compare import (
+    comparison,
+    groups_table,
+    load,
+    markdown,
+    p_words,
+    rich_table,
+    samples_table,
+    sweep_plot,
+)
 from eval.evaluate import evaluate
 from eval.results import ResultError, Settings
 from scdpo.runs import Run
@@ -80,8 +90,16 @@ def test_many_benchmarks_go_down_so_that_no_name_is_cut(tmp_path, problems):
 def test_pass_and_majority_are_printed_where_several_samples_were_drawn(tmp_path, problems):
     evaluated(tmp_path, problems, "SFT", range(4), temperature=0.7, samples=4)
     text = shown(samples_table(comparison(load([tmp_path]))))
-    assert "k = 4" in text
-    assert "40.0 / 40.0" in text  # four of ten problems, right in all samples
+    # Four of ten problems, right in all samples.
+    assert [line.split()[5:7] for line in text.splitlines() if "SFT" in line] == [
+        ["1", "│"],
+        ["2", "│"],
+        ["4", "│"],
+    ]
+    assert text.count("40.0 [10.0, 70.0]") == 2 * 3
+    assert "| SFT | test | 4 | 40.0 [10.0, 70.0] | 40.0 [10.0, 70.0] |" in markdown(
+        comparison(load([tmp_path]))
+    )
     evaluated(tmp_path / "greedy", problems, "SFT", range(4))
     assert samples_table(comparison(load([tmp_path / "greedy"]))) is None
 
@@ -98,11 +116,50 @@ def test_differently_drawn_evaluations_get_columns_of_their_own(tmp_path, proble
     assert comparison(load([tmp_path])).benchmarks == ("test (greedy)", "test (T 0.7, 4 a problem)")
 
 
-def test_two_seeds_of_one_model_are_not_mixed_up(tmp_path, problems):
+def test_two_seeds_of_one_model_get_columns_of_their_own(tmp_path, problems):
     evaluated(tmp_path, problems, "SFT", range(4), temperature=1.0)
     evaluated(tmp_path, problems, "SFT", range(5), temperature=1.0, seed=1)
+    table = comparison(load([tmp_path]))
+    assert table.benchmarks == ("test (T 1, 1 a problem, seed 0)", "test (T 1, 1 a problem, seed 1)")
+
+
+def test_folders_of_one_name_are_told_apart_by_more_of_their_paths(tmp_path, problems):
+    for name in ("one/seed-0", "two/seed-0"):
+        evaluated(tmp_path / name, problems, "SFT", range(4))
+    table = comparison(load([tmp_path / "one" / "seed-0", tmp_path / "two" / "seed-0"]))
+    assert table.models == ("SFT (one/seed-0)", "SFT (two/seed-0)")
+
+
+def test_the_same_folder_twice_is_refused(tmp_path, problems):
+    evaluated(tmp_path, problems, "SFT", range(4))
     with pytest.raises(ResultError, match="two results"):
-        comparison(load([tmp_path]))
+        comparison(load([tmp_path, tmp_path]))
+
+
+def test_a_model_given_fewer_problems_is_marked(tmp_path, problems):
+    evaluated(tmp_path, problems, "SFT", range(4))
+    evaluated(tmp_path, problems[:5], "DPO", range(5))
+    text = markdown(comparison(load([tmp_path])))
+    assert "| SFT | 40.0 [16.8, 68.7] of 10 |" in text
+    assert "| DPO | 100.0 [56.6, 100.0] of 5<br>+20.0, p = 1.000 on the 5 of both |" in text
+
+
+def test_problems_that_changed_under_their_id_are_not_paired(tmp_path, problems):
+    evaluated(tmp_path / "one", problems, "SFT", range(10))
+    changed = [replace(p, question="another") if p.id in ("p0", "p1") else p for p in problems]
+    evaluated(tmp_path / "two", changed, "DPO", range(10))
+    paired = comparison(load([tmp_path / "one", tmp_path / "two"])).cells["DPO", "test"].paired
+    assert (paired.problems, paired.difference) == (8, 0)
+
+
+def test_accuracy_by_level_for_every_model(tmp_path, problems):
+    evaluated(tmp_path, problems, "SFT", range(4))
+    evaluated(tmp_path, problems, "DPO", range(10))
+    text = shown(groups_table(comparison(load([tmp_path])), "level"))
+    assert "SFT" in text
+    assert "40.0 [11.8, 76.9] of 5" in text
+    with pytest.raises(ResultError, match="none of these evaluations has problems with a colour"):
+        groups_table(comparison(load([tmp_path])), "colour")
 
 
 def test_a_folder_without_results_is_refused(tmp_path):

@@ -6,7 +6,15 @@ import json
 import pytest
 
 from eval.evaluate import evaluate
-from eval.results import ResultError, Settings, read_result, read_results, result_name, transcripts_path
+from eval.results import (
+    ResultError,
+    Settings,
+    fingerprint,
+    read_result,
+    read_results,
+    result_name,
+    transcripts_path,
+)
 from scdpo.problems import Problem
 from scdpo.runs import Run
 from tests.eval.fakes import FakeSample
@@ -145,21 +153,65 @@ def test_no_problems_or_repeated_ids_are_refused(tmp_path, greedy, bad):
         run_it(tmp_path, bad, FakeSample(lambda p, _: p.gold), greedy)
 
 
-def test_progress_is_told_of_every_solution(tmp_path, problems, greedy):
-    seen = []
+class Heard:
+    """Notes what an evaluation says of its progress."""
+
+    def __init__(self):
+        self.started, self.advanced = [], 0
+
+    def start(self, stage, total, done):
+        self.started.append((stage, total, done))
+
+    def advance(self, kept):
+        self.advanced += 1
+
+
+def test_progress_is_told_what_was_done_before_and_every_new_solution(tmp_path, problems, greedy):
+    with pytest.raises(KeyboardInterrupt):
+        run_it(tmp_path, problems, FakeSample(lambda p, _: p.gold, stop_after=4), greedy)
+    heard = Heard()
+    sample = FakeSample(lambda p, _: p.gold)
     with Run(tmp_path) as run:
-        asyncio.run(
-            evaluate(
-                run,
-                problems,
-                FakeSample(lambda p, _: p.gold),
-                greedy,
-                model="sft",
-                benchmark="test",
-                on_solution=seen.append,
-            )
-        )
-    assert len(seen) == 10
+        asyncio.run(evaluate(run, problems, sample, greedy, model="sft", benchmark="test", progress=heard))
+    assert heard.started == [("sft on test", 10, 4)]
+    assert heard.advanced == 6
+
+
+def test_a_result_is_not_replaced_by_one_on_fewer_problems(tmp_path, problems, greedy):
+    whole = run_it(tmp_path, problems, FakeSample(lambda p, _: p.gold), greedy)
+    with pytest.raises(ResultError, match="a result on 10 problems"):
+        run_it(tmp_path, problems[:3], FakeSample(lambda p, _: p.gold), greedy)
+    assert read_results(tmp_path) == [whole]
+
+
+def test_another_system_message_is_refused_and_named(tmp_path, problems, greedy):
+    run_it(tmp_path, problems, FakeSample(lambda p, _: p.gold), greedy)
+    other = greedy.model_copy(update={"system": "Answer in French."})
+    with pytest.raises(ResultError, match=r"system \('', now 'Answer in French.'\).*--name"):
+        run_it(tmp_path, problems, FakeSample(lambda p, _: p.gold), other)
+
+
+def test_two_names_that_files_cannot_tell_apart_are_not_mixed(tmp_path, problems, greedy):
+    run_it(tmp_path, problems, FakeSample(lambda p, _: p.gold), greedy, benchmark="v1.0")
+    with pytest.raises(ResultError, match=r"benchmark \('v1\.0', now 'v1_0'\)"):
+        run_it(tmp_path, problems, FakeSample(lambda p, _: p.gold), greedy, benchmark="v1_0")
+
+
+def test_names_in_other_scripts_and_long_ones_stay_apart(greedy):
+    algebra, geometry = (result_name("m", f"{name}.jsonl", greedy) for name in ("代数", "几何"))
+    assert algebra != geometry
+    assert algebra.isascii()
+    assert len(result_name("a" * 300, "b" * 300, greedy)) < 255
+
+
+def test_a_fingerprint_follows_the_weights(tmp_path):
+    (tmp_path / "model.safetensors").write_bytes(b"first")
+    first = fingerprint(tmp_path)
+    (tmp_path / "trainer_state.json").write_text("{}")
+    assert fingerprint(tmp_path) == first
+    (tmp_path / "model.safetensors").write_bytes(b"other")
+    assert fingerprint(tmp_path) != first
+    assert fingerprint(tmp_path / "hub-name") == ""
 
 
 def test_names_are_safe_as_files(greedy):

@@ -165,3 +165,9 @@ def test_a_hub_data_set_is_read_by_its_fields(tmp_path: Path, monkeypatch: pytes
 )
 def test_the_real_files_load_whole(shared_dir: Path, name: str, rows: int) -> None:
     assert len(load_problems(str(shared_dir / "data" / f"{name}.jsonl.gz"))) == rows
+
+
+def test_a_family_without_answers_is_refused() -> None:
+    pytest.importorskip("reasoning_gym")
+    with pytest.raises(ProblemSourceError, match="rush_hour has no answer to compare with"):
+        load_problems("reasoning-gym:rush_hour", split="test", limit=1)
