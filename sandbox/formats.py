@@ -1,4 +1,4 @@
-r"""How a solution is written for a model and read back: ``mathcoder``, ``markdown`` and ``cot``.
+r"""How a solution is written for a model and read back: ``mathcoder``, ``markdown``, ``cot`` and ``metamath``.
 
 Every format keeps two promises, tested on real and on random text:
 
@@ -7,7 +7,7 @@ Every format keeps two promises, tested on real and on random text:
   on writing and taken out on reading, so that output can never forge a block.
 * ``parse`` takes any text at all, in linear time; what stands outside every block is read as text.
 
-Line ends are normalised to ``\n`` on writing. Not covered: chat templates (the engine's tokenizer has those)
+Line ends are normalised to ``\n`` on writing. Not covered: chat templates
 and the formats of other projects that use neither of these marks.
 """
 
@@ -60,6 +60,9 @@ class Format(Protocol):
     def closed(self, text: str) -> bool:
         """Whether the last block of a text that ends at a stop is complete."""
 
+    def whole(self, turn: str) -> bool:
+        """Whether what a model wrote up to a stop is one block, or the end of its message, and no other mark-up."""
+
     def parse(self, text: str) -> tuple[Block, ...]:
         """Read the assistant's message back into blocks. Never raises."""
 
@@ -111,6 +114,15 @@ class MathCoderFormat:
     def closed(self, text: str) -> bool:
         """Whether the text ends in the token that closes a block."""
         return text.endswith("<|endofblock|>")
+
+    def whole(self, turn: str) -> bool:
+        """Whether a turn is a block with its marks and none inside, or the mark that ends the message."""
+        if turn in ("", self.end):
+            return True
+        marks = list(self._MARK.finditer(turn))
+        if not marks or marks[0].start() > 0 or marks[0][1] not in ("text", "code", "execution"):
+            return False
+        return [mark.end() for mark in marks[1:]] in ([], [len(turn)])
 
     def parse(self, text: str) -> tuple[Block, ...]:
         """Read blocks; a block that is not closed ends at the next opening token or at the end."""
@@ -200,6 +212,10 @@ class MarkdownFormat:
         """Whether the text ends in a closing fence."""
         return text.endswith("\n```\n")
 
+    def whole(self, turn: str) -> bool:
+        """Return true: a turn is a text and a fence that opens, or what stands in one."""
+        return True
+
     def parse(self, text: str) -> tuple[Block, ...]:
         """Read fenced code and output; a fence that is never closed runs to the end."""
         blocks: list[Block] = []
@@ -242,6 +258,8 @@ class CotFormat:
     """
 
     name: str = "cot"
+    before: str = ""
+    after: str = "\n\n"
     end: str = ""
     stop: tuple[str, ...] = ("\n",)
     special_tokens: tuple[str, ...] = field(default=())
@@ -249,8 +267,9 @@ class CotFormat:
     _DISPLAY: ClassVar[re.Pattern[str]] = re.compile(r"\\\[|\\\]|\$\$|\\begin\{|\\end\{")
 
     def prompt(self, question: str, system: str = "") -> str:
-        """Return the question, after the system text where there is one, each followed by an empty line."""
-        return "".join(f"{normalise_newlines(part)}\n\n" for part in (system, question) if part)
+        """Return the question between the format's own words, after the system text where there is one."""
+        asked = f"{self.before}{normalise_newlines(question)}{self.after}"
+        return f"{normalise_newlines(system)}\n\n{asked}" if system else asked
 
     def render(self, blocks: Iterable[Block], previous: BlockType | None = None) -> str:
         """Join the texts.
@@ -276,6 +295,10 @@ class CotFormat:
     def closed(self, text: str) -> bool:
         """Whether the text ends at a line end."""
         return text.endswith("\n")
+
+    def whole(self, turn: str) -> bool:
+        """Return true: there is no mark-up."""
+        return True
 
     def parse(self, text: str) -> tuple[Block, ...]:
         """Cut the text into steps at line ends outside displayed formulas."""
@@ -306,7 +329,17 @@ class CotFormat:
             blocks.append(Block("text", content))
 
 
-_FORMATS: dict[str, Format] = {f.name: f for f in (MathCoderFormat(), MarkdownFormat(), CotFormat())}
+METAMATH = CotFormat(
+    "metamath",
+    before="Below is an instruction that describes a task. Write a response that appropriately completes the request."
+    "\n\n### Instruction:\n",
+    after="\n\n### Response: Let's think step by step.",
+)
+"""Chain of thought under the prompt that MetaMath's models were trained with (its repository, ``eval_gsm8k.py``)."""
+
+_FORMATS: dict[str, Format] = {
+    made.name: made for made in (MathCoderFormat(), MarkdownFormat(), CotFormat(), METAMATH)
+}
 FORMAT_NAMES: tuple[str, ...] = tuple(_FORMATS)
 
 

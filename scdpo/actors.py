@@ -125,6 +125,10 @@ class ActorEngine:
         """Return the token ids of a text, special tokens recognised, none added."""
         return self._vocabulary.encode(text)
 
+    def encode_prompt(self, text: str) -> list[int]:
+        """Return the token ids of a text that a prompt begins with (see ``Engine.encode_prompt``)."""
+        return self._vocabulary.encode_prompt(text)
+
     async def complete(self, request: Request) -> Completion:
         """Sample one completion (see ``Engine.complete``)."""
         return await self._replicas.ask(request, request.prompt)

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 from trl import DPOConfig
 
+from sandbox.formats import FORMAT_NAMES
+
 
 @dataclass
 class SCDPOConfig(DPOConfig):  # type: ignore[misc]  # trl has no types
@@ -45,7 +47,7 @@ class SCDPOConfig(DPOConfig):  # type: ignore[misc]  # trl has no types
     )
     format: str = field(
         default="mathcoder",
-        metadata={"help": "How solutions are written.", "choices": ["mathcoder", "markdown", "cot"]},
+        metadata={"help": "How solutions are written.", "choices": list(FORMAT_NAMES)},
     )
     system_prompt: str = field(default="", metadata={"help": "The system text of every prompt."})
     count_execution: bool = field(

@@ -21,6 +21,7 @@ from datasets import Dataset, Features, List, Value
 
 from sandbox.formats import get_format
 from sandbox.solution import Block, BlockType
+from scdpo.engines.vocabulary import begin_ids
 from scdpo.records import ConfirmationRecord
 
 NAIVE: Final = "naive"
@@ -95,8 +96,7 @@ class SolutionEncoder:
             raise ValueError(
                 f"the {format} format ends a message with the tokenizer's end token; it has none"
             )
-        first = tokenizer("a")["input_ids"][:1]
-        self._start: Ids = first if first == [tokenizer.bos_token_id] else []
+        self._start: Ids = begin_ids(tokenizer)
 
     def context(
         self, question: str, prefix: Sequence[Block] = (), recorded: Sequence[Sequence[int]] = ()
@@ -144,7 +144,8 @@ class SolutionEncoder:
 
     def text(self, prefix: Sequence[Block], blocks: Sequence[Block]) -> tuple[str, list[bool]]:
         """Return the text of a completion and, for each of its characters, whether it counts."""
-        previous: BlockType | None = prefix[-1].type if prefix else None
+        # A text that goes on from a prefix's text was sampled without a mark between the two.
+        previous: BlockType | None = None
         text, own = "", list[bool]()
         for block in blocks:
             piece = self.format.render([block], previous=previous)

@@ -42,7 +42,8 @@ class Draft:
 
     ``finish`` is ``end`` for a solution that the model ended; else why it stopped: ``length`` (a block ran into
     its token limit), ``context`` (the model's context is full), ``blocks`` (too many), ``forged`` (the
-    model wrote an execution itself) or ``state_lost`` (the kernel died under its code).
+    model wrote an execution itself), ``marker`` (it wrote the format's marks where none belong) or
+    ``state_lost`` (the kernel died under its code).
     """
 
     text: str = ""
@@ -125,8 +126,8 @@ class Sampler:
 
     def _prompt_ids(self, head: str, prefix: Draft) -> list[int]:
         if prefix.block_tokens:
-            return self.engine.encode(head) + [i for ids in prefix.block_tokens for i in ids]
-        return self.engine.encode(head + prefix.text)
+            return self.engine.encode_prompt(head) + [i for ids in prefix.block_tokens for i in ids]
+        return self.engine.encode_prompt(head + prefix.text)
 
     async def _turn(
         self,
@@ -153,7 +154,7 @@ class Sampler:
         draft.text += completion.text
         exact = bool(self.format.special_tokens)  # one turn is one block, and its end is a token of its own
         before = len(draft.blocks)
-        draft.blocks = self.format.parse(prefix.text + draft.text)[len(prefix.blocks) :]
+        draft.blocks = self.format.parse(draft.text)
         new_steps = self._complete_steps(draft) - len(draft.temperatures)
         draft.temperatures += [temperature] * new_steps
         if exact:
@@ -161,6 +162,8 @@ class Sampler:
             prompt += completion.token_ids
         if any(b.type == "execution" for b in draft.blocks[before:]):
             draft.finish = "forged"
+        elif completion.finish in ("stop", "end") and not self.format.whole(completion.text):
+            draft.finish = "marker"
         elif completion.finish == "end" or (self.format.end and completion.text.endswith(self.format.end)):
             draft.finish = "end"
         elif completion.finish != "stop":
@@ -171,7 +174,7 @@ class Sampler:
             session = session or await self.box.session()
             await self._execute(draft, prompt, session)
         if not exact:
-            prompt[:] = self.engine.encode(head + prefix.text + draft.text)
+            prompt[:] = self.engine.encode_prompt(head + prefix.text + draft.text)
         return session
 
     def _complete_steps(self, draft: Draft) -> int:

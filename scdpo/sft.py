@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
 from transformers.trainer_utils import get_last_checkpoint
 from trl import SFTConfig, SFTTrainer, get_peft_config
 
-from sandbox.formats import get_format
+from sandbox.formats import FORMAT_NAMES, get_format
 from scdpo.dataset import EncodingReport, SolutionEncoder
 from scdpo.records import SolutionRecord
 from scdpo.runs import RecordFile
@@ -45,7 +45,7 @@ class SolutionSFTConfig(SFTConfig):  # type: ignore[misc]  # trl has no types
     )
     format: str = field(
         default="mathcoder",
-        metadata={"help": "How solutions are written.", "choices": ["mathcoder", "markdown", "cot"]},
+        metadata={"help": "How solutions are written.", "choices": list(FORMAT_NAMES)},
     )
     system_prompt: str = field(default="", metadata={"help": "The system text of every prompt."})
     count_execution: bool = field(default=False, metadata={"help": "Count execution output in the loss."})

@@ -31,6 +31,7 @@ class Format(StrEnum):
     mathcoder = "mathcoder"
     markdown = "markdown"
     cot = "cot"
+    metamath = "metamath"
 
 
 class Split(StrEnum):

@@ -15,6 +15,7 @@ from sandbox import AsyncSession, Block, SessionClosed, Solution
 from scdpo.corrupt.confirm import ROLLOUTS_AT_ONCE, Confirmer, Track
 from scdpo.filters import drop_reason
 from scdpo.pairs import drawn_steps, step_controlled_pair
+from scdpo.problems import model_name
 from scdpo.records import BranchRecord, DropRecord, OriginRecord, PairRecord, SolutionRecord
 from scdpo.sampler import Draft, Sampler, derive_seed
 from scdpo.schedule import Schedule
@@ -168,11 +169,10 @@ def _branch_record(
 
 def _prefix(chosen: SolutionRecord, step: int, sampler: Sampler) -> Draft:
     blocks: tuple[Block, ...] = chosen.solution.prefix(step).blocks
-    return Draft(
-        text=sampler.format.render(blocks),
-        blocks=blocks,
-        block_tokens=chosen.sampling.block_tokens[: len(blocks)],
-    )
+    # Another model may have another tokenizer, to which these ids say something else.
+    own = chosen.sampling.model == model_name(sampler.engine.model)
+    tokens = chosen.sampling.block_tokens[: len(blocks)] if own else []
+    return Draft(text=sampler.format.render(blocks), blocks=blocks, block_tokens=tokens)
 
 
 def _judge(draft: Draft, gold: str) -> tuple[str | None, str]:

@@ -74,6 +74,12 @@ class Engine(Protocol):
     def encode(self, text: str) -> list[int]:
         """Return the token ids of a text, special tokens recognised, none added."""
 
+    def encode_prompt(self, text: str) -> list[int]:
+        """Return the token ids of a text that a prompt begins with.
+
+        They are those of ``encode``, behind the begin token if the tokenizer puts one before a text.
+        """
+
     async def complete(self, request: Request) -> Completion:
         """Sample one completion; call it many times at once to fill a batch.
 

@@ -26,6 +26,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from scdpo.engines.base import Completion, EngineError, FinishReason, Request
 from scdpo.engines.prefix_cache import PrefixCache
 from scdpo.engines.slots import Slots
+from scdpo.engines.vocabulary import begin_ids
 
 
 @dataclass(eq=False, slots=True)
@@ -89,6 +90,10 @@ class TransformersEngine:
     def encode(self, text: str) -> list[int]:
         """Return the token ids of a text, special tokens recognised, none added."""
         return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def encode_prompt(self, text: str) -> list[int]:
+        """Return the token ids of a text that a prompt begins with (see ``Engine.encode_prompt``)."""
+        return begin_ids(self._tokenizer) + self.encode(text)
 
     async def complete(self, request: Request) -> Completion:
         """Sample one completion (see ``Engine.complete``)."""

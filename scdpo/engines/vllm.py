@@ -76,6 +76,10 @@ class VLLMEngine:
         """Return the token ids of a text, special tokens recognised, none added."""
         return self._vocabulary.encode(text)
 
+    def encode_prompt(self, text: str) -> list[int]:
+        """Return the token ids of a text that a prompt begins with (see ``Engine.encode_prompt``)."""
+        return self._vocabulary.encode_prompt(text)
+
     async def complete(self, request: Request) -> Completion:
         """Sample one completion (see ``Engine.complete``)."""
         room = self.context - len(request.prompt)

@@ -15,6 +15,15 @@ from transformers import AutoTokenizer
 from scdpo.engines.base import Completion, EngineError, FinishReason, Request
 
 
+def begin_ids(tokenizer: Any) -> list[int]:
+    """Return the begin token as a list of one id if the tokenizer puts it before a text, as Llama's do; else nothing.
+
+    Sampling and training both begin with it, so that a model is trained on the contexts that it samples in.
+    """
+    first = list(tokenizer("a")["input_ids"][:1])
+    return first if first == [tokenizer.bos_token_id] else []
+
+
 class Vocabulary:
     """The tokenizer of a model.
 
@@ -30,11 +39,16 @@ class Vocabulary:
             self._tokenizer: Any = AutoTokenizer.from_pretrained(str(model))
         except (OSError, ValueError) as error:
             raise EngineError(f"cannot load the tokenizer of {str(model)!r}: {error}") from error
+        self._start = begin_ids(self._tokenizer)
         self._stop_ids = lru_cache(maxsize=64)(self._single)
 
     def encode(self, text: str) -> list[int]:
         """Return the token ids of a text, special tokens recognised, none added."""
         return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def encode_prompt(self, text: str) -> list[int]:
+        """Return the token ids of a text that a prompt begins with (see ``Engine.encode_prompt``)."""
+        return self._start + self.encode(text)
 
     def stop_ids(self, stop: tuple[str, ...]) -> list[int]:
         """Return the stops that are one token: a back end that is told their ids samples nothing behind them."""

@@ -131,3 +131,29 @@ def test_a_megabyte_of_mark_up_is_read_in_linear_time(name: str, unit: str) -> N
     started = time.monotonic()
     get_format(name).parse(text)
     assert time.monotonic() - started < 20  # quadratic time would be minutes
+
+
+@pytest.mark.parametrize(
+    ("turn", "whole"),
+    [
+        ("<|text|>So.<|endofblock|>", True),
+        ("<|code|>1", True),  # cut off by its length
+        ("<|endofmessage|>", True),
+        ("", True),
+        (r"<|text|>It prints <\|code|>.<|endofblock|>", True),
+        ("<|text|>So<|code|>1<|endofblock|>", False),
+        ("<|user|>4<|endofblock|>", False),
+        ("So.<|endofblock|>", False),
+        ("So.", False),
+    ],
+)
+def test_a_turn_is_one_block_without_marks_inside(turn: str, whole: bool) -> None:
+    assert get_format("mathcoder").whole(turn) is whole
+
+
+def test_metamath_asks_in_the_words_its_models_were_trained_with() -> None:
+    prompt = get_format("metamath").prompt("What is 1 + 1?")
+    assert prompt.startswith(
+        "Below is an instruction that describes a task. Write a response that appropriately"
+    )
+    assert prompt.endswith("### Instruction:\nWhat is 1 + 1?\n\n### Response: Let's think step by step.")

@@ -34,6 +34,9 @@ class ScriptedEngine:
     def encode(self, text: str) -> list[int]:
         return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
 
+    def encode_prompt(self, text: str) -> list[int]:
+        return self.encode(text)
+
     async def complete(self, request: Request) -> Completion:
         self.requests.append(request)
         await asyncio.sleep(self._seconds)

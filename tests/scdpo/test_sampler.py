@@ -7,8 +7,13 @@ import random
 from pathlib import Path
 
 import pytest
+from tokenizers.processors import TemplateProcessing
+from transformers import AutoTokenizer, LlamaForCausalLM
 
 from sandbox import AsyncSandbox, Block
+from scdpo.dataset import SolutionEncoder
+from scdpo.engines.transformers import TransformersEngine
+from scdpo.engines.vocabulary import Vocabulary
 from scdpo.problems import Problem, embedded_model_path
 from scdpo.records import SolutionRecord
 from scdpo.sampler import Draft, Sampler, SamplerLimits, derive_seed, sample_solutions
@@ -191,6 +196,63 @@ def test_records_tell_right_from_wrong_from_unfinished(tiny_model: Path) -> None
     for record in records:
         assert (record.verdict.answer == record.gold) == record.preferred == (not record.dispreferred)
     assert {r.preferred for r in records} == {True, False}
+
+
+@pytest.mark.parametrize(
+    "turn",
+    [
+        "<|text|>So<|text|> 4.<|endofblock|>",
+        "<|code|>1<|assistant|><|text|>4<|endofblock|>",
+        "<|user|><|text|>4<|endofblock|>",
+        "4<|endofblock|>",
+    ],
+)
+def test_marks_where_none_belong_end_the_solution(tiny_model: Path, turn: str) -> None:
+    draft, _ = write(tiny_model, lambda prompt, stream: turn)
+    assert draft.finish == "marker"
+
+
+def test_text_that_goes_on_after_a_text_step_is_kept(tiny_model: Path) -> None:
+    prefix = Draft("Add them.\n", (Block("text", "Add them."),))
+    draft, _ = write(
+        tiny_model,
+        lambda prompt, stream: "But the 5 counts twice: \\boxed{27}.",
+        format="markdown",
+        prefix=prefix,
+    )
+    assert [b.content for b in draft.blocks] == ["But the 5 counts twice: \\boxed{27}."]
+    assert draft.finish == "end"
+
+
+def test_a_prompt_begins_as_training_has_it_where_the_tokenizer_adds_a_begin_token(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    begin = tokenizer.convert_ids_to_tokens(5)
+    tokenizer.bos_token = begin
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single=f"{begin} $A", pair=f"{begin} $A $B", special_tokens=[(begin, 5)]
+    )
+    tokenizer.save_pretrained(tmp_path)
+    LlamaForCausalLM.from_pretrained(tiny_model).save_pretrained(tmp_path)
+    encoder = SolutionEncoder(AutoTokenizer.from_pretrained(tmp_path))
+    expected = encoder.context(PROBLEM.question)
+    assert expected[0] == 5
+    prompt = encoder.format.prompt(PROBLEM.question)
+    assert TransformersEngine(tmp_path).encode_prompt(prompt) == expected
+    assert Vocabulary(tmp_path).encode_prompt(prompt) == expected
+
+    class Beginning(ScriptedEngine):
+        def encode_prompt(self, text: str) -> list[int]:
+            return Vocabulary(tmp_path).encode_prompt(text)
+
+    async def main() -> tuple[int, ...]:
+        engine = Beginning(tmp_path, right)
+        async with AsyncSandbox() as box:
+            await Sampler(engine, box).write(PROBLEM.question, Schedule(), 3)
+        return engine.requests[0].prompt
+
+    assert list(asyncio.run(main())) == expected
 
 
 def test_seeds_depend_on_every_part() -> None:
