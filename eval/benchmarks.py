@@ -13,6 +13,7 @@ import os
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from scdpo.problems import Problem, ProblemSourceError, generated, load_problems
@@ -89,6 +90,9 @@ def load_benchmark(
         ProblemSourceError: if its file cannot be read.
     """
     source = _source(name, data)
+    meant = get_close_matches(name, BENCHMARKS, n=1, cutoff=0.75)
+    if name not in BENCHMARKS and meant and "/" not in name:  # not worth asking the hub for
+        raise BenchmarkError(f"there is no benchmark {name!r}; did you mean {meant[0]}?")
     try:
         if generated(source):
             return load_problems(source, split="test", limit=limit, seed=seed)

@@ -68,7 +68,12 @@ def test_a_hub_that_cannot_be_reached_does_not_hide_the_missing_file(tmp_path, m
     with pytest.raises(BenchmarkError, match=rf"gsm8k\.jsonl\(\.gz\) is not in {tmp_path}, and openai/gsm8k"):
         load_benchmark("gsm8k", tmp_path)
     with pytest.raises(BenchmarkError, match="known benchmarks: gsm8k, math"):
-        load_benchmark("gsm9k", tmp_path)
+        load_benchmark("somebody/problems", tmp_path)
+
+
+def test_a_misspelt_benchmark_is_told_what_was_meant(tmp_path):
+    with pytest.raises(BenchmarkError, match="did you mean gsm8k"):
+        load_benchmark("gms8k", tmp_path)
 
 
 def test_any_source_of_problems_is_a_benchmark(tmp_path):
