@@ -152,7 +152,7 @@ def _with(tuned: Mapping[str, Mapping[str, Any]]) -> tuple[Variant, ...]:
     )
 
 
-MAIN = _with(TUNED)
+MAIN, FEW = _with(TUNED), _with(FEW_TUNED)
 ABLATIONS = (
     Variant("SCDPO, confirmed errors", "scdpo", confirmed, TUNED["SCDPO"]),
     Variant("SCDPO, unsure prefixes", "scdpo", unsure, TUNED["SCDPO"]),
@@ -162,8 +162,11 @@ ABLATIONS = (
     Variant("SCDPO, mutation", "scdpo", mutated, TUNED["SCDPO"]),
 )
 """Variants of SCDPO, with its settings as they stand."""
-SECOND_ROUNDS = tuple(replace(made, name=f"{made.name}, second round", start=made) for made in MAIN)
-"""The methods once more, each from its own first model, on other problems."""
+
+
+def _again(methods: tuple[Variant, ...]) -> tuple[Variant, ...]:
+    """Return methods once more, each from its own first model, on other problems."""
+    return tuple(replace(made, name=f"{made.name}, second round", start=made) for made in methods)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,14 +198,13 @@ class Study:
 
 
 STUDIES: Mapping[str, Study] = {
-    "code-integrated": Study(
-        BUILT_IN, MAIN, ABLATIONS, ("seen", "sampled", "templates", "templates, again"), SECOND_ROUNDS
-    ),
+    "code-integrated": Study(BUILT_IN, MAIN, ABLATIONS, ("seen", "sampled", "templates", "templates, again")),
     "few-problems": Study(
         BUILT_IN,
-        _with(FEW_TUNED),
+        FEW,
         (),
         ("seen", "sampled", "templates"),
+        _again(FEW[1:]),
         problems=30,
         shared={"num_train_epochs": 8.0},
     ),
