@@ -22,7 +22,8 @@ def accuracy_reward(
     ``solution``. Golds may be bare (``2\sqrt{3}``), wrapped in ``$…$`` or ``\boxed{…}``, or numbers.
 
     Args:
-        completions: generated texts, or conversations (lists of messages), one a sample.
+        completions: generated texts, or conversations (lists of messages), one a sample. Of a conversation the last
+            message counts, if its role is ``assistant``; one that ends otherwise has no answer and gives 0.0.
         answer: the gold answers, one a completion; where absent, the column ``solution`` or ``gold``.
         log_extra: given by the trainer; the extracted answers and the reasons go to its table of completions.
         **kwargs: the other columns and the trainer's state.
@@ -45,10 +46,16 @@ def accuracy_reward(
 
 
 def completion_text(completion: Completion) -> str:
-    """Return the text of a completion: a string as it is, or the content of a conversation's last message."""
+    """Return the text of a completion: a string as it is, or the assistant's last word in a conversation.
+
+    Where the last message is not the assistant's, its turn was cut off: a tool's output or a user's message is no
+    answer of the model, and the text is empty.
+    """
     if isinstance(completion, str):
         return completion
-    content = completion[-1].get("content") if completion else ""
+    if not completion or completion[-1].get("role") != "assistant":
+        return ""
+    content = completion[-1].get("content")
     if isinstance(content, list):
         return "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
     return str(content or "")

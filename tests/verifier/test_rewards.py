@@ -40,6 +40,18 @@ def test_conversations_and_plain_text() -> None:
     ]
 
 
+@pytest.mark.parametrize("role", ["tool", "user", "system", None])
+def test_only_the_assistant_is_paid_for_the_last_word(role: str | None) -> None:
+    said = {"role": "assistant", "content": r"\boxed{41}"}
+    cut_off = [said, {"role": role, "content": "The answer is 42"}]
+    assert accuracy_reward([cut_off], answer=["42"]) == [0.0]
+
+
+def test_an_earlier_answer_does_not_count_for_a_turn_that_was_cut_off() -> None:
+    cut_off = [{"role": "assistant", "content": r"\boxed{42}"}, {"role": "tool", "content": "no such name"}]
+    assert accuracy_reward([cut_off], answer=["42"]) == [0.0]
+
+
 def test_a_worked_solution_as_gold() -> None:
     assert accuracy_reward([r"\boxed{72}"], answer=["48+24 = 72 clips.\n#### 72"]) == [1.0]
     assert accuracy_reward(
