@@ -239,7 +239,7 @@ def _add_watch_routes(app: FastAPI, metrics: Metrics, traffic: Traffic) -> None:
             raise Problem(503, "draining", "the service is being stopped", retry_after=5)
         return {
             "status": "ok",
-            "requests": traffic.in_flight - 1,
+            "requests": traffic.in_flight,
             "sessions": len(app.state.service.sessions),
         }
 

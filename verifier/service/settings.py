@@ -22,7 +22,9 @@ class ServiceSettings:
         key: bearer key that callers must send, 16 characters or more; None on a loopback address only.
         workers: processes for checks (>= 1); a check that takes long moves to one of as many spare processes, so
             that it holds up no short one.
-        max_requests: requests in flight at once, waiting ones included (>= 1); further ones are answered 429.
+        max_requests: requests in flight at once, waiting ones included (>= 1); further ones are answered 429. Those
+            refused for their key or host, and those for ``/healthz``, ``/metrics`` and the API's description, take no
+            place.
         queue_seconds: how long a check or an execution may wait for its turn before it is answered 503 (> 0).
         check_seconds: hard limit for one check; over it the verdict is ``unverifiable`` (> 0).
         batch_seconds: hard limit for a batch; what is not reached by then is ``unverifiable`` (> 0).

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import socket
 import threading
 import time
+from contextlib import ExitStack
 
+import httpx
 import pytest
 
-from verifier.service import ServiceSettings
+from verifier.service import ServiceSettings, create_app
 
 JSON = {"Content-Type": "application/json"}
 GOOD = {"prediction": "1", "gold": "1"}
@@ -160,6 +163,16 @@ def test_a_body_of_unknown_length_is_refused_too(http, assert_problem):
     assert_problem(reply, 413, "too_large")
 
 
+def test_a_body_has_its_limit_under_a_prefix_too(assert_problem):
+    async def ask() -> httpx.Response:
+        app = create_app(ServiceSettings(max_body_bytes=1024))
+        there = httpx.ASGITransport(app, root_path="/prefix")
+        async with httpx.AsyncClient(transport=there, base_url="http://localhost") as http:
+            return await http.post("/prefix/v1/verify", content=b" " * 1025, headers=JSON)
+
+    assert_problem(asyncio.run(ask()), 413, "too_large")
+
+
 def test_a_caller_that_sends_slowly_is_cut_off(service):
     head = b"POST /v1/verify HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{"
     with socket.create_connection(("127.0.0.1", service.port), timeout=10) as raw:
@@ -234,6 +247,44 @@ def test_too_many_requests_at_once_are_told_to_come_back(keyed, assert_problem):
         assert http.post("/v1/verify", json=GOOD).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("path", "header", "status"),
+    [
+        ("/healthz", "", 405),
+        ("/docs", "", 405),
+        ("/v1/verify", "", 401),
+        ("/v1/verify", "Authorization: Bearer wrong\r\n", 401),
+        ("/metrics", f"Authorization: Bearer {KEY}\r\n", 405),
+        ("/", f"Authorization: Bearer {KEY}\r\n", 405),
+    ],
+)
+def test_a_body_that_is_not_wanted_is_not_waited_for(keyed, path, header, status):
+    started = time.monotonic()
+    with unfinished(keyed, path, header) as raw:
+        assert raw.recv(65536).startswith(b"HTTP/1.1 %d " % status)
+    assert time.monotonic() - started < 5  # body_seconds is 10
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/docs", "/openapi.json", "/metrics", "/v1/verify", "/"])
+def test_callers_without_the_key_take_no_place_from_those_with_it(keyed, path):
+    with ExitStack() as held, keyed.client(KEY) as http:
+        for _ in range(6):
+            held.enter_context(unfinished(keyed, path))
+        time.sleep(0.3)
+        assert http.post("/v1/verify", json=GOOD).status_code == 200
+
+
+def test_requests_whose_bodies_are_awaited_fill_the_places(keyed, assert_problem):
+    with ExitStack() as held, keyed.client(KEY) as http:
+        for _ in range(2):
+            held.enter_context(unfinished(keyed, "/v1/verify", f"Authorization: Bearer {KEY}\r\n"))
+        wait_for_requests(http, 2)
+        assert_problem(http.post("/v1/verify", json=GOOD), 429, "queue_full")
+    with keyed.client(KEY) as http:
+        wait_for_requests(http, 0)
+        assert http.post("/v1/verify", json=GOOD).status_code == 200
+
+
 def test_waiting_for_a_turn_has_an_end(keyed, assert_problem):
     body = {
         "blocks": [{"type": "code", "content": "import time; time.sleep(4)"}],
@@ -255,3 +306,22 @@ def test_waiting_for_a_turn_has_an_end(keyed, assert_problem):
 def _post(service, path: str, body: dict) -> None:
     with service.client(KEY) as http:
         http.post(path, json=body)
+
+
+def unfinished(service, path: str, header: str = "") -> socket.socket:
+    """Send a POST whose JSON body never ends."""
+    raw = socket.create_connection(("127.0.0.1", service.port), timeout=15)
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 99\r\n"
+    )
+    raw.sendall(f"{head}{header}\r\n{{".encode())
+    return raw
+
+
+def wait_for_requests(http: httpx.Client, count: int) -> None:
+    """Wait until so many requests are in flight."""
+    for _ in range(100):
+        if http.get("/healthz").json()["requests"] == count:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"there were never {count} requests in flight")
