@@ -187,7 +187,7 @@ def _add_verify_routes(app: FastAPI, settings: ServiceSettings) -> None:
     async def verify_answers(body: models.BatchBody) -> dict[str, Any]:
         """Verify many answers. A bad item costs the others nothing; what is not reached in time is unverifiable."""
         if len(body.items) > settings.max_batch:
-            raise Problem(422, "invalid_body", f"#/items: a batch may have {settings.max_batch} items")
+            raise problems.invalid_body([("#/items", f"a batch may have {settings.max_batch} items")])
         return {"verdicts": await service().verify_batch(body.items)}
 
     @app.post("/v1/verify/solution", tags=["verify"], response_model=models.SolutionReply)

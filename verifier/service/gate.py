@@ -32,6 +32,8 @@ ALWAYS_ANSWERED = OPEN_PATHS | {"/metrics"}  # also when the service is full or 
 DISCARD_FACTOR = 8
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+# A name, or an address (IPv6 in brackets), and perhaps a port; nothing else may stand beside them.
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(?::[0-9]*)?")
 
 logger = logging.getLogger("scdpo.service")
 
@@ -102,9 +104,8 @@ class Gate:
         if key is None:
             # Without a key, only the host name tells a program of this machine's user from a web page that has
             # pointed a name of its own at this address.
-            host = headers.get("host", "").strip()
-            name = host[: host.index("]") + 1] if "]" in host else host.rsplit(":", 1)[0]
-            if not is_loopback(name):
+            host = _HOST.fullmatch(headers.get("host", ""))
+            if host is None or not is_loopback(host[1]):
                 raise Problem(
                     421, "wrong_host", "without a key the service answers to loopback host names only"
                 )

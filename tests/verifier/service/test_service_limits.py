@@ -17,6 +17,7 @@ from verifier.service import ServiceSettings, create_app
 JSON = {"Content-Type": "application/json"}
 GOOD = {"prediction": "1", "gold": "1"}
 KEY = "a-key-for-tests-only"
+HEADERS = "Host: localhost\r\nContent-Type: application/json\r\n"
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.1", "example.org", ""])
@@ -75,10 +76,51 @@ def test_a_balancer_needs_no_key(keyed):
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "", "10.0.0.1"]
+    "host",
+    [
+        *("evil.example", "evil.example:80", "127.0.0.1.evil.example", "", "10.0.0.1"),
+        *("[::1]evil", "[::1]evil.example:80", "[::1].evil.example", "[::1", "::1]", "[::1]:80:evil"),
+        *("127.0.0.1:evil.example", "localhost:80:evil", "evil[::1]", "[]", ":80"),
+    ],
 )
 def test_without_a_key_foreign_host_names_are_refused(http, assert_problem, host):
     assert_problem(http.post("/v1/verify", json=GOOD, headers={"Host": host}), 421, "wrong_host")
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "localhost:8321", "127.0.0.1", "127.8.8.8:1", "[::1]", "[::1]:8321"]
+)
+def test_without_a_key_loopback_host_names_are_answered(http, host):
+    assert http.post("/v1/verify", json=GOOD, headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET /healthz HTTP/1.1\r\n\r\n",  # no Host
+        b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n",
+        b"GET /secret-4711 HTTP/1.1\r\nHost localhost\r\n\r\n",
+        b"nonsense\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01",  # a TLS handshake
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: " + b"x" * 20_000,
+        f"POST /v1/verify HTTP/1.1\r\n{HEADERS}Transfer-Encoding: chunked\r\n\r\nzz\r\n".encode(),
+        f"HEAD /v1/verify HTTP/1.1\r\n{HEADERS}Transfer-Encoding: chunked\r\n\r\nzz\r\n".encode(),
+    ],
+    ids=lambda sent: repr(sent[:24]),
+)
+def test_what_is_no_http_is_a_problem_too(service, assert_problem, sent):
+    assert_problem(exchange(service, sent), 400, "malformed_request")
+
+
+def test_a_body_that_breaks_off_is_no_failure_of_the_service(service):
+    more = "X-Request-ID: broken-off\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head = f"POST /v1/verify HTTP/1.1\r\n{HEADERS}{more}"
+    with socket.create_connection(("127.0.0.1", service.port), timeout=10) as raw:
+        raw.sendall(head.encode())
+        time.sleep(0.2)
+        raw.sendall(b"zz\r\n")
+        assert raw.recv(65536).startswith(b"HTTP/1.1 400 ")
+    assert service.logged("request", request_id="broken-off")["status"] < 500
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "", "application/jsonx"])
@@ -186,6 +228,16 @@ def test_a_caller_that_sends_slowly_is_cut_off(service):
 )
 def test_unknown_paths_are_problems(http, assert_problem, method, path):
     assert_problem(http.request(method, path, json={}), 404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/4711-marker"), ("MARKER-4711", "/v1/verify"), ("DELETE", "/v1/sessions/4711")],
+)
+def test_a_problem_does_not_echo_the_path_or_method(http, method, path):
+    reply = http.request(method, path, headers={"X-Request-ID": "x"})
+    assert reply.status_code in (404, 405)
+    assert "4711" not in reply.text
 
 
 @pytest.mark.parametrize(
@@ -306,6 +358,17 @@ def test_waiting_for_a_turn_has_an_end(keyed, assert_problem):
 def _post(service, path: str, body: dict) -> None:
     with service.client(KEY) as http:
         http.post(path, json=body)
+
+
+def exchange(service, sent: bytes) -> httpx.Response:
+    """Send these bytes and return what comes back until the connection is closed."""
+    with socket.create_connection(("127.0.0.1", service.port), timeout=10) as raw:
+        raw.sendall(sent)
+        received = b"".join(iter(lambda: raw.recv(65536), b""))
+    head, _, body = received.partition(b"\r\n\r\n")
+    status, *lines = head.decode().split("\r\n")
+    headers = [tuple(line.split(": ", 1)) for line in lines]
+    return httpx.Response(int(status.split()[1]), headers=headers, content=body)
 
 
 def unfinished(service, path: str, header: str = "") -> socket.socket:
