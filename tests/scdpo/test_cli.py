@@ -84,6 +84,16 @@ def test_a_solution_s_code_is_run_and_shown(tmp_path: Path) -> None:
     assert "ok" in result.output
 
 
+@pytest.mark.parametrize(("options", "status"), [((), "incorrect"), (("--rounding", "sigfigs"), "correct")])
+def test_a_rounded_answer_is_right_where_it_is_asked_for(
+    tmp_path: Path, options: tuple[str, ...], status: str
+) -> None:
+    file, out = tmp_path / "answers.jsonl", tmp_path / "verdicts.jsonl"
+    file.write_text('{"prediction": "0.333", "gold": "1/3"}\n', encoding="utf-8")
+    assert call("verify", file, "--out", out, *options).exit_code == 0
+    assert json.loads(out.read_text(encoding="utf-8"))["status"] == status
+
+
 def test_a_broken_file_of_solutions_is_named_by_line(tmp_path: Path, solutions: Path) -> None:
     with solutions.open("a", encoding="utf-8") as end:
         end.write('{"question": "q", "answer": "1"}\n')
