@@ -71,6 +71,13 @@ class Gate:
 
         try:
             await self._serve(scope, receive, reply)
+        except asyncio.CancelledError:
+            if status or not self.traffic.draining:
+                raise
+            # The server ends and cuts off what is not done. No Retry-After: it was begun, and to send a cell or a fork
+            # again is for its caller to decide.
+            cut_off = Problem(503, "cut_off", "the service was stopped while it worked on this")
+            await self._refuse(cut_off, scope, receive, reply)
         except Exception:
             logger.exception("request failed", extra={"fields": {"request_id": scope["request_id"]}})
             if status:
@@ -118,7 +125,7 @@ class Gate:
             raise Problem(
                 401,
                 "unauthorized",
-                "send the key: Authorization: Bearer …",
+                "send the key: Authorization: Bearer KEY",
                 headers={"WWW-Authenticate": "Bearer"},
             )
 

@@ -32,7 +32,7 @@ def test_this_machine_needs_no_key(host):
     assert ServiceSettings(host=host).key is None
 
 
-@pytest.mark.parametrize("key", ["", "short", "ключ-ключ-ключ-ключ"])
+@pytest.mark.parametrize("key", ["", "short", "ключ-ключ-ключ-ключ", f"{KEY} ", f"{KEY}\n", f"{KEY} x"])
 def test_a_weak_key_is_refused(key):
     with pytest.raises(ValueError, match="16 ASCII"):
         ServiceSettings(key=key)
