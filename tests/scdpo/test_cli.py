@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 
 import datasets
@@ -84,6 +85,54 @@ def test_a_solution_s_code_is_run_and_shown(tmp_path: Path) -> None:
     assert "ok" in result.output
 
 
+def test_what_a_model_or_its_code_wrote_cannot_drive_the_terminal(tmp_path: Path) -> None:
+    file = tmp_path / "s.md"
+    file.write_text(
+        'Title \x1b]0;mine\x07\n```python\nprint("\\x1b[31mred \\x9b5A")\n```\n', encoding="utf-8"
+    )
+    result = call("run", file)
+    assert result.exit_code == 0
+    assert not {"\x1b", "\x07", "\x9b"} & set(result.output)
+    assert r"\x1b[31mred \x9b5A" in result.output
+
+
+def test_a_file_without_code_is_said_with_what_to_do(tmp_path: Path) -> None:
+    file = tmp_path / "s.md"
+    file.write_text("no code", encoding="utf-8")
+    result = call("run", file)
+    assert result.exit_code == 1
+    assert "--format" in result.output
+
+
+def test_a_kind_that_looks_like_markup_is_shown_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "answers.jsonl"
+    file.write_text('{"prediction": "1", "gold": "1", "kind": "[/b]"}\n', encoding="utf-8")
+    result = call("verify", file)
+    assert result.exit_code == 0
+    assert "[/b]" in result.output
+
+
+@pytest.mark.parametrize(
+    ("host", "hint"),
+    [("127.0.0.1", "give another --port"), ("[::1]", "--host is an address of this machine")],
+)
+def test_an_address_that_cannot_be_served_is_said_with_what_to_change(host: str, hint: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        result = call("serve", "--host", host, "--port", taken.getsockname()[1])
+    assert result.exit_code == 1
+    assert hint in " ".join(result.output.split())
+
+
+@pytest.mark.parametrize(("options", "status"), [((), "incorrect"), (("--rounding", "sigfigs"), "correct")])
+def test_a_rounded_answer_is_right_where_it_is_asked_for(
+    tmp_path: Path, options: tuple[str, ...], status: str
+) -> None:
+    file, out = tmp_path / "answers.jsonl", tmp_path / "verdicts.jsonl"
+    file.write_text('{"prediction": "0.333", "gold": "1/3"}\n', encoding="utf-8")
+    assert call("verify", file, "--out", out, *options).exit_code == 0
+    assert json.loads(out.read_text(encoding="utf-8"))["status"] == status
+
+
 def test_a_broken_file_of_solutions_is_named_by_line(tmp_path: Path, solutions: Path) -> None:
     with solutions.open("a", encoding="utf-8") as end:
         end.write('{"question": "q", "answer": "1"}\n')
@@ -130,7 +179,20 @@ def test_there_is_nothing_to_export_in_an_empty_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "verb", ["sample", "corrupt", "run", "export", "status", "quickstart", "rounds", "import"]
+    "verb",
+    [
+        "sample",
+        "corrupt",
+        "run",
+        "export",
+        "status",
+        "quickstart",
+        "rounds",
+        "import",
+        "serve",
+        "doctor",
+        "verify",
+    ],
 )
 def test_help_shows_an_example(verb: str) -> None:
     assert f"scdpo {verb}" in call(verb, "--help").output

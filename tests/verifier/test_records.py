@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.solution import Solution
+from verifier import verify
 from verifier.lines import LineError
 from verifier.records import read_items
 
@@ -84,6 +85,29 @@ def test_a_bad_line_is_named(tmp_path: Path, line: str) -> None:
     path.write_text('{"prediction": "1", "gold": "1"}\n' + line + "\n")
     with pytest.raises(ValueError, match="line 2"):
         list(read_items(path))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"prediction": "no solution", "gold": %s}',
+        '{"prediction": "no solution", "answer": %s}',
+        '{"blocks": [{"type": "text", "content": "5"}], "gold": %s}',
+        '{"code": ["no solution"], "pred": [""], "gt": %s}',
+        '{"debug_result": [{"type": "text", "content": "5"}], "ground_truth": {"answer": %s}}',
+    ],
+)
+@pytest.mark.parametrize("missing", ["null", "NaN"])
+def test_a_line_without_a_gold_answer_is_named(tmp_path: Path, line: str, missing: str) -> None:
+    path = tmp_path / "c.jsonl"
+    path.write_text(line % missing + "\n")
+    with pytest.raises(LineError, match=f"line 1: the gold answer .* is missing .{missing}"):
+        list(read_items(path))
+
+
+def test_a_prediction_that_is_null_is_no_answer(tmp_path: Path) -> None:
+    (item,) = read_items(write(tmp_path / "a.jsonl", {"prediction": None, "gold": "no solution"}))
+    assert verify(item.prediction, item.gold).status == "incorrect"
 
 
 def test_real_records(shared_dir: Path) -> None:

@@ -1,8 +1,10 @@
 """The reward function in TRL's convention, and in a real trainer."""
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from verifier import accuracy_reward
@@ -40,6 +42,18 @@ def test_conversations_and_plain_text() -> None:
     ]
 
 
+@pytest.mark.parametrize("role", ["tool", "user", "system", None])
+def test_only_the_assistant_is_paid_for_the_last_word(role: str | None) -> None:
+    said = {"role": "assistant", "content": r"\boxed{41}"}
+    cut_off = [said, {"role": role, "content": "The answer is 42"}]
+    assert accuracy_reward([cut_off], answer=["42"]) == [0.0]
+
+
+def test_an_earlier_answer_does_not_count_for_a_turn_that_was_cut_off() -> None:
+    cut_off = [{"role": "assistant", "content": r"\boxed{42}"}, {"role": "tool", "content": "no such name"}]
+    assert accuracy_reward([cut_off], answer=["42"]) == [0.0]
+
+
 def test_a_worked_solution_as_gold() -> None:
     assert accuracy_reward([r"\boxed{72}"], answer=["48+24 = 72 clips.\n#### 72"]) == [1.0]
     assert accuracy_reward(
@@ -49,6 +63,14 @@ def test_a_worked_solution_as_gold() -> None:
 
 def test_none_where_it_cannot_be_verified() -> None:
     assert accuracy_reward([r"\boxed{5}", r"\boxed{5^{5^{5^{5^5}}}}"], answer=["", "7"]) == [None, None]
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), np.float32("nan"), Decimal("nan")])
+@pytest.mark.parametrize(
+    "said", [r"\boxed{\text{no solution}}", r"\boxed{nan}", r"\boxed{None}", r"\boxed{5}", ""]
+)
+def test_a_missing_gold_pays_and_costs_nobody(missing: Any, said: str) -> None:
+    assert accuracy_reward([said, r"\boxed{5}"], answer=[missing, 5]) == [None, 1.0]
 
 
 def test_numbers_as_golds_and_logging() -> None:

@@ -187,7 +187,7 @@ def _add_verify_routes(app: FastAPI, settings: ServiceSettings) -> None:
     async def verify_answers(body: models.BatchBody) -> dict[str, Any]:
         """Verify many answers. A bad item costs the others nothing; what is not reached in time is unverifiable."""
         if len(body.items) > settings.max_batch:
-            raise Problem(422, "invalid_body", f"#/items: a batch may have {settings.max_batch} items")
+            raise problems.invalid_body([("#/items", f"a batch may have {settings.max_batch} items")])
         return {"verdicts": await service().verify_batch(body.items)}
 
     @app.post("/v1/verify/solution", tags=["verify"], response_model=models.SolutionReply)
@@ -239,7 +239,7 @@ def _add_watch_routes(app: FastAPI, metrics: Metrics, traffic: Traffic) -> None:
             raise Problem(503, "draining", "the service is being stopped", retry_after=5)
         return {
             "status": "ok",
-            "requests": traffic.in_flight - 1,
+            "requests": traffic.in_flight,
             "sessions": len(app.state.service.sessions),
         }
 

@@ -1,7 +1,9 @@
 """What every request passes before a route sees it: id, host, key, back-pressure, size, and the log of its end.
 
 A plain ASGI layer, so that nothing of a body is read, and nothing of it parsed, before the caller has shown its key
-and there is room for the request. Bodies are held whole: ``max_requests`` times ``max_body_bytes`` bounds the memory.
+and the request has a place. Bodies are held whole, and only by requests that have one: ``max_requests`` times
+``max_body_bytes`` bounds the memory they take. Open paths take no place and their bodies are not read, so a caller
+without the key can hold none.
 """
 
 from __future__ import annotations
@@ -12,7 +14,9 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -22,12 +26,14 @@ from verifier.service.problems import Problem
 from verifier.service.settings import ServiceSettings, is_loopback
 
 OPEN_PATHS = frozenset({"/healthz", "/docs", "/openapi.json"})  # no key: they hold no data of a caller
-ALWAYS_ANSWERED = OPEN_PATHS | {"/metrics"}  # also when the service is full or draining
+ALWAYS_ANSWERED = OPEN_PATHS | {"/metrics"}  # also when the service is full or draining: they take no place
 # A body up to this many times too large is read and thrown away: a caller that is cut off while it still writes may
 # lose the answer.
 DISCARD_FACTOR = 8
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+# A name, or an address (IPv6 in brackets), and perhaps a port; nothing else may stand beside them.
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(?::[0-9]*)?")
 
 logger = logging.getLogger("scdpo.service")
 
@@ -63,10 +69,15 @@ class Gate:
                     headers["Connection"] = "close"
             await send(message)
 
-        self.traffic.enter()
-        self.metrics.in_flight.set(self.traffic.in_flight)
         try:
             await self._serve(scope, receive, reply)
+        except asyncio.CancelledError:
+            if status or not self.traffic.draining:
+                raise
+            # The server ends and cuts off what is not done. No Retry-After: it was begun, and to send a cell or a fork
+            # again is for its caller to decide.
+            cut_off = Problem(503, "cut_off", "the service was stopped while it worked on this")
+            await self._refuse(cut_off, scope, receive, reply)
         except Exception:
             logger.exception("request failed", extra={"fields": {"request_id": scope["request_id"]}})
             if status:
@@ -75,21 +86,21 @@ class Gate:
                 Problem(500, "internal", "the service failed; its log says why"), scope, receive, reply
             )
         finally:
-            self.traffic.leave()
-            self.metrics.in_flight.set(self.traffic.in_flight)
             self._note(scope, status, time.perf_counter() - started)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             headers = Headers(scope=scope)
             self._check_caller(scope, headers)
-            self._check_room(scope)
-            if scope["method"] == "POST":
-                receive = await self._body(headers, receive)
+            if _path(scope) in ALWAYS_ANSWERED:
+                await self.app(scope, _no_body(receive), send)
+                return
+            with self._place():
+                wants_body = scope["method"] == "POST" and _path(scope).startswith("/v1/")
+                body = await self._body(headers, receive) if wants_body else _no_body(receive)
+                await self.app(scope, body, send)
         except Problem as problem:
             await self._refuse(problem, scope, receive, send)
-        else:
-            await self.app(scope, receive, send)
 
     async def _refuse(self, problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
         scope["problem_code"] = problem.code
@@ -100,14 +111,13 @@ class Gate:
         if key is None:
             # Without a key, only the host name tells a program of this machine's user from a web page that has
             # pointed a name of its own at this address.
-            host = headers.get("host", "").strip()
-            name = host[: host.index("]") + 1] if "]" in host else host.rsplit(":", 1)[0]
-            if not is_loopback(name):
+            host = _HOST.fullmatch(headers.get("host", ""))
+            if host is None or not is_loopback(host[1]):
                 raise Problem(
                     421, "wrong_host", "without a key the service answers to loopback host names only"
                 )
             return
-        if scope["path"] in OPEN_PATHS:
+        if _path(scope) in OPEN_PATHS:
             return
         scheme, _, given = headers.get("authorization", "").partition(" ")
         same = hmac.compare_digest(given.strip().encode("utf-8", "surrogateescape"), key.encode())
@@ -115,17 +125,28 @@ class Gate:
             raise Problem(
                 401,
                 "unauthorized",
-                "send the key: Authorization: Bearer …",
+                "send the key: Authorization: Bearer KEY",
                 headers={"WWW-Authenticate": "Bearer"},
             )
 
-    def _check_room(self, scope: Scope) -> None:
-        if scope["path"] in ALWAYS_ANSWERED:
-            return
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """Hold one of the ``max_requests`` places.
+
+        Raises:
+            Problem: 503 while the service drains; 429 if all are taken.
+        """
         if self.traffic.draining:
             raise Problem(503, "draining", "the service is being stopped", retry_after=5)
-        if self.traffic.in_flight > self.settings.max_requests:
+        if self.traffic.in_flight >= self.settings.max_requests:
             raise Problem(429, "queue_full", "too many requests are in flight", retry_after=1)
+        self.traffic.in_flight += 1
+        self.metrics.in_flight.set(self.traffic.in_flight)
+        try:
+            yield
+        finally:
+            self.traffic.in_flight -= 1
+            self.metrics.in_flight.set(self.traffic.in_flight)
 
     async def _body(self, headers: Headers, receive: Receive) -> Receive:
         """Read the body within its limits; return a ``receive`` that gives it again."""
@@ -151,7 +172,7 @@ class Gate:
         return _again(body, receive)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
-        known = scope["path"] if scope["path"] in ALWAYS_ANSWERED else "unmatched"
+        known = _path(scope) if _path(scope) in ALWAYS_ANSWERED else "unmatched"
         route = getattr(scope.get("route"), "path", known)
         code = scope.get("problem_code")
         method = scope["method"] if scope["method"] in ("GET", "POST", "DELETE", "HEAD") else "other"
@@ -170,20 +191,18 @@ class Gate:
         logger.info("request", extra={"fields": fields | ({"code": code} if code else {})})
 
 
+@dataclass(slots=True)
 class Traffic:
-    """The requests in flight, and whether new ones are still taken."""
+    """The requests in flight, those on paths that are always answered left out, and whether new ones are taken."""
 
-    def __init__(self) -> None:
-        self.in_flight = 0
-        self.draining = False
+    in_flight: int = 0
+    draining: bool = False
 
-    def enter(self) -> None:
-        """Count a request in."""
-        self.in_flight += 1
 
-    def leave(self) -> None:
-        """Count a request out."""
-        self.in_flight -= 1
+def _path(scope: Scope) -> str:
+    """Return the path as the routes see it: without the prefix under which a server may have put the service."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
 
 
 async def _read(receive: Receive, limit: int) -> bytes | None:
@@ -201,14 +220,18 @@ async def _read(receive: Receive, limit: int) -> bytes | None:
             return b"".join(chunks) if size <= limit else None
 
 
-def _again(body: bytes, receive: Receive) -> Callable[[], Awaitable[Message]]:
-    given = False
+def _again(body: bytes, receive: Receive) -> Receive:
+    """Return a ``receive`` that gives this body once, and does not keep it: the route has its own copy."""
+    waiting = [body]
 
     async def replay() -> Message:
-        nonlocal given
-        if given:
+        if not waiting:
             return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
+        return {"type": "http.request", "body": waiting.pop(), "more_body": False}
 
     return replay
+
+
+def _no_body(receive: Receive) -> Receive:
+    """Return a ``receive`` for a route that takes no body: what the caller sends of one is not read."""
+    return _again(b"", receive)

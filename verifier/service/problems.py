@@ -1,13 +1,13 @@
 """Errors as RFC 9457 problem documents: every response of 400 and above is one.
 
 ``type`` is always ``about:blank`` (the status says what kind of problem it is); ``code`` names the case for programs.
-What the caller sent is never echoed.
+Of what the caller sent nothing is echoed but names of fields, cut to 100 characters, in the pointers to what is wrong.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -86,8 +86,8 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
     code = _CODES.get(error.status_code, "http_error")
     detail = {
         "malformed_json": "the body is not JSON that can be read: malformed, nested too deeply, or not UTF-8",
-        "not_found": f"there is nothing at {request.url.path}",
-        "method_not_allowed": f"{request.method} is not possible here",
+        "not_found": "there is nothing at this path",
+        "method_not_allowed": "this method is not possible here; Allow names those that are",
     }.get(code, str(error.detail))
     problem = Problem(error.status_code, code, detail, headers=error.headers)
     return await _on_problem(request, problem)
@@ -98,11 +98,19 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
     found = error.errors()
     if any(item["type"] == "json_invalid" for item in found):
         return await _on_http_error(request, HTTPException(400))
-    errors = [
-        {"pointer": _pointer(item["loc"]), "detail": str(item["msg"])[:300]} for item in found[:MAX_ERRORS]
-    ]
-    first = f"{errors[0]['pointer']}: {errors[0]['detail']}"
-    return await _on_problem(request, Problem(422, "invalid_body", first, errors=errors))
+    return await _on_problem(
+        request, invalid_body([(_pointer(e["loc"]), str(e["msg"])[:300]) for e in found[:MAX_ERRORS]])
+    )
+
+
+def invalid_body(wrong: Sequence[tuple[str, str]]) -> Problem:
+    """Return the problem of a body that can be read and is not what the route takes.
+
+    Args:
+        wrong: where it is wrong (a JSON pointer, as a URI fragment) and how, at least one.
+    """
+    errors = [{"pointer": pointer, "detail": detail} for pointer, detail in wrong]
+    return Problem(422, "invalid_body", f"{wrong[0][0]}: {wrong[0][1]}", errors=errors)
 
 
 def _pointer(loc: tuple[int | str, ...]) -> str:

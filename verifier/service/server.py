@@ -1,4 +1,4 @@
-"""Run the service with uvicorn: JSON logs, and an end that lets requests in flight finish.
+"""Run the service with uvicorn: JSON logs, problems for what is no HTTP, an end that lets requests in flight finish.
 
 On the first SIGTERM or SIGINT the service goes on listening and answers new requests 503, so that a balancer sees it
 leave, until those in flight are done or ``drain_seconds`` have passed. A second signal ends it at once.
@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import json
 import logging
+import secrets
 import socket
 import sys
 import time
 from types import FrameType
 from typing import Any
 
+import h11
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from verifier.service.app import build_app
 from verifier.service.gate import Traffic
+from verifier.service.problems import Problem
 from verifier.service.settings import ServiceSettings
 
 BACKLOG = 1024
@@ -40,6 +44,37 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str)
+
+
+class ProblemProtocol(H11Protocol):
+    """HTTP/1.1 whose answer to bytes that are no request is a problem document, as every other error is."""
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer, unless an answer was begun, and close the connection."""
+        request_id = secrets.token_hex(8)
+        client = self.client[0] if self.client else None
+        logger.info("no request", extra={"fields": {"request_id": request_id, "client": client}})
+        if self.cycle is not None:
+            # A route may wait for the body that broke off: nobody is there any more for its answer.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            # Not by way of h11, which holds the answer to a broken request to the rules of an intact one.
+            self.transport.write(_malformed(request_id))
+        self.transport.close()
+
+
+def _malformed(request_id: str) -> bytes:
+    headers = {
+        "Connection": "close",
+        "X-Request-ID": request_id,
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "no-store",
+    }
+    detail = "what was sent is no HTTP/1.1 request that can be read"
+    reply = Problem(400, "malformed_request", detail, headers=headers).response(request_id)
+    lines = [b"HTTP/1.1 400 Bad Request", *(b": ".join(pair) for pair in reply.raw_headers), b"", b""]
+    return b"\r\n".join(lines) + bytes(reply.body)
 
 
 class DrainingServer(uvicorn.Server):
@@ -97,6 +132,7 @@ def run(settings: ServiceSettings) -> None:
         server_header=False,
         timeout_graceful_shutdown=1,
         backlog=BACKLOG,
+        http=ProblemProtocol,
         ws="none",
     )
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET

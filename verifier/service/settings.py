@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -19,10 +20,12 @@ class ServiceSettings:
     Attributes:
         host: address to listen on. Anything but a loopback address needs ``key``.
         port: TCP port; 0 lets the system choose one, which the log names.
-        key: bearer key that callers must send, 16 characters or more; None on a loopback address only.
+        key: bearer key that callers must send, 16 characters or more, none a space; None on a loopback address only.
         workers: processes for checks (>= 1); a check that takes long moves to one of as many spare processes, so
             that it holds up no short one.
-        max_requests: requests in flight at once, waiting ones included (>= 1); further ones are answered 429.
+        max_requests: requests in flight at once, waiting ones included (>= 1); further ones are answered 429. Those
+            refused for their key or host, and those for ``/healthz``, ``/metrics`` and the API's description, take no
+            place.
         queue_seconds: how long a check or an execution may wait for its turn before it is answered 503 (> 0).
         check_seconds: hard limit for one check; over it the verdict is ``unverifiable`` (> 0).
         batch_seconds: hard limit for a batch; what is not reached by then is ``unverifiable`` (> 0).
@@ -90,8 +93,11 @@ class ServiceSettings:
             raise ValueError(f"port must be from 0 to 65535, got {self.port}")
         if self.isolation not in ("auto", "strict", "landlock"):
             raise ValueError(f"isolation must be auto, strict or landlock, not {self.isolation!r}")
-        if self.key is not None and (len(self.key) < MIN_KEY_CHARS or not self.key.isascii()):
-            raise ValueError(f"key (SCDPO_KEY) must be {MIN_KEY_CHARS} ASCII characters or more")
+        # A space at an end, or a line break that came with a file, could never be sent back in a header.
+        if self.key is not None and not re.fullmatch(rf"[!-~]{{{MIN_KEY_CHARS},}}", self.key):
+            raise ValueError(
+                f"key (SCDPO_KEY) must be {MIN_KEY_CHARS} ASCII characters or more, without spaces"
+            )
         if self.key is None and not is_loopback(self.host):
             raise ValueError(
                 f"host {self.host!r} can be reached from other machines and the service runs code: "

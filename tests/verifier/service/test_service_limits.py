@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import socket
 import threading
 import time
+from contextlib import ExitStack
 
+import httpx
 import pytest
 
-from verifier.service import ServiceSettings
+from verifier.service import ServiceSettings, create_app
 
 JSON = {"Content-Type": "application/json"}
 GOOD = {"prediction": "1", "gold": "1"}
 KEY = "a-key-for-tests-only"
+HEADERS = "Host: localhost\r\nContent-Type: application/json\r\n"
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.1", "example.org", ""])
@@ -28,7 +32,7 @@ def test_this_machine_needs_no_key(host):
     assert ServiceSettings(host=host).key is None
 
 
-@pytest.mark.parametrize("key", ["", "short", "ключ-ключ-ключ-ключ"])
+@pytest.mark.parametrize("key", ["", "short", "ключ-ключ-ключ-ключ", f"{KEY} ", f"{KEY}\n", f"{KEY} x"])
 def test_a_weak_key_is_refused(key):
     with pytest.raises(ValueError, match="16 ASCII"):
         ServiceSettings(key=key)
@@ -72,10 +76,51 @@ def test_a_balancer_needs_no_key(keyed):
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "", "10.0.0.1"]
+    "host",
+    [
+        *("evil.example", "evil.example:80", "127.0.0.1.evil.example", "", "10.0.0.1"),
+        *("[::1]evil", "[::1]evil.example:80", "[::1].evil.example", "[::1", "::1]", "[::1]:80:evil"),
+        *("127.0.0.1:evil.example", "localhost:80:evil", "evil[::1]", "[]", ":80"),
+    ],
 )
 def test_without_a_key_foreign_host_names_are_refused(http, assert_problem, host):
     assert_problem(http.post("/v1/verify", json=GOOD, headers={"Host": host}), 421, "wrong_host")
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "localhost:8321", "127.0.0.1", "127.8.8.8:1", "[::1]", "[::1]:8321"]
+)
+def test_without_a_key_loopback_host_names_are_answered(http, host):
+    assert http.post("/v1/verify", json=GOOD, headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET /healthz HTTP/1.1\r\n\r\n",  # no Host
+        b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n",
+        b"GET /secret-4711 HTTP/1.1\r\nHost localhost\r\n\r\n",
+        b"nonsense\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01",  # a TLS handshake
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: " + b"x" * 20_000,
+        f"POST /v1/verify HTTP/1.1\r\n{HEADERS}Transfer-Encoding: chunked\r\n\r\nzz\r\n".encode(),
+        f"HEAD /v1/verify HTTP/1.1\r\n{HEADERS}Transfer-Encoding: chunked\r\n\r\nzz\r\n".encode(),
+    ],
+    ids=lambda sent: repr(sent[:24]),
+)
+def test_what_is_no_http_is_a_problem_too(service, assert_problem, sent):
+    assert_problem(exchange(service, sent), 400, "malformed_request")
+
+
+def test_a_body_that_breaks_off_is_no_failure_of_the_service(service):
+    more = "X-Request-ID: broken-off\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head = f"POST /v1/verify HTTP/1.1\r\n{HEADERS}{more}"
+    with socket.create_connection(("127.0.0.1", service.port), timeout=10) as raw:
+        raw.sendall(head.encode())
+        time.sleep(0.2)
+        raw.sendall(b"zz\r\n")
+        assert raw.recv(65536).startswith(b"HTTP/1.1 400 ")
+    assert service.logged("request", request_id="broken-off")["status"] < 500
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "", "application/jsonx"])
@@ -160,6 +205,16 @@ def test_a_body_of_unknown_length_is_refused_too(http, assert_problem):
     assert_problem(reply, 413, "too_large")
 
 
+def test_a_body_has_its_limit_under_a_prefix_too(assert_problem):
+    async def ask() -> httpx.Response:
+        app = create_app(ServiceSettings(max_body_bytes=1024))
+        there = httpx.ASGITransport(app, root_path="/prefix")
+        async with httpx.AsyncClient(transport=there, base_url="http://localhost") as http:
+            return await http.post("/prefix/v1/verify", content=b" " * 1025, headers=JSON)
+
+    assert_problem(asyncio.run(ask()), 413, "too_large")
+
+
 def test_a_caller_that_sends_slowly_is_cut_off(service):
     head = b"POST /v1/verify HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{"
     with socket.create_connection(("127.0.0.1", service.port), timeout=10) as raw:
@@ -173,6 +228,16 @@ def test_a_caller_that_sends_slowly_is_cut_off(service):
 )
 def test_unknown_paths_are_problems(http, assert_problem, method, path):
     assert_problem(http.request(method, path, json={}), 404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/4711-marker"), ("MARKER-4711", "/v1/verify"), ("DELETE", "/v1/sessions/4711")],
+)
+def test_a_problem_does_not_echo_the_path_or_method(http, method, path):
+    reply = http.request(method, path, headers={"X-Request-ID": "x"})
+    assert reply.status_code in (404, 405)
+    assert "4711" not in reply.text
 
 
 @pytest.mark.parametrize(
@@ -234,6 +299,44 @@ def test_too_many_requests_at_once_are_told_to_come_back(keyed, assert_problem):
         assert http.post("/v1/verify", json=GOOD).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("path", "header", "status"),
+    [
+        ("/healthz", "", 405),
+        ("/docs", "", 405),
+        ("/v1/verify", "", 401),
+        ("/v1/verify", "Authorization: Bearer wrong\r\n", 401),
+        ("/metrics", f"Authorization: Bearer {KEY}\r\n", 405),
+        ("/", f"Authorization: Bearer {KEY}\r\n", 405),
+    ],
+)
+def test_a_body_that_is_not_wanted_is_not_waited_for(keyed, path, header, status):
+    started = time.monotonic()
+    with unfinished(keyed, path, header) as raw:
+        assert raw.recv(65536).startswith(b"HTTP/1.1 %d " % status)
+    assert time.monotonic() - started < 5  # body_seconds is 10
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/docs", "/openapi.json", "/metrics", "/v1/verify", "/"])
+def test_callers_without_the_key_take_no_place_from_those_with_it(keyed, path):
+    with ExitStack() as held, keyed.client(KEY) as http:
+        for _ in range(6):
+            held.enter_context(unfinished(keyed, path))
+        time.sleep(0.3)
+        assert http.post("/v1/verify", json=GOOD).status_code == 200
+
+
+def test_requests_whose_bodies_are_awaited_fill_the_places(keyed, assert_problem):
+    with ExitStack() as held, keyed.client(KEY) as http:
+        for _ in range(2):
+            held.enter_context(unfinished(keyed, "/v1/verify", f"Authorization: Bearer {KEY}\r\n"))
+        wait_for_requests(http, 2)
+        assert_problem(http.post("/v1/verify", json=GOOD), 429, "queue_full")
+    with keyed.client(KEY) as http:
+        wait_for_requests(http, 0)
+        assert http.post("/v1/verify", json=GOOD).status_code == 200
+
+
 def test_waiting_for_a_turn_has_an_end(keyed, assert_problem):
     body = {
         "blocks": [{"type": "code", "content": "import time; time.sleep(4)"}],
@@ -255,3 +358,33 @@ def test_waiting_for_a_turn_has_an_end(keyed, assert_problem):
 def _post(service, path: str, body: dict) -> None:
     with service.client(KEY) as http:
         http.post(path, json=body)
+
+
+def exchange(service, sent: bytes) -> httpx.Response:
+    """Send these bytes and return what comes back until the connection is closed."""
+    with socket.create_connection(("127.0.0.1", service.port), timeout=10) as raw:
+        raw.sendall(sent)
+        received = b"".join(iter(lambda: raw.recv(65536), b""))
+    head, _, body = received.partition(b"\r\n\r\n")
+    status, *lines = head.decode().split("\r\n")
+    headers = [tuple(line.split(": ", 1)) for line in lines]
+    return httpx.Response(int(status.split()[1]), headers=headers, content=body)
+
+
+def unfinished(service, path: str, header: str = "") -> socket.socket:
+    """Send a POST whose JSON body never ends."""
+    raw = socket.create_connection(("127.0.0.1", service.port), timeout=15)
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 99\r\n"
+    )
+    raw.sendall(f"{head}{header}\r\n{{".encode())
+    return raw
+
+
+def wait_for_requests(http: httpx.Client, count: int) -> None:
+    """Wait until so many requests are in flight."""
+    for _ in range(100):
+        if http.get("/healthz").json()["requests"] == count:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"there were never {count} requests in flight")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -55,6 +57,24 @@ def test_a_drain_does_not_take_longer_than_it_may(start_service):
         assert service.stop() == 0
         assert time.monotonic() - started < 6
         thread.join()
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+def test_a_request_that_is_cut_off_is_told_so(start_service, assert_problem, signals):
+    service = start_service(workers=1, drain_seconds=1 if signals == 1 else 60, limits={"cell_seconds": 30.0})
+    with service.client() as http, ThreadPoolExecutor(1) as threads:
+        path = f"/v1/sessions/{http.post('/v1/sessions', json={}).json()['id']}"
+        answer = threads.submit(http.post, f"{path}/cells", json={"code": "while True: pass"})
+        time.sleep(0.5)
+        for _ in range(signals):
+            service.process.send_signal(signal.SIGINT)
+            time.sleep(0.3)
+        assert_problem(answer.result(), 503, "cut_off")
+        assert (
+            "retry-after" not in answer.result().headers
+        )  # it was begun: a client must not send it again unasked
+    assert service.logged("request", route="/v1/sessions/{id}/cells")["status"] == 503
+    service.process.wait(timeout=20)
 
 
 def _ignore_errors(service, path: str) -> None:

@@ -52,6 +52,7 @@ def test_a_batch_over_its_limit_is_refused(http, assert_problem):
     items = [{"prediction": "1", "gold": "1"}] * 201
     problem = assert_problem(http.post("/v1/verify/batch", json={"items": items}), 422, "invalid_body")
     assert "200" in problem["detail"]
+    assert problem["errors"] == [{"pointer": "#/items", "detail": "a batch may have 200 items"}]
 
 
 BLOCKS = [
