@@ -48,6 +48,7 @@ from scdpo.jobs import (
     chosen_solutions,
     each,
     enough,
+    known_solutions,
     mutations_at_once,
     sample_naive,
 )
@@ -201,9 +202,7 @@ class Cluster:
         self, run: Run, problems: Sequence[Problem], settings: NaiveSettings, progress: Progress
     ) -> None:
         """Do ``scdpo.jobs.sample_naive`` on the cluster."""
-        solutions: dict[str, list[SolutionRecord]] = defaultdict(list)
-        for record in run.solutions:
-            solutions[record.problem_id].append(record)
+        solutions = known_solutions(run, problems)
         left = [p for p in problems if not enough(solutions[p.id], settings)]
         progress.start("sample", len(problems), len(problems) - len(left))
 

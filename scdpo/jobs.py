@@ -22,7 +22,7 @@ from scdpo.filters import near_duplicates
 from scdpo.pairs import drawn_steps, naive_pairs
 from scdpo.problems import Problem
 from scdpo.records import CONFIRMED_DROP, BranchRecord, DropRecord, PairRecord, SolutionRecord
-from scdpo.runs import Run
+from scdpo.runs import Run, RunError
 from scdpo.sampler import Sampler
 from scdpo.schedule import Schedule
 from scdpo.step_controlled import mutation_pairs
@@ -69,12 +69,10 @@ async def sample_naive(
 
     Raises:
         EngineError: if the engine cannot serve.
-        RunError: if a record cannot be written.
+        RunError: if a problem is not the one that the run holds solutions of, or a record cannot be written.
     """
     started = monotonic()
-    known: dict[str, list[SolutionRecord]] = defaultdict(list)
-    for record in run.solutions:
-        known[record.problem_id].append(record)
+    known = known_solutions(run, problems)
     open_problems = [p for p in problems if not enough(known[p.id], settings)]
     progress.start("sample", len(problems), len(problems) - len(open_problems))
 
@@ -90,6 +88,27 @@ async def sample_naive(
     for pair in pairs:
         run.pairs.append(pair)
     _count_sampling(run, problems, solutions, pairs, monotonic() - started)
+
+
+def known_solutions(run: Run, problems: Sequence[Problem]) -> dict[str, list[SolutionRecord]]:
+    """Return the solutions that a run holds, by problem.
+
+    Raises:
+        RunError: if a problem's question or gold answer differs from that of its solutions.
+    """
+    asked = {problem.id: problem for problem in problems}
+    known: dict[str, list[SolutionRecord]] = defaultdict(list)
+    for record in run.solutions:
+        problem = asked.get(record.problem_id)
+        if problem is not None and (problem.question, problem.gold) != (record.question, record.gold):
+            field = "question" if problem.question != record.question else "gold answer"
+            raise RunError(
+                f"the {field} of problem {problem.id!r} is not the one that {run.folder} holds solutions of: "
+                "the problems were changed since. Put them back, or choose another folder; a field 'id' in each "
+                "line of a file keeps problems apart when lines come and go"
+            )
+        known[record.problem_id].append(record)
+    return known
 
 
 async def _sample_problem(

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from scdpo.engines import EngineError
 from scdpo.jobs import NaiveSettings, branch_by_mutation, branch_by_temperature, sample_naive
 from scdpo.pairs import data_equal, naive_pairs
 from scdpo.problems import Problem
-from scdpo.runs import Run
+from scdpo.runs import Run, RunError
 from scdpo.sampler import Sampler, SamplerLimits
 from tests.scdpo.scripted import Script, ScriptedEngine, adder
 
@@ -256,6 +257,21 @@ def test_an_engine_that_is_lost_keeps_what_was_made(tmp_path: Path, tiny_model: 
     make(tmp_path, tiny_model)
     ids = [s.id for s in Run(tmp_path).solutions]
     assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"), [({"question": "What is 9 + 5?"}, "question"), ({"gold": "9"}, "gold")]
+)
+def test_a_problem_that_was_changed_since_is_refused(
+    finished: Path, tiny_model: Path, tmp_path: Path, change: dict[str, str], said: str
+) -> None:
+    with Run(tmp_path) as run:
+        for solution in Run(finished).solutions:
+            run.solutions.append(solution)
+    changed = [*PROBLEMS[:3], replace(PROBLEMS[3], **change), *PROBLEMS[4:]]
+    with pytest.raises(RunError, match=rf"the {said}.* of problem 'sum/3' .*choose another folder"):
+        make(tmp_path, tiny_model, problems=changed)
+    assert not list(Run(tmp_path).pairs)
 
 
 def test_data_equal_pairs_are_naive_and_as_many(finished: Path) -> None:
