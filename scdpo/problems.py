@@ -16,6 +16,7 @@ import hashlib
 import json
 import random
 import re
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -260,7 +261,7 @@ def _read_jsonl(path: Path) -> Iterator[Problem]:
                     raise ProblemSourceError(f"{where}: field 'id' repeats {problem.id!r}")
                 ids.add(problem.id)
                 yield problem
-        except (UnicodeDecodeError, gzip.BadGzipFile, EOFError) as error:
+        except (UnicodeDecodeError, gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise ProblemSourceError(f"{path}: cannot be read as UTF-8 JSON Lines ({error})") from error
     if not ids:
         raise ProblemSourceError(f"{path}: holds no problem")

@@ -124,7 +124,7 @@ class Run:
         folder: made if it is not there.
 
     Raises:
-        RunError: on entering, if another job holds the folder.
+        RunError: on entering, if the folder cannot be made or written to, or another job holds it.
     """
 
     def __init__(self, folder: Path | str) -> None:
@@ -135,11 +135,13 @@ class Run:
         self._lock: IO[bytes] | None = None
 
     def __enter__(self) -> Run:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        card = self.folder / "README.md"
-        if not card.exists():
-            self._replace(card, run_card())
-        lock = (self.folder / ".lock").open("wb")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = (self.folder / ".lock").open("wb")
+        except OSError as error:
+            raise RunError(
+                f"{self.folder} cannot be used as a run folder: {error.strerror}; choose another folder"
+            ) from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -148,6 +150,9 @@ class Run:
                 f"another job is writing to {self.folder}; wait for it to end, or choose another folder"
             ) from error
         self._lock = lock
+        card = self.folder / "README.md"
+        if not card.exists():
+            self._replace(card, run_card())
         return self
 
     def __exit__(

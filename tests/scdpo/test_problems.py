@@ -159,6 +159,14 @@ def test_a_file_that_is_no_text_is_named(tmp_path: Path, name: str) -> None:
         load_problems(str(path))
 
 
+def test_a_damaged_compressed_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "damaged.jsonl.gz"
+    whole = gzip.compress(b'{"question": "q", "answer": "1"}\n' * 50, mtime=0)
+    path.write_bytes(whole[:12] + b"\xff\xff\xff\xff" + whole[16:])
+    with pytest.raises(ProblemSourceError, match=r"damaged\.jsonl\.gz: cannot be read"):
+        load_problems(str(path))
+
+
 def test_a_missing_file_is_named() -> None:
     with pytest.raises(ProblemSourceError, match=r"nowhere\.jsonl: no such file"):
         load_problems("nowhere.jsonl")

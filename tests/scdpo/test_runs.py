@@ -116,6 +116,15 @@ def test_two_jobs_on_one_folder_are_refused(tmp_path: Path) -> None:
         pass
 
 
+def test_a_file_in_the_place_of_a_run_folder_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "taken"
+    file.write_text("mine")
+    for folder in (file, file / "below"):
+        with pytest.raises(RunError, match=r"taken.* cannot be used as a run folder: .*choose another"):
+            Run(folder).__enter__()
+    assert file.read_text() == "mine"
+
+
 def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:
     with Run(tmp_path) as run:
         run.settle("sample", {"seed": 1, "model": "a"})
