@@ -39,6 +39,19 @@ def test_an_id_is_written_once_also_after_reopening(tmp_path: Path) -> None:
     assert not RecordFile(tmp_path / "a.jsonl", BranchRecord).append(branch(1))
 
 
+def test_a_record_is_read_again_by_its_id(tmp_path: Path) -> None:
+    file = RecordFile(tmp_path / "a.jsonl", BranchRecord)
+    records = [branch(i, "é中" * i) for i in range(4)]
+    for record in records[:2]:
+        file.append(record)
+    file.close()
+    for record in records[2:]:
+        file.append(record)
+    assert [file.get(r.id) for r in reversed(records)] == records[::-1]
+    assert "b3" in file
+    assert "b4" not in file
+
+
 @pytest.mark.parametrize("torn", [b'{"schema', b"\xe4\xb8", b'{"schema_version": 1, "id": "b9"'])
 def test_a_torn_last_line_is_dropped_and_then_overwritten(tmp_path: Path, torn: bytes) -> None:
     path = tmp_path / "a.jsonl"
