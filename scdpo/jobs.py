@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Final, Literal, Protocol, TypeVar
 
-from sandbox import AsyncSandbox, Solution
+from sandbox import AsyncSandbox
 from scdpo.corrupt import acorrupt_by_mutation
 from scdpo.corrupt.confirm import ROLLOUTS_AT_ONCE, Confirmer
 from scdpo.corrupt.temperature import Branches, BranchSettings, corrupt_by_temperature
-from scdpo.filters import near_duplicates
 from scdpo.outcomes import Outcome, known_outcomes, write_naive_pairs
 from scdpo.pairs import drawn_steps
 from scdpo.problems import Problem
@@ -253,8 +252,7 @@ async def _branch(
         kept = 0
         async for branch in branches(run.solutions.get(id)):
             # Pairs first: a branch that is recorded as done must have its pairs.
-            unlike = _unlike_each_other(branch.pairs)
-            kept += sum(run.pairs.append(pair) for pair in unlike)
+            kept += sum(run.pairs.append(pair) for pair in branch.pairs)
             run.branches.append(branch.record)
         return kept
 
@@ -297,13 +295,6 @@ def _confirmation_fate(pair: PairRecord) -> str:
         return "confirmed"
     rarely = before.right < CONFIRMED_DROP * before.tried
     return "rarely_right_before" if rarely else "often_right_after"
-
-
-def _unlike_each_other(pairs: Sequence[PairRecord]) -> list[PairRecord]:
-    """Leave out pairs whose rejected side nearly repeats an earlier one after the same step."""
-    texts = [Solution.of(b.model_dump() for b in pair.rejected).render("markdown") for pair in pairs]
-    repeated = set(near_duplicates(texts))
-    return [pair for i, pair in enumerate(pairs) if i not in repeated]
 
 
 def chosen_solutions(run: Run) -> Iterator[SolutionRecord]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from sandbox import AsyncSession, Block, SessionClosed, Solution
 from scdpo.corrupt.confirm import ROLLOUTS_AT_ONCE, Confirmer, Track
-from scdpo.filters import drop_reason
+from scdpo.filters import drop_reason, near_duplicates
 from scdpo.pairs import drawn_steps, step_controlled_pair
 from scdpo.records import BranchRecord, DropRecord, OriginRecord, PairRecord, SolutionRecord
 from scdpo.sampler import Draft, Sampler, derive_seed
@@ -130,7 +130,11 @@ async def _branch_after(
                 temperatures=draft.temperatures,
                 attempts=number + 1,
             )
-            pairs.append(step_controlled_pair(chosen, step, draft.blocks, draft.block_tokens, answer, origin))
+            pair = step_controlled_pair(chosen, step, draft.blocks, draft.block_tokens, answer, origin)
+            if _nearly_repeats(pair, pairs):
+                dropped["near_duplicate"] += 1
+            else:
+                pairs.append(pair)
         tried = numbers.stop
     if settings.confirm:
         confirmer = Confirmer(sampler, settings.confirm, settings.seed)
@@ -173,6 +177,12 @@ def _prefix(chosen: SolutionRecord, step: int, sampler: Sampler) -> Draft:
         blocks=blocks,
         block_tokens=chosen.sampling.block_tokens[: len(blocks)],
     )
+
+
+def _nearly_repeats(pair: PairRecord, others: list[PairRecord]) -> bool:
+    """Return whether a pair's rejected side nearly repeats that of an earlier one after the same step."""
+    texts = [Solution.of(b.model_dump() for b in p.rejected).render("markdown") for p in (*others, pair)]
+    return len(others) in near_duplicates(texts)
 
 
 def _judge(draft: Draft, gold: str) -> tuple[str | None, str]:
