@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Final, Literal, Protocol, TypeVar
 
-from sandbox import AsyncSandbox
+from sandbox import AsyncSandbox, SessionClosed
 from scdpo.corrupt import acorrupt_by_mutation
 from scdpo.corrupt.confirm import ROLLOUTS_AT_ONCE, Confirmer
 from scdpo.corrupt.temperature import Branches, BranchSettings, corrupt_by_temperature
@@ -209,12 +209,17 @@ async def _mutate(
 ) -> Branches:
     """Mutate one solution after all of its steps; the record of its attempts stands under step 0."""
     dropped: Counter[str] = Counter()
-    found = await acorrupt_by_mutation(
-        chosen.solution, chosen.gold, box, question=chosen.question, seed=seed, dropped=dropped
-    )
-    pairs, tokens = mutation_pairs(chosen, found, seed), 0
-    if confirmer is not None:
-        pairs, tokens = await confirmer.confirm(pairs)
+    pairs: list[PairRecord] = []
+    tokens = 0
+    try:
+        found = await acorrupt_by_mutation(
+            chosen.solution, chosen.gold, box, question=chosen.question, seed=seed, dropped=dropped
+        )
+        pairs = mutation_pairs(chosen, found, seed)
+        if confirmer is not None:
+            pairs, tokens = await confirmer.confirm(pairs)
+    except SessionClosed:  # the kernel was ended from without, when the host ran out of memory, say
+        pairs, dropped = [], Counter(["kernel_lost"])
     record = BranchRecord(
         id=f"{chosen.id}@m{seed}",
         problem_id=chosen.problem_id,

@@ -79,13 +79,13 @@ async def corrupt_by_temperature(
     wanted = drawn_steps(chosen, settings.steps, settings.seed)
     async with Track(sampler.box) as track:
         for step in chosen.solution.steps[: max(wanted, default=-1) + 1]:
-            if not await track.take(step):
-                # What follows would be a continuation of something else than the record shows.
-                yield _given_up(chosen, step.index, settings, "prefix_differs")
-                break
-            if step.index in skip or step.index not in wanted:
-                continue
             try:
+                if not await track.take(step):
+                    # What follows would be a continuation of something else than the record shows.
+                    yield _given_up(chosen, step.index, settings, "prefix_differs")
+                    break
+                if step.index in skip or step.index not in wanted:
+                    continue
                 branches = await _branch_after(chosen, step.index, sampler, settings, track.session)
             except SessionClosed:  # the kernel was ended from without, when the host ran out of memory, say
                 yield _given_up(chosen, step.index, settings, "kernel_lost")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sandbox import AsyncSandbox, AsyncSession, Block, SessionClosed, Solution
+from sandbox.core import SessionCore
 from scdpo.corrupt.temperature import Branches, BranchSettings, corrupt_by_temperature
 from scdpo.imports import as_record
 from scdpo.sampler import Sampler
@@ -48,6 +52,47 @@ def test_a_kernel_that_is_lost_ends_the_branching_and_is_counted(tiny_model: Pat
     assert [b.record.branch_step for b in found] == [0, 1]
     assert [(d.reason, d.count) for d in found[-1].record.dropped] == [("kernel_lost", 1)]
     assert found[-1].pairs == []
+
+
+def run_of(cell: str, then: Callable[[SessionCore, int], None]) -> Callable[..., Any]:
+    """Return a ``SessionCore.run`` that does something, given how often before, when it runs a cell."""
+    run, times = SessionCore.run, itertools.count()
+
+    def called(self: SessionCore, code: str, **options: Any) -> Any:
+        if code == cell:
+            then(self, next(times))
+        return run(self, code, **options)
+
+    return called
+
+
+def test_a_kernel_that_is_lost_while_a_prefix_runs_is_counted(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(_: SessionCore, __: int) -> None:
+        raise SessionClosed("the session is closed")
+
+    monkeypatch.setattr(SessionCore, "run", run_of("a + 5", lost))
+    found = branches(tiny_model, SOLUTION, answers("So it is \\boxed{23}."))
+    assert [len(b.pairs) for b in found] == [1, 1, 0]
+    assert [(d.reason, d.count) for d in found[-1].record.dropped] == [("kernel_lost", 1)]
+
+
+def test_a_kernel_that_is_lost_while_a_fork_is_replayed_is_counted(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unsound(self: SessionCore, count: int) -> tuple[list[SessionCore], str]:
+        return [], "a live thread"
+
+    def killed(session: SessionCore, times: int) -> None:
+        if times:  # the replay
+            session.kill()
+
+    monkeypatch.setattr(SessionCore, "_fork_batch", unsound)
+    monkeypatch.setattr(SessionCore, "run", run_of("a = 17\na", killed))
+    found = branches(tiny_model, SOLUTION, answers("So it is \\boxed{23}."))
+    assert [len(b.pairs) for b in found] == [1, 0]
+    assert [(d.reason, d.count) for d in found[-1].record.dropped] == [("kernel_lost", 1)]
 
 
 def test_a_prefix_that_does_not_reproduce_is_not_branched_off(tiny_model: Path) -> None:

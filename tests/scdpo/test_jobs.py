@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import AsyncSandbox, Solution
+from sandbox import AsyncSandbox, AsyncSession, CellResult, SessionClosed, Solution
 from scdpo.corrupt.temperature import BranchSettings
 from scdpo.engines import EngineError
 from scdpo.jobs import (
@@ -362,6 +362,27 @@ def test_mutation_needs_no_model(finished: Path, tmp_path: Path) -> None:
     assert pairs
     assert {p.origin.corruptor for p in pairs} == {"mutation"}
     assert all(p.rejected_answer != p.gold for p in pairs)
+
+
+def test_mutation_goes_on_after_a_solution_whose_kernel_is_lost(finished: Path, tmp_path: Path) -> None:
+    preferred = list({s.problem_id: s for s in Run(finished).solutions if s.preferred}.values())[::4]
+    lost = preferred[1].solution.code_blocks[0]
+    run_cell = AsyncSession.run
+
+    async def run(self: AsyncSession, code: str) -> CellResult:
+        if code == lost:
+            raise SessionClosed("the session is closed")
+        return await run_cell(self, code)
+
+    with Run(tmp_path) as folder:
+        for solution in preferred:
+            folder.solutions.append(solution)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(AsyncSession, "run", run)
+        mutate(tmp_path)
+    reasons = {b.chosen_id: [d.reason for d in b.dropped] for b in Run(tmp_path).branches}
+    assert set(reasons) == {s.id for s in preferred}
+    assert [id for id, why in reasons.items() if why == ["kernel_lost"]] == [preferred[1].id]
 
 
 def mutate(folder: Path) -> None:
