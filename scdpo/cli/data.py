@@ -16,7 +16,6 @@ from scdpo.cli.options import (
     Confirm,
     ExistingRun,
     Format,
-    Limit,
     Place,
     Problems,
     RunFolder,
@@ -44,7 +43,12 @@ def sample(
     place: Place,
     problems: Problems = "embedded",
     split: Annotated[Split, typer.Option(help="Part of the source.")] = Split.preference,
-    limit: Limit = 500,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="At most so many problems; if not given, all, or 500 where they are generated."
+        ),
+    ] = None,
     format: Annotated[Format, typer.Option(help="How the model writes solutions.")] = Format.mathcoder,
     system: System = "",
     at_most: Annotated[int, typer.Option(min=1, help="Solutions a problem (the paper's K).")] = 100,

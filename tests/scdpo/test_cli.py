@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import datasets
@@ -11,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from eval.cli import app
 from scdpo.cli.options import Place
+from scdpo.problems import Problem
 from scdpo.runs import Run
 
 
@@ -110,6 +113,25 @@ def test_a_misspelt_file_of_problems_does_not_bind_the_run(tmp_path: Path) -> No
         result = call("sample", tmp_path / "run", "--problems", tmp_path / name)
         assert result.exit_code == 1
         assert f"{name}: no such file" in result.output
+
+
+def test_all_problems_of_a_file_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = []
+
+    async def sample_naive(run: Run, problems: list[Problem], *_: object) -> None:
+        taken.append(len(problems))
+
+    @asynccontextmanager
+    async def sampler(*_: object) -> AsyncIterator[None]:
+        yield
+
+    monkeypatch.setattr("scdpo.jobs.sample_naive", sample_naive)
+    monkeypatch.setattr(Place, "sampler", sampler)
+    file = tmp_path / "many.jsonl"
+    file.write_text('{"question": "1+1?", "answer": 2}\n' * 700)
+    for more in ([], ["--limit", 600]):
+        assert call("sample", tmp_path / "run", "--problems", file, *more).exit_code == 0
+    assert taken == [700, 600]
 
 
 @pytest.mark.parametrize("verb", ["corrupt", "train"])
