@@ -21,7 +21,7 @@ from scdpo.corrupt.temperature import Branches, BranchSettings, corrupt_by_tempe
 from scdpo.outcomes import Outcome, known_outcomes, write_naive_pairs
 from scdpo.pairs import drawn_steps
 from scdpo.problems import Problem
-from scdpo.records import CONFIRMED_DROP, BranchRecord, DropRecord, PairRecord, SolutionRecord
+from scdpo.records import CONFIRMED_DROP, IMPORTED, BranchRecord, DropRecord, PairRecord, SolutionRecord
 from scdpo.runs import Run, RunError
 from scdpo.sampler import Sampler
 from scdpo.schedule import Schedule
@@ -305,7 +305,8 @@ def _confirmation_fate(pair: PairRecord) -> str:
 def chosen_solutions(run: Run) -> Iterator[SolutionRecord]:
     """Yield the solutions that pairs branch off: one for each problem that has naive pairs, as in the paper.
 
-    In a run that was never sampled, all preferred ones.
+    Of problems without naive pairs, all preferred solutions that were brought in from elsewhere; in a run that was
+    never sampled, all preferred ones.
     """
     chosen: dict[str, str] = {}
     sampled = bool(run.settings("sample"))
@@ -315,7 +316,9 @@ def chosen_solutions(run: Run) -> Iterator[SolutionRecord]:
             if pair.origin.chosen_id in run.solutions:
                 chosen.setdefault(pair.problem_id, pair.origin.chosen_id)
     for solution in run.solutions:
-        if solution.preferred and (not sampled or solution.id == chosen.get(solution.problem_id)):
+        named = chosen.get(solution.problem_id)
+        free = named is None and (not sampled or solution.sampling.engine == IMPORTED)
+        if solution.preferred and (free or solution.id == named):
             yield solution
 
 

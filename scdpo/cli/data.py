@@ -101,7 +101,16 @@ def corrupt(
     ] = Corruptor.temperature,
     solutions: Annotated[
         Path | None,
-        typer.Option(exists=True, help="First bring in solutions from this .jsonl(.gz) file."),
+        typer.Option(
+            exists=True, dir_okay=False, help="First bring in solutions from this .jsonl(.gz) file."
+        ),
+    ] = None,
+    format: Annotated[
+        Format | None,
+        typer.Option(
+            help="How the model that will be trained writes, and texts in that file are written; "
+            "the run's own or [b]mathcoder[/b] if not given."
+        ),
     ] = None,
     system: System = "",
     steps: Steps = None,
@@ -120,6 +129,9 @@ def corrupt(
     With --corruptor temperature the model goes on after every step at a rising temperature. With --corruptor
     mutation the code is changed by program; that needs no model, and takes any file of solutions.
 
+    Branches off one right solution of each problem that has a naive pair, and off all right solutions that
+    --solutions brings in of other problems.
+
     With --confirm N the model goes on N times at temperature 1 from the shared steps, and N times from after the
     first wrong step: the pair records how often it still gets to the right answer, and training can leave out
     pairs whose error begins elsewhere (scdpo train --set min_drop=0.5).
@@ -128,18 +140,21 @@ def corrupt(
     [b]scdpo corrupt runs/mine --corruptor mutation --solutions solutions.jsonl.gz[/b]
     """
     from scdpo.corrupt.temperature import BranchSettings
-    from scdpo.imports import read_solutions
+    from scdpo.imports import import_solutions
     from scdpo.schedule import Schedule
 
     if maximum < first:
         raise typer.BadParameter(f"--maximum {maximum} is below --first {first}")
+    if format is not None and solutions is None:
+        raise typer.BadParameter(
+            "--format says how the solutions of --solutions are written; without it, leave it out"
+        )
     branches = BranchSettings(
         Schedule(first, increment, maximum), steps, attempts, pairs=pairs, seed=seed, confirm=confirm
     )
     with told(), Run(run) as opened, Bar() as bar:
         if solutions is not None:
-            for record in read_solutions(solutions):
-                opened.solutions.append(record)
+            import_solutions(opened, solutions, format.value if format else None)
         first_one = next(iter(opened.solutions), None)
         if first_one is None:
             raise RunError(
