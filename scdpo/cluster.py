@@ -157,6 +157,12 @@ class Cluster:
     ) -> None:
         await self._stack.aclose()
 
+    @property
+    def model(self) -> str:
+        """The model as its engine calls it."""
+        assert self._sampler is not None
+        return self._sampler.engine.model
+
     async def _start_engines(self, count: int) -> Callable[[], Engine]:
         """Start the copies of the model; return what makes an engine that asks them."""
         choice, load = self._choice, self._load

@@ -23,6 +23,8 @@ from scdpo.cli.options import (
     Split,
     Steps,
     System,
+    check_job,
+    settle_job,
     with_place,
 )
 from scdpo.problems import load_problems
@@ -77,12 +79,12 @@ def sample(
             "temperature": temperature,
             "seed": seed,
         }
-        opened.check("sample", settings)
+        check_job(opened, "sample", settings)
         loaded = load_problems(problems, split=split.value, limit=limit, seed=seed)
 
         async def main() -> None:
             async with place.jobs(format.value, system) as jobs:
-                opened.settle("sample", settings)
+                settle_job(opened, "sample", settings, jobs)
                 await jobs.sample_naive(opened, loaded, naive, bar)
 
         asyncio.run(main())
@@ -161,7 +163,8 @@ def corrupt(
                 f"{run} holds no solutions: scdpo sample makes them, --solutions FILE brings them in"
             )
         written = first_one.sampling.format
-        place = place.of(opened)
+        if corruptor is Corruptor.temperature or confirm:
+            place = place.of(opened)  # mutation alone needs no model
         system = system or opened.settings("sample").get("system", "")
         sampled = {"model": place.named, "system": system}
         if corruptor is Corruptor.mutation:
@@ -172,7 +175,7 @@ def corrupt(
             schedule = {"schedule": [first, increment, maximum]}
             numbers = {"steps": steps, "attempts": attempts, "pairs": pairs, "seed": seed, "confirm": confirm}
             settings = {**sampled, **schedule, **numbers}
-        opened.check(job, settings)
+        check_job(opened, job, settings)
 
         async def main() -> None:
             if corruptor is Corruptor.mutation and not confirm and place.cluster is None:
@@ -180,7 +183,7 @@ def corrupt(
                 await _mutate(opened, place, seed, bar)
                 return
             async with place.jobs(written, system) as jobs:
-                opened.settle(job, settings)
+                settle_job(opened, job, settings, jobs)
                 if corruptor is Corruptor.mutation:
                     await jobs.branch_by_mutation(opened, seed, bar, confirm)
                 else:

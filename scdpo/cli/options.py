@@ -191,6 +191,11 @@ class Local:
     def __init__(self, sampler: Sampler) -> None:
         self._sampler = sampler
 
+    @property
+    def model(self) -> str:
+        """The model as its engine calls it."""
+        return self._sampler.engine.model
+
     async def sample_naive(
         self, run: Run, problems: Sequence[Problem], settings: NaiveSettings, progress: Progress
     ) -> None:
@@ -220,10 +225,41 @@ def sampled_model(run: Run) -> str | None:
     Raises:
         RunError: if it was sampled through a server, without naming the model.
     """
-    model = run.settings("sample").get("model")
+    settings = run.settings("sample")
+    model = settings.get("model")
     if model == SERVED:
-        raise RunError(f"{run.folder} was sampled through a server: say with --model which model that serves")
+        called = f", which calls its model {settings['served']!r}" if "served" in settings else ""
+        raise RunError(
+            f"{run.folder} was sampled through a server{called}: say with --model which model that serves"
+        )
     return None if model in (None, "embedded") else str(model)
+
+
+def check_job(run: Run, job: str, settings: dict[str, Any]) -> None:
+    """Check a job's settings while its engine is not loaded, so that a server's name for the model is not known yet.
+
+    Raises:
+        RunError: if the run was begun with other settings.
+    """
+    served = {name: value for name, value in run.settings(job).items() if name == "served"}
+    run.check(job, {**settings, **served})
+
+
+def settle_job(run: Run, job: str, settings: dict[str, Any], jobs: Local | Cluster) -> None:
+    """Settle a job's settings, once its engine is loaded; where a server chose the model, with its name for it.
+
+    Raises:
+        RunError: if the run was begun with other settings, or sampled with another model of a server.
+    """
+    if settings.get("model") == SERVED:
+        settings = {**settings, "served": jobs.model}
+        sampled = run.settings("sample").get("served", jobs.model)
+        if job != "sample" and sampled != jobs.model:
+            raise RunError(
+                f"{run.folder} was sampled with {sampled!r}, and the server offers {jobs.model!r}: serve that model "
+                "again, or name the other one with --model"
+            )
+    run.settle(job, settings)
 
 
 def with_place(verb: Callable[..., None]) -> Callable[..., None]:

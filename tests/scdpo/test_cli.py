@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+import random
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from eval.cli import app
 from scdpo.cli.options import Place
 from scdpo.problems import Problem
 from scdpo.runs import Run
+from tests.scdpo.scripted import adder
+from tests.scdpo.test_server_engine import FakeServer
 
 
 def call(*arguments: object) -> Result:
@@ -156,6 +159,52 @@ def test_there_is_nothing_to_export_in_an_empty_run(tmp_path: Path) -> None:
 )
 def test_help_shows_an_example(verb: str) -> None:
     assert f"scdpo {verb}" in call(verb, "--help").output
+
+
+def serving(server: FakeServer, model: str) -> list[str]:
+    """Let a server offer a model that adds; return the options that ask it."""
+    server.card.update(id=model, max_model_len=4096)
+    server.write = lambda body: adder(
+        server.vocabulary._tokenizer.decode(body["prompt"]), random.Random(body["seed"])
+    )
+    return ["--engine", "server", "--server", server.url]
+
+
+@pytest.fixture
+def server(tiny_model: Path) -> Iterator[FakeServer]:
+    fake = FakeServer(tiny_model)
+    yield fake
+    fake.close()
+
+
+def test_a_server_that_was_restarted_with_another_model_is_refused(
+    tmp_path: Path, server: FakeServer
+) -> None:
+    problems = tmp_path / "sums.jsonl"
+    problems.write_text('{"question": "What is 2 + 5?", "answer": 7}\n')
+    folder = tmp_path / "run"
+    sample = ["sample", folder, "--problems", problems, "--at-most", 4]
+    assert call(*sample, *serving(server, "first")).exit_code == 0
+    before = (folder / "solutions.jsonl").read_text()
+    assert call(*sample, *serving(server, "first"), "--at-most", 5).exit_code == 0
+    again = call(*sample, *serving(server, "second"))
+    assert again.exit_code == 1
+    assert "begun with served='first' for 'sample', not 'second'" in " ".join(again.output.split())
+    corrupted = call("corrupt", folder, *serving(server, "second"))
+    assert corrupted.exit_code == 1
+    assert "sampled with 'first', and the server offers 'second'" in " ".join(corrupted.output.split())
+    assert (folder / "solutions.jsonl").read_text().startswith(before)
+    assert not (folder / "branches.jsonl").exists()
+    assert call("corrupt", folder, "--attempts", 2, *serving(server, "first")).exit_code == 0
+
+
+def test_mutation_needs_no_word_of_the_model_that_a_server_had(tmp_path: Path, solutions: Path) -> None:
+    folder = tmp_path / "run"
+    with Run(folder) as run:
+        run.settle("sample", {"model": Place(servers=["http://127.0.0.1:1"]).named})
+    result = call("corrupt", folder, "--corruptor", "mutation", "--solutions", solutions)
+    assert result.exit_code == 0, result.output
+    assert list(Run(folder).pairs)
 
 
 @pytest.mark.parametrize("verb", ["train", "sft"])
