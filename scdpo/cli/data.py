@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -24,6 +25,7 @@ from scdpo.cli.options import (
     Steps,
     System,
     check_job,
+    sampled_system,
     settle_job,
     with_place,
 )
@@ -36,6 +38,10 @@ class Corruptor(StrEnum):
 
     temperature = "temperature"
     mutation = "mutation"
+
+
+TEMPERATURE_ALONE: Final = ("steps", "attempts", "pairs", "first", "increment", "maximum")
+"""Options of ``corrupt`` that mutation has no use for."""
 
 
 @app.command()
@@ -96,6 +102,7 @@ def sample(
 @app.command()
 @with_place
 def corrupt(
+    context: typer.Context,
     run: RunFolder,
     place: Place,
     corruptor: Annotated[
@@ -147,10 +154,10 @@ def corrupt(
 
     if maximum < first:
         raise typer.BadParameter(f"--maximum {maximum} is below --first {first}")
+    if corruptor is Corruptor.mutation:
+        _refuse(context, TEMPERATURE_ALONE, "goes with --corruptor temperature alone")
     if format is not None and solutions is None:
-        raise typer.BadParameter(
-            "--format says how the solutions of --solutions are written; without it, leave it out"
-        )
+        raise typer.BadParameter("--format goes with --solutions alone; leave it out")
     branches = BranchSettings(
         Schedule(first, increment, maximum), steps, attempts, pairs=pairs, seed=seed, confirm=confirm
     )
@@ -165,7 +172,7 @@ def corrupt(
         written = first_one.sampling.format
         if corruptor is Corruptor.temperature or confirm:
             place = place.of(opened)  # mutation alone needs no model
-        system = system or opened.settings("sample").get("system", "")
+        system = system or sampled_system(opened)
         sampled = {"model": place.named, "system": system}
         if corruptor is Corruptor.mutation:
             job = "mutate"
@@ -195,12 +202,20 @@ def corrupt(
     console.print(f"Pairs in [b]{run / 'pairs.jsonl'}[/b]. Next: [b]scdpo train {run}[/b]")
 
 
+def _refuse(context: typer.Context, options: Sequence[str], why: str) -> None:
+    """Raise BadParameter if one of these options was given."""
+    for name in options:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name != "DEFAULT":
+            raise typer.BadParameter(f"--{name} {why}; leave it out")
+
+
 async def _mutate(opened: Run, place: Place, seed: int, bar: Bar) -> None:
     """Mutate on this machine without a model, which is not loaded."""
     from sandbox import AsyncSandbox
     from scdpo.jobs import branch_by_mutation
 
-    async with AsyncSandbox(max_sessions=place.in_flight) as box:
+    async with AsyncSandbox(max_sessions=place.at_once) as box:
         await branch_by_mutation(opened, box, seed, bar)
 
 

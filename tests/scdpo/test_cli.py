@@ -148,6 +148,51 @@ def test_a_run_goes_on_with_the_model_it_was_sampled_with(tmp_path: Path, soluti
     assert "no-model" in result.output
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["sample", "--engines", 2], "--engines is for a cluster"),
+        (["sample", "--workers", 2], "--workers is for a cluster"),
+        (["corrupt", "--gpus", 1], "--gpus is for a cluster"),
+        (["sample", "--cluster", "ray", "--server", "http://h", "--gpus", 1], "leave it out with --server"),
+        (["sample", "--engine", "vllm", "--server", "http://h"], "with the engine 'server'"),
+        (["sample", "--in-flight", 5000], "--in-flight is at most 4096"),
+        (["corrupt", "--corruptor", "mutation", "--steps", 2], "--steps goes with --corruptor temperature"),
+        (["corrupt", "--corruptor", "mutation", "--attempts", 16], "--attempts goes with"),
+        (["corrupt", "--format", "cot"], "--format goes with --solutions"),
+    ],
+)
+def test_an_option_that_would_be_passed_over_is_refused(
+    tmp_path: Path, arguments: list[object], said: str
+) -> None:
+    result = call(arguments[0], tmp_path / "run", *arguments[1:])
+    assert result.exit_code == 2
+    assert said in " ".join(result.output.replace("│", " ").split())
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_solutions_under_way_on_a_cluster_are_divided_among_its_workers() -> None:
+    assert Place(cluster="ray", in_flight=640, workers=10).per_worker == 64
+    assert Place(cluster="ray", engines=8, workers=32).per_worker == 64
+    assert Place().at_once == 256
+
+
+def test_exported_prompts_hold_the_system_message_of_the_run(tmp_path: Path, solutions: Path) -> None:
+    folder = tmp_path / "run"
+    call("corrupt", folder, "--corruptor", "mutation", "--solutions", solutions)
+    with Run(folder) as run:
+        run.settle("sample", {"system": "Reason step by step."})
+    prompts = []
+    for more in ([], ["--system", "Be brief."]):
+        assert call("export", folder, "--out", tmp_path / "pairs.parquet", *more).exit_code == 0
+        rows = datasets.Dataset.from_parquet(
+            str(tmp_path / "pairs.parquet"), cache_dir=str(tmp_path / "cache"), keep_in_memory=True
+        )
+        prompts.append(rows[0]["prompt"])
+    assert ["Reason step by step." in prompt for prompt in prompts] == [True, False]
+    assert "Be brief." in prompts[1]
+
+
 def test_there_is_nothing_to_export_in_an_empty_run(tmp_path: Path) -> None:
     result = call("export", tmp_path)
     assert result.exit_code == 1
@@ -167,7 +212,7 @@ def serving(server: FakeServer, model: str) -> list[str]:
     server.write = lambda body: adder(
         server.vocabulary._tokenizer.decode(body["prompt"]), random.Random(body["seed"])
     )
-    return ["--engine", "server", "--server", server.url]
+    return ["--server", server.url]
 
 
 @pytest.fixture
