@@ -250,7 +250,10 @@ async def _branch(
         if not is_done(solution):
             left.append(solution.id)
     if not used and run.settings("sample"):
-        raise RunError(f"{run.folder} has no naive pairs to branch off; scdpo sample goes on until it has")
+        raise RunError(
+            f"{run.folder} has no naive pairs to branch off: scdpo sample makes them, with a higher --at-most if it is "
+            "done; corrupt --solutions, in another folder, takes all right solutions of a file"
+        )
     progress.start(stage, len(used), len(used) - len(left))
 
     async def one(id: str) -> int:

@@ -313,7 +313,7 @@ def test_only_what_naive_pairs_chose_is_branched_off_in_a_run_that_was_sampled(
         assert {s.id for s in chosen_solutions(run)} == {s.id for s in solutions if s.preferred} > named
         run.settle("sample", {"seed": 0})
         assert list(chosen_solutions(run)) == []
-    with pytest.raises(RunError, match="no naive pairs to branch off; scdpo sample goes on"):
+    with pytest.raises(RunError, match="no naive pairs to branch off: scdpo sample makes them"):
         mutate(tmp_path)
 
 
