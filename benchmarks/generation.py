@@ -221,7 +221,7 @@ async def pairs(
         with TemporaryDirectory() as folder, Run(folder) as run:
             await sample_naive(run, problems, sampler, NaiveSettings(at_most=16), Silent())
             solutions = list(run.solutions)
-            chosen = chosen_solutions(run)
+            chosen = list(chosen_solutions(run))
             naive = list(run.pairs)
         theirs = await their_rates(engine, chosen, settings, seconds)
         ours = await our_rates(sampler, [*solutions, *naive], settings)

@@ -134,8 +134,7 @@ class SessionCore:
         faithful.
 
         Raises:
-            SessionClosed: the session is closed or has lost its state.
-            SandboxError: a replayed session lost its state on the way.
+            SessionClosed: the session is closed or has lost its state, or a replayed one lost it on the way.
         """
         async with self._turn:
             if not self.alive:
@@ -195,7 +194,7 @@ class SessionCore:
             result, _ = await child.run(code)
             if result.state_lost:
                 child.dispose()
-                raise SandboxError(f"replay for a fork ({reason}) lost its state: {result.error}")
+                raise SessionClosed(f"replay for a fork ({reason}) lost its state: {result.error}")
             matches = matches and result.output == output
         child.origin = Origin("replay", reason, matches)
         return child

@@ -51,8 +51,9 @@ from scdpo.jobs import (
     mutations_at_once,
     sample_naive,
 )
+from scdpo.outcomes import known_outcomes
 from scdpo.problems import Problem
-from scdpo.records import PairRecord, Record, SolutionRecord
+from scdpo.records import Record
 from scdpo.runs import Run
 from scdpo.sampler import Sampler, SamplerLimits
 
@@ -156,6 +157,12 @@ class Cluster:
     ) -> None:
         await self._stack.aclose()
 
+    @property
+    def model(self) -> str:
+        """The model as its engine calls it."""
+        assert self._sampler is not None
+        return self._sampler.engine.model
+
     async def _start_engines(self, count: int) -> Callable[[], Engine]:
         """Start the copies of the model; return what makes an engine that asks them."""
         choice, load = self._choice, self._load
@@ -201,18 +208,17 @@ class Cluster:
         self, run: Run, problems: Sequence[Problem], settings: NaiveSettings, progress: Progress
     ) -> None:
         """Do ``scdpo.jobs.sample_naive`` on the cluster."""
-        solutions: dict[str, list[SolutionRecord]] = defaultdict(list)
-        for record in run.solutions:
-            solutions[record.problem_id].append(record)
-        left = [p for p in problems if not enough(solutions[p.id], settings)]
+        outcomes = known_outcomes(run, problems)
+        left = [p for p in problems if not enough(outcomes[p.id], settings)]
         progress.start("sample", len(problems), len(problems) - len(left))
 
         started = monotonic()
-        work = ((SampleJob(p, settings), list[Record](solutions[p.id])) for p in left)
+        work = (
+            (SampleJob(p, settings), list[Record](run.solutions.get(o.id) for o in outcomes[p.id]))
+            for p in left
+        )
         async for records in self._do(work, max(1, self._settings.in_flight // settings.wave)):
-            made = [record for record in records if isinstance(record, SolutionRecord)]
-            enter(run, made)
-            progress.advance(sum(1 for record in records if isinstance(record, PairRecord)))
+            progress.advance(enter(run, records))
         assert self._sampler is not None
         await sample_naive(run, problems, self._sampler, settings, Silent())
         _took(run, "solutions", monotonic() - started)
@@ -239,10 +245,10 @@ class Cluster:
         known: dict[str, list[Record]] = defaultdict(list)
         for branch in run.branches:
             known[branch.chosen_id].append(branch)
-        chosen = chosen_solutions(run)
+        chosen = [solution.id for solution in chosen_solutions(run)]
         progress.start(f"step-controlled pairs by {corruptor}", len(chosen), 0)
 
-        work = ((job, [solution, *known[solution.id]]) for solution in chosen)
+        work = ((job, [run.solutions.get(id), *known[id]]) for id in chosen)
         async for records in self._do(work, at_once):
             # The worker sends pairs before the branches that they come of, and so they are written.
             progress.advance(enter(run, records))

@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from time import monotonic
 from typing import Final, Literal, Protocol, TypeVar
 
-from sandbox import AsyncSandbox, Solution
+from sandbox import AsyncSandbox, SessionClosed
 from scdpo.corrupt import acorrupt_by_mutation
 from scdpo.corrupt.confirm import ROLLOUTS_AT_ONCE, Confirmer
 from scdpo.corrupt.temperature import Branches, BranchSettings, corrupt_by_temperature
-from scdpo.filters import near_duplicates
-from scdpo.pairs import drawn_steps, naive_pairs
+from scdpo.outcomes import Outcome, known_outcomes, write_naive_pairs
+from scdpo.pairs import drawn_steps
 from scdpo.problems import Problem
-from scdpo.records import CONFIRMED_DROP, BranchRecord, DropRecord, PairRecord, SolutionRecord
-from scdpo.runs import Run
+from scdpo.records import CONFIRMED_DROP, IMPORTED, BranchRecord, DropRecord, PairRecord, SolutionRecord
+from scdpo.runs import Run, RunError
 from scdpo.sampler import Sampler
 from scdpo.schedule import Schedule
 from scdpo.step_controlled import mutation_pairs
@@ -69,52 +69,52 @@ async def sample_naive(
 
     Raises:
         EngineError: if the engine cannot serve.
-        RunError: if a record cannot be written.
+        RunError: if a problem is not the one that the run holds solutions of, or a record cannot be written.
     """
     started = monotonic()
-    known: dict[str, list[SolutionRecord]] = defaultdict(list)
-    for record in run.solutions:
-        known[record.problem_id].append(record)
-    open_problems = [p for p in problems if not enough(known[p.id], settings)]
-    progress.start("sample", len(problems), len(problems) - len(open_problems))
+    outcomes = known_outcomes(run, problems)
+    left = []
+    for problem in problems:
+        if enough(outcomes[problem.id], settings):
+            write_naive_pairs(run, outcomes[problem.id], settings.pairs)  # a stop may have come before them
+        else:
+            left.append(problem)
+    progress.start("sample", len(problems), len(problems) - len(left))
 
-    async def one(problem: Problem) -> list[SolutionRecord]:
-        return await _sample_problem(run, problem, known[problem.id], sampler, settings)
+    async def one(problem: Problem) -> int:
+        await _sample_problem(run, problem, outcomes[problem.id], sampler, settings)
+        return write_naive_pairs(run, outcomes[problem.id], settings.pairs)
 
     width = max(1, sampler.limits.in_flight // settings.wave)
-    async for made in each(one, open_problems, width):
-        progress.advance(sum(1 for _ in naive_pairs(made, settings.pairs)))
-        known[made[0].problem_id] = made
-    solutions = _in_order(s for p in problems for s in known[p.id])
-    pairs = list(naive_pairs(solutions, settings.pairs))
-    for pair in pairs:
-        run.pairs.append(pair)
-    _count_sampling(run, problems, solutions, pairs, monotonic() - started)
+    async for new in each(one, left, width):
+        progress.advance(new)
+    _count_sampling(run, [outcomes[problem.id] for problem in problems], monotonic() - started)
 
 
 async def _sample_problem(
-    run: Run, problem: Problem, known: list[SolutionRecord], sampler: Sampler, settings: NaiveSettings
-) -> list[SolutionRecord]:
-    """Sample a problem wave by wave; the waves are the same ones whether or not a stop came between."""
+    run: Run, problem: Problem, outcomes: list[Outcome], sampler: Sampler, settings: NaiveSettings
+) -> None:
+    """Sample a problem wave by wave and add what comes of it to its outcomes.
+
+    The waves are the same ones whether or not a stop came between.
+    """
     schedule = Schedule.constant(settings.temperature)
-    made = {record.id: record for record in known}
+    made = {outcome.id for outcome in outcomes}
     numbers, size = range(min(settings.wave, settings.at_most)), settings.wave
     while numbers:
-        ids = {f"{problem.id}#{settings.seed}.{number}": number for number in numbers}
-        missing = [number for id, number in ids.items() if id not in made]
+        missing = [n for n in numbers if f"{problem.id}#{settings.seed}.{n}" not in made]
         for record in await asyncio.gather(
             *(sampler.solve(problem, number, schedule, settings.seed) for number in missing)
         ):
             run.solutions.append(record)
-            made[record.id] = record
-        if enough(list(made.values()), settings):
+            outcomes.append(Outcome.of(record))
+        if enough(outcomes, settings):
             break
         size *= 2
         numbers = range(numbers.stop, min(numbers.stop + size, settings.at_most))
-    return list(made.values())
 
 
-def enough(solutions: Sequence[SolutionRecord], settings: NaiveSettings) -> bool:
+def enough(solutions: Sequence[Outcome], settings: NaiveSettings) -> bool:
     """Whether a problem's solutions suffice for its pairs, or it has been sampled as often as it may be.
 
     A wave that was cut off never suffices: an unstopped job would have had the whole of it.
@@ -126,7 +126,7 @@ def enough(solutions: Sequence[SolutionRecord], settings: NaiveSettings) -> bool
     return min(preferred, dispreferred) >= settings.pairs or len(solutions) >= settings.at_most
 
 
-def _cut_off(solutions: Sequence[SolutionRecord], settings: NaiveSettings) -> bool:
+def _cut_off(solutions: Sequence[Outcome], settings: NaiveSettings) -> bool:
     made = sum(s.id.startswith(f"{s.problem_id}#{settings.seed}.") for s in solutions)
     whole, size = 0, settings.wave
     while whole < min(made, settings.at_most):
@@ -134,49 +134,20 @@ def _cut_off(solutions: Sequence[SolutionRecord], settings: NaiveSettings) -> bo
     return made < whole
 
 
-def _in_order(solutions: Iterable[SolutionRecord]) -> list[SolutionRecord]:
-    """Sort by problem and number: the file has them in the order in which they were ready."""
-
-    def key(record: SolutionRecord) -> tuple[str, list[int]]:
-        number = record.id.removeprefix(record.problem_id).lstrip("#").split(".")
-        return record.problem_id, [int(part) for part in number if part.isdigit()]
-
-    return sorted(solutions, key=key)
-
-
-def _count_sampling(
-    run: Run,
-    problems: Sequence[Problem],
-    solutions: Sequence[SolutionRecord],
-    pairs: Sequence[PairRecord],
-    seconds: float,
-) -> None:
-    fates = Counter(_fate(solution) for solution in solutions)
+def _count_sampling(run: Run, outcomes: Sequence[Sequence[Outcome]], seconds: float) -> None:
+    """Enter the counts of sampling, given the outcomes of each problem."""
+    fates = Counter(outcome.fate for some in outcomes for outcome in some)
+    made = fates.total()
     usable = fates.pop("preferred", 0) + fates.pop("dispreferred", 0)
-    run.write_stage("solutions", len(solutions), usable, fates, seconds)
-    preferred = {s.problem_id for s in solutions if s.preferred}
-    dispreferred = {s.problem_id for s in solutions if s.dispreferred}
-    missing = Counter(
-        "neither"
-        if p.id not in preferred and p.id not in dispreferred
-        else ("no preferred solution" if p.id not in preferred else "no dispreferred solution")
-        for p in problems
-        if p.id not in preferred or p.id not in dispreferred
-    )
-    paired = len({pair.problem_id for pair in pairs})
-    run.write_stage("problems with a naive pair", len(problems), paired, missing, 0.0)
-
-
-def _fate(solution: SolutionRecord) -> str:
-    if solution.preferred:
-        return "preferred"
-    if solution.dispreferred:
-        return "dispreferred"
-    if solution.dropped:
-        return solution.dropped
-    if solution.verdict.status == "correct":
-        return "right but not clean"
-    return "no answer" if solution.verdict.answer is None else "unverifiable"
+    run.write_stage("solutions", made, usable, fates, seconds)
+    missing: Counter[str] = Counter()
+    for some in outcomes:
+        preferred, dispreferred = any(o.preferred for o in some), any(o.dispreferred for o in some)
+        if not preferred or not dispreferred:
+            lacking = "no dispreferred solution" if preferred else "no preferred solution"
+            missing["neither" if not preferred and not dispreferred else lacking] += 1
+    paired = len(outcomes) - missing.total()
+    run.write_stage("problems with a naive pair", len(outcomes), paired, missing, 0.0)
 
 
 async def branch_by_temperature(
@@ -186,7 +157,7 @@ async def branch_by_temperature(
 
     Raises:
         EngineError: if the engine cannot serve.
-        RunError: if the run has no naive pairs, or a record cannot be written.
+        RunError: if the run was sampled and has no naive pairs, or a record cannot be written.
     """
     done: dict[str, set[int]] = defaultdict(set)
     for branch in run.branches:
@@ -213,10 +184,10 @@ async def branch_by_mutation(
 ) -> None:
     """Mutate the code of the chosen solutions of a run; needs no model but to confirm the pairs.
 
-    Where the run has no naive pairs, every preferred solution is used.
+    Where the run was never sampled, every preferred solution is used.
 
     Raises:
-        RunError: if the run has no preferred solutions, or a record cannot be written.
+        RunError: if the run was sampled and has no naive pairs, or a record cannot be written.
     """
     done = {b.chosen_id for b in run.branches if b.corruptor == "mutation" and b.id.endswith(f"m{seed}")}
 
@@ -238,12 +209,17 @@ async def _mutate(
 ) -> Branches:
     """Mutate one solution after all of its steps; the record of its attempts stands under step 0."""
     dropped: Counter[str] = Counter()
-    found = await acorrupt_by_mutation(
-        chosen.solution, chosen.gold, box, question=chosen.question, seed=seed, dropped=dropped
-    )
-    pairs, tokens = mutation_pairs(chosen, found, seed), 0
-    if confirmer is not None:
-        pairs, tokens = await confirmer.confirm(pairs)
+    pairs: list[PairRecord] = []
+    tokens = 0
+    try:
+        found = await acorrupt_by_mutation(
+            chosen.solution, chosen.gold, box, question=chosen.question, seed=seed, dropped=dropped
+        )
+        pairs = mutation_pairs(chosen, found, seed)
+        if confirmer is not None:
+            pairs, tokens = await confirmer.confirm(pairs)
+    except SessionClosed:  # the kernel was ended from without, when the host ran out of memory, say
+        pairs, dropped = [], Counter(["kernel_lost"])
     record = BranchRecord(
         id=f"{chosen.id}@m{seed}",
         problem_id=chosen.problem_id,
@@ -267,40 +243,56 @@ async def _branch(
     corruptor: Literal["temperature", "mutation"],
 ) -> None:
     started = monotonic()
-    chosen = chosen_solutions(run)
     stage = f"step-controlled pairs by {corruptor}"
-    left = [s for s in chosen if not is_done(s)]
-    progress.start(stage, len(chosen), len(chosen) - len(left))
+    used, left = set(), []
+    for solution in chosen_solutions(run):
+        used.add(solution.id)
+        if not is_done(solution):
+            left.append(solution.id)
+    if not used and run.settings("sample"):
+        raise RunError(
+            f"{run.folder} has no naive pairs to branch off: scdpo sample makes them, with a higher --at-most if it is "
+            "done; corrupt --solutions, in another folder, takes all right solutions of a file"
+        )
+    progress.start(stage, len(used), len(used) - len(left))
 
-    async def one(solution: SolutionRecord) -> int:
+    async def one(id: str) -> int:
         kept = 0
-        async for branch in branches(solution):
+        async for branch in branches(run.solutions.get(id)):
             # Pairs first: a branch that is recorded as done must have its pairs.
-            unlike = _unlike_each_other(branch.pairs)
-            kept += sum(run.pairs.append(pair) for pair in unlike)
+            kept += sum(run.pairs.append(pair) for pair in branch.pairs)
             run.branches.append(branch.record)
         return kept
 
     async for kept in each(one, left, width):
         progress.advance(kept)
-    used = {s.id for s in chosen}
-    records = [b for b in run.branches if b.chosen_id in used and b.corruptor == corruptor]
-    counts: Counter[str] = Counter()
-    for record in records:
-        counts.update({drop.reason: drop.count for drop in record.dropped})
-    run.write_stage(
-        stage, sum(b.attempts for b in records), sum(b.kept for b in records), counts, monotonic() - started
-    )
-    pairs = [p for p in run.pairs if p.origin.corruptor == corruptor and p.origin.chosen_id in used]
+    _count_branches(run, stage, corruptor, used, monotonic() - started)
+    pairs = (p for p in run.pairs if p.origin.corruptor == corruptor and p.origin.chosen_id in used)
     _count_confirmed(run, f"errors that begin with the branch, by {corruptor}", pairs)
 
 
-def _count_confirmed(run: Run, stage: str, pairs: Sequence[PairRecord]) -> None:
+def _count_branches(run: Run, stage: str, corruptor: str, used: Set[str], seconds: float) -> None:
+    """Enter what came of the branches off the solutions that are used."""
+    attempts = kept = 0
+    dropped: Counter[str] = Counter()
+    for record in run.branches:
+        if record.chosen_id in used and record.corruptor == corruptor:
+            attempts += record.attempts
+            kept += record.kept
+            dropped.update({drop.reason: drop.count for drop in record.dropped})
+    run.write_stage(stage, attempts, kept, dropped, seconds)
+
+
+def _count_confirmed(run: Run, stage: str, pairs: Iterable[PairRecord]) -> None:
     """Enter how many pairs roll-outs confirm, and why the others are not; nothing where there were no roll-outs."""
-    if not any(pair.confirmation.before.tried for pair in pairs):
-        return
-    fates = Counter(_confirmation_fate(pair) for pair in pairs)
-    run.write_stage(stage, len(pairs), fates.pop("confirmed", 0), fates, 0.0)
+    fates: Counter[str] = Counter()
+    tried = False
+    for pair in pairs:
+        fates[_confirmation_fate(pair)] += 1
+        tried = tried or pair.confirmation.before.tried > 0
+    if tried:
+        made = fates.total()
+        run.write_stage(stage, made, fates.pop("confirmed", 0), fates, 0.0)
 
 
 def _confirmation_fate(pair: PairRecord) -> str:
@@ -313,25 +305,24 @@ def _confirmation_fate(pair: PairRecord) -> str:
     return "rarely_right_before" if rarely else "often_right_after"
 
 
-def _unlike_each_other(pairs: Sequence[PairRecord]) -> list[PairRecord]:
-    """Leave out pairs whose rejected side nearly repeats an earlier one after the same step."""
-    texts = [Solution.of(b.model_dump() for b in pair.rejected).render("markdown") for pair in pairs]
-    repeated = set(near_duplicates(texts))
-    return [pair for i, pair in enumerate(pairs) if i not in repeated]
+def chosen_solutions(run: Run) -> Iterator[SolutionRecord]:
+    """Yield the solutions that pairs branch off: one for each problem that has naive pairs, as in the paper.
 
-
-def chosen_solutions(run: Run) -> list[SolutionRecord]:
-    """Return the solutions that pairs branch off: those that naive pairs chose, or all preferred ones.
-
-    One a problem where there are naive pairs, as in the paper.
+    Of problems without naive pairs, all preferred solutions that were brought in from elsewhere; in a run that was
+    never sampled, all preferred ones.
     """
-    solutions = {s.id: s for s in run.solutions if s.preferred}
-    named = dict.fromkeys(p.origin.chosen_id for p in run.pairs if p.kind == "naive")
-    first: dict[str, SolutionRecord] = {}
-    for id in named:
-        if id in solutions:
-            first.setdefault(solutions[id].problem_id, solutions[id])
-    return list(first.values()) if named else list(solutions.values())
+    chosen: dict[str, str] = {}
+    sampled = bool(run.settings("sample"))
+    for pair in run.pairs:
+        if pair.kind == "naive":
+            sampled = True
+            if pair.origin.chosen_id in run.solutions:
+                chosen.setdefault(pair.problem_id, pair.origin.chosen_id)
+    for solution in run.solutions:
+        named = chosen.get(solution.problem_id)
+        free = named is None and (not sampled or solution.sampling.engine == IMPORTED)
+        if solution.preferred and (free or solution.id == named):
+            yield solution
 
 
 async def each(work: Callable[[T], Awaitable[R]], items: Iterable[T], width: int) -> AsyncIterator[R]:

@@ -6,9 +6,25 @@ import itertools
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol, TypeVar
 
 from sandbox import Block, Solution
 from scdpo.records import OriginRecord, PairRecord, SolutionRecord, block_records
+
+
+class Sided(Protocol):
+    """What may stand on one side of a pair."""
+
+    @property
+    def preferred(self) -> bool:
+        """Whether it may be chosen."""
+
+    @property
+    def dispreferred(self) -> bool:
+        """Whether it may be rejected."""
+
+
+S = TypeVar("S", bound=Sided)
 
 
 def naive_pairs(solutions: Iterable[SolutionRecord], per_problem: int = 1) -> Iterator[PairRecord]:
@@ -25,23 +41,34 @@ def naive_pairs(solutions: Iterable[SolutionRecord], per_problem: int = 1) -> It
     for solution in solutions:
         groups[solution.problem_id].append(solution)
     for group in groups.values():
-        preferred = [s for s in group if s.preferred]
-        dispreferred = [s for s in group if s.dispreferred]
-        if not preferred or not dispreferred:
-            continue
-        span = max(len(preferred), len(dispreferred))
-        diagonals = sorted(
-            itertools.product(range(len(preferred)), range(len(dispreferred))),
-            key=lambda ij: ((ij[1] - ij[0]) % span, ij[0]),
-        )
-        for i, j in diagonals[:per_problem]:
-            yield naive_pair(preferred[i], dispreferred[j])
+        for chosen, rejected in matched(group, per_problem):
+            yield naive_pair(chosen, rejected)
+
+
+def matched(solutions: Sequence[S], count: int) -> list[tuple[S, S]]:
+    """Match the preferred with the dispreferred solutions of one problem, at most ``count`` times.
+
+    The first matches use each solution once.
+    """
+    preferred = [s for s in solutions if s.preferred]
+    dispreferred = [s for s in solutions if s.dispreferred]
+    span = max(len(preferred), len(dispreferred))
+    diagonals = sorted(
+        itertools.product(range(len(preferred)), range(len(dispreferred))),
+        key=lambda ij: ((ij[1] - ij[0]) % span, ij[0]),
+    )
+    return [(preferred[i], dispreferred[j]) for i, j in diagonals[:count]]
+
+
+def naive_pair_id(problem_id: str, chosen_id: str, rejected_id: str) -> str:
+    """Return the id of the naive pair of two solutions of a problem."""
+    return f"{chosen_id}>{rejected_id.removeprefix(problem_id)}"
 
 
 def naive_pair(chosen: SolutionRecord, rejected: SolutionRecord) -> PairRecord:
     """Return the pair of a preferred and a dispreferred solution of one problem."""
     return PairRecord(
-        id=f"{chosen.id}>{rejected.id.removeprefix(chosen.problem_id)}",
+        id=naive_pair_id(chosen.problem_id, chosen.id, rejected.id),
         problem_id=chosen.problem_id,
         kind="naive",
         branch_step=None,

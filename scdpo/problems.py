@@ -15,6 +15,8 @@ import gzip
 import hashlib
 import json
 import random
+import re
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -32,6 +34,8 @@ MAX_SEED = 999
 _SPAN = 500_000  # instances a (split, seed) may use; the seed ranges lie this far apart
 _SHARE = {"train": range(60), "preference": range(60, 80), "test": range(80, 100)}  # of 100 text buckets
 _FAMILY = "reasoning-gym:"
+# A number with commas between its thousands; other commas part the members of a pair, a list or an interval.
+_THOUSANDS = re.compile(r"[-+]?\s*\\?[$€£¥]?\s*[-+]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _ASSETS = Path(__file__).parent / "assets"
 
 
@@ -257,7 +261,7 @@ def _read_jsonl(path: Path) -> Iterator[Problem]:
                     raise ProblemSourceError(f"{where}: field 'id' repeats {problem.id!r}")
                 ids.add(problem.id)
                 yield problem
-        except (UnicodeDecodeError, gzip.BadGzipFile, EOFError) as error:
+        except (UnicodeDecodeError, gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise ProblemSourceError(f"{path}: cannot be read as UTF-8 JSON Lines ({error})") from error
     if not ids:
         raise ProblemSourceError(f"{path}: holds no problem")
@@ -297,7 +301,9 @@ def _gold(row: Mapping[str, Any], where: str) -> str:
         if "####" not in answer:
             return answer.strip()
         # GSM8K writes the working, then `#### 1,234`.
-        answer = answer.rpartition("####")[2].strip().replace(",", "")
+        answer = answer.rpartition("####")[2].strip()
+        if _THOUSANDS.fullmatch(answer):
+            answer = answer.replace(",", "")
         if not answer:
             raise ProblemSourceError(f"{where}: field 'answer' has nothing after its last '####'")
         return answer

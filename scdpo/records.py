@@ -16,6 +16,9 @@ from sandbox.solution import Block, BlockType, Solution
 CONFIRMED_DROP: Final = 0.5
 """An error begins with the first wrong step where the share of right roll-outs falls by so much across it."""
 
+IMPORTED: Final = "imported"
+"""What stands for the engine of a solution that was not sampled here."""
+
 
 class Record(BaseModel):
     """What all records have: an id unique in its file, and their version; another version is refused."""

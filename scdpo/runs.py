@@ -31,6 +31,8 @@ class RunError(RuntimeError):
 class RecordFile(Generic[R]):
     """A JSON Lines file of records of one kind, each id at most once.
 
+    Ids and places are kept in memory once they are asked for, until ``close``; records are not.
+
     Args:
         path: the file; made, with its folder, on the first append.
         kind: the record's class.
@@ -40,7 +42,7 @@ class RecordFile(Generic[R]):
         self.path = path
         self._kind = kind
         self._file: IO[bytes] | None = None
-        self._ids: set[str] = set()
+        self._places: dict[str, int] | None = None
 
     def __iter__(self) -> Iterator[R]:
         """Read the records from the start; a torn last line is left out.
@@ -48,18 +50,46 @@ class RecordFile(Generic[R]):
         Raises:
             RunError: if a line is not a record of this kind.
         """
+        for _, record in self._placed():
+            yield record
+
+    def __contains__(self, id: object) -> bool:
+        """Whether there is a record of this id."""
+        return id in self._known()
+
+    def get(self, id: str) -> R:
+        """Read the record of an id again.
+
+        Raises:
+            KeyError: if there is none.
+        """
+        place = self._known()[id]
+        with self.path.open("rb") as lines:
+            lines.seek(place)
+            return self._kind.model_validate_json(lines.readline())
+
+    def _placed(self) -> Iterator[tuple[int, R]]:
+        """Read the records, each with its place in the file."""
         if not self.path.exists():
             return
+        place = 0
         with self.path.open("rb") as lines:
             for number, line in enumerate(lines, start=1):
                 if not line.endswith(b"\n"):
                     return
                 try:
-                    yield self._kind.model_validate_json(line)
+                    yield place, self._kind.model_validate_json(line)
                 except ValidationError as error:
                     first = error.errors()[0]
                     field = ".".join(str(part) for part in first["loc"]) or "the line"
                     raise RunError(f"{self.path}, line {number}: {field}: {first['msg']}") from error
+                place += len(line)
+
+    def _known(self) -> dict[str, int]:
+        """Return the ids and the places of their records."""
+        if self._places is None:
+            self._places = {record.id: place for place, record in self._placed()}
+        return self._places
 
     def append(self, record: R) -> bool:
         """Write a record, unless its id is already there; return whether it was written.
@@ -68,7 +98,8 @@ class RecordFile(Generic[R]):
             RunError: if the disk is full or the file cannot be written; what was there before stays whole.
         """
         file = self._opened()
-        if record.id in self._ids:
+        known = self._known()
+        if record.id in known:
             return False
         # Model text and kernel output may hold lone surrogates, which UTF-8 cannot; they become "?".
         text = json.dumps(record.model_dump(mode="json"), ensure_ascii=False)
@@ -85,13 +116,13 @@ class RecordFile(Generic[R]):
                 f"cannot write to {self.path}: {error}. Make room and call the same command again; "
                 "it goes on after the last whole record."
             ) from error
-        self._ids.add(record.id)
+        known[record.id] = size
         return True
 
     def _opened(self) -> IO[bytes]:
         if self._file is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._ids = {record.id for record in self}
+            self._known()
             self._file = self.path.open("r+b" if self.path.exists() else "w+b", buffering=0)
             self._file.truncate(_whole_lines(self._file))
             self._file.seek(0, os.SEEK_END)
@@ -102,6 +133,7 @@ class RecordFile(Generic[R]):
         if self._file is not None:
             self._file.close()
             self._file = None
+        self._places = None  # another job may write now
 
 
 def _whole_lines(file: IO[bytes]) -> int:
@@ -124,7 +156,7 @@ class Run:
         folder: made if it is not there.
 
     Raises:
-        RunError: on entering, if another job holds the folder.
+        RunError: on entering, if the folder cannot be made or written to, or another job holds it.
     """
 
     def __init__(self, folder: Path | str) -> None:
@@ -135,11 +167,13 @@ class Run:
         self._lock: IO[bytes] | None = None
 
     def __enter__(self) -> Run:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        card = self.folder / "README.md"
-        if not card.exists():
-            self._replace(card, run_card())
-        lock = (self.folder / ".lock").open("wb")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = (self.folder / ".lock").open("wb")
+        except OSError as error:
+            raise RunError(
+                f"{self.folder} cannot be used as a run folder: {error.strerror}; choose another folder"
+            ) from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -148,6 +182,9 @@ class Run:
                 f"another job is writing to {self.folder}; wait for it to end, or choose another folder"
             ) from error
         self._lock = lock
+        card = self.folder / "README.md"
+        if not card.exists():
+            self._replace(card, run_card())
         return self
 
     def __exit__(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -16,7 +17,6 @@ from scdpo.cli.options import (
     Confirm,
     ExistingRun,
     Format,
-    Limit,
     Place,
     Problems,
     RunFolder,
@@ -24,6 +24,9 @@ from scdpo.cli.options import (
     Split,
     Steps,
     System,
+    check_job,
+    sampled_system,
+    settle_job,
     with_place,
 )
 from scdpo.problems import load_problems
@@ -37,6 +40,10 @@ class Corruptor(StrEnum):
     mutation = "mutation"
 
 
+TEMPERATURE_ALONE: Final = ("steps", "attempts", "pairs", "first", "increment", "maximum")
+"""Options of ``corrupt`` that mutation has no use for."""
+
+
 @app.command()
 @with_place
 def sample(
@@ -44,7 +51,12 @@ def sample(
     place: Place,
     problems: Problems = "embedded",
     split: Annotated[Split, typer.Option(help="Part of the source.")] = Split.preference,
-    limit: Limit = 500,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="At most so many problems; if not given, all, or 500 where they are generated."
+        ),
+    ] = None,
     format: Annotated[Format, typer.Option(help="How the model writes solutions.")] = Format.mathcoder,
     system: System = "",
     at_most: Annotated[int, typer.Option(min=1, help="Solutions a problem (the paper's K).")] = 100,
@@ -73,12 +85,12 @@ def sample(
             "temperature": temperature,
             "seed": seed,
         }
-        opened.check("sample", settings)
+        check_job(opened, "sample", settings)
         loaded = load_problems(problems, split=split.value, limit=limit, seed=seed)
 
         async def main() -> None:
             async with place.jobs(format.value, system) as jobs:
-                opened.settle("sample", settings)
+                settle_job(opened, "sample", settings, jobs)
                 await jobs.sample_naive(opened, loaded, naive, bar)
 
         asyncio.run(main())
@@ -90,6 +102,7 @@ def sample(
 @app.command()
 @with_place
 def corrupt(
+    context: typer.Context,
     run: RunFolder,
     place: Place,
     corruptor: Annotated[
@@ -97,7 +110,16 @@ def corrupt(
     ] = Corruptor.temperature,
     solutions: Annotated[
         Path | None,
-        typer.Option(exists=True, help="First bring in solutions from this .jsonl(.gz) file."),
+        typer.Option(
+            exists=True, dir_okay=False, help="First bring in solutions from this .jsonl(.gz) file."
+        ),
+    ] = None,
+    format: Annotated[
+        Format | None,
+        typer.Option(
+            help="How the model that will be trained writes, and texts in that file are written; "
+            "the run's own or [b]mathcoder[/b] if not given."
+        ),
     ] = None,
     system: System = "",
     steps: Steps = None,
@@ -116,6 +138,9 @@ def corrupt(
     With --corruptor temperature the model goes on after every step at a rising temperature. With --corruptor
     mutation the code is changed by program; that needs no model, and takes any file of solutions.
 
+    Branches off one right solution of each problem that has a naive pair, and off all right solutions that
+    --solutions brings in of other problems.
+
     With --confirm N the model goes on N times at temperature 1 from the shared steps, and N times from after the
     first wrong step: the pair records how often it still gets to the right answer, and training can leave out
     pairs whose error begins elsewhere (scdpo train --set min_drop=0.5).
@@ -124,26 +149,30 @@ def corrupt(
     [b]scdpo corrupt runs/mine --corruptor mutation --solutions solutions.jsonl.gz[/b]
     """
     from scdpo.corrupt.temperature import BranchSettings
-    from scdpo.imports import read_solutions
+    from scdpo.imports import import_solutions
     from scdpo.schedule import Schedule
 
     if maximum < first:
         raise typer.BadParameter(f"--maximum {maximum} is below --first {first}")
+    if corruptor is Corruptor.mutation:
+        _refuse(context, TEMPERATURE_ALONE, "goes with --corruptor temperature alone")
+    if format is not None and solutions is None:
+        raise typer.BadParameter("--format goes with --solutions alone; leave it out")
     branches = BranchSettings(
         Schedule(first, increment, maximum), steps, attempts, pairs=pairs, seed=seed, confirm=confirm
     )
     with told(), Run(run) as opened, Bar() as bar:
         if solutions is not None:
-            for record in read_solutions(solutions):
-                opened.solutions.append(record)
+            import_solutions(opened, solutions, format.value if format else None)
         first_one = next(iter(opened.solutions), None)
         if first_one is None:
             raise RunError(
                 f"{run} holds no solutions: scdpo sample makes them, --solutions FILE brings them in"
             )
         written = first_one.sampling.format
-        place = place.of(opened)
-        system = system or opened.settings("sample").get("system", "")
+        if corruptor is Corruptor.temperature or confirm:
+            place = place.of(opened)  # mutation alone needs no model
+        system = system or sampled_system(opened)
         sampled = {"model": place.named, "system": system}
         if corruptor is Corruptor.mutation:
             job = "mutate"
@@ -153,7 +182,7 @@ def corrupt(
             schedule = {"schedule": [first, increment, maximum]}
             numbers = {"steps": steps, "attempts": attempts, "pairs": pairs, "seed": seed, "confirm": confirm}
             settings = {**sampled, **schedule, **numbers}
-        opened.check(job, settings)
+        check_job(opened, job, settings)
 
         async def main() -> None:
             if corruptor is Corruptor.mutation and not confirm and place.cluster is None:
@@ -161,7 +190,7 @@ def corrupt(
                 await _mutate(opened, place, seed, bar)
                 return
             async with place.jobs(written, system) as jobs:
-                opened.settle(job, settings)
+                settle_job(opened, job, settings, jobs)
                 if corruptor is Corruptor.mutation:
                     await jobs.branch_by_mutation(opened, seed, bar, confirm)
                 else:
@@ -173,12 +202,20 @@ def corrupt(
     console.print(f"Pairs in [b]{run / 'pairs.jsonl'}[/b]. Next: [b]scdpo train {run}[/b]")
 
 
+def _refuse(context: typer.Context, options: Sequence[str], why: str) -> None:
+    """Raise BadParameter if one of these options was given."""
+    for name in options:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name != "DEFAULT":
+            raise typer.BadParameter(f"--{name} {why}; leave it out")
+
+
 async def _mutate(opened: Run, place: Place, seed: int, bar: Bar) -> None:
     """Mutate on this machine without a model, which is not loaded."""
     from sandbox import AsyncSandbox
     from scdpo.jobs import branch_by_mutation
 
-    async with AsyncSandbox(max_sessions=place.in_flight) as box:
+    async with AsyncSandbox(max_sessions=place.at_once) as box:
         await branch_by_mutation(opened, box, seed, bar)
 
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -50,6 +50,11 @@ class EngineName(StrEnum):
     server = "server"
 
 
+MOST_IN_FLIGHT: Final = 4096
+"""Solutions under way at once on one machine, at most: each may hold a kernel."""
+LEAST_IN_FLIGHT: Final = 8
+WORKERS: Final = 2
+
 RunFolder = Annotated[Path, typer.Argument(help="The run folder; made if it is not there.")]
 ExistingRun = Annotated[Path, typer.Argument(exists=True, file_okay=False, help="The run folder.")]
 Model = Annotated[
@@ -74,19 +79,23 @@ Steps = Annotated[
 Confirm = Annotated[
     int, typer.Option(min=0, help="Roll-outs from before and from after each pair's first wrong step.")
 ]
-InFlight = Annotated[int, typer.Option(min=8, max=4096, help="Solutions under way at once.")]
+InFlight = Annotated[
+    int, typer.Option(min=LEAST_IN_FLIGHT, max=MOST_IN_FLIGHT, help="Solutions under way at once.")
+]
 EngineOption = Annotated[EngineName, typer.Option(help="What runs the model.")]
 Servers = Annotated[
     list[str] | None,
-    typer.Option("--server", help="URL of an OpenAI-compatible server (engine server). May be given again."),
+    typer.Option("--server", help="URL of an OpenAI-compatible server. May be given again."),
 ]
 Tokenizer = Annotated[str | None, typer.Option(help="Tokenizer of the servers' model, if they do not say.")]
 ClusterOption = Annotated[
     str | None, typer.Option(help="[b]ray[/b] for a cluster here, or an address of one.")
 ]
-Engines = Annotated[int, typer.Option(min=1, help="Copies of the model (cluster).")]
-Workers = Annotated[int, typer.Option(min=1, help="Sandbox workers (cluster).")]
-Gpus = Annotated[float, typer.Option(min=0, help="GPUs of each copy of the model (cluster).")]
+Engines = Annotated[int | None, typer.Option(min=1, help="Copies of the model (cluster); one if not given.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Sandbox workers (cluster); two if not given.")]
+Gpus = Annotated[
+    float | None, typer.Option(min=0, help="GPUs of each copy of the model (cluster); none if not given.")
+]
 
 SERVED = "the server's"
 """What a run's settings say of a model that was not named, since a server knew it."""
@@ -97,19 +106,42 @@ class Place:
     """Where solutions are sampled: what the options of ``with_place`` come to."""
 
     model: Model = None
-    in_flight: InFlight = 256
-    engine: EngineOption = EngineName.transformers
+    in_flight: Annotated[
+        int | None,
+        typer.Option(
+            min=LEAST_IN_FLIGHT,
+            help="Solutions under way at once, on a cluster by all workers together; if not given, 256, on a "
+            "cluster as many for each copy of the model or server.",
+        ),
+    ] = None
+    engine: Annotated[
+        EngineName | None,
+        typer.Option(
+            help="What runs the model; if not given, [b]server[/b] with --server, else [b]transformers[/b]."
+        ),
+    ] = None
     servers: Servers = None
     tokenizer: Tokenizer = None
     cluster: ClusterOption = None
-    engines: Engines = 1
-    workers: Workers = 2
-    gpus: Gpus = 0.0
+    engines: Engines = None
+    workers: Workers = None
+    gpus: Gpus = None
 
     @property
     def named(self) -> str:
         """Return how a run's settings name the model; one that a server chose itself stays unnamed."""
         return self.model or (SERVED if self.servers else "embedded")
+
+    @property
+    def at_once(self) -> int:
+        """Return how many solutions are under way at once, in all."""
+        copies = len(self.servers or ()) or self.engines or 1
+        return self.in_flight or (256 if self.cluster is None else 256 * copies)
+
+    @property
+    def per_worker(self) -> int:
+        """Return how many solutions each worker of a cluster has under way at once."""
+        return max(LEAST_IN_FLIGHT, self.at_once // (self.workers or WORKERS))
 
     def of(self, run: Run) -> Place:
         """Return the same place with the model that a run was sampled with, where no other was asked for."""
@@ -123,10 +155,29 @@ class Place:
         """
         from scdpo.engines.load import EngineChoice
 
+        engine = self.engine or (EngineName.server if self.servers else EngineName.transformers)
         try:
-            return EngineChoice(self.engine.value, self.model, tuple(self.servers or ()), self.tokenizer)
+            return EngineChoice(engine.value, self.model, tuple(self.servers or ()), self.tokenizer)
         except ValueError as error:
             raise typer.BadParameter(str(error)) from error
+
+    def check(self) -> None:
+        """Check that the options fit together.
+
+        Raises:
+            typer.BadParameter: naming the option that would be passed over, or is out of range.
+        """
+        self.choice()
+        copies = {"--engines": self.engines, "--gpus": self.gpus}
+        for option, value in {**copies, "--workers": self.workers}.items():
+            if value is not None and self.cluster is None:
+                raise typer.BadParameter(f"{option} is for a cluster: give --cluster, or leave {option} out")
+            if value is not None and self.servers and option in copies:
+                raise typer.BadParameter(
+                    f"{option} is for copies that a cluster starts: leave it out with --server"
+                )
+        if self.cluster is None and self.at_once > MOST_IN_FLIGHT:
+            raise typer.BadParameter(f"--in-flight is at most {MOST_IN_FLIGHT} on one machine")
 
     @asynccontextmanager
     async def sampler(
@@ -137,7 +188,7 @@ class Place:
         Args:
             format: how solutions are written for this model.
             system: the system message.
-            limits: what bounds a solution, besides ``in_flight``; None for the sampler's own bounds.
+            limits: what bounds a solution, besides ``at_once``; None for the sampler's own bounds.
 
         Raises:
             EngineError: if the engine cannot be loaded.
@@ -150,8 +201,8 @@ class Place:
         logging.disable_progress_bar()  # the job's own bar is the one to look at
         engine = load_engine(self.choice())
         try:
-            async with AsyncSandbox(max_sessions=self.in_flight) as box:
-                limits = replace(limits or SamplerLimits(), in_flight=self.in_flight)
+            async with AsyncSandbox(max_sessions=self.at_once) as box:
+                limits = replace(limits or SamplerLimits(), in_flight=self.at_once)
                 yield Sampler(engine, box, format=format, system=system, limits=limits)
         finally:
             await engine.close()
@@ -176,8 +227,10 @@ class Place:
         from scdpo.sampler import SamplerLimits
 
         address = None if self.cluster == "ray" else self.cluster
-        settings = ClusterSettings(address, self.engines, self.gpus, self.workers, self.in_flight)
-        style = Style(format, system, SamplerLimits(in_flight=self.in_flight))
+        settings = ClusterSettings(
+            address, self.engines or 1, self.gpus or 0.0, self.workers or WORKERS, self.per_worker
+        )
+        style = Style(format, system, SamplerLimits(in_flight=self.per_worker))
         async with Cluster(self.choice(), settings, style) as cluster:
             yield cluster
 
@@ -191,6 +244,11 @@ class Local:
 
     def __init__(self, sampler: Sampler) -> None:
         self._sampler = sampler
+
+    @property
+    def model(self) -> str:
+        """The model as its engine calls it."""
+        return self._sampler.engine.model
 
     async def sample_naive(
         self, run: Run, problems: Sequence[Problem], settings: NaiveSettings, progress: Progress
@@ -221,10 +279,47 @@ def sampled_model(run: Run) -> str | None:
     Raises:
         RunError: if it was sampled through a server, without naming the model.
     """
-    model = run.settings("sample").get("model")
+    settings = run.settings("sample")
+    model = settings.get("model")
     if model == SERVED:
-        raise RunError(f"{run.folder} was sampled through a server: say with --model which model that serves")
+        called = f", which calls its model {settings['served']!r}" if "served" in settings else ""
+        raise RunError(
+            f"{run.folder} was sampled through a server{called}: say with --model which model that serves"
+        )
     return None if model in (None, "embedded") else str(model)
+
+
+def sampled_system(run: Run) -> str:
+    """Return the system message that a run was sampled with; empty where there was none."""
+    settings = run.settings("sample") or run.settings("round")
+    return str(settings.get("system") or "")
+
+
+def check_job(run: Run, job: str, settings: dict[str, Any]) -> None:
+    """Check a job's settings while its engine is not loaded, so that a server's name for the model is not known yet.
+
+    Raises:
+        RunError: if the run was begun with other settings.
+    """
+    served = {name: value for name, value in run.settings(job).items() if name == "served"}
+    run.check(job, {**settings, **served})
+
+
+def settle_job(run: Run, job: str, settings: dict[str, Any], jobs: Local | Cluster) -> None:
+    """Settle a job's settings, once its engine is loaded; where a server chose the model, with its name for it.
+
+    Raises:
+        RunError: if the run was begun with other settings, or sampled with another model of a server.
+    """
+    if settings.get("model") == SERVED:
+        settings = {**settings, "served": jobs.model}
+        sampled = run.settings("sample").get("served", jobs.model)
+        if job != "sample" and sampled != jobs.model:
+            raise RunError(
+                f"{run.folder} was sampled with {sampled!r}, and the server offers {jobs.model!r}: serve that model "
+                "again, or name the other one with --model"
+            )
+    run.settle(job, settings)
 
 
 def with_place(verb: Callable[..., None]) -> Callable[..., None]:
@@ -235,7 +330,7 @@ def with_place(verb: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(verb)
     def called(**options: Any) -> None:
         place = Place(**{name: options.pop(name) for name in added})
-        place.choice()
+        place.check()
         verb(place=place, **options)
 
     shown = [p.replace(kind=p.KEYWORD_ONLY) for p in (*own.values(), *added.values()) if p.name != "place"]

@@ -24,7 +24,7 @@ from rich.text import Text
 from sandbox import Limits, Sandbox, Solution
 from scdpo.cli import app
 from scdpo.cli.console import STOPPED, Bar, console, show_stages, told
-from scdpo.cli.options import ExistingRun, Format, RunFolder
+from scdpo.cli.options import ExistingRun, Format, RunFolder, sampled_system
 from scdpo.runs import Run, RunError
 from verifier import Verdict, extract_answer, verify_many
 from verifier.records import Item, read_items
@@ -94,7 +94,10 @@ def export(
     out: Annotated[
         Path | None, typer.Option(help="The Parquet file; RUN/export/pairs.parquet if not given.")
     ] = None,
-    system: Annotated[str, typer.Option(help="System message that stands in every prompt.")] = "",
+    system: Annotated[
+        str | None,
+        typer.Option(help="System message that stands in every prompt; the run's own if not given."),
+    ] = None,
     tokenizer: Annotated[
         str | None,
         typer.Option(help="A model or its folder: also write token ids, and masks of the tokens that count."),
@@ -114,7 +117,8 @@ def export(
     with told():
         try:
             known = AutoTokenizer.from_pretrained(tokenizer) if tokenizer else None
-            count = export_pairs(Run(run).pairs, target, system, known)
+            said = sampled_system(Run(run)) if system is None else system
+            count = export_pairs(Run(run).pairs, target, said, known)
         except (OSError, ValueError) as error:
             raise RunError(f"--tokenizer {tokenizer}: {error}") from error
     console.print(f"{count} pairs in [b]{target}[/b]")

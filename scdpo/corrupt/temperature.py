@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from sandbox import AsyncSession, Block, SessionClosed, Solution
 from scdpo.corrupt.confirm import ROLLOUTS_AT_ONCE, Confirmer, Track
-from scdpo.filters import drop_reason
+from scdpo.filters import drop_reason, near_duplicates
 from scdpo.pairs import drawn_steps, step_controlled_pair
 from scdpo.problems import model_name
 from scdpo.records import BranchRecord, DropRecord, OriginRecord, PairRecord, SolutionRecord
@@ -80,13 +80,13 @@ async def corrupt_by_temperature(
     wanted = drawn_steps(chosen, settings.steps, settings.seed)
     async with Track(sampler.box) as track:
         for step in chosen.solution.steps[: max(wanted, default=-1) + 1]:
-            if not await track.take(step):
-                # What follows would be a continuation of something else than the record shows.
-                yield _given_up(chosen, step.index, settings, "prefix_differs")
-                break
-            if step.index in skip or step.index not in wanted:
-                continue
             try:
+                if not await track.take(step):
+                    # What follows would be a continuation of something else than the record shows.
+                    yield _given_up(chosen, step.index, settings, "prefix_differs")
+                    break
+                if step.index in skip or step.index not in wanted:
+                    continue
                 branches = await _branch_after(chosen, step.index, sampler, settings, track.session)
             except SessionClosed:  # the kernel was ended from without, when the host ran out of memory, say
                 yield _given_up(chosen, step.index, settings, "kernel_lost")
@@ -131,7 +131,11 @@ async def _branch_after(
                 temperatures=draft.temperatures,
                 attempts=number + 1,
             )
-            pairs.append(step_controlled_pair(chosen, step, draft.blocks, draft.block_tokens, answer, origin))
+            pair = step_controlled_pair(chosen, step, draft.blocks, draft.block_tokens, answer, origin)
+            if _nearly_repeats(pair, pairs):
+                dropped["near_duplicate"] += 1
+            else:
+                pairs.append(pair)
         tried = numbers.stop
     if settings.confirm:
         confirmer = Confirmer(sampler, settings.confirm, settings.seed)
@@ -173,6 +177,12 @@ def _prefix(chosen: SolutionRecord, step: int, sampler: Sampler) -> Draft:
     own = chosen.sampling.model == model_name(sampler.engine.model)
     tokens = chosen.sampling.block_tokens[: len(blocks)] if own else []
     return Draft(text=sampler.format.render(blocks), blocks=blocks, block_tokens=tokens)
+
+
+def _nearly_repeats(pair: PairRecord, others: list[PairRecord]) -> bool:
+    """Return whether a pair's rejected side nearly repeats that of an earlier one after the same step."""
+    texts = [Solution.of(b.model_dump() for b in p.rejected).render("markdown") for p in (*others, pair)]
+    return len(others) in near_duplicates(texts)
 
 
 def _judge(draft: Draft, gold: str) -> tuple[str | None, str]:

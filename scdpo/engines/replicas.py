@@ -10,6 +10,7 @@ carry their seed, so asking again gives what the lost one would have given. Not 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import random
 from collections import OrderedDict, deque
@@ -28,7 +29,7 @@ PREFIX_TOKENS: Final = 32
 """Tokens in each piece of a prompt that a replica is known by."""
 KNOWN_PREFIXES: Final = 200_000
 LOSSES: Final = 6
-"""A request that loses as many replicas is itself the cause."""
+"""A request that loses as many replicas, over the whole of its patience, may itself be the cause."""
 LONGEST_REST: Final = 15.0
 
 
@@ -86,7 +87,8 @@ class Replicas(Generic[Q, A]):
     Args:
         replicas: at least one.
         limit: what each is given at once, at most.
-        patience: seconds that nothing is under way anywhere before those who wait are told so.
+        patience: seconds that nothing is under way anywhere before those who wait are told so, and for which a
+            request that loses one replica after another is asked again.
         error: what they are told with.
     """
 
@@ -106,7 +108,7 @@ class Replicas(Generic[Q, A]):
         self._error = error
         self._homes: OrderedDict[int, _Place[Q, A]] = OrderedDict()
         self._waiting: deque[asyncio.Future[None]] = deque()
-        self._closed = False
+        self._closed = asyncio.Event()
 
     async def ask(self, query: Q, prompt: Sequence[int] = ()) -> A:
         """Have a piece of work done.
@@ -118,8 +120,8 @@ class Replicas(Generic[Q, A]):
         Raises:
             RuntimeError: of the kind ``error``, if nobody takes the work; what the replica raises, if it is wrong.
         """
-        lost: list[str] = []
-        while len(lost) < LOSSES:
+        lost_at: list[float] = []
+        while True:
             place = await self._free(prompt)
             place.load += 1
             self._remember(prompt, place)
@@ -129,20 +131,33 @@ class Replicas(Generic[Q, A]):
                 self._spare(place, busy)
                 continue
             except ReplicaLost as failure:
-                lost.append(f"{place.replica.name}: {failure}")
                 self._lose(place, str(failure))
-                continue
+                lost_at.append(_now())
+                why = f"{place.replica.name}: {failure}"
+            else:
+                place.refusals = 0
+                place.limit = min(self._limit, place.limit + 1 / place.limit)
+                return answer
             finally:
                 place.load -= 1
                 self._wake(1)
-            place.refusals = 0
-            place.limit = min(self._limit, place.limit + 1 / place.limit)
-            return answer
-        raise self._error(f"a request failed {LOSSES} times; the last time {lost[-1]}")
+            seconds = lost_at[-1] - lost_at[0]
+            if len(lost_at) >= LOSSES and seconds >= self._patience:
+                raise self._error(
+                    f"a request failed {len(lost_at)} times in {seconds:.0f} s; the last time {why}"
+                )
+            await self._rest(len(lost_at))
+
+    async def _rest(self, losses: int) -> None:
+        """Let some time pass before a request is asked again, once it has been lost as often as there are replicas."""
+        if losses >= len(self._places):
+            seconds = min(LONGEST_REST, 0.05 * 2 ** min(losses - len(self._places), 10))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._closed.wait(), seconds * random.uniform(0.5, 1.0))
 
     async def close(self) -> None:
         """Stop looking for lost replicas; those who wait end in an error."""
-        self._closed = True
+        self._closed.set()
         self._wake(len(self._waiting))
         revivals = [place.revival for place in self._places if place.revival is not None]
         for revival in revivals:
@@ -153,7 +168,7 @@ class Replicas(Generic[Q, A]):
         """Return whom to ask, waiting while there is nobody."""
         deadline = _now() + self._patience
         while True:
-            if self._closed:
+            if self._closed.is_set():
                 raise self._error("the engine is closed")
             now = _now()
             up = [place for place in self._places if not place.trouble]
@@ -215,7 +230,7 @@ class Replicas(Generic[Q, A]):
         place.rests_until = max(place.rests_until, _now() + min(seconds, self._patience))
 
     def _lose(self, place: _Place[Q, A], why: str) -> None:
-        if not place.trouble and not self._closed:
+        if not place.trouble and not self._closed.is_set():
             place.trouble = why
             place.revival = asyncio.create_task(self._revive(place))
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sandbox import AsyncSandbox, AsyncSession, Block, SessionClosed, Solution
+from sandbox.core import SessionCore
 from scdpo.corrupt.temperature import Branches, BranchSettings, corrupt_by_temperature
 from scdpo.imports import as_record
 from scdpo.sampler import Sampler
@@ -50,6 +54,47 @@ def test_a_kernel_that_is_lost_ends_the_branching_and_is_counted(tiny_model: Pat
     assert found[-1].pairs == []
 
 
+def run_of(cell: str, then: Callable[[SessionCore, int], None]) -> Callable[..., Any]:
+    """Return a ``SessionCore.run`` that does something, given how often before, when it runs a cell."""
+    run, times = SessionCore.run, itertools.count()
+
+    def called(self: SessionCore, code: str, **options: Any) -> Any:
+        if code == cell:
+            then(self, next(times))
+        return run(self, code, **options)
+
+    return called
+
+
+def test_a_kernel_that_is_lost_while_a_prefix_runs_is_counted(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(_: SessionCore, __: int) -> None:
+        raise SessionClosed("the session is closed")
+
+    monkeypatch.setattr(SessionCore, "run", run_of("a + 5", lost))
+    found = branches(tiny_model, SOLUTION, answers("So it is \\boxed{23}."))
+    assert [len(b.pairs) for b in found] == [1, 1, 0]
+    assert [(d.reason, d.count) for d in found[-1].record.dropped] == [("kernel_lost", 1)]
+
+
+def test_a_kernel_that_is_lost_while_a_fork_is_replayed_is_counted(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unsound(self: SessionCore, count: int) -> tuple[list[SessionCore], str]:
+        return [], "a live thread"
+
+    def killed(session: SessionCore, times: int) -> None:
+        if times:  # the replay
+            session.kill()
+
+    monkeypatch.setattr(SessionCore, "_fork_batch", unsound)
+    monkeypatch.setattr(SessionCore, "run", run_of("a = 17\na", killed))
+    found = branches(tiny_model, SOLUTION, answers("So it is \\boxed{23}."))
+    assert [len(b.pairs) for b in found] == [1, 0]
+    assert [(d.reason, d.count) for d in found[-1].record.dropped] == [("kernel_lost", 1)]
+
+
 def test_a_prefix_that_does_not_reproduce_is_not_branched_off(tiny_model: Path) -> None:
     blocks = list(SOLUTION.blocks)
     blocks[2] = Block("execution", "18")
@@ -68,6 +113,12 @@ def answers(text: str) -> Script:
 def test_nothing_is_sampled_in_vain_where_the_first_attempt_goes_wrong(tiny_model: Path) -> None:
     found = branches(tiny_model, SOLUTION, answers("So it is \\boxed{23}."), attempts=16)
     assert [b.record.attempts for b in found] == [b.record.kept for b in found] == [1, 1, 1]
+
+
+def test_a_branch_that_repeats_an_earlier_one_of_its_step_is_dropped_and_counted(tiny_model: Path) -> None:
+    found = branches(tiny_model, SOLUTION, answers("So it is \\boxed{23}."), attempts=4, pairs=2)
+    assert [len(b.pairs) for b in found] == [b.record.kept for b in found] == [1, 1, 1]
+    assert [[(d.reason, d.count) for d in b.record.dropped] for b in found] == [[("near_duplicate", 3)]] * 3
 
 
 def test_a_step_where_nothing_goes_wrong_is_tried_as_often_as_was_said(tiny_model: Path) -> None:

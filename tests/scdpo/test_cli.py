@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import random
 import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import datasets
@@ -12,7 +15,10 @@ from typer.testing import CliRunner, Result
 
 from eval.cli import app
 from scdpo.cli.options import Place
+from scdpo.problems import Problem
 from scdpo.runs import Run
+from tests.scdpo.scripted import adder
+from tests.scdpo.test_server_engine import FakeServer
 
 
 def call(*arguments: object) -> Result:
@@ -161,6 +167,25 @@ def test_a_misspelt_file_of_problems_does_not_bind_the_run(tmp_path: Path) -> No
         assert f"{name}: no such file" in result.output
 
 
+def test_all_problems_of_a_file_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = []
+
+    async def sample_naive(run: Run, problems: list[Problem], *_: object) -> None:
+        taken.append(len(problems))
+
+    @asynccontextmanager
+    async def sampler(*_: object) -> AsyncIterator[None]:
+        yield
+
+    monkeypatch.setattr("scdpo.jobs.sample_naive", sample_naive)
+    monkeypatch.setattr(Place, "sampler", sampler)
+    file = tmp_path / "many.jsonl"
+    file.write_text('{"question": "1+1?", "answer": 2}\n' * 700)
+    for more in ([], ["--limit", 600]):
+        assert call("sample", tmp_path / "run", "--problems", file, *more).exit_code == 0
+    assert taken == [700, 600]
+
+
 @pytest.mark.parametrize("verb", ["corrupt", "train"])
 def test_a_run_goes_on_with_the_model_it_was_sampled_with(tmp_path: Path, solutions: Path, verb: str) -> None:
     folder = tmp_path / "run"
@@ -170,6 +195,51 @@ def test_a_run_goes_on_with_the_model_it_was_sampled_with(tmp_path: Path, soluti
     result = call(verb, folder)
     assert result.exit_code == 1
     assert "no-model" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["sample", "--engines", 2], "--engines is for a cluster"),
+        (["sample", "--workers", 2], "--workers is for a cluster"),
+        (["corrupt", "--gpus", 1], "--gpus is for a cluster"),
+        (["sample", "--cluster", "ray", "--server", "http://h", "--gpus", 1], "leave it out with --server"),
+        (["sample", "--engine", "vllm", "--server", "http://h"], "with the engine 'server'"),
+        (["sample", "--in-flight", 5000], "--in-flight is at most 4096"),
+        (["corrupt", "--corruptor", "mutation", "--steps", 2], "--steps goes with --corruptor temperature"),
+        (["corrupt", "--corruptor", "mutation", "--attempts", 16], "--attempts goes with"),
+        (["corrupt", "--format", "cot"], "--format goes with --solutions"),
+    ],
+)
+def test_an_option_that_would_be_passed_over_is_refused(
+    tmp_path: Path, arguments: list[object], said: str
+) -> None:
+    result = call(arguments[0], tmp_path / "run", *arguments[1:])
+    assert result.exit_code == 2
+    assert said in " ".join(result.output.replace("│", " ").split())
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_solutions_under_way_on_a_cluster_are_divided_among_its_workers() -> None:
+    assert Place(cluster="ray", in_flight=640, workers=10).per_worker == 64
+    assert Place(cluster="ray", engines=8, workers=32).per_worker == 64
+    assert Place().at_once == 256
+
+
+def test_exported_prompts_hold_the_system_message_of_the_run(tmp_path: Path, solutions: Path) -> None:
+    folder = tmp_path / "run"
+    call("corrupt", folder, "--corruptor", "mutation", "--solutions", solutions)
+    with Run(folder) as run:
+        run.settle("sample", {"system": "Reason step by step."})
+    prompts = []
+    for more in ([], ["--system", "Be brief."]):
+        assert call("export", folder, "--out", tmp_path / "pairs.parquet", *more).exit_code == 0
+        rows = datasets.Dataset.from_parquet(
+            str(tmp_path / "pairs.parquet"), cache_dir=str(tmp_path / "cache"), keep_in_memory=True
+        )
+        prompts.append(rows[0]["prompt"])
+    assert ["Reason step by step." in prompt for prompt in prompts] == [True, False]
+    assert "Be brief." in prompts[1]
 
 
 def test_there_is_nothing_to_export_in_an_empty_run(tmp_path: Path) -> None:
@@ -196,6 +266,52 @@ def test_there_is_nothing_to_export_in_an_empty_run(tmp_path: Path) -> None:
 )
 def test_help_shows_an_example(verb: str) -> None:
     assert f"scdpo {verb}" in call(verb, "--help").output
+
+
+def serving(server: FakeServer, model: str) -> list[str]:
+    """Let a server offer a model that adds; return the options that ask it."""
+    server.card.update(id=model, max_model_len=4096)
+    server.write = lambda body: adder(
+        server.vocabulary._tokenizer.decode(body["prompt"]), random.Random(body["seed"])
+    )
+    return ["--server", server.url]
+
+
+@pytest.fixture
+def server(tiny_model: Path) -> Iterator[FakeServer]:
+    fake = FakeServer(tiny_model)
+    yield fake
+    fake.close()
+
+
+def test_a_server_that_was_restarted_with_another_model_is_refused(
+    tmp_path: Path, server: FakeServer
+) -> None:
+    problems = tmp_path / "sums.jsonl"
+    problems.write_text('{"question": "What is 2 + 5?", "answer": 7}\n')
+    folder = tmp_path / "run"
+    sample = ["sample", folder, "--problems", problems, "--at-most", 4]
+    assert call(*sample, *serving(server, "first")).exit_code == 0
+    before = (folder / "solutions.jsonl").read_text()
+    assert call(*sample, *serving(server, "first"), "--at-most", 5).exit_code == 0
+    again = call(*sample, *serving(server, "second"))
+    assert again.exit_code == 1
+    assert "begun with served='first' for 'sample', not 'second'" in " ".join(again.output.split())
+    corrupted = call("corrupt", folder, *serving(server, "second"))
+    assert corrupted.exit_code == 1
+    assert "sampled with 'first', and the server offers 'second'" in " ".join(corrupted.output.split())
+    assert (folder / "solutions.jsonl").read_text().startswith(before)
+    assert not (folder / "branches.jsonl").exists()
+    assert call("corrupt", folder, "--attempts", 2, *serving(server, "first")).exit_code == 0
+
+
+def test_mutation_needs_no_word_of_the_model_that_a_server_had(tmp_path: Path, solutions: Path) -> None:
+    folder = tmp_path / "run"
+    with Run(folder) as run:
+        run.settle("sample", {"model": Place(servers=["http://127.0.0.1:1"]).named})
+    result = call("corrupt", folder, "--corruptor", "mutation", "--solutions", solutions)
+    assert result.exit_code == 0, result.output
+    assert list(Run(folder).pairs)
 
 
 @pytest.mark.parametrize("verb", ["train", "sft"])

@@ -8,7 +8,12 @@ from typing import Any
 
 import pytest
 
-from scdpo.imports import read_solutions
+from scdpo import imports
+from scdpo.imports import import_solutions, read_solutions
+from scdpo.jobs import chosen_solutions
+from scdpo.pairs import naive_pair
+from scdpo.records import SolutionRecord
+from scdpo.runs import Run, RunError
 from verifier.lines import LineError
 
 
@@ -57,6 +62,103 @@ def test_a_solution_that_was_given_up_is_dropped(tmp_path: Path) -> None:
     assert record.dropped == "unfinished"
     assert not record.preferred
     assert not record.dispreferred
+
+
+def row(id: str, answer: str = "12", **more: Any) -> dict[str, Any]:
+    blocks = [{"type": "text", "content": f"The answer is \\boxed{{{answer}}}."}]
+    return {"id": id, "question": "What is 3 * 4?", "answer": "12", "blocks": blocks} | more
+
+
+def write_all(path: Path, *rows: dict[str, Any]) -> Path:
+    path.write_text("".join(json.dumps(r) + "\n" for r in rows), encoding="utf-8")
+    return path
+
+
+def brought(folder: Path, *files: Path) -> list[SolutionRecord]:
+    with Run(folder) as run:
+        for file in files:
+            import_solutions(run, file)
+    return list(Run(folder).solutions)
+
+
+def test_solutions_with_an_id_that_is_taken_are_counted(tmp_path: Path) -> None:
+    file = write_all(tmp_path / "a.jsonl", row("x"), row("x", "13"), row("y"))
+    other = write_all(tmp_path / "b.jsonl", row("y", "14"), row("z"))
+    assert [s.id for s in brought(tmp_path / "run", file, other)] == ["x", "y", "z"]
+    stages = Run(tmp_path / "run").read_json("stages.json")
+    shown = {name: (s["in"], s["kept"], s["dropped"]) for name, s in stages.items()}
+    assert shown == {
+        "solutions of a.jsonl": (3, 2, {"repeated": 1}),
+        "solutions of b.jsonl": (2, 1, {"repeated": 1}),
+    }
+
+
+def test_a_file_that_was_brought_in_is_not_verified_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write_all(tmp_path / "a.jsonl", row("x"), row("y"))
+    before = brought(tmp_path / "run", file)
+    stages = Run(tmp_path / "run").read_json("stages.json")
+    monkeypatch.setattr(imports, "verify_solution", lambda *_: pytest.fail("it was verified again"))
+    assert brought(tmp_path / "run", file) == before
+    again = Run(tmp_path / "run").read_json("stages.json")["solutions of a.jsonl"]
+    assert again["dropped"] == {}
+    assert again["kept"] == stages["solutions of a.jsonl"]["kept"] == 2
+
+
+def of_a_run(id: str, format: str = "markdown") -> dict[str, Any]:
+    """Return a line of a run's ``solutions.jsonl``."""
+    sampling = {"engine": "vllm", "model": "m", "format": format, "seed": 3, "temperatures": [1.0], "finish": "length",
+                "tokens": 2, "block_tokens": [[1], [2]]}  # fmt: skip
+    verdict = {"status": "correct", "answer": "12", "reason": "equal"}
+    record = {"schema_version": 1, "problem_id": "p", "gold": "12", "verdict": verdict, "clean": True}
+    more = {"dropped": "unfinished_length", "sampling": sampling, "isolation": "strict"}
+    solution = row(id)
+    del solution["answer"]
+    return solution | record | more
+
+
+def test_the_solutions_of_a_run_come_in_as_they_stand(tmp_path: Path) -> None:
+    file = write_all(tmp_path / "solutions.jsonl", of_a_run("p#0.0"))
+    (record,) = brought(tmp_path / "run", file)
+    assert record.model_dump() == of_a_run("p#0.0")
+
+
+def test_a_line_of_a_run_that_is_incomplete_names_the_field(tmp_path: Path) -> None:
+    broken = of_a_run("p#0.0")
+    del broken["clean"]
+    with pytest.raises(LineError, match=r"line 1: the field 'clean' of a run's solution: Field required"):
+        brought(tmp_path / "run", write_all(tmp_path / "solutions.jsonl", broken))
+
+
+def test_another_run_s_solutions_are_not_mixed_with_a_run_s_own(tmp_path: Path) -> None:
+    file = write_all(tmp_path / "solutions.jsonl", of_a_run("p#0.0"))
+    with Run(tmp_path / "run") as run:
+        run.settle("sample", {"seed": 0})
+    with pytest.raises(RunError, match=r"another run sampled.*a folder of their own"):
+        brought(tmp_path / "run", file)
+    brought(tmp_path / "other", write_all(tmp_path / "a.jsonl", row("x")))
+    with pytest.raises(RunError, match=r"format 'mathcoder', and those of .* are in 'markdown'"):
+        brought(tmp_path / "other", file)
+
+
+def test_a_solution_that_is_text_is_read_in_the_format(tmp_path: Path) -> None:
+    text = "Multiply.\n```python\n3 * 4\n```\n```output\n12\n```\nThe answer is \\boxed{12}."
+    line = {"question": "What is 3 * 4?", "answer": "12", "solution": text}
+    (record,) = read_solutions(write_all(tmp_path / "texts.jsonl", line), "markdown")
+    assert [b.type for b in record.blocks] == ["text", "code", "execution", "text"]
+    assert record.preferred
+
+
+def test_imported_solutions_of_problems_without_naive_pairs_are_branched_off_too(tmp_path: Path) -> None:
+    rows = [row("right", problem_id="p"), row("wrong", "13", problem_id="p"), row("more", problem_id="p")]
+    brought(tmp_path / "run", write_all(tmp_path / "a.jsonl", *rows))
+    with Run(tmp_path / "run") as run:
+        run.settle("sample", {"seed": 0})
+        chosen, rejected, _ = run.solutions
+        run.pairs.append(naive_pair(chosen, rejected))
+        import_solutions(run, write_all(tmp_path / "b.jsonl", row("other"), row("false", "13")))
+        assert [s.id for s in chosen_solutions(run)] == ["right", "other"]
 
 
 def test_a_line_of_neither_layout_names_what_is_missing(tmp_path: Path) -> None:

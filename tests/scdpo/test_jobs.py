@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import random
@@ -11,17 +12,25 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from sandbox import AsyncSandbox, Solution
+from sandbox import AsyncSandbox, AsyncSession, CellResult, SessionClosed, Solution
 from scdpo.corrupt.temperature import BranchSettings
 from scdpo.engines import EngineError
-from scdpo.jobs import NaiveSettings, branch_by_mutation, branch_by_temperature, sample_naive
+from scdpo.jobs import (
+    NaiveSettings,
+    branch_by_mutation,
+    branch_by_temperature,
+    chosen_solutions,
+    sample_naive,
+)
 from scdpo.pairs import data_equal, naive_pairs
 from scdpo.problems import Problem
-from scdpo.runs import Run
+from scdpo.records import SolutionRecord
+from scdpo.runs import Run, RunError
 from scdpo.sampler import Sampler, SamplerLimits
 from tests.scdpo.scripted import Script, ScriptedEngine, adder
 
@@ -258,6 +267,82 @@ def test_an_engine_that_is_lost_keeps_what_was_made(tmp_path: Path, tiny_model: 
     assert len(ids) == len(set(ids))
 
 
+@pytest.mark.parametrize(
+    ("change", "said"), [({"question": "What is 9 + 5?"}, "question"), ({"gold": "9"}, "gold")]
+)
+def test_a_problem_that_was_changed_since_is_refused(
+    finished: Path, tiny_model: Path, tmp_path: Path, change: dict[str, str], said: str
+) -> None:
+    with Run(tmp_path) as run:
+        for solution in Run(finished).solutions:
+            run.solutions.append(solution)
+    changed = [*PROBLEMS[:3], replace(PROBLEMS[3], **change), *PROBLEMS[4:]]
+    with pytest.raises(RunError, match=rf"the {said}.* of problem 'sum/3' .*choose another folder"):
+        make(tmp_path, tiny_model, problems=changed)
+    assert not list(Run(tmp_path).pairs)
+
+
+def test_a_stopped_run_holds_the_pairs_of_the_problems_that_are_done(
+    finished: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    calls = 0
+
+    def fails_later(prompt: str, stream: random.Random) -> str:
+        nonlocal calls
+        calls += 1
+        if calls > 200:
+            raise EngineError("the server is gone")
+        return adder(prompt, stream)
+
+    with pytest.raises(EngineError):
+        make(tmp_path, tiny_model, fails_later)
+    pairs = set(lines(tmp_path, "pairs.jsonl"))
+    assert pairs
+    assert pairs < set(lines(finished, "pairs.jsonl"))
+
+
+def test_only_what_naive_pairs_chose_is_branched_off_in_a_run_that_was_sampled(
+    finished: Path, tmp_path: Path
+) -> None:
+    solutions = list(Run(finished).solutions)
+    named = {p.origin.chosen_id for p in Run(finished).pairs if p.kind == "naive"}
+    assert {s.id for s in chosen_solutions(Run(finished))} == named
+    with Run(tmp_path) as run:
+        for solution in solutions:
+            run.solutions.append(solution)
+        assert {s.id for s in chosen_solutions(run)} == {s.id for s in solutions if s.preferred} > named
+        run.settle("sample", {"seed": 0})
+        assert list(chosen_solutions(run)) == []
+    with pytest.raises(RunError, match="no naive pairs to branch off: scdpo sample makes them"):
+        mutate(tmp_path)
+
+
+class Watchful(Quiet):
+    """Counts the records that are in memory each time that a problem is done."""
+
+    most = 0
+
+    def advance(self, kept: int) -> None:
+        super().advance(kept)
+        gc.collect()
+        self.most = max(self.most, sum(isinstance(o, SolutionRecord) for o in gc.get_objects()))
+
+
+def test_solutions_of_problems_that_are_done_are_not_kept_in_memory(tiny_model: Path, tmp_path: Path) -> None:
+    async def main(problems: int) -> int:
+        progress = Watchful()
+        before = sum(isinstance(o, SolutionRecord) for o in gc.get_objects())
+        with Run(tmp_path) as run:
+            async with AsyncSandbox() as box:
+                sampler = Sampler(ScriptedEngine(tiny_model, adder), box, limits=SamplerLimits(in_flight=2))
+                settings = NaiveSettings(at_most=2, wave=2)
+                await sample_naive(run, sums(problems), sampler, settings, progress)
+        return progress.most - before
+
+    assert max(asyncio.run(main(count)) for count in (6, 12)) <= 4
+    assert len(lines(tmp_path, "solutions.jsonl")) == 24
+
+
 def test_data_equal_pairs_are_naive_and_as_many(finished: Path) -> None:
     run = Run(finished)
     solutions = list(run.solutions)
@@ -269,15 +354,41 @@ def test_data_equal_pairs_are_naive_and_as_many(finished: Path) -> None:
 
 
 def test_mutation_needs_no_model(finished: Path, tmp_path: Path) -> None:
-    async def main() -> None:
-        with Run(tmp_path) as run:
-            for solution in Run(finished).solutions:
-                run.solutions.append(solution)
-            async with AsyncSandbox() as box:
-                await branch_by_mutation(run, box, 0, Quiet())
-
-    asyncio.run(main())
+    with Run(tmp_path) as run:
+        for solution in Run(finished).solutions:
+            run.solutions.append(solution)
+    mutate(tmp_path)
     pairs = list(Run(tmp_path).pairs)
     assert pairs
     assert {p.origin.corruptor for p in pairs} == {"mutation"}
     assert all(p.rejected_answer != p.gold for p in pairs)
+
+
+def test_mutation_goes_on_after_a_solution_whose_kernel_is_lost(finished: Path, tmp_path: Path) -> None:
+    preferred = list({s.problem_id: s for s in Run(finished).solutions if s.preferred}.values())[::4]
+    lost = preferred[1].solution.code_blocks[0]
+    run_cell = AsyncSession.run
+
+    async def run(self: AsyncSession, code: str) -> CellResult:
+        if code == lost:
+            raise SessionClosed("the session is closed")
+        return await run_cell(self, code)
+
+    with Run(tmp_path) as folder:
+        for solution in preferred:
+            folder.solutions.append(solution)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(AsyncSession, "run", run)
+        mutate(tmp_path)
+    reasons = {b.chosen_id: [d.reason for d in b.dropped] for b in Run(tmp_path).branches}
+    assert set(reasons) == {s.id for s in preferred}
+    assert [id for id, why in reasons.items() if why == ["kernel_lost"]] == [preferred[1].id]
+
+
+def mutate(folder: Path) -> None:
+    async def main() -> None:
+        with Run(folder) as run:
+            async with AsyncSandbox() as box:
+                await branch_by_mutation(run, box, 0, Quiet())
+
+    asyncio.run(main())

@@ -107,6 +107,24 @@ def test_gsm8k_working_is_cut_to_the_answer(tmp_path: Path) -> None:
     assert load_problems(write(tmp_path / "g.jsonl", json.dumps(row)))[0].gold == "1072"
 
 
+@pytest.mark.parametrize(
+    ("written", "gold"),
+    [
+        ("-1,234,567.5", "-1234567.5"),
+        ("$12,000", "$12000"),
+        ("(3, 4)", "(3, 4)"),
+        ("[0,1)", "[0,1)"),
+        ("1,2", "1,2"),
+        ("1,100,20", "1,100,20"),
+    ],
+)
+def test_only_the_commas_of_thousands_are_taken_out_of_an_answer(
+    tmp_path: Path, written: str, gold: str
+) -> None:
+    row = {"question": "q", "answer": f"So it is.\n#### {written}"}
+    assert load_problems(write(tmp_path / "g.jsonl", json.dumps(row)))[0].gold == gold
+
+
 def test_a_boxed_solution_serves_where_there_is_no_answer(tmp_path: Path) -> None:
     row = {"problem": "q", "solution": r"so it is $\boxed{\frac{1}{2}}$."}
     assert load_problems(write(tmp_path / "m.jsonl", json.dumps(row)))[0].gold == r"\frac{1}{2}"
@@ -138,6 +156,14 @@ def test_a_file_that_is_no_text_is_named(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ProblemSourceError, match=name):
+        load_problems(str(path))
+
+
+def test_a_damaged_compressed_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "damaged.jsonl.gz"
+    whole = gzip.compress(b'{"question": "q", "answer": "1"}\n' * 50, mtime=0)
+    path.write_bytes(whole[:12] + b"\xff\xff\xff\xff" + whole[16:])
+    with pytest.raises(ProblemSourceError, match=r"damaged\.jsonl\.gz: cannot be read"):
         load_problems(str(path))
 
 

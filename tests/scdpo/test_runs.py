@@ -39,6 +39,19 @@ def test_an_id_is_written_once_also_after_reopening(tmp_path: Path) -> None:
     assert not RecordFile(tmp_path / "a.jsonl", BranchRecord).append(branch(1))
 
 
+def test_a_record_is_read_again_by_its_id(tmp_path: Path) -> None:
+    file = RecordFile(tmp_path / "a.jsonl", BranchRecord)
+    records = [branch(i, "é中" * i) for i in range(4)]
+    for record in records[:2]:
+        file.append(record)
+    file.close()
+    for record in records[2:]:
+        file.append(record)
+    assert [file.get(r.id) for r in reversed(records)] == records[::-1]
+    assert "b3" in file
+    assert "b4" not in file
+
+
 @pytest.mark.parametrize("torn", [b'{"schema', b"\xe4\xb8", b'{"schema_version": 1, "id": "b9"'])
 def test_a_torn_last_line_is_dropped_and_then_overwritten(tmp_path: Path, torn: bytes) -> None:
     path = tmp_path / "a.jsonl"
@@ -114,6 +127,15 @@ def test_two_jobs_on_one_folder_are_refused(tmp_path: Path) -> None:
         Run(tmp_path).__enter__()
     with Run(tmp_path):
         pass
+
+
+def test_a_file_in_the_place_of_a_run_folder_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "taken"
+    file.write_text("mine")
+    for folder in (file, file / "below"):
+        with pytest.raises(RunError, match=r"taken.* cannot be used as a run folder: .*choose another"):
+            Run(folder).__enter__()
+    assert file.read_text() == "mine"
 
 
 def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:

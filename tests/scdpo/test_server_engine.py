@@ -254,8 +254,17 @@ def test_a_mistake_is_said_at_once(server: FakeServer, trouble: str, said: str) 
 
 def test_a_request_that_breaks_every_server_is_given_up(server: FakeServer) -> None:
     server.troubles = ["hang up"] * 50
-    with pytest.raises(EngineError, match="failed 6 times"):
-        ask([server.url])
+    with pytest.raises(EngineError, match=r"failed \d+ times in \d+ s; the last time .*Disconnected"):
+        ask([server.url], patience=0.5)
+
+
+def test_a_server_that_fails_for_some_seconds_but_says_that_it_is_there_is_asked_again(
+    server: FakeServer,
+) -> None:
+    server.troubles = ["500"] * 7
+    [completion] = ask([server.url])
+    assert completion.text == "<|text|>0<|endofblock|>"
+    assert len(server.bodies) == 8
 
 
 def test_a_lost_server_leaves_its_work_to_the_others(tiny_model: Path) -> None:
