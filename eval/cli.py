@@ -18,7 +18,6 @@ from scdpo.cli import app, data, tools, train
 from scdpo.cli.console import Bar, console, told
 from scdpo.cli.options import (
     Confirm,
-    EngineName,
     EngineOption,
     ExistingRun,
     Format,
@@ -155,7 +154,7 @@ def evaluate(
     block_tokens: Annotated[int, typer.Option(min=1, help="Tokens of a block at most.")] = 1024,
     seed: Seed = 0,
     in_flight: InFlight = 256,
-    engine: EngineOption = EngineName.transformers,
+    engine: EngineOption = None,
     servers: Servers = None,
     tokenizer: Tokenizer = None,
 ) -> None:
@@ -165,10 +164,9 @@ def evaluate(
     """
     built_in = model == "embedded"
     place = Place(None if built_in else model, in_flight, engine, servers, tokenizer)
-    place.choice()
     shown = name or ("embedded" if built_in else Path(model).name)
     drawn = Settings(
-        engine=engine.value,
+        engine=place.choice().engine,
         checkpoint=model,
         weights=fingerprint(embedded_model_path() if built_in else Path(model)),
         format=format.value,

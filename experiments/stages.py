@@ -24,6 +24,7 @@ from scdpo.cli.console import Bar
 from scdpo.corrupt.temperature import BranchSettings
 from scdpo.engines.transformers import TransformersEngine
 from scdpo.jobs import NaiveSettings, branch_by_mutation, branch_by_temperature, sample_naive
+from scdpo.problems import model_name
 from scdpo.records import PairRecord
 from scdpo.runs import RecordFile, Run
 from scdpo.sampler import Sampler, SamplerLimits, sample_solutions
@@ -140,7 +141,7 @@ def evaluate_on(run: Run, model: str, policy: Policy, test: str, seed: int, limi
     async def work(sampler: Sampler) -> Evaluation:
         drawn = Settings(
             engine="transformers",
-            checkpoint=str(policy.path),
+            checkpoint=model_name(str(policy.path)),
             format=policy.format,
             temperature=TEMPERATURES.get(test, 0.0),
             seed=seed,

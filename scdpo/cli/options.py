@@ -82,7 +82,12 @@ Confirm = Annotated[
 InFlight = Annotated[
     int, typer.Option(min=LEAST_IN_FLIGHT, max=MOST_IN_FLIGHT, help="Solutions under way at once.")
 ]
-EngineOption = Annotated[EngineName, typer.Option(help="What runs the model.")]
+EngineOption = Annotated[
+    EngineName | None,
+    typer.Option(
+        help="What runs the model; if not given, [b]server[/b] with --server, else [b]transformers[/b]."
+    ),
+]
 Servers = Annotated[
     list[str] | None,
     typer.Option("--server", help="URL of an OpenAI-compatible server. May be given again."),
@@ -114,12 +119,7 @@ class Place:
             "cluster as many for each copy of the model or server.",
         ),
     ] = None
-    engine: Annotated[
-        EngineName | None,
-        typer.Option(
-            help="What runs the model; if not given, [b]server[/b] with --server, else [b]transformers[/b]."
-        ),
-    ] = None
+    engine: EngineOption = None
     servers: Servers = None
     tokenizer: Tokenizer = None
     cluster: ClusterOption = None
