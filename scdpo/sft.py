@@ -14,10 +14,10 @@ from typing import Any, Final
 
 from datasets import Dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
-from transformers.trainer_utils import get_last_checkpoint
 from trl import SFTConfig, SFTTrainer, get_peft_config
 
 from sandbox.formats import get_format
+from scdpo import checkpoints
 from scdpo.dataset import EncodingReport, SolutionEncoder
 from scdpo.records import SolutionRecord
 from scdpo.runs import RecordFile
@@ -70,7 +70,7 @@ def sft(
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: for an unknown setting, or if no solution can be trained on.
-        scdpo.runs.RunError: if a line of the file is no solution.
+        scdpo.runs.RunError: if a line of the file is no solution, or the output folder holds another training.
     """
     if not Path(solutions).is_file():
         raise FileNotFoundError(f"no solutions at {solutions}; `scdpo sample` makes them")
@@ -93,6 +93,8 @@ def sft(
     encoded, report = encode_solutions(RecordFile(Path(solutions), SolutionRecord), encoder, args.max_length)
     if not len(encoded):
         raise ValueError(f"{solutions} holds no solution to train on; dropped: {dict(report.dropped)}")
+    start = checkpoints.identity(model, model_args.model_revision)
+    checkpoints.settle(output, start, checkpoints.digest(encoded), args, model_args)
     trainer = SFTTrainer(
         model=loaded,
         args=args,
@@ -101,7 +103,7 @@ def sft(
         peft_config=get_peft_config(model_args),
         callbacks=list(callbacks),
     )
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(output) if output.is_dir() else None)
+    trainer.train(resume_from_checkpoint=checkpoints.newest(output))
     trainer.save_model(str(output))
     return TrainResult.of(trainer, output, report)
 

@@ -255,7 +255,8 @@ def test_a_resumed_sharded_run_gives_the_same_numbers(
     saving = {"num_train_epochs": 4, "save_strategy": "steps", "save_steps": 2}
     whole = runs.together(launch, data, "whole", **saving)
     (runs.folder / "part").mkdir()
-    (runs.folder / "whole" / "checkpoint-2").rename(runs.folder / "part" / "checkpoint-2")
+    for name in ("checkpoint-2", "training.json"):
+        (runs.folder / "whole" / name).rename(runs.folder / "part" / name)
     resumed = runs.together(launch, data, "part", **saving)
     assert_same(whole, resumed, 1e-5)
     assert same_weights(runs.folder / "whole", runs.folder / "part")

@@ -63,7 +63,8 @@ def test_a_resumed_run_gives_the_same_numbers(
     settings |= {"save_strategy": "steps", "save_steps": 2, "share_trunk": share_trunk}
     whole = train(pairs_file, str(tiny_model), tmp_path / "whole", "scdpo", settings)
     (tmp_path / "part").mkdir()
-    (tmp_path / "whole" / "checkpoint-4").rename(tmp_path / "part" / "checkpoint-4")
+    for name in ("checkpoint-4", "training.json"):
+        (tmp_path / "whole" / name).rename(tmp_path / "part" / name)
     resumed = train(pairs_file, str(tiny_model), tmp_path / "part", "scdpo", settings)
     assert resumed.steps == whole.steps == 6
     first, second = (
