@@ -7,6 +7,7 @@ the output folder and not computed twice. Works under ``accelerate launch``.
 
 from __future__ import annotations
 
+import hashlib
 import resource
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -102,9 +103,10 @@ def train(
     )
     encoded, report = read_encoded(pairs, tokenizer, args, method)
     data = checkpoints.digest(encoded)
-    checkpoints.settle(output, checkpoints.identity(model, model_args.model_revision), data, args, model_args)
+    start = checkpoints.identity(model, model_args.model_revision)
+    checkpoints.settle(output, start, data, args, model_args)
     with PartialState().main_process_first():
-        encoded = _stored(encoded, output / "encoded" / data)
+        encoded = _stored(encoded, _place(output, start, data))
     trainer = SCDPOTrainer(
         model=model,
         args=args,
@@ -196,6 +198,14 @@ def read_encoded(
     if not len(encoded):
         raise ValueError(f"{pairs} holds no pair that {method} can train on; dropped: {dict(report.dropped)}")
     return encoded, report
+
+
+def _place(output: Path, start: str, data: str) -> Path:
+    """Return the folder of the encoded pairs, and of the reference scores, which depend on the start model.
+
+    TRL names the scores after the model's weights, and under ZeRO-3 those are empty when it does.
+    """
+    return output / "encoded" / hashlib.sha256(f"{start} {data}".encode()).hexdigest()[:16]
 
 
 def _stored(encoded: Dataset, place: Path) -> Dataset:

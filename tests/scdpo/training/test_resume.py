@@ -46,17 +46,40 @@ def test_a_changed_setting_is_named_and_refused(
         train(pairs_file, str(tiny_model), begun, "scdpo", {**saving, **changed})
 
 
-def test_another_start_model_is_refused(
-    begun: Path, tiny_model: Path, pairs_file: Path, saving: dict[str, Any], tmp_path: Path
-) -> None:
-    other = tmp_path / "other"
+@pytest.fixture
+def other_model(tiny_model: Path, tmp_path: Path) -> Path:
+    """The tiny model with other weights."""
     model = AutoModelForCausalLM.from_pretrained(tiny_model)
+    torch.manual_seed(1)
     with torch.no_grad():
-        model.lm_head.weight.add_(0.01)
-    model.save_pretrained(other)
-    AutoTokenizer.from_pretrained(tiny_model).save_pretrained(other)
+        model.lm_head.weight.add_(0.1 * torch.randn_like(model.lm_head.weight))
+    model.save_pretrained(tmp_path / "other")
+    AutoTokenizer.from_pretrained(tiny_model).save_pretrained(tmp_path / "other")
+    return tmp_path / "other"
+
+
+def test_another_start_model_is_refused(
+    begun: Path, other_model: Path, pairs_file: Path, saving: dict[str, Any]
+) -> None:
     with pytest.raises(RunError, match="the start model"):
-        train(pairs_file, str(other), begun, "scdpo", saving)
+        train(pairs_file, str(other_model), begun, "scdpo", saving)
+
+
+def test_another_start_model_is_another_reference_where_its_weights_cannot_be_hashed(
+    begun: Path,
+    other_model: Path,
+    pairs_file: Path,
+    saving: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Under ZeRO-3 every model's weights are empty when TRL hashes them.
+    monkeypatch.setattr("trl.trainer.dpo_trainer.hash_module", lambda model: "the same for all")
+    first = train(pairs_file, str(other_model), tmp_path / "first", "scdpo", saving)
+    (tmp_path / "second").mkdir()
+    (first.model_path / "encoded").rename(tmp_path / "second" / "encoded")
+    second = train(pairs_file, str(begun), tmp_path / "second", "scdpo", saving)
+    assert second.history[0]["rewards/margins"] == pytest.approx(0, abs=1e-4)
 
 
 def test_other_pairs_are_refused(
