@@ -18,10 +18,17 @@ from typing import Any, Literal, TypeVar, cast
 import torch
 from accelerate import PartialState
 from datasets import Dataset
-from transformers import AutoTokenizer, HfArgumentParser, PrinterCallback, TrainerCallback
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    HfArgumentParser,
+    PrinterCallback,
+    TrainerCallback,
+)
 from trl import ModelConfig, get_peft_config, get_quantization_config
 
 from scdpo import checkpoints
+from scdpo.adapters import save_model
 from scdpo.config import SCDPOConfig
 from scdpo.dataset import KINDS, NAIVE, EncodingReport, SolutionEncoder, encode_pairs
 from scdpo.records import PairRecord
@@ -107,6 +114,7 @@ def train(
     checkpoints.settle(output, start, data, args, model_args)
     with PartialState().main_process_first():
         encoded = _stored(encoded, _place(output, start, data))
+    loading = {**args.model_init_kwargs, "trust_remote_code": args.trust_remote_code}
     trainer = SCDPOTrainer(
         model=model,
         args=args,
@@ -119,7 +127,7 @@ def train(
     if args.disable_tqdm:
         trainer.remove_callback(PrinterCallback)  # it would print every log entry in place of the bar
     trainer.train(resume_from_checkpoint=checkpoints.newest(output))
-    trainer.save_model(str(output))
+    save_model(trainer, output, lambda: AutoModelForCausalLM.from_pretrained(model, **loading))
     trainer.save_state()
     return TrainResult.of(trainer, output, report)
 

@@ -61,14 +61,14 @@ def settings_of(config: str, changes: list[str] | None) -> tuple[dict[str, Any],
 
 @contextmanager
 def mendable() -> Iterator[None]:
-    """Also tell a wrong setting, model or pair in one line: the functions behind raise ``ValueError`` for them."""
+    """Also tell a wrong setting, model or pair, or a missing package, in one line."""
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # the trainer's own bar is the one to look at
     with told():
         try:
             yield
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, ImportError) as error:
             raise RunError(str(error)) from error
 
 

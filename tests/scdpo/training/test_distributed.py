@@ -200,6 +200,7 @@ def test_what_works_in_one_process_works_sharded(
         runs.alone(data, "alone", max_steps=3, **changes),
         runs.together(launch, data, "together", max_steps=3, **changes),
     )
+    assert same_weights(runs.folder / "alone", runs.folder / "together")
 
 
 @pytest.mark.slow

@@ -10,7 +10,6 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from scdpo.records import SolutionRecord
 from scdpo.runs import RunError
 from scdpo.sft import sft
 from scdpo.training import train
@@ -128,11 +127,9 @@ def test_a_checkpoint_that_was_not_finished_is_passed_over(
 
 
 def test_fine_tuning_refuses_what_it_was_not_begun_with(
-    tiny_model: Path, records: list[SolutionRecord], saving: dict[str, Any], tmp_path: Path
+    tiny_model: Path, solutions_file: Path, saving: dict[str, Any], tmp_path: Path
 ) -> None:
-    file = tmp_path / "solutions.jsonl"
-    file.write_text("".join(json.dumps(record.model_dump(mode="json")) + "\n" for record in records))
-    sft(file, str(tiny_model), tmp_path / "out", saving)
+    sft(solutions_file, str(tiny_model), tmp_path / "out", saving)
     with pytest.raises(RunError, match="learning_rate"):
-        sft(file, str(tiny_model), tmp_path / "out", {**saving, "learning_rate": 2e-3})
-    assert sft(file, str(tiny_model), tmp_path / "out", saving).steps == 1
+        sft(solutions_file, str(tiny_model), tmp_path / "out", {**saving, "learning_rate": 2e-3})
+    assert sft(solutions_file, str(tiny_model), tmp_path / "out", saving).steps == 1
