@@ -13,7 +13,8 @@ together with trunk sharing.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Final
 
@@ -114,12 +115,29 @@ class SCDPOTrainer(DPOTrainer):  # type: ignore[misc]  # trl has no types
 
     def _precompute_ref_logps(self, dataset: Dataset, name: str, batch_size: int) -> Dataset:
         """Score with the reference; under ZeRO-3, take the engine that did it off the model again."""
-        scored = super()._precompute_ref_logps(dataset, name, batch_size)
+        with self._placed():
+            scored = super()._precompute_ref_logps(dataset, name, batch_size)
         if self._precompute_engine is not None:
             # Its hooks would count the passes of training as their own, and fail.
             self._precompute_engine.destroy()
             self._precompute_engine = None
         return scored
+
+    @contextmanager
+    def _placed(self) -> Iterator[None]:
+        """Have the model where the batches are, whole, while it scores as its own reference under FSDP.
+
+        That is so with LoRA. FSDP takes the model to its device, in parts, only as training begins.
+        """
+        before, device = next(self.model.parameters()).device, self.accelerator.device
+        if self.ref_model is not None or not self.is_fsdp_enabled or before == device:
+            yield
+            return
+        self.model.to(device)
+        try:
+            yield
+        finally:
+            self.model.to(before)
 
     def _prepare_dataset(
         self, dataset: Dataset, processing_class: Any, args: SCDPOConfig, dataset_name: str
