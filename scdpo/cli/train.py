@@ -109,13 +109,16 @@ def train(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Count pairs, tokens, steps and memory only.")
     ] = False,
+    processes: Annotated[
+        int, typer.Option(min=1, envvar="WORLD_SIZE", help="Devices that --dry-run counts for.")
+    ] = 1,
 ) -> None:
     """Train a model on the pairs of a run by DPO or Step-Controlled DPO.
 
     Called again after a stop, it goes on from the last checkpoint. Also under accelerate:
     accelerate launch -m scdpo.cli train RUN …
 
-    Example: [b]scdpo train runs/mine --method scdpo --config mistral-7b --model models/sft --dry-run[/b]
+    Example: [b]scdpo train runs/mine --method scdpo --config mistral-7b --model models/sft --dry-run --processes 8[/b]
     """
     from scdpo.plan import dry_run as count
     from scdpo.training import train as preference_train
@@ -125,7 +128,7 @@ def train(
         start = model or sampled_model(Run(run)) or named or str(embedded_model_path())
         source = pairs or run / "pairs.jsonl"
         if dry_run:
-            _show_plan(count(source, start, method.value, settings))
+            _show_plan(count(source, start, method.value, settings, processes))
             return
         target = output or run / "model" / method.value
         result = preference_train(source, start, target, method.value, settings)
@@ -147,7 +150,7 @@ def _show(result: TrainResult) -> None:
 
 
 _TFLOPS = 100
-"""What one large accelerator sustains in bf16, about; divide the hours by the number of devices."""
+"""What one large accelerator sustains in bf16, about."""
 _PLANNED = {
     "retokenised": "sides tokenised again",
     "tokens_plain": "tokens an epoch, each side on its own",
@@ -173,8 +176,13 @@ def _show_plan(plan: Plan) -> None:
         table.add_row(label, f"{getattr(plan, name):,}")
     for part, amount in plan.to_dict()["memory"].items():
         table.add_row(f"memory of one device, unsharded: {part}", f"{amount:.3g} GiB")
+    if plan.processes > 1:
+        shared = plan.memory.sharded(plan.processes)
+        label = f"memory of one device, sharded over {plan.processes} (FSDP, ZeRO-3): total"
+        table.add_row(label, f"{shared.total:.3g} GiB")
     table.add_row("floating-point operations", f"{plan.train_flops:.3g}")
-    table.add_row(f"hours at {_TFLOPS} TFLOP/s", f"{plan.hours(_TFLOPS):.3g}")
+    hours = plan.hours(_TFLOPS * plan.processes)
+    table.add_row(f"hours on {plan.processes} of {_TFLOPS} TFLOP/s", f"{hours:.3g}")
     console.print(table)
 
 

@@ -53,6 +53,21 @@ def test_a_dry_run_prints_pairs_tokens_steps_and_memory_and_trains_nothing(
     assert not (tmp_path / "model").exists()
 
 
+def test_a_dry_run_counts_for_a_recipe_s_gpus_on_a_machine_without_any(
+    tiny_model: Path, pairs_file: Path, tmp_path: Path
+) -> None:
+    arguments = ["train", str(tmp_path), "--pairs", str(pairs_file), "--model", str(tiny_model), "--dry-run"]
+    wide = {"COLUMNS": "120"}
+    result = CliRunner().invoke(app, [*arguments, "--config", "mistral-7b", "--processes", "2"], env=wide)
+    assert result.exit_code == 0, result.output
+    plan = dry_run(pairs_file, str(tiny_model), "scdpo", recipes.load("mistral-7b"), processes=2)
+    # Nine pairs, eight a pass on each of two devices, two epochs.
+    assert (plan.batch_pairs, plan.steps) == (16, 2)
+    states = plan.memory.weights + plan.memory.gradients + plan.memory.optimizer
+    shared = plan.memory.total - states / 2
+    assert f"sharded over 2 (FSDP, ZeRO-3): total │ {shared:.3g} GiB" in " ".join(result.output.split())
+
+
 def test_lora_needs_states_for_the_adapter_only(
     tiny_model: Path, pairs_file: Path, settings: dict[str, Any]
 ) -> None:
