@@ -59,6 +59,34 @@ def settings_of(config: str, changes: list[str] | None) -> tuple[dict[str, Any],
     return settings, settings.pop("model_name_or_path", None)
 
 
+def start_model(run: Path, model: str | None, named: str | None) -> str:
+    """Return the model to start from: the one asked for, else the recipe's or the run's, else the built-in one.
+
+    Args:
+        run: the run folder, whose solutions a model sampled.
+        model: what ``--model`` says.
+        named: what the recipe says.
+
+    Raises:
+        RunError: if recipe and run name different models, or what is named is a folder and not a model.
+    """
+    sampled = None if model else sampled_model(Run(run))
+    if named and sampled and not model and Path(named).resolve() != Path(sampled).resolve():
+        raise RunError(
+            f"the recipe starts from {named}, and {run} was sampled with {sampled}: say with --model which it is"
+        )
+    start = model or named or sampled or str(embedded_model_path())
+    # A name on the hub is OWNER/NAME.
+    is_path = (
+        start.startswith((".", "/")) or start.count("/") > 1 or (Path(start).parent.exists() and "/" in start)
+    )
+    if is_path and not (Path(start) / "config.json").is_file():
+        adapter = (Path(start) / "adapter_config.json").is_file()
+        what = "is an adapter alone: merge it into its model, and name that" if adapter else "is no model"
+        raise RunError(f"{start} {what}; `scdpo sft` leaves one in RUN/model/sft, --model says where it is")
+    return start
+
+
 @contextmanager
 def mendable() -> Iterator[None]:
     """Also tell a wrong setting, model or pair, or a missing package, in one line."""
@@ -88,7 +116,7 @@ def sft(
 
     with mendable():
         settings, named = settings_of(config, change)
-        start = model or named or sampled_model(Run(run)) or str(embedded_model_path())
+        start = start_model(run, model, named)
         result = fine_tune(run / "solutions.jsonl", start, output or run / "model" / "sft", settings)
     _show(result)
 
@@ -125,7 +153,7 @@ def train(
 
     with mendable():
         settings, named = settings_of(config, change)
-        start = model or sampled_model(Run(run)) or named or str(embedded_model_path())
+        start = start_model(run, model, named)
         source = pairs or run / "pairs.jsonl"
         if dry_run:
             _show_plan(count(source, start, method.value, settings, processes))
