@@ -238,21 +238,23 @@ def credit(
 
     Example: [b]scdpo credit runs/mine --models SCDPO=runs/mine/model/scdpo --models DPO=runs/mine/model/dpo[/b]
     """
+    import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     from scdpo.credit import localise, token_credit
     from scdpo.dataset import SolutionEncoder
 
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     with mendable():
         shown = _pair_to_show(run, pair)
         base = reference or sampled_model(Run(run)) or str(embedded_model_path())
         encoder = SolutionEncoder(AutoTokenizer.from_pretrained(base), shown.format)
-        before = AutoModelForCausalLM.from_pretrained(base)
+        before = AutoModelForCausalLM.from_pretrained(base).to(device)
         solution = Solution(tuple(Block(b.type, b.content) for b in [*shown.prefix, *shown.rejected]))
         errors = [p.model_dump() for p in Run(measure).pairs] if measure else []
         found, measured = {}, {}
         for name, folder in _named(models).items():
-            trained = AutoModelForCausalLM.from_pretrained(folder)
+            trained = AutoModelForCausalLM.from_pretrained(folder).to(device)
             found[name] = token_credit(trained, before, encoder, shown.question, solution, beta)
             if measure:
                 measured[name] = localise(trained, before, encoder, errors, beta)
