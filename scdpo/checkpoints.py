@@ -112,6 +112,19 @@ def _shaping(args: TrainingArguments, model_args: Any) -> dict[str, Any]:
     return result
 
 
+class GoesOn:
+    """Has a ``transformers.Trainer`` that goes on from its last step take no further one.
+
+    It takes one where the training ended within an epoch. A base class that stands before the trainer's.
+    """
+
+    state: Any
+
+    def _run_epoch(self, *args: Any, **kwargs: Any) -> None:
+        if self.state.global_step < self.state.max_steps:
+            super()._run_epoch(*args, **kwargs)  # type: ignore[misc]  # the trainer's
+
+
 def newest(output: Path) -> str | None:
     """Return the newest whole checkpoint of a folder; None if there is none.
 

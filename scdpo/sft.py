@@ -96,7 +96,7 @@ def sft(
     peft = get_peft_config(model_args)
     if peft is not None and new:
         learn_tokens(peft, loaded)
-    trainer = SFTTrainer(
+    trainer = _Trainer(
         model=loaded,
         args=args,
         train_dataset=encoded,
@@ -107,6 +107,10 @@ def sft(
     trainer.train(resume_from_checkpoint=checkpoints.newest(output))
     save_model(trainer, output, load)
     return TrainResult.of(trainer, output, report)
+
+
+class _Trainer(checkpoints.GoesOn, SFTTrainer):  # type: ignore[misc]  # trl has no types
+    """TRL's trainer, called again after its last step or before."""
 
 
 def _add_tokens(tokenizer: Any, format_name: str) -> bool:

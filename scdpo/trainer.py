@@ -4,7 +4,7 @@ TRL computes the losses, the reference and the training loop. This module gives 
 batches, and a model call that encodes the pairs of a problem as one tree. It hooks in at ``compute_loss``,
 ``compute_ref_log_probs``, ``create_accelerator_and_postprocess``, ``log`` and the collator, and, because TRL has no
 public way to accept tokens that are already there or to end its ZeRO-3 engine, at ``_prepare_dataset``,
-``_get_train_sampler`` and ``_precompute_ref_logps``.
+``_get_train_sampler`` and ``_precompute_ref_logps`` (and ``scdpo.checkpoints.GoesOn`` at ``_run_epoch``).
 
 Not covered: a reference that changes during training, vision models, mixture-of-experts auxiliary losses
 together with trunk sharing.
@@ -26,6 +26,7 @@ from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, TrainerCall
 from trl import DPOTrainer
 
 from scdpo.batching import KIND_KEY, TREE_KEYS, PairCollator, TreeCollator, TrunkSampler, tree_tokens
+from scdpo.checkpoints import GoesOn
 from scdpo.config import SCDPOConfig
 from scdpo.dataset import ENCODED_FEATURES, KINDS, EncodingReport, SolutionEncoder, encode_pairs
 from scdpo.trunk import LAYER_TYPES, REMEDY, TREE_ATTENTION, TreeLayout
@@ -33,7 +34,7 @@ from scdpo.trunk import LAYER_TYPES, REMEDY, TREE_ATTENTION, TreeLayout
 _PER_TOKEN: Final = ("log_probs", "entropy", "log_sum_sq_probs", "mean_logits", "is_top1")
 
 
-class SCDPOTrainer(DPOTrainer):  # type: ignore[misc]  # trl has no types
+class SCDPOTrainer(GoesOn, DPOTrainer):  # type: ignore[misc]  # trl has no types
     """Trains a model on preference pairs, step-controlled and naive ones mixed.
 
     Logged besides TRL's figures: ``rewards/accuracies_K`` and ``rewards/margins_K`` for K in ``naive`` and

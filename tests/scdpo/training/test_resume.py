@@ -97,6 +97,25 @@ def test_how_it_is_logged_and_saved_may_change(
     assert train(pairs_file, str(tiny_model), begun, "scdpo", {**saving, **changed}).steps == 3
 
 
+@pytest.mark.parametrize("stage", ["sft", "scdpo"])
+def test_a_training_that_ended_within_an_epoch_takes_no_further_step(
+    tiny_model: Path,
+    pairs_file: Path,
+    solutions_file: Path,
+    saving: dict[str, Any],
+    tmp_path: Path,
+    stage: str,
+) -> None:
+    saving |= {"per_device_train_batch_size": 1, "max_steps": 2, "lr_scheduler_type": "constant"}
+    for _ in range(2):
+        if stage == "sft":
+            result = sft(solutions_file, str(tiny_model), tmp_path / "out", saving)
+        else:
+            result = train(pairs_file, str(tiny_model), tmp_path / "out", "scdpo", saving)
+        assert result.steps == 2
+    assert not (tmp_path / "out" / "checkpoint-3").exists()
+
+
 def test_a_model_of_which_nothing_is_known_is_not_gone_on_with(
     begun: Path, tiny_model: Path, pairs_file: Path, saving: dict[str, Any]
 ) -> None:
