@@ -14,12 +14,12 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from eval.metrics import Estimate
+from scdpo.fingerprint import fingerprint as fingerprint
 from scdpo.runs import RunError
 
 FOLDER = "eval"
 LONGEST_NAME = 100
 """Characters of a model's or benchmark's name that file names keep."""
-_OF_THE_MODEL = ("*.safetensors", "*.bin", "config.json", "adapter_config.json", "tokenizer*.json")
 
 
 class ResultError(RunError):
@@ -90,17 +90,6 @@ class Evaluation(BaseModel):
         """The evaluation in words; the temperature where it was not greedy."""
         heat = self.settings.temperature
         return f"{self.model} on {self.benchmark}" + (f", temperature {heat:g}" if heat else "")
-
-
-def fingerprint(checkpoint: Path) -> str:
-    """Return a digest of a model's files, which changes when it is trained again; empty if it is no folder here."""
-    if not checkpoint.is_dir():
-        return ""
-    digest = hashlib.blake2b(digest_size=8)
-    for path in sorted({path for pattern in _OF_THE_MODEL for path in checkpoint.glob(pattern)}):
-        with path.open("rb") as file:
-            digest.update(path.name.encode() + hashlib.file_digest(file, "blake2b").digest())
-    return digest.hexdigest()
 
 
 def result_name(model: str, benchmark: str, settings: Settings) -> str:

@@ -11,7 +11,8 @@ nothing is downloaded.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import torch
 from datasets import Dataset
 from transformers import AutoTokenizer
 from trl import GRPOConfig, GRPOTrainer
+from trl.models import unwrap_model_for_generation
 
 from sandbox import Block, Limits, Sandbox, Solution
 from sandbox.formats import get_format
@@ -44,6 +46,21 @@ class Rollout:
         self.own += [own] * len(ids)
 
 
+@contextmanager
+def generating(trainer: GRPOTrainer) -> Iterator[Any]:
+    """Give the policy as it writes: whole, without dropout, and without the checkpointing that rules out its cache."""
+    kept = trainer.args.gradient_checkpointing_kwargs
+    with unwrap_model_for_generation(
+        trainer.model_wrapped, trainer.accelerator, gradient_checkpointing_kwargs=kept
+    ) as model:
+        training = model.training
+        model.eval()
+        try:
+            yield model
+        finally:
+            model.train(training)
+
+
 class Interleaved:
     """TRL's ``rollout_func``: generation in turns with the sandbox."""
 
@@ -58,14 +75,14 @@ class Interleaved:
         """Return one completion a prompt, with the mask of the policy's own tokens."""
         prompt_ids = [self._tokenizer(prompt, add_special_tokens=False)["input_ids"] for prompt in prompts]
         rollouts = [Rollout(self._sandbox.session()) for _ in prompts]
-        model = trainer.accelerator.unwrap_model(trainer.model)
-        for _ in range(self._turns):
-            open_ones = [(p, r) for p, r in zip(prompt_ids, rollouts, strict=True) if not r.finished]
-            if not open_ones:
-                break
-            turns = self._generate(model, [[*p, *r.ids] for p, r in open_ones], trainer.temperature)
-            for (_, rollout), turn in zip(open_ones, turns, strict=True):
-                self._take(rollout, turn)
+        with generating(trainer) as model:
+            for _ in range(self._turns):
+                open_ones = [(p, r) for p, r in zip(prompt_ids, rollouts, strict=True) if not r.finished]
+                if not open_ones:
+                    break
+                turns = self._generate(model, [[*p, *r.ids] for p, r in open_ones], trainer.temperature)
+                for (_, rollout), turn in zip(open_ones, turns, strict=True):
+                    self._take(rollout, turn)
         for rollout in rollouts:
             rollout.session.close()
         return {

@@ -8,7 +8,7 @@ usual count for transformer layers. Not covered: fragmentation, communication bu
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ _KEPT_FEED_FORWARD = 3
 
 @dataclass(frozen=True)
 class Memory:
-    """Estimated memory of one device in GiB, without sharding."""
+    """Estimated memory of one device in GiB."""
 
     weights: float
     gradients: float
@@ -44,6 +44,15 @@ class Memory:
     def total(self) -> float:
         """The sum."""
         return self.weights + self.gradients + self.optimizer + self.activations + self.head
+
+    def sharded(self, processes: int) -> Memory:
+        """Return the memory when FSDP or ZeRO-3 shares weights, gradients and states out among processes."""
+        return replace(
+            self,
+            weights=self.weights / processes,
+            gradients=self.gradients / processes,
+            optimizer=self.optimizer / processes,
+        )
 
 
 @dataclass(frozen=True)
@@ -62,7 +71,8 @@ class Plan:
         steps: optimizer steps in all.
         parameters: of the model.
         trainable: parameters that change.
-        memory: of one device.
+        processes: devices that train together.
+        memory: of one device that holds the whole model; ``memory.sharded(processes)`` where it is shared out.
         train_flops: floating-point operations of the whole run, the reference pass included.
     """
 
@@ -77,6 +87,7 @@ class Plan:
     steps: int
     parameters: int
     trainable: int
+    processes: int
     memory: Memory
     train_flops: float
 
@@ -110,7 +121,8 @@ def dry_run(
     Raises:
         ValueError: as ``train``.
     """
-    args, model_args = parse_settings(SCDPOConfig, settings, Path("."))
+    # Nothing is computed here, so bf16 may be planned for on a machine that has none.
+    args, model_args = parse_settings(SCDPOConfig, {**(settings or {}), "use_cpu": True}, Path("."))
     tokenizer = AutoTokenizer.from_pretrained(
         model, revision=model_args.model_revision, trust_remote_code=args.trust_remote_code
     )
@@ -118,7 +130,9 @@ def dry_run(
     rows = list(encoded)
     per_pass = _tokens_per_pass(rows, args)
     plain = [ids for ids, _ in sides(rows)]
-    config = AutoConfig.from_pretrained(model, trust_remote_code=args.trust_remote_code)
+    config = AutoConfig.from_pretrained(
+        model, revision=model_args.model_revision, trust_remote_code=args.trust_remote_code
+    )
     with torch.device("meta"):
         empty = AutoModelForCausalLM.from_config(config, trust_remote_code=args.trust_remote_code)
         peft = get_peft_config(model_args)
@@ -142,6 +156,7 @@ def dry_run(
         steps=steps,
         parameters=parameters,
         trainable=trainable,
+        processes=processes,
         memory=_memory(config, parameters, trainable, max(per_pass), args, model_args),
         train_flops=2.0 * parameters * encoded_tokens * (passes * epochs + 1),
     )

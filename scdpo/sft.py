@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from datasets import Dataset
-from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
-from transformers.trainer_utils import get_last_checkpoint
-from trl import SFTConfig, SFTTrainer, get_peft_config
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, TrainerCallback, set_seed
+from trl import SFTConfig, SFTTrainer, get_peft_config, get_quantization_config
 
 from sandbox.formats import FORMAT_NAMES, get_format
+from scdpo import checkpoints
+from scdpo.adapters import learn_tokens, save_model
 from scdpo.dataset import EncodingReport, SolutionEncoder
 from scdpo.records import SolutionRecord
 from scdpo.runs import RecordFile
@@ -70,40 +72,66 @@ def sft(
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: for an unknown setting, or if no solution can be trained on.
-        scdpo.runs.RunError: if a line of the file is no solution.
+        scdpo.runs.RunError: if a line of the file is no solution, or the output folder holds another training.
     """
     if not Path(solutions).is_file():
         raise FileNotFoundError(f"no solutions at {solutions}; `scdpo sample` makes them")
     output = Path(output_dir)
     args, model_args = parse_settings(SolutionSFTConfig, settings, output)
     args.dataset_kwargs = {"skip_prepare_dataset": True}
-    tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=args.trust_remote_code)
-    loaded = AutoModelForCausalLM.from_pretrained(
-        model, trust_remote_code=args.trust_remote_code, **args.model_init_kwargs
+    tokenizer = AutoTokenizer.from_pretrained(
+        model, revision=model_args.model_revision, trust_remote_code=args.trust_remote_code
     )
-    args.model_init_kwargs = None
-    if tokenizer.add_special_tokens(
-        {"additional_special_tokens": list(get_format(args.format).special_tokens)},
-        replace_extra_special_tokens=False,
-    ):
-        loaded.resize_token_embeddings(len(tokenizer))
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
+    new = _add_tokens(tokenizer, args.format)
     encoder = SolutionEncoder(tokenizer, args.format, args.system_prompt, args.count_execution)
     encoded, report = encode_solutions(RecordFile(Path(solutions), SolutionRecord), encoder, args.max_length)
     if not len(encoded):
         raise ValueError(f"{solutions} holds no solution to train on; dropped: {dict(report.dropped)}")
-    trainer = SFTTrainer(
+    start = checkpoints.identity(model, model_args.model_revision)
+    checkpoints.settle(output, start, checkpoints.digest(encoded), args, model_args)
+    loading = {"trust_remote_code": args.trust_remote_code, **args.model_init_kwargs}
+    load = partial(_load, model, len(tokenizer), args.seed, **loading)
+    loaded = load(quantization_config=get_quantization_config(model_args))
+    args.model_init_kwargs = None
+    peft = get_peft_config(model_args)
+    if peft is not None and new:
+        learn_tokens(peft, loaded)
+    trainer = _Trainer(
         model=loaded,
         args=args,
         train_dataset=encoded,
         processing_class=tokenizer,
-        peft_config=get_peft_config(model_args),
+        peft_config=peft,
         callbacks=list(callbacks),
     )
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(output) if output.is_dir() else None)
-    trainer.save_model(str(output))
+    trainer.train(resume_from_checkpoint=checkpoints.newest(output))
+    save_model(trainer, output, load)
     return TrainResult.of(trainer, output, report)
+
+
+class _Trainer(checkpoints.GoesOn, SFTTrainer):  # type: ignore[misc]  # trl has no types
+    """TRL's trainer, called again after its last step or before."""
+
+
+def _add_tokens(tokenizer: Any, format_name: str) -> bool:
+    """Give a tokenizer the special tokens of a format and one for padding; return whether it lacked some."""
+    special = get_format(format_name).special_tokens
+    known = tokenizer.get_vocab()
+    tokenizer.add_special_tokens(
+        {"additional_special_tokens": list(special)}, replace_extra_special_tokens=False
+    )
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return not known.keys() >= set(special)
+
+
+def _load(model: str, tokens: int, seed: int, **loading: Any) -> PreTrainedModel:
+    """Load a model with rows for so many tokens; rows that it lacks are drawn by the seed."""
+    loaded = AutoModelForCausalLM.from_pretrained(model, **loading)
+    if loaded.get_input_embeddings().weight.shape[0] < tokens:
+        set_seed(seed)
+        loaded.resize_token_embeddings(tokens)
+    return loaded
 
 
 def encode_solutions(

@@ -4,7 +4,7 @@ TRL computes the losses, the reference and the training loop. This module gives 
 batches, and a model call that encodes the pairs of a problem as one tree. It hooks in at ``compute_loss``,
 ``compute_ref_log_probs``, ``create_accelerator_and_postprocess``, ``log`` and the collator, and, because TRL has no
 public way to accept tokens that are already there or to end its ZeRO-3 engine, at ``_prepare_dataset``,
-``_get_train_sampler`` and ``_precompute_ref_logps``.
+``_get_train_sampler`` and ``_precompute_ref_logps`` (and ``scdpo.checkpoints.GoesOn`` at ``_run_epoch``).
 
 Not covered: a reference that changes during training, vision models, mixture-of-experts auxiliary losses
 together with trunk sharing.
@@ -13,7 +13,8 @@ together with trunk sharing.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Final
 
@@ -21,18 +22,19 @@ import torch
 from datasets import Dataset
 from peft import PeftModel
 from torch.distributed.fsdp import MixedPrecisionPolicy
-from transformers import AutoTokenizer, PreTrainedModel, TrainerCallback
+from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, TrainerCallback
 from trl import DPOTrainer
 
 from scdpo.batching import KIND_KEY, TREE_KEYS, PairCollator, TreeCollator, TrunkSampler, tree_tokens
+from scdpo.checkpoints import GoesOn
 from scdpo.config import SCDPOConfig
 from scdpo.dataset import ENCODED_FEATURES, KINDS, EncodingReport, SolutionEncoder, encode_pairs
-from scdpo.trunk import TREE_ATTENTION, TreeLayout
+from scdpo.trunk import LAYER_TYPES, REMEDY, TREE_ATTENTION, TreeLayout
 
 _PER_TOKEN: Final = ("log_probs", "entropy", "log_sum_sq_probs", "mean_logits", "is_top1")
 
 
-class SCDPOTrainer(DPOTrainer):  # type: ignore[misc]  # trl has no types
+class SCDPOTrainer(GoesOn, DPOTrainer):  # type: ignore[misc]  # trl has no types
     """Trains a model on preference pairs, step-controlled and naive ones mixed.
 
     Logged besides TRL's figures: ``rewards/accuracies_K`` and ``rewards/margins_K`` for K in ``naive`` and
@@ -114,12 +116,29 @@ class SCDPOTrainer(DPOTrainer):  # type: ignore[misc]  # trl has no types
 
     def _precompute_ref_logps(self, dataset: Dataset, name: str, batch_size: int) -> Dataset:
         """Score with the reference; under ZeRO-3, take the engine that did it off the model again."""
-        scored = super()._precompute_ref_logps(dataset, name, batch_size)
+        with self._placed():
+            scored = super()._precompute_ref_logps(dataset, name, batch_size)
         if self._precompute_engine is not None:
             # Its hooks would count the passes of training as their own, and fail.
             self._precompute_engine.destroy()
             self._precompute_engine = None
         return scored
+
+    @contextmanager
+    def _placed(self) -> Iterator[None]:
+        """Have the model where the batches are, whole, while it scores as its own reference under FSDP.
+
+        That is so with LoRA. FSDP takes the model to its device, in parts, only as training begins.
+        """
+        before, device = next(self.model.parameters()).device, self.accelerator.device
+        if self.ref_model is not None or not self.is_fsdp_enabled or before == device:
+            yield
+            return
+        self.model.to(device)
+        try:
+            yield
+        finally:
+            self.model.to(before)
 
     def _prepare_dataset(
         self, dataset: Dataset, processing_class: Any, args: SCDPOConfig, dataset_name: str
@@ -208,7 +227,7 @@ class _Scorer:
         tree: the packed row of the batch; empty for the plain layout.
     """
 
-    def __init__(self, model: Any, backbone: torch.nn.Module, tree: Mapping[str, Any]) -> None:
+    def __init__(self, model: Any, backbone: PreTrainedModel, tree: Mapping[str, Any]) -> None:
         self._model = model
         self._backbone = backbone
         self._tree = tree
@@ -221,9 +240,10 @@ class _Scorer:
 
     def _score_tree(self, inputs: dict[str, Any]) -> Any:
         if inputs.pop("output_router_logits", False):
-            raise ValueError("share_trunk cannot follow a router's auxiliary loss; set share_trunk to false")
+            raise ValueError(f"a tree cannot follow a router's auxiliary loss; {REMEDY}")
         layout: TreeLayout = self._tree["tree"]
         del inputs["input_ids"], inputs["attention_mask"]
+        layout.attended = 0
         keep = self._backbone.register_forward_hook(self._keep_slots)
         try:
             outputs = self._model(
@@ -237,8 +257,11 @@ class _Scorer:
             )
         finally:
             keep.remove()
-        if not layout.attended:
-            raise ValueError("this model's attention does not follow the tree; set share_trunk to false")
+        layers = self._backbone.config.get_text_config().num_hidden_layers
+        if layout.attended < layers:
+            raise ValueError(
+                f"{layout.attended} of this model's {layers} layers follow the tree with their attention; {REMEDY}"
+            )
         for name in _PER_TOKEN:
             if name in outputs:
                 outputs[name] = _to_rows(outputs[name][0], self._tree["row_slots"])
@@ -265,9 +288,30 @@ def _split(inputs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _use_tree_attention(model: str | PreTrainedModel | PeftModel, args: SCDPOConfig) -> None:
-    """Set a model, or the way it will be loaded, up for trees."""
+    """Set a model, or the way it will be loaded, up for trees.
+
+    Raises:
+        ValueError: if another attention was asked for, or not every layer of the model is attention.
+    """
+    loading = args.model_init_kwargs or {}
+    asked = loading.get("attn_implementation")
+    if asked not in (None, TREE_ATTENTION):
+        raise ValueError(
+            f"share_trunk brings an attention of its own: leave attn_implementation out, or {REMEDY}"
+        )
     if isinstance(model, str):
-        args.model_init_kwargs = {**(args.model_init_kwargs or {}), "attn_implementation": TREE_ATTENTION}
+        config = AutoConfig.from_pretrained(
+            model, revision=loading.get("revision"), trust_remote_code=args.trust_remote_code
+        )
+    else:
+        config = _causal_lm(model).config
+    others = set(getattr(config.get_text_config(), "layer_types", None) or ()) - LAYER_TYPES
+    if others:
+        raise ValueError(
+            f"this model has layers of {', '.join(sorted(others))}, which mix sequences; {REMEDY}"
+        )
+    if isinstance(model, str):
+        args.model_init_kwargs = {**loading, "attn_implementation": TREE_ATTENTION}
     else:
         _causal_lm(model).set_attn_implementation(TREE_ATTENTION)
 

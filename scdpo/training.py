@@ -8,7 +8,6 @@ the output folder and not computed twice. Works under ``accelerate launch``.
 from __future__ import annotations
 
 import hashlib
-import io
 import resource
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -19,10 +18,17 @@ from typing import Any, Literal, TypeVar, cast
 import torch
 from accelerate import PartialState
 from datasets import Dataset
-from transformers import AutoTokenizer, HfArgumentParser, PrinterCallback, TrainerCallback
-from transformers.trainer_utils import get_last_checkpoint
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    HfArgumentParser,
+    PrinterCallback,
+    TrainerCallback,
+)
 from trl import ModelConfig, get_peft_config, get_quantization_config
 
+from scdpo import checkpoints
+from scdpo.adapters import save_model
 from scdpo.config import SCDPOConfig
 from scdpo.dataset import KINDS, NAIVE, EncodingReport, SolutionEncoder, encode_pairs
 from scdpo.records import PairRecord
@@ -95,7 +101,7 @@ def train(
     Raises:
         ValueError: for an unknown setting or method, a model that cannot take the format, or pairs of
             which none can be trained on.
-        scdpo.runs.RunError: if a line of the file is no pair.
+        scdpo.runs.RunError: if a line of the file is no pair, or the output folder holds another training.
     """
     output = Path(output_dir)
     args, model_args = parse_settings(SCDPOConfig, settings, output)
@@ -103,8 +109,12 @@ def train(
         model, revision=model_args.model_revision, trust_remote_code=args.trust_remote_code
     )
     encoded, report = read_encoded(pairs, tokenizer, args, method)
+    data = checkpoints.digest(encoded)
+    start = checkpoints.identity(model, model_args.model_revision)
+    checkpoints.settle(output, start, data, args, model_args)
     with PartialState().main_process_first():
-        encoded = _stored(encoded, output / "encoded")
+        encoded = _stored(encoded, _place(output, start, data))
+    loading = {**args.model_init_kwargs, "trust_remote_code": args.trust_remote_code}
     trainer = SCDPOTrainer(
         model=model,
         args=args,
@@ -116,8 +126,8 @@ def train(
     )
     if args.disable_tqdm:
         trainer.remove_callback(PrinterCallback)  # it would print every log entry in place of the bar
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(output) if output.is_dir() else None)
-    trainer.save_model(str(output))
+    trainer.train(resume_from_checkpoint=checkpoints.newest(output))
+    save_model(trainer, output, lambda: AutoModelForCausalLM.from_pretrained(model, **loading))
     trainer.save_state()
     return TrainResult.of(trainer, output, report)
 
@@ -198,11 +208,16 @@ def read_encoded(
     return encoded, report
 
 
-def _stored(encoded: Dataset, folder: Path) -> Dataset:
-    """Return the data set from disk, where TRL keeps the reference scores beside it; one folder a content."""
-    content = io.BytesIO()
-    encoded.to_parquet(content)
-    place = folder / hashlib.sha256(content.getbuffer()).hexdigest()[:16]
+def _place(output: Path, start: str, data: str) -> Path:
+    """Return the folder of the encoded pairs, and of the reference scores, which depend on the start model.
+
+    TRL names the scores after the model's weights, and under ZeRO-3 those are empty when it does.
+    """
+    return output / "encoded" / hashlib.sha256(f"{start} {data}".encode()).hexdigest()[:16]
+
+
+def _stored(encoded: Dataset, place: Path) -> Dataset:
+    """Return the data set from a folder of its own on disk, where TRL keeps the reference scores beside it."""
     if not (place / "state.json").exists():
         encoded.save_to_disk(place)
     return Dataset.load_from_disk(place)

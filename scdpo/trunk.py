@@ -8,8 +8,9 @@ is counted are not encoded.
 
 ``TREE_ATTENTION`` is an attention function registered with transformers that works segment by segment on
 ``scaled_dot_product_attention``, so no cost or memory is spent on pairs of tokens that do not see each other.
-Without a layout it is transformers' own ``sdpa``. Not covered: models that do not take their attention
-from the registry, sliding windows shorter than a sequence, key-value caches.
+Without a layout it is transformers' own ``sdpa``. Not covered, and refused where it can be seen: models that do not
+take their attention from the registry or have layers that mix tokens in another way, sliding windows shorter than
+a sequence, attention with soft caps, sinks or a position bias. Not covered either: key-value caches.
 """
 
 from __future__ import annotations
@@ -24,6 +25,10 @@ from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_f
 from transformers.masking_utils import sdpa_mask
 
 TREE_ATTENTION: Final = "scdpo_tree"
+LAYER_TYPES: Final = {"full_attention", "sliding_attention"}
+"""The ``layer_types`` of a model's configuration that a tree can be followed through."""
+REMEDY: Final = "set share_trunk: false"
+_UNSUPPORTED: Final = ("softcap", "s_aux", "position_bias")
 Range = tuple[int, int]
 
 
@@ -46,13 +51,13 @@ class TreeLayout:
         depth: the length of the longest sequence.
 
     Attributes:
-        attended: whether an attention layer has used the layout, so that a model which ignores it is found out.
+        attended: how often an attention layer has used the layout, so that a model which ignores it is found out.
     """
 
     def __init__(self, segments: Sequence[Segment], depth: int) -> None:
         self.segments = tuple(segments)
         self.depth = depth
-        self.attended = False
+        self.attended = 0
         self._masks: dict[tuple[int, torch.device], torch.Tensor] = {}
 
     @property
@@ -243,8 +248,14 @@ def tree_attention(
         ``(1, length, heads, width)`` and None for the weights.
 
     Raises:
-        ValueError: if the layer has a sliding window that would cut the longest sequence.
+        ValueError: if the layer has a sliding window that would cut the longest sequence, or scores tokens in
+            a way that this function does not know.
     """
+    unknown = [name for name in _UNSUPPORTED if kwargs.get(name) is not None]
+    if unknown:
+        raise ValueError(
+            f"this model's attention uses {', '.join(unknown)}, which the tree's has not; {REMEDY}"
+        )
     if tree is None:
         result: tuple[torch.Tensor, None] = sdpa_attention_forward(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs
@@ -253,9 +264,9 @@ def tree_attention(
     if kwargs.get("sliding_window") is not None and kwargs["sliding_window"] < tree.depth:
         raise ValueError(
             f"a sliding window of {kwargs['sliding_window']} tokens is shorter than a sequence of "
-            f"{tree.depth}; set share_trunk to false"
+            f"{tree.depth}; {REMEDY}"
         )
-    tree.attended = True
+    tree.attended += 1
     groups = query.shape[1] // key.shape[1]
     key, value = repeat_kv(key, groups), repeat_kv(value, groups)
     outputs = []

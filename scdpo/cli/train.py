@@ -59,16 +59,44 @@ def settings_of(config: str, changes: list[str] | None) -> tuple[dict[str, Any],
     return settings, settings.pop("model_name_or_path", None)
 
 
+def start_model(run: Path, model: str | None, named: str | None) -> str:
+    """Return the model to start from: the one asked for, else the recipe's or the run's, else the built-in one.
+
+    Args:
+        run: the run folder, whose solutions a model sampled.
+        model: what ``--model`` says.
+        named: what the recipe says.
+
+    Raises:
+        RunError: if recipe and run name different models, or what is named is a folder and not a model.
+    """
+    sampled = None if model else sampled_model(Run(run))
+    if named and sampled and not model and Path(named).resolve() != Path(sampled).resolve():
+        raise RunError(
+            f"the recipe starts from {named}, and {run} was sampled with {sampled}: say with --model which it is"
+        )
+    start = model or named or sampled or str(embedded_model_path())
+    # A name on the hub is OWNER/NAME.
+    is_path = (
+        start.startswith((".", "/")) or start.count("/") > 1 or (Path(start).parent.exists() and "/" in start)
+    )
+    if is_path and not (Path(start) / "config.json").is_file():
+        adapter = (Path(start) / "adapter_config.json").is_file()
+        what = "is an adapter alone: merge it into its model, and name that" if adapter else "is no model"
+        raise RunError(f"{start} {what}; `scdpo sft` leaves one in RUN/model/sft, --model says where it is")
+    return start
+
+
 @contextmanager
 def mendable() -> Iterator[None]:
-    """Also tell a wrong setting, model or pair in one line: the functions behind raise ``ValueError`` for them."""
+    """Also tell a wrong setting, model or pair, or a missing package, in one line."""
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # the trainer's own bar is the one to look at
     with told():
         try:
             yield
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, ImportError) as error:
             raise RunError(str(error)) from error
 
 
@@ -88,7 +116,7 @@ def sft(
 
     with mendable():
         settings, named = settings_of(config, change)
-        start = model or named or sampled_model(Run(run)) or str(embedded_model_path())
+        start = start_model(run, model, named)
         result = fine_tune(run / "solutions.jsonl", start, output or run / "model" / "sft", settings)
     _show(result)
 
@@ -109,23 +137,26 @@ def train(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Count pairs, tokens, steps and memory only.")
     ] = False,
+    processes: Annotated[
+        int, typer.Option(min=1, envvar="WORLD_SIZE", help="Devices that --dry-run counts for.")
+    ] = 1,
 ) -> None:
     """Train a model on the pairs of a run by DPO or Step-Controlled DPO.
 
     Called again after a stop, it goes on from the last checkpoint. Also under accelerate:
     accelerate launch -m scdpo.cli train RUN …
 
-    Example: [b]scdpo train runs/mine --method scdpo --config mistral-7b --model models/sft --dry-run[/b]
+    Example: [b]scdpo train runs/mine --method scdpo --config mistral-7b --model models/sft --dry-run --processes 8[/b]
     """
     from scdpo.plan import dry_run as count
     from scdpo.training import train as preference_train
 
     with mendable():
         settings, named = settings_of(config, change)
-        start = model or sampled_model(Run(run)) or named or str(embedded_model_path())
+        start = start_model(run, model, named)
         source = pairs or run / "pairs.jsonl"
         if dry_run:
-            _show_plan(count(source, start, method.value, settings))
+            _show_plan(count(source, start, method.value, settings, processes))
             return
         target = output or run / "model" / method.value
         result = preference_train(source, start, target, method.value, settings)
@@ -147,7 +178,7 @@ def _show(result: TrainResult) -> None:
 
 
 _TFLOPS = 100
-"""What one large accelerator sustains in bf16, about; divide the hours by the number of devices."""
+"""What one large accelerator sustains in bf16, about."""
 _PLANNED = {
     "retokenised": "sides tokenised again",
     "tokens_plain": "tokens an epoch, each side on its own",
@@ -173,8 +204,13 @@ def _show_plan(plan: Plan) -> None:
         table.add_row(label, f"{getattr(plan, name):,}")
     for part, amount in plan.to_dict()["memory"].items():
         table.add_row(f"memory of one device, unsharded: {part}", f"{amount:.3g} GiB")
+    if plan.processes > 1:
+        shared = plan.memory.sharded(plan.processes)
+        label = f"memory of one device, sharded over {plan.processes} (FSDP, ZeRO-3): total"
+        table.add_row(label, f"{shared.total:.3g} GiB")
     table.add_row("floating-point operations", f"{plan.train_flops:.3g}")
-    table.add_row(f"hours at {_TFLOPS} TFLOP/s", f"{plan.hours(_TFLOPS):.3g}")
+    hours = plan.hours(_TFLOPS * plan.processes)
+    table.add_row(f"hours on {plan.processes} of {_TFLOPS} TFLOP/s", f"{hours:.3g}")
     console.print(table)
 
 
@@ -202,21 +238,23 @@ def credit(
 
     Example: [b]scdpo credit runs/mine --models SCDPO=runs/mine/model/scdpo --models DPO=runs/mine/model/dpo[/b]
     """
+    import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     from scdpo.credit import localise, token_credit
     from scdpo.dataset import SolutionEncoder
 
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     with mendable():
         shown = _pair_to_show(run, pair)
         base = reference or sampled_model(Run(run)) or str(embedded_model_path())
         encoder = SolutionEncoder(AutoTokenizer.from_pretrained(base), shown.format)
-        before = AutoModelForCausalLM.from_pretrained(base)
+        before = AutoModelForCausalLM.from_pretrained(base).to(device)
         solution = Solution(tuple(Block(b.type, b.content) for b in [*shown.prefix, *shown.rejected]))
         errors = [p.model_dump() for p in Run(measure).pairs] if measure else []
         found, measured = {}, {}
         for name, folder in _named(models).items():
-            trained = AutoModelForCausalLM.from_pretrained(folder)
+            trained = AutoModelForCausalLM.from_pretrained(folder).to(device)
             found[name] = token_credit(trained, before, encoder, shown.question, solution, beta)
             if measure:
                 measured[name] = localise(trained, before, encoder, errors, beta)

@@ -242,6 +242,33 @@ def test_exported_prompts_hold_the_system_message_of_the_run(tmp_path: Path, sol
     assert "Be brief." in prompts[1]
 
 
+@pytest.mark.parametrize("verb", ["sft", "train"])
+def test_a_recipe_that_starts_from_another_model_than_the_run_s_is_refused(tmp_path: Path, verb: str) -> None:
+    with Run(tmp_path / "run") as run:
+        run.settle("sample", {"model": "owner/sampled"})
+    result = call(verb, tmp_path / "run", "--set", "model_name_or_path=owner/other")
+    said = " ".join(result.output.split())
+    assert result.exit_code == 1
+    assert "owner/sampled" in said
+    assert "owner/other" in said
+    assert "--model" in said
+
+
+@pytest.mark.parametrize("verb", ["sft", "train"])
+def test_a_model_that_is_not_where_the_recipe_says_is_told_in_one_line(tmp_path: Path, verb: str) -> None:
+    result = call(verb, tmp_path / "run", "--set", f"model_name_or_path={tmp_path}/model/sft")
+    assert result.exit_code == 1
+    assert "model/sft is no model" in result.output
+    assert len(result.output.splitlines()) == 1
+
+
+def test_an_adapter_alone_is_no_model_to_start_from(tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text("{}")
+    result = call("train", tmp_path / "run", "--model", tmp_path)
+    assert result.exit_code == 1
+    assert "is an adapter alone" in result.output
+
+
 def test_there_is_nothing_to_export_in_an_empty_run(tmp_path: Path) -> None:
     result = call("export", tmp_path)
     assert result.exit_code == 1

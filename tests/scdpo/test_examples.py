@@ -8,20 +8,31 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from datasets import Dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer
+from trl import GRPOConfig, GRPOTrainer
+
+from sandbox import Sandbox
+from scdpo.problems import embedded_model_path
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
-def test_grpo_runs_code_in_the_loop_and_keeps_its_output_out_of_the_loss(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def grpo(monkeypatch: pytest.MonkeyPatch) -> Any:
     spec = importlib.util.spec_from_file_location("grpo", EXAMPLES / "grpo.py")
     assert spec is not None
     assert spec.loader is not None
-    grpo = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "grpo", grpo)
-    spec.loader.exec_module(grpo)
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "grpo", module)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_grpo_runs_code_in_the_loop_and_keeps_its_output_out_of_the_loss(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, grpo: Any
+) -> None:
     made: list[dict[str, Any]] = []
     rewards: list[float | None] = []
 
@@ -55,3 +66,31 @@ def test_grpo_runs_code_in_the_loop_and_keeps_its_output_out_of_the_loss(
     assert masked > 0
     assert len(rewards) == len(made[0]["completion_ids"]) == 16
     assert set(rewards) <= {0.0, 1.0}
+
+
+def test_grpo_writes_the_same_with_gradient_checkpointing_and_without(tmp_path: Path, grpo: Any) -> None:
+    model = str(embedded_model_path())
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    prompts = [grpo.FORMAT.prompt("What is 3 + 4?")] * 4
+    written = []
+    for checkpointing in (False, True):
+        args = GRPOConfig(
+            output_dir=str(tmp_path), per_device_train_batch_size=4, num_generations=4, bf16=False, use_cpu=True,
+            report_to="none",
+        )  # fmt: skip
+        with Sandbox() as box:
+            trainer = GRPOTrainer(
+                model=model,
+                reward_funcs=grpo.accuracy_reward,
+                args=args,
+                train_dataset=Dataset.from_list([{"prompt": prompts[0], "answer": "7"}] * 4),
+                processing_class=tokenizer,
+            )
+            trainer.model.train()
+            if checkpointing:  # as the trainer does when training begins
+                trainer.model.gradient_checkpointing_enable()
+            torch.manual_seed(0)
+            written.append(grpo.Interleaved(tokenizer, box, turns=4)(prompts, trainer)["completion_ids"])
+        assert trainer.model.training
+        assert trainer.model.is_gradient_checkpointing == checkpointing
+    assert written[0] == written[1]

@@ -110,6 +110,34 @@ def pairs_file(pairs: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFac
     return path
 
 
+@pytest.fixture(params=["tied", "untied"])
+def plain_model(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A random two-layer Llama that knows bytes and no special tokens."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    plain = Tokenizer(models.BPE(vocab={c: i for i, c in enumerate(alphabet)}, merges=[]))
+    plain.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    plain.decoder = decoders.ByteLevel()
+    PreTrainedTokenizerFast(tokenizer_object=plain, eos_token="</s>").save_pretrained(tmp_path / "plain")
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=257, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
+        tie_word_embeddings=request.param == "tied",
+    )  # fmt: skip
+    LlamaForCausalLM(config).save_pretrained(tmp_path / "plain")
+    return tmp_path / "plain"
+
+
+@pytest.fixture
+def solutions_file(records: list[SolutionRecord], tmp_path: Path) -> Path:
+    path = tmp_path / "solutions.jsonl"
+    path.write_text("".join(json.dumps(record.model_dump(mode="json")) + "\n" for record in records))
+    return path
+
+
 @pytest.fixture
 def settings() -> dict[str, Any]:
     """Settings of a short run on the CPU."""

@@ -200,6 +200,7 @@ def test_what_works_in_one_process_works_sharded(
         runs.alone(data, "alone", max_steps=3, **changes),
         runs.together(launch, data, "together", max_steps=3, **changes),
     )
+    assert same_weights(runs.folder / "alone", runs.folder / "together")
 
 
 @pytest.mark.slow
@@ -255,7 +256,8 @@ def test_a_resumed_sharded_run_gives_the_same_numbers(
     saving = {"num_train_epochs": 4, "save_strategy": "steps", "save_steps": 2}
     whole = runs.together(launch, data, "whole", **saving)
     (runs.folder / "part").mkdir()
-    (runs.folder / "whole" / "checkpoint-2").rename(runs.folder / "part" / "checkpoint-2")
+    for name in ("checkpoint-2", "training.json"):
+        (runs.folder / "whole" / name).rename(runs.folder / "part" / name)
     resumed = runs.together(launch, data, "part", **saving)
     assert_same(whole, resumed, 1e-5)
     assert same_weights(runs.folder / "whole", runs.folder / "part")

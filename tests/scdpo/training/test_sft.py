@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from scdpo.dataset import SolutionEncoder
@@ -36,32 +36,26 @@ def test_a_solution_that_does_not_fit_is_dropped_whole(
 
 
 def test_a_model_without_the_formats_tokens_learns_them(
-    tiny_model: Path, records: list[SolutionRecord], settings: dict[str, Any], tmp_path: Path
+    plain_model: Path, solutions_file: Path, settings: dict[str, Any], tmp_path: Path
 ) -> None:
-    import torch
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    plain = Tokenizer(models.BPE(vocab={c: i for i, c in enumerate(alphabet)}, merges=[]))
-    plain.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    plain.decoder = decoders.ByteLevel()
-    PreTrainedTokenizerFast(tokenizer_object=plain, eos_token="</s>").save_pretrained(tmp_path / "plain")
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=257, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4
-    )
-    LlamaForCausalLM(config).save_pretrained(tmp_path / "plain")
-    file = tmp_path / "solutions.jsonl"
-    file.write_text("".join(json.dumps(record.model_dump(mode="json")) + "\n" for record in records))
-    result = sft(
-        file,
-        str(tmp_path / "plain"),
-        tmp_path / "out",
-        {**settings, "num_train_epochs": 8, "warmup_steps": 0},
-    )
+    changed = {**settings, "num_train_epochs": 8, "warmup_steps": 0}
+    result = sft(solutions_file, str(plain_model), tmp_path / "out", changed)
     losses = [entry["loss"] for entry in result.history if "loss" in entry]
     assert losses[-1] < losses[0]
     tokenizer = AutoTokenizer.from_pretrained(result.model_path)
     model = AutoModelForCausalLM.from_pretrained(result.model_path)
     assert model.get_input_embeddings().weight.shape[0] == len(tokenizer) == 257 + 8
+
+
+def test_what_is_drawn_for_new_tokens_is_fixed_by_the_seed(
+    plain_model: Path, solutions_file: Path, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    rows = []
+    for number, seed in enumerate((1, 1, 2)):
+        torch.manual_seed(number)  # what stood before must not matter
+        changed = {**settings, "max_steps": 1, "learning_rate": 1e-9, "seed": seed}
+        result = sft(solutions_file, str(plain_model), tmp_path / str(number), changed)
+        model = AutoModelForCausalLM.from_pretrained(result.model_path)
+        rows.append(model.get_input_embeddings().weight[257:])
+    torch.testing.assert_close(rows[0], rows[1], rtol=0, atol=1e-7)
+    assert not torch.allclose(rows[0], rows[2], rtol=0, atol=1e-7)

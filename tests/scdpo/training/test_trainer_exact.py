@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from datasets import Dataset
-from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer, Lfm2Config, LlamaForCausalLM
 from trl import DPOConfig, DPOTrainer
 
 from sandbox import Block
@@ -163,6 +163,49 @@ def test_in_bfloat16_the_tree_is_as_exact_as_the_plain_path(
 
     assert tree[0] == pytest.approx(exact[0], rel=0.05)
     assert error(tree) < max(1.5 * error(plain), 0.05)
+
+
+def hybrid() -> Any:
+    """A model of which every other layer is a convolution."""
+    config = Lfm2Config(
+        vocab_size=300, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, layer_types=["conv", "full_attention"], block_multiple_of=8,
+    )  # fmt: skip
+    return AutoModelForCausalLM.from_config(config)
+
+
+class Forgetful(torch.nn.Module):
+    """What stands where attention stood, and gives nothing on."""
+
+    def forward(self, hidden_states: torch.Tensor, **_: Any) -> tuple[torch.Tensor, None]:
+        return torch.zeros_like(hidden_states), None
+
+
+@pytest.mark.parametrize("how", ["by its configuration", "by its layers", "by its path"])
+def test_a_model_that_mixes_tokens_apart_from_attention_is_refused_a_tree(
+    tiny_model: Path, pairs: list[Pair], tmp_path: Path, how: str
+) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    model: Any = hybrid()
+    said = "layers of conv"
+    if how == "by its path":
+        model.save_pretrained(tmp_path / "hybrid")
+        model = str(tmp_path / "hybrid")
+    if how == "by its layers":
+        model = load(tiny_model, 1)
+        model.model.layers[1].self_attn = Forgetful()
+        said = "1 of this model's 2 layers"
+    args = SCDPOConfig(**common(tmp_path))
+    with pytest.raises(ValueError, match=f"{said}.*share_trunk: false"):
+        SCDPOTrainer(model, args, Dataset.from_list(pairs), processing_class=tokenizer)
+
+
+def test_another_attention_is_refused_where_the_trunk_is_shared(
+    tiny_model: Path, pairs: list[Pair], tmp_path: Path
+) -> None:
+    args = SCDPOConfig(**common(tmp_path), model_init_kwargs={"attn_implementation": "eager"})
+    with pytest.raises(ValueError, match=r"attn_implementation.*share_trunk: false"):
+        SCDPOTrainer(str(tiny_model), args, Dataset.from_list(pairs))
 
 
 def test_rewards_are_logged_for_each_kind_from_its_own_pairs(

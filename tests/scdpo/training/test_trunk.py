@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM
 
 from scdpo.batching import TrunkSampler
-from scdpo.trunk import TREE_ATTENTION, pack
+from scdpo.trunk import TREE_ATTENTION, pack, tree_attention
 
 TOKENS = st.lists(st.integers(1, 3), min_size=1, max_size=8)
 SEQUENCE = TOKENS.flatmap(
@@ -135,6 +135,16 @@ def test_without_a_tree_the_attention_is_sdpa(tiny_model: Path) -> None:
         model = AutoModelForCausalLM.from_pretrained(tiny_model, attn_implementation=implementation)
         outputs.append(model(input_ids=ids, attention_mask=mask).logits[mask.bool()])
     torch.testing.assert_close(*outputs)
+
+
+@pytest.mark.parametrize("name", ["softcap", "s_aux", "position_bias"])
+def test_attention_that_scores_in_another_way_is_refused(name: str) -> None:
+    packed = pack(SEQUENCES)
+    states = torch.zeros(1, 2, len(packed.token_ids), 4)
+    with pytest.raises(ValueError, match=f"{name}.*share_trunk: false"):
+        tree_attention(
+            torch.nn.Module(), states, states, states, None, tree=packed.layout, **{name: torch.ones(2)}
+        )
 
 
 @given(
