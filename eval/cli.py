@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from eval.results import Evaluation, Settings, fingerprint
+from eval.results import Evaluation, Settings
 from scdpo.cli import app, data, tools, train
 from scdpo.cli.console import Bar, console, told
 from scdpo.cli.options import (
@@ -21,6 +21,7 @@ from scdpo.cli.options import (
     EngineOption,
     ExistingRun,
     Format,
+    FormatOption,
     InFlight,
     Limit,
     Place,
@@ -31,9 +32,12 @@ from scdpo.cli.options import (
     Split,
     Steps,
     System,
+    SystemOption,
     Tokenizer,
+    asked,
     with_place,
 )
+from scdpo.fingerprint import fingerprint
 from scdpo.problems import Problem, embedded_model_path
 from scdpo.runs import Run
 
@@ -146,8 +150,8 @@ def evaluate(
     ] = None,
     samples: Annotated[int, typer.Option(min=1, help="Solutions a problem, for pass@k and maj@k.")] = 1,
     temperature: Annotated[float, typer.Option(min=0, help="0 is greedy.")] = 0.0,
-    format: Annotated[Format, typer.Option(help="How the model writes solutions.")] = Format.mathcoder,
-    system: System = "",
+    format: FormatOption = None,
+    system: SystemOption = None,
     blocks: Annotated[
         int, typer.Option(min=1, help="Blocks of a solution at most; in cot, a line is a block.")
     ] = 100,
@@ -165,12 +169,14 @@ def evaluate(
     built_in = model == "embedded"
     place = Place(None if built_in else model, in_flight, engine, servers, tokenizer)
     shown = name or ("embedded" if built_in else Path(model).name)
+    with told():
+        style = asked(model, format, system)
     drawn = Settings(
         engine=place.choice().engine,
         checkpoint=model,
         weights=fingerprint(embedded_model_path() if built_in else Path(model)),
-        format=format.value,
-        system=system,
+        format=style.format,
+        system=style.system,
         samples=samples,
         temperature=temperature,
         seed=seed,

@@ -23,11 +23,12 @@ from transformers.utils import logging
 from eval.compare import comparison, load, rich_table
 from eval.evaluate import evaluate
 from eval.report import write_report
-from eval.results import Settings, fingerprint
+from eval.results import Settings
 from sandbox import AsyncSandbox
 from scdpo.cli.console import Bar, show_stages
 from scdpo.corrupt.temperature import BranchSettings
 from scdpo.engines.transformers import TransformersEngine
+from scdpo.fingerprint import fingerprint
 from scdpo.jobs import NaiveSettings, branch_by_temperature, sample_naive
 from scdpo.pairs import data_equal
 from scdpo.problems import embedded_model_path, load_problems, model_name

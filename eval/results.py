@@ -14,7 +14,6 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from eval.metrics import Estimate
-from scdpo.fingerprint import fingerprint as fingerprint
 from scdpo.runs import RunError
 
 FOLDER = "eval"

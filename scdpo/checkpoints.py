@@ -21,8 +21,8 @@ from transformers import PreTrainedConfig, TrainingArguments
 
 from scdpo.fingerprint import fingerprint
 from scdpo.runs import RunError
+from scdpo.style import TRAINING_FILE
 
-FILE: Final = "training.json"
 _DATA: Final = "the data (a digest)"
 _MODEL: Final = "the start model (a digest of its files, or its name and revision)"
 _BATCH: Final = "the items of a step, over all processes"
@@ -71,12 +71,12 @@ def settle(output: Path, start: str, data: str, args: TrainingArguments, model_a
         RunError: if the folder holds a model or checkpoints of another training; names what differs.
     """
     made = {_MODEL: start, _DATA: data, **_shaping(args, model_args)}
-    file = output / FILE
+    file = output / TRAINING_FILE
     if any(output.glob("checkpoint-*")) or any(output.glob("*.safetensors")):
         _compare(file, made)
     if PartialState().is_main_process:
         output.mkdir(parents=True, exist_ok=True)
-        part = file.with_name(f"{FILE}.part")  # so that no process reads half of it
+        part = file.with_name(f"{TRAINING_FILE}.part")  # so that no process reads half of it
         part.write_text(json.dumps(made, indent=1), encoding="utf-8")
         part.replace(file)
 
@@ -84,7 +84,9 @@ def settle(output: Path, start: str, data: str, args: TrainingArguments, model_a
 def _compare(file: Path, made: dict[str, Any]) -> None:
     remedy = f"Choose another --output, or remove {file.parent} to begin anew."
     if not file.exists():
-        raise RunError(f"{file.parent} holds a model, and no {FILE} says what it was trained on. {remedy}")
+        raise RunError(
+            f"{file.parent} holds a model, and no {TRAINING_FILE} says what it was trained on. {remedy}"
+        )
     before = json.loads(file.read_text(encoding="utf-8"))
     changed = [
         f"{name} was {before.get(name)!r} and is {made.get(name)!r}"

@@ -17,6 +17,7 @@ from scdpo.cli.options import (
     Confirm,
     ExistingRun,
     Format,
+    FormatOption,
     Place,
     Problems,
     RunFolder,
@@ -24,6 +25,8 @@ from scdpo.cli.options import (
     Split,
     Steps,
     System,
+    SystemOption,
+    asked,
     check_job,
     sampled_system,
     settle_job,
@@ -57,8 +60,8 @@ def sample(
             min=1, help="At most so many problems; if not given, all, or 500 where they are generated."
         ),
     ] = None,
-    format: Annotated[Format, typer.Option(help="How the model writes solutions.")] = Format.mathcoder,
-    system: System = "",
+    format: FormatOption = None,
+    system: SystemOption = None,
     at_most: Annotated[int, typer.Option(min=1, help="Solutions a problem (the paper's K).")] = 100,
     pairs: Annotated[int, typer.Option(min=1, help="Naive pairs wanted a problem.")] = 1,
     temperature: Annotated[float, typer.Option(min=0, help="Of every step.")] = 1.0,
@@ -76,12 +79,13 @@ def sample(
     naive = NaiveSettings(at_most=at_most, pairs=pairs, temperature=temperature, seed=seed)
     with told(), Run(run) as opened, Bar() as bar:
         place = place.of(opened)
+        style = asked(place.model, format, system)
         settings = {
             "problems": problems,
             "split": split.value,
             "model": place.named,
-            "format": format.value,
-            "system": system,
+            "format": style.format,
+            "system": style.system,
             "temperature": temperature,
             "seed": seed,
         }
@@ -89,7 +93,7 @@ def sample(
         loaded = load_problems(problems, split=split.value, limit=limit, seed=seed)
 
         async def main() -> None:
-            async with place.jobs(format.value, system) as jobs:
+            async with place.jobs(style.format, style.system) as jobs:
                 settle_job(opened, "sample", settings, jobs)
                 await jobs.sample_naive(opened, loaded, naive, bar)
 

@@ -15,6 +15,7 @@ import typer
 
 from sandbox import AsyncSandbox
 from scdpo.runs import Run, RunError
+from scdpo.style import Asked, trained_as
 
 if TYPE_CHECKING:
     from scdpo.cluster import Cluster
@@ -68,6 +69,15 @@ Problems = Annotated[
     ),
 ]
 Limit = Annotated[int, typer.Option(min=1, help="At most so many problems.")]
+FormatOption = Annotated[
+    Format | None,
+    typer.Option(
+        help="How the model writes solutions; as it was trained here if not given, else [b]mathcoder[/b]."
+    ),
+]
+SystemOption = Annotated[
+    str | None, typer.Option(help="System message; as the model was trained here if not given, else none.")
+]
 Seed = Annotated[int, typer.Option(help="Fixes every sample.")]
 System = Annotated[str, typer.Option(help="System message.")]
 Steps = Annotated[
@@ -320,6 +330,16 @@ def settle_job(run: Run, job: str, settings: dict[str, Any], jobs: Local | Clust
                 "again, or name the other one with --model"
             )
     run.settle(job, settings)
+
+
+def asked(model: str | None, format: Format | None, system: str | None) -> Asked:
+    """Return how to ask a model: as the options say, else as it was trained here.
+
+    Raises:
+        RunError: if the folder does not tell as it should.
+    """
+    trained = trained_as(model) if model else Asked()
+    return Asked(format.value if format else trained.format, trained.system if system is None else system)
 
 
 def with_place(verb: Callable[..., None]) -> Callable[..., None]:

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 import yaml
 from rich.table import Table
+from rich.text import Text
 
 from sandbox import Block, Solution
 from scdpo.cli import app
 from scdpo.cli.console import console, told
-from scdpo.cli.options import ExistingRun, Model, RunFolder, sampled_model
+from scdpo.cli.options import ExistingRun, Model, RunFolder, sampled_model, sampled_system
 from scdpo.problems import embedded_model_path
 from scdpo.records import PairRecord
 from scdpo.runs import Run, RunError
@@ -87,6 +88,30 @@ def start_model(run: Path, model: str | None, named: str | None) -> str:
     return start
 
 
+def asked_as_sampled(run: Path, settings: dict[str, Any], changes: list[str] | None) -> dict[str, Any]:
+    """Return settings with the format and the system message that a run was sampled with, if it was.
+
+    What the model was asked with stands above a recipe, for its pairs are of that prompt.
+
+    Raises:
+        RunError: if ``--set`` says otherwise.
+    """
+    sampled = Run(run).settings("sample") or Run(run).settings("round")
+    own = {
+        setting: sampled[name]
+        for name, setting in {"format": "format", "system": "system_prompt"}.items()
+        if name in sampled
+    }
+    for name, value in own.items():
+        if settings.get(name, value) == value:
+            continue
+        if any(change.startswith(f"{name}=") for change in changes or []):
+            raise RunError(f"{run} was sampled with {name}={value!r}: leave out --set {name}, or sample anew")
+        words = f"{name} is {value!r}, as {run} was sampled, not the recipe's {settings[name]!r}"
+        console.print(Text(words), soft_wrap=True)
+    return {**settings, **own}
+
+
 @contextmanager
 def mendable() -> Iterator[None]:
     """Also tell a wrong setting, model or pair, or a missing package, in one line."""
@@ -116,6 +141,7 @@ def sft(
 
     with mendable():
         settings, named = settings_of(config, change)
+        settings = asked_as_sampled(run, settings, change)
         start = start_model(run, model, named)
         result = fine_tune(run / "solutions.jsonl", start, output or run / "model" / "sft", settings)
     _show(result)
@@ -153,6 +179,7 @@ def train(
 
     with mendable():
         settings, named = settings_of(config, change)
+        settings = asked_as_sampled(run, settings, change)
         start = start_model(run, model, named)
         source = pairs or run / "pairs.jsonl"
         if dry_run:
@@ -248,7 +275,7 @@ def credit(
     with mendable():
         shown = _pair_to_show(run, pair)
         base = reference or sampled_model(Run(run)) or str(embedded_model_path())
-        encoder = SolutionEncoder(AutoTokenizer.from_pretrained(base), shown.format)
+        encoder = SolutionEncoder(AutoTokenizer.from_pretrained(base), shown.format, sampled_system(Run(run)))
         before = AutoModelForCausalLM.from_pretrained(base).to(device)
         solution = Solution(tuple(Block(b.type, b.content) for b in [*shown.prefix, *shown.rejected]))
         errors = [p.model_dump() for p in Run(measure).pairs] if measure else []

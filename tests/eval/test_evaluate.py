@@ -9,12 +9,12 @@ from eval.evaluate import evaluate
 from eval.results import (
     ResultError,
     Settings,
-    fingerprint,
     read_result,
     read_results,
     result_name,
     transcripts_path,
 )
+from scdpo.fingerprint import fingerprint
 from scdpo.problems import Problem
 from scdpo.runs import Run
 from tests.eval.fakes import FakeSample
