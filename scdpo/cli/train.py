@@ -44,7 +44,10 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", help="One setting, as name=value; stands above the recipe's. May be given again."),
 ]
-Output = Annotated[Path | None, typer.Option(help="Where the model goes; RUN/model/METHOD if not given.")]
+Output = Annotated[
+    Path | None,
+    typer.Option(help="Where the model goes; RUN/model/METHOD, where the report finds it, if not given."),
+]
 
 
 def settings_of(config: str, changes: list[str] | None) -> tuple[dict[str, Any], str | None]:
