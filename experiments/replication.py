@@ -1,9 +1,9 @@
 """The paper's comparison on policies of a million parameters, over several seeds, with ablations on the same pairs.
 
     python -m experiments.replication runs/replication --ablations                    # code-integrated, built-in model
-    python -m experiments.replication runs/replication --study chain-of-thought --ablations
     python -m experiments.replication runs/replication --study few-problems --seeds 0 1 2 3 4 5 6 7 8 9
-    python -m experiments.replication runs/replication --second-round                 # from the trained models
+    python -m experiments.replication runs/replication --study few-problems --second-round    # from the trained models
+    python -m experiments.replication runs/replication --study chain-of-thought
     python -m experiments.report runs/replication                                     # tables and plots into docs/
 
 A study has a policy: the built-in model, or one that solves the same problems without code. A seed fixes the
