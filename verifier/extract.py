@@ -12,6 +12,7 @@ import re
 from typing import Literal, NamedTuple
 
 from sandbox.solution import Solution
+from verifier.boxes import boxed_answer
 from verifier.notation import chinese_words, has_chinese
 from verifier.plain_numbers import read_number
 from verifier.prose import MATH, choice_letter, is_bare, strip_markup, unwrap
@@ -23,8 +24,6 @@ MAX_PROSE = (
     20_000  # characters before the end in which an answer is looked for once no box or phrase holds it
 )
 MAX_WEAK = 800  # characters before the end in which bold text, a formula or a number can be the answer
-MAX_JOINED_BOXES = 32
-MAX_JOINED_CHARS = 2_000  # from the start of a box to that of one that it is joined to
 
 
 class Extraction(NamedTuple):
@@ -48,7 +47,8 @@ def extract_answer(text: str | Solution) -> str | None:
 def extract(text: str | Solution, hint: Hint = "any") -> Extraction | None:
     """As ``extract_answer``, with the place it was found; ``hint`` says that a choice letter is wanted."""
     final = text.final_text if isinstance(text, Solution) else final_text(text[-MAX_TEXT:])
-    stated = _boxed(final) or _marked(final, hint)
+    boxed = boxed_answer(final)
+    stated = Extraction(boxed, "boxed") if boxed is not None else _marked(final, hint)
     if stated is not None:
         return stated
     if hint == "choice":
@@ -112,75 +112,6 @@ def _without_code(text: str) -> str:
 
 def _is_code(fenced: str) -> bool:
     return "\\boxed" not in fenced or fenced.startswith(("python", "py\n", "sympy"))
-
-
-# --- boxes
-
-_BOX = re.compile(r"\\(?:boxed|fbox)\s*(?:\{(?:([^{}\\]*)\})?|([0-9A-Za-z]))")
-_END_OF_FORMULA = re.compile(r"\n|\\[)\]]|\$")
-_JOINT = re.compile(
-    r"(?:\s|[$.,;:&]|\\[()\[\]]|\\q?quad|\\text\s*\{|\}|\\(?=[,;!\s])|\\\\|、|，|；|和|或|与"
-    r"|\b(?:and|or)\b|\b[A-Za-z]+\s+(?=(?:and|or)\b)|(?<=[\s$(])[A-Za-z](?:_\{?\w{1,3}\}?)?\s*=)*"
-)
-
-
-def _boxed(text: str) -> Extraction | None:
-    """Return what the last box holds; boxes that only a conjunction separates are one list."""
-    if "\\" not in text:
-        return None
-    command = "\\boxed"
-    start = text.rfind(command)
-    if start < 0:
-        command = "\\fbox"
-        start = text.rfind(command)
-    answers: list[str] = []
-    follower = floor = 0
-    while start >= 0 and len(answers) < MAX_JOINED_BOXES:
-        content, end = _box_content(text, start)
-        if content:
-            if answers and not (end <= follower <= end + 48 and _JOINT.fullmatch(text, end, follower)):
-                break
-            answers.append(content)
-            follower, floor = start, max(0, start - MAX_JOINED_CHARS)
-        start = text.rfind(command, floor, start)
-    if not answers:
-        return None
-    if len(set(answers)) == 1:
-        return Extraction(answers[0], "boxed")
-    answers.reverse()
-    return Extraction(", ".join(answers), "boxed")
-
-
-def _box_content(text: str, start: int) -> tuple[str, int]:
-    """Return what the box at ``start`` holds, stripped, and where it ends."""
-    match = _BOX.match(text, start)
-    if match is None:
-        return "", start + 5
-    begin = match.end()
-    if match.lastindex:
-        return match[match.lastindex].strip(), begin
-    end = closing_brace(text, begin)
-    if end is None:  # an unbalanced box ends with its line or its formula
-        stop = _END_OF_FORMULA.search(text, begin)
-        end = stop.start() if stop else len(text)
-        return text[begin:end].rstrip(" .}").strip(), end
-    return text[begin:end].strip(), end + 1
-
-
-_BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
-
-
-def closing_brace(text: str, begin: int) -> int | None:
-    """Return the index of the brace that closes the one before ``begin``, or None."""
-    depth = 1
-    for match in _BRACES.finditer(text, begin):
-        if match[0] == "{":
-            depth += 1
-        elif match[0] == "}":
-            depth -= 1
-            if depth == 0:
-                return match.start()
-    return None
 
 
 # --- answer phrases

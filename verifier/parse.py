@@ -326,7 +326,8 @@ class Parser(Tokens):
             ]  # fmt: skip
         if self.peek().kind == "num":
             return decimal(self.take().text)
-        return self.atom()
+        with self.deeper():  # commands without braces, such as \frac\frac, nest as deep as brackets do
+            return self.atom()
 
     def _brackets(self, opening: str) -> Node:
         self._deeper()

@@ -19,8 +19,7 @@ from verifier.words import AGREEING, NUMBER_WORDS, unit_of
 
 MAX_ANSWER = 20_000
 
-_ALTERNATIVES = re.compile(r"\s*\\?#\s*\\?#\s*")
-_REMARK = re.compile(r"\s*[(][^()]*[\u3400-\u9fff][^()]*[)]?\s*$")
+_ALTERNATIVES = re.compile(r"\\?#\s*\\?#")
 _LEAD = re.compile(
     r"^\\approx\s*|^(?:the\s+)?(?:final\s+)?(?:answer|result|value)\s*(?:is|:|=)\s*|^(?:approximately|about|约|大约|共|有|是|为)\s*"
     r"|^\\text\s*\{[^{}]*(?:[:=]|is)\s*\}|^(?:\\text\s*\{[^{}]{3,}\}|(?:[A-Za-z]{4,}|[A-Za-z]+\\_[A-Za-z\\_]+)(?:\s+[A-Za-z]+)*)\s*=\s*"
@@ -29,7 +28,7 @@ _LEAD = re.compile(
 )
 _CONJUNCTION = re.compile(r"(?<=[\w)}\]$])\s*(?:和|与|及|以及|且)\s*(?=[-\w({\[$\\])")
 _DISJUNCTION = re.compile(r"(?<=[\w)}\]$])\s*(?:或者|或)\s*(?=[-\w({\[$\\])")
-_ANY_INTEGER = re.compile(r"\s*,?\s*[(]?\s*[kn]\s*\\in\s*(?:\\math[bf]{2}\s*\{?\s*Z\s*\}?|Z)\s*[)]?$")
+_ANY_INTEGER = re.compile(r"[kn] ?\\in ?(?:\\math[bf]{2} ?\{? ?Z ?\}?|Z) ?[)]?$")
 _NUMBERED = re.compile(r"^[(]\d[)]\s*\.?\s*(?=[^\s)+*/^-])")
 _TEXT_LIST = re.compile(r"\\(?:text|mbox|mathrm|textbf)\s*\{\s*([A-Z](?:\s*,\s*[A-Z])+|-?\d[\d.,]*)\s*\}")
 _DECIMAL_COMMA = re.compile(r"-?(?:\d+,\d\d|\d+,\d{4,}|0,\d{3}|\d{4,},\d+)(?:\s*(?:[€$]|\\?%).{0,12})?")
@@ -57,10 +56,10 @@ def readings(answer: str) -> tuple[Node, ...]:
 
 def tidy(answer: str) -> str:
     """Return ``answer`` in plain characters, without wrapping, remarks, currency and a full stop."""
-    text = answer.strip()
+    text = " ".join(answer.split())  # single spaces: no pattern below meets a long run of them
     if has_chinese(text):
-        text = _REMARK.sub("", text) or text
-    text = plain(text)
+        text = _without_remark(text) or text
+    text = " ".join(plain(text).split())
     if has_chinese(text):
         text = chinese_words(_CONJUNCTION.sub(r" and ", _DISJUNCTION.sub(" or ", text)))
     text = strip_markup(text)
@@ -74,10 +73,20 @@ def tidy(answer: str) -> str:
     text = text.strip().strip(".,;:：").strip()
     for _ in range(2):
         text = _LEAD.sub("", text).strip()
-    text = _NUMBERED.sub("", _ANY_INTEGER.sub("", text))
+    if match := _ANY_INTEGER.search(text):
+        text = text[: match.start()].rstrip().removesuffix("(").rstrip().removesuffix(",").rstrip()
+    text = _NUMBERED.sub("", text)
     if match := _TEXT_LIST.fullmatch(text):
         text = match[1]
     return re.sub(r"\\(?:quad|qquad)(?=[a-z])", r"\\quad ", text) if "\\q" in text else text
+
+
+def _without_remark(text: str) -> str:
+    """Take off a remark in Chinese between the last brackets."""
+    body = text.removesuffix(")")
+    start = body.rfind("(")
+    remark = body[start + 1 :]
+    return text[:start].rstrip() if start >= 0 and ")" not in remark and has_chinese(remark) else text
 
 
 def read_one(text: str) -> Node:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from verifier.lexer import Token
 from verifier.syntax import (
     MAX_DEPTH,
@@ -59,6 +62,13 @@ class Tokens:
         self.depth += 1
         if self.depth > MAX_DEPTH:
             raise LimitError(f"brackets are nested more than {MAX_DEPTH} deep")
+
+    @contextmanager
+    def deeper(self) -> Iterator[None]:
+        """Count what is read within as one level of brackets more."""
+        self._deeper()
+        yield
+        self.depth -= 1
 
     def argument_text(self) -> str:
         """The letters of an argument, as they are written."""

@@ -1,0 +1,46 @@
+"""No text takes more than its length's worth of time, and none nests deeper than can be read."""
+
+import time
+
+import pytest
+
+from verifier import verify
+
+LENGTH = 16_000  # characters; at this length a cost that grows with the square takes seconds
+
+
+def seconds(prediction: str, gold: str = "5") -> float:
+    start = time.process_time()
+    verify(prediction, gold)
+    return time.process_time() - start
+
+
+@pytest.mark.parametrize(
+    "unit", ["\\boxed{\n", "\\boxed{", "\\boxed{ }\n", "\\boxed{}", "\\boxed{1} ", "\\fbox{"]
+)
+def test_boxes_cost_linear_time(unit: str) -> None:
+    assert seconds(unit * (4 * LENGTH // len(unit))) < 1.5
+
+
+@pytest.mark.parametrize(
+    "command",
+    [r"\frac", r"\sqrt", r"\sin ", r"\begin{matrix}", r"\int_0^1 ", r"\sum_{i=1}^2 ", r"\lim_{x\to 0} ", "f(", "2^", "2^-", "|", r"\lfloor ", r"\vec", "1!"],
+)  # fmt: skip
+@pytest.mark.parametrize("count", [60, 300, 1500])
+def test_nothing_nests_too_deeply_to_be_read(command: str, count: int) -> None:
+    verdict = verify(f"\\boxed{{{command * count}1}}", "5")
+    assert not verdict.correct
+    assert len(verdict.reason) < 200
+
+
+def test_commands_without_braces_count_as_brackets() -> None:
+    assert "nested" in verify("\\boxed{" + "\\sqrt" * 60 + "2}", "5").reason
+
+
+def test_factorials_of_factorials_are_given_up() -> None:
+    assert verify("\\boxed{x" + "!" * 1500 + "}", "x").status == "unverifiable"
+
+
+@pytest.mark.parametrize("tail", [" " * LENGTH + "x", "x\\mathbb" + " " * LENGTH + "y"])
+def test_long_spaces_cost_linear_time(tail: str) -> None:
+    assert seconds("\\boxed{1" + tail + "}") < 1.5
