@@ -14,19 +14,40 @@ from verifier.syntax import LimitError
 from verifier.verdict import Rounding
 
 MAX_KNOWN = 16_384
+MAX_FORMS = 16  # of one answer, parted by ##
 
 _known: dict[tuple[str, str, Rounding], Outcome] = {}
 
 
 def compare_answers(prediction: str, gold: str, rounding: Rounding = "exact") -> Outcome:
-    """Compare two bare answers. The order of the two does not matter; no text raises."""
-    first, second = sorted((prediction, gold))
-    quick = compare_quickly(first, second, rounding)
+    """Compare two bare answers; no text raises.
+
+    Their order matters only for ``0.3 ## 3/10``: a gold answer may state several forms, any of which will do, while
+    a prediction that does so must mean the same by all of them.
+    """
+    quick = compare_quickly(prediction, gold, rounding)
     if quick is not None:
         return quick
-    if max(len(first), len(second)) > MAX_ANSWER:
+    if max(len(prediction), len(gold)) > MAX_ANSWER:
         return unverifiable(f"an answer of more than {MAX_ANSWER} characters")
-    return _compare(first, second, rounding)
+    forms, wanted = _forms(prediction), _forms(gold)
+    if max(len(forms), len(wanted)) > MAX_FORMS:
+        return unverifiable(f"an answer in more than {MAX_FORMS} forms")
+    for other in forms[1:]:
+        outcome = _compare(forms[0], other, rounding)
+        if not outcome.correct:
+            return incorrect("several answers are given") if outcome.status == "incorrect" else outcome
+    return best([_compare(forms[0], form, rounding) for form in wanted])
+
+
+_ALTERNATIVES = re.compile(r"\\?#\s*\\?#")
+
+
+def _forms(answer: str) -> list[str]:
+    """Return the forms that ``##`` parts, each once."""
+    if "#" not in answer:
+        return [answer]
+    return list(dict.fromkeys(filter(None, map(str.strip, _ALTERNATIVES.split(answer))))) or [answer]
 
 
 def compare_quickly(a: str, b: str, rounding: Rounding) -> Outcome | None:
@@ -47,6 +68,7 @@ def _squeezed(text: str) -> str:
 
 def _compare(a: str, b: str, rounding: Rounding) -> Outcome:
     """Compare with a memory: groups of samples repeat the same answers. What ran out of time is not kept."""
+    a, b = sorted((a, b))
     key = (a, b, rounding)
     known = _known.get(key)
     if known is None:
@@ -59,6 +81,8 @@ def _compare(a: str, b: str, rounding: Rounding) -> Outcome:
 
 
 def _compared(a: str, b: str, rounding: Rounding) -> Outcome:
+    if (quick := compare_quickly(a, b, rounding)) is not None:  # a form of several
+        return quick
     for compare in (_times, _choices):
         outcome = compare(a, b)
         if outcome is not None:

@@ -1,7 +1,7 @@
 r"""Read a bare answer into a tree: wrapping, remarks and units come off, words stay words.
 
-An answer may have more than one reading (``1,22`` is 1.22 or a list; ``0.3 ## 3/10`` states two forms); all
-are returned, and two answers are equal if a reading of each is.
+An answer may have more than one reading (``1,22`` is 1.22 or a list); all are returned, and two answers are
+equal if a reading of each is.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from verifier.words import AGREEING, NUMBER_WORDS, unit_of
 
 MAX_ANSWER = 20_000
 
-_ALTERNATIVES = re.compile(r"\\?#\s*\\?#")
 _LEAD = re.compile(
     r"^\\approx\s*|^(?:the\s+)?(?:final\s+)?(?:answer|result|value)\s*(?:is|:|=)\s*|^(?:approximately|about|约|大约|共|有|是|为)\s*"
     r"|^\\text\s*\{[^{}]*(?:[:=]|is)\s*\}|^(?:\\text\s*\{[^{}]{3,}\}|(?:[A-Za-z]{4,}|[A-Za-z]+\\_[A-Za-z\\_]+)(?:\s+[A-Za-z]+)*)\s*=\s*"
@@ -43,15 +42,13 @@ def readings(answer: str) -> tuple[Node, ...]:
     Raises:
         LimitError: if it is too long or nested too deeply.
     """
-    found: list[Node] = []
-    for form in _ALTERNATIVES.split(answer):
-        text = tidy(form)
-        if not text:
-            continue
-        if _DECIMAL_COMMA.fullmatch(text):
-            found.append(read_one(text.replace(",", ".", 1)))
-        found.append(read_one(text))
-    return tuple(dict.fromkeys(found)) or (Text(""),)
+    text = tidy(answer)
+    if not text:
+        return (Text(""),)
+    found = [read_one(text)]
+    if _DECIMAL_COMMA.fullmatch(text):
+        found.insert(0, read_one(text.replace(",", ".", 1)))
+    return tuple(dict.fromkeys(found))
 
 
 def tidy(answer: str) -> str:
