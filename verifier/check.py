@@ -12,7 +12,8 @@ from functools import lru_cache
 from time import perf_counter
 
 from sandbox.solution import Solution
-from verifier.equal import compare_answers, compare_numbers, compare_quickly, is_choice
+from verifier.choices import is_choice
+from verifier.equal import compare_answers, compare_numbers, compare_quickly
 from verifier.extract import extract
 from verifier.outcome import Outcome, correct, incorrect, unverifiable
 from verifier.plain_numbers import Plain, read_number

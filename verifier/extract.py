@@ -13,9 +13,10 @@ from typing import Literal, NamedTuple
 
 from sandbox.solution import Solution
 from verifier.boxes import boxed_answer
+from verifier.choices import choice_in_prose, choice_letter
 from verifier.notation import chinese_words, has_chinese
 from verifier.plain_numbers import read_number
-from verifier.prose import MATH, choice_letter, is_bare, strip_markup, unwrap
+from verifier.prose import MATH, is_bare, strip_markup, unwrap
 
 Hint = Literal["any", "choice"]
 
@@ -52,7 +53,8 @@ def extract(text: str | Solution, hint: Hint = "any") -> Extraction | None:
     if stated is not None:
         return stated
     if hint == "choice":
-        return _choice_in_prose(final) or _bare(final)
+        letter = choice_in_prose(final[-MAX_PROSE:])
+        return Extraction(letter, "choice letter") if letter is not None else _bare(final)
     return _bare(final) or _weak(final)
 
 
@@ -211,7 +213,9 @@ def _from_segment(segment: str, hint: Hint) -> str | None:
 _GOES_ON = re.compile(r"\s*(?:=|\bis\b|\bare\b|是|为)")
 _FRACTION = re.compile(r"\\frac\{\d+\}\{\d+\}")
 _COPULA = re.compile(r"\b(?:is|are|equals|est|ist|es)\b|是|为|等于|得到|=")
-_SENTENCE_END = re.compile(r"(?<![0-9A-Z])[.!?](?=\s|$)|(?<=[0-9$)\]}A-Z])\.(?=\s|$)|。|！|；")
+_SENTENCE_END = re.compile(
+    r"(?:(?<![0-9A-Z])[.!?]|(?<=[0-9$)\]}A-Z])\.)(?=\s(?!(?:or|and)\b)|$)|。|！|；"  # "A. or B." goes on
+)
 
 
 def _sentence(text: str) -> str:
@@ -299,12 +303,3 @@ _WORDS = re.compile("[^\\W\\d_]{2}|[\u3400-\u9fff]")
 def _line(text: str, position: int) -> str:
     end = text.find("\n", position)
     return text[text.rfind("\n", 0, position) + 1 : end if end >= 0 else len(text)]
-
-
-def _choice_in_prose(text: str) -> Extraction | None:
-    tail = text[-MAX_PROSE:]
-    for piece in reversed(re.split(r"[.。\n!！]\s*|，|,\s", tail)):
-        letter = choice_letter(piece)
-        if letter is not None:
-            return Extraction(letter, "choice letter")
-    return None

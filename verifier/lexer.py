@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from verifier.notation import TEXT_COMMANDS
 from verifier.syntax import MAX_TOKENS, LimitError, ParseError
 from verifier.words import FUNCTIONS
 
@@ -27,22 +28,7 @@ _SKIP = (
 )
 _SKIPPED = frozenset(_SKIP.split())
 _SPACE_COMMANDS = frozenset({"quad", "qquad", "hspace", "thinspace", "enspace"})
-_TEXT_COMMANDS = frozenset(
-    {
-        "text",
-        "mbox",
-        "textbf",
-        "textit",
-        "textrm",
-        "textnormal",
-        "mathrm",
-        "operatorname",
-        "hbox",
-        "mathsf",
-        "mathit",
-    }
-    | {"mathbf", "boldsymbol", "mathcal", "mathfrak", "emph", "underline", "boxed", "texttt", "bold"}
-)
+_TEXT_COMMANDS = frozenset((*TEXT_COMMANDS, "boxed"))
 _ALIASES = {
     "dfrac": "frac", "tfrac": "frac", "cfrac": "frac", "leq": "le", "leqslant": "le", "leqq": "le", "geq": "ge",
     "geqslant": "ge", "geqq": "ge", "lt": "<", "gt": ">", "neq": "ne", "dots": "ldots", "cdots": "ldots",

@@ -8,6 +8,24 @@ from __future__ import annotations
 
 import re
 
+# --- commands that set words
+
+TEXT_COMMANDS = (
+    "operatorname", "textnormal", "boldsymbol", "underline", "mathfrak", "mathcal", "textbf", "textit", "textrm",
+    "textsf", "texttt", "mathrm", "mathbf", "mathit", "mathsf", "mbox", "hbox", "text", "emph", "bold",
+)  # fmt: skip
+TEXT_COMMAND = rf"\\(?:{'|'.join(TEXT_COMMANDS)})(?![A-Za-z])\*?\s*"
+
+_WORD_NOISE = re.compile(rf"{TEXT_COMMAND}|[{{}}$\\~]")
+
+
+def words_of(text: str) -> str:
+    """Return the words of an answer in lower case with single spaces, without LaTeX and end punctuation."""
+    return " ".join(_WORD_NOISE.sub(" ", text).lower().split()).strip(" .,;:!?\"'")
+
+
+# --- characters
+
 _INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u00ad\u2061\u2062\u2063"
 _SPACES = "\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from verifier.lexer import join_groups
 from verifier.matrices import simplified
-from verifier.notation import chinese_words, has_chinese, plain
+from verifier.notation import TEXT_COMMAND, chinese_words, has_chinese, plain, words_of
 from verifier.parse import parse
 from verifier.prose import strip_markup
 from verifier.syntax import Node, Num, ParseError, Quantity, Seq, Text
@@ -29,7 +29,8 @@ _CONJUNCTION = re.compile(r"(?<=[\w)}\]$])\s*(?:和|与|及|以及|且)\s*(?=[-\
 _DISJUNCTION = re.compile(r"(?<=[\w)}\]$])\s*(?:或者|或)\s*(?=[-\w({\[$\\])")
 _ANY_INTEGER = re.compile(r"[kn] ?\\in ?(?:\\math[bf]{2} ?\{? ?Z ?\}?|Z) ?[)]?$")
 _NUMBERED = re.compile(r"^[(]\d[)]\s*\.?\s*(?=[^\s)+*/^-])")
-_TEXT_LIST = re.compile(r"\\(?:text|mbox|mathrm|textbf)\s*\{\s*([A-Z](?:\s*,\s*[A-Z])+|-?\d[\d.,]*)\s*\}")
+_TEXT_LIST = re.compile(rf"{TEXT_COMMAND}\{{\s*([A-Z](?:\s*,\s*[A-Z])+|-?\d[\d.,]*)\s*\}}")
+_WORDS_ONLY = re.compile(rf"{TEXT_COMMAND}\{{[^{{}}]*\}}|[A-Za-z\s.]+")
 _DECIMAL_COMMA = re.compile(r"-?(?:\d+,\d\d|\d+,\d{4,}|0,\d{3}|\d{4,},\d+)(?:\s*(?:[€$]|\\?%).{0,12})?")
 _SPACED_NUMBERS = re.compile(r"-?\d+(?:\.\d+)?(?:\s+-?\d+(?:\.\d+)?)+")
 _CURRENCY = re.compile(r"\\?\$|[€£¥₹]|\\(?:euro|pounds)\b")
@@ -107,31 +108,20 @@ def _known_words(text: str) -> Text | Num | None:
         return Num(NUMBER_WORDS[words])
     if words in AGREEING:
         return Text(AGREEING[words])
-    if re.fullmatch(r"[a-z]{3,}(?: [a-z]+)*", words) and re.fullmatch(
-        r"(?:\\text\w*\s*\{[^{}]*\}|[A-Za-z\s.]+)", text
-    ):
+    if re.fullmatch(r"[a-z]{3,}(?: [a-z]+)*", words) and _WORDS_ONLY.fullmatch(text):
         return Text(words) if unit_of(words) is None and words not in ("infinity", "infty") else None
     return None
-
-
-_WORD_NOISE = re.compile(r"\\(?:text|textbf|textit|mathrm|mbox|mathbf|operatorname|textrm)\s*|[{}$\\~]")
-
-
-def words_of(text: str) -> str:
-    """Return the words of an answer in lower case with single spaces, without LaTeX and end punctuation."""
-    return " ".join(_WORD_NOISE.sub(" ", text).lower().split()).strip(" .,;:!?\"'")
 
 
 # --- units
 
 _UNIT_TAIL = re.compile(
-    r"(?P<unit>(?:\\(?:text|mbox|mathrm|textbf|textit|textrm|textnormal|operatorname)\s*\{[^{}]*\}|(?<![\\A-Za-z])[A-Za-z]{2,}\.?"
+    rf"(?P<unit>(?:{TEXT_COMMAND}"
+    r"\{[^{}]*\}|(?<![\\A-Za-z])[A-Za-z]{2,}\.?"
     r"|[\u3400-\u9fff]+|(?<=[a-z}])\s*/\s*(?=[a-z\\])|(?<=/)[a-z]|\s|\\[,;:! ]|~|-(?=[a-z]))+)"
     r"(?P<power>(?:\s*\^\s*\{?[23]\}?)?)\s*$"
 )
-_TEXT_MARK = re.compile(
-    r"\\(?:textnormal|text|mbox|mathrm|textbf|textit|textrm|operatorname)\s*|\\[,;:! ]|[{}~]"
-)
+_TEXT_MARK = re.compile(rf"{TEXT_COMMAND}|\\[,;:! ]|[{{}}~]")
 _MODULUS = re.compile(r"\s*[(]?\s*\\(?:pmod|bmod|mod)\s*\{?\s*(\w+)\s*\}?\s*[)]?$")
 _NO_UNIT = re.compile(r"\b(?:and|or|sin|cos|tan|ln|log|pi|infty|infinity|inf|mod)\b|和|或")
 

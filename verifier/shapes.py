@@ -325,6 +325,8 @@ def _ratios(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
     if isinstance(a, Ratio) and isinstance(b, Ratio):
         if len(a.parts) != len(b.parts):
             return incorrect("ratios of different lengths")
+        if Num(0) in a.parts + b.parts:
+            return _paired(a.parts, b.parts, rounding)
         left, right = (tuple(divide(p, n.parts[0]) for p in n.parts[1:]) for n in (a, b))
         return _paired(left, right, rounding)
     if isinstance(a, Ratio) or isinstance(b, Ratio):

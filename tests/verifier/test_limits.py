@@ -44,3 +44,8 @@ def test_factorials_of_factorials_are_given_up() -> None:
 @pytest.mark.parametrize("tail", [" " * LENGTH + "x", "x\\mathbb" + " " * LENGTH + "y"])
 def test_long_spaces_cost_linear_time(tail: str) -> None:
     assert seconds("\\boxed{1" + tail + "}") < 1.5
+
+
+@pytest.mark.parametrize("unit", ["(A) ", "A or ", "A,,,", "A ", "A: "])
+def test_letters_cost_linear_time(unit: str) -> None:
+    assert seconds("\\boxed{" + unit * (LENGTH // len(unit)) + "}", "A") < 1.5
