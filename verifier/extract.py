@@ -233,8 +233,8 @@ def _bare(text: str) -> Extraction | None:
     stripped = text.strip()
     if len(stripped) > MAX_PROSE:
         return Extraction(stripped, "bare") if not stripped[:2000].strip("0123456789") else None
-    if read_number(stripped.strip("$")) is not None:
-        return Extraction(stripped.strip("$"), "bare")
+    if read_number(stripped.strip("$")) is not None:  # a dollar sign on one side only is a currency
+        return Extraction(stripped.strip("$") if stripped[0] == stripped[-1] else stripped, "bare")
     if not stripped or "\\boxed" in stripped or stripped.count("\n") > 8 or not is_bare(stripped):
         return None
     if _FULL_STOP.search(_SPACED_POINT.sub(".", MATH.sub(" ", stripped))):

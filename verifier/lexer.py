@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from verifier.notation import TEXT_COMMANDS
 from verifier.syntax import MAX_TOKENS, LimitError, ParseError
-from verifier.words import FUNCTIONS
+from verifier.words import FUNCTIONS, glued_names
 
 
 class Token(NamedTuple):
@@ -111,6 +111,10 @@ def tokenize(text: str) -> list[Token]:
             continue
         if kind == "cmd":
             position = _command(text, position, match["cmd"], spaced, tokens)
+        elif kind == "name":
+            for name in glued_names(match[0]):
+                tokens.append(Token(kind, name, spaced))
+                spaced = False
         elif match[0] not in "$":
             tokens.append(Token(kind, match[0], spaced))
         spaced = kind == "cmd" and match["cmd"] in _SPACE_COMMANDS

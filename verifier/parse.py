@@ -29,7 +29,8 @@ from verifier.syntax import (
     negate,
 )  # fmt: skip  # fmt: skip
 from verifier.tokens import Tokens, as_quotient, bracketed
-from verifier.words import CONSTANTS, FUNCTIONS, GREEK, SEPARATOR_WORDS, unit_of
+from verifier.units import unit_of
+from verifier.words import CONSTANTS, FUNCTIONS, GREEK, SEPARATOR_WORDS
 
 _RELATIONS = {"=": "=", "<": "<", ">": ">", "<=": "<=", ">=": ">=", "!=": "!="}
 _RELATION_COMMANDS = {"le": "<=", "ge": ">=", "ne": "!=", "approx": "~", "equiv": "=", "in": "in", "sim": "~"}
@@ -260,12 +261,19 @@ class Parser(Tokens):
             return CONSTANTS[lower]
         if lower in GREEK:
             return self._subscripted(lower)
-        if len(word) > 3 or (len(word) > 1 and unit_of(word) is not None and not self._starts_factor()):
+        if len(word) > self._longest_product(token) or (
+            len(word) > 1 and unit_of(word) is not None and not self._starts_factor()
+        ):
             raise ParseError(f"{word!r} is a word")
         if len(word) > 1:  # letters side by side are a product; the last one takes what follows
             self.tokens[self.at : self.at] = [Token("name", letter, False) for letter in word[1:]]
             return self._letter(word[0])
         return self._letter(word)
+
+    def _longest_product(self, token: Token) -> int:
+        """How many letters side by side are taken for a product: a few more after a number that they touch."""
+        touches = self.at > 1 and not token.spaced and self.peek(-2).kind == "num"
+        return 6 if touches else 3
 
     def _letter(self, letter: str) -> Node:
         if letter in ("e", "i") and not self.is_op("_"):

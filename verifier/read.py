@@ -14,26 +14,32 @@ from verifier.matrices import simplified
 from verifier.notation import TEXT_COMMAND, chinese_words, has_chinese, plain, words_of
 from verifier.parse import parse
 from verifier.prose import strip_markup
-from verifier.syntax import Node, Num, ParseError, Quantity, Seq, Text
-from verifier.words import AGREEING, NUMBER_WORDS, unit_of
+from verifier.quantities import compound, split_unit, write_currency
+from verifier.syntax import Items, Node, Num, ParseError, Quantity, Seq, Text, mul
+from verifier.units import unit_of
+from verifier.words import AGREEING, NUMBER_WORDS, is_typed
 
 MAX_ANSWER = 20_000
+MAX_QUANTITIES = 20  # in a list
 
 _LEAD = re.compile(
     r"^\\approx\s*|^(?:the\s+)?(?:final\s+)?(?:answer|result|value)\s*(?:is|:|=)\s*|^(?:approximately|about|约|大约|共|有|是|为)\s*"
     r"|^\\text\s*\{[^{}]*(?:[:=]|is)\s*\}|^(?:\\text\s*\{[^{}]{3,}\}|(?:[A-Za-z]{4,}|[A-Za-z]+\\_[A-Za-z\\_]+)(?:\s+[A-Za-z]+)*)\s*=\s*"
-    r"|^(?:\\text\s*\{\s*[(][a-jA-J][)]\s*\}|[(][a-jA-J][)])\s*(?=[-\d\\.])|^(?:Therefore|Thus|So|Hence),?\s+|^[\u3400-\u9fff,\s]{1,24}(?:=|:|是|为)\s*(?=[-\d$\\(])",
+    r"|^(?:\\text\s*\{\s*[(][a-jA-J][)]\s*\}|[(][a-jA-J][)])\s*(?=[-\d\\.])|^第(?=\d)|^(?:Therefore|Thus|So|Hence),?\s+|^(?!\S*[不非没未])[\u3400-\u9fff,\s]{1,24}(?:=|:|是|为)\s*(?=[-\d$\\(])",
     re.IGNORECASE,
 )
+_DOUBT = re.compile("或|不对|不是|错|正确")
 _CONJUNCTION = re.compile(r"(?<=[\w)}\]$])\s*(?:和|与|及|以及|且)\s*(?=[-\w({\[$\\])")
 _DISJUNCTION = re.compile(r"(?<=[\w)}\]$])\s*(?:或者|或)\s*(?=[-\w({\[$\\])")
 _ANY_INTEGER = re.compile(r"[kn] ?\\in ?(?:\\math[bf]{2} ?\{? ?Z ?\}?|Z) ?[)]?$")
 _NUMBERED = re.compile(r"^[(]\d[)]\s*\.?\s*(?=[^\s)+*/^-])")
+_NEGATIVE = re.compile(r"^(?:(?:negative|minus) (?=[\d.\\])|负 ?(?=[\d.\\]))", re.IGNORECASE)
 _TEXT_LIST = re.compile(rf"{TEXT_COMMAND}\{{\s*([A-Z](?:\s*,\s*[A-Z])+|-?\d[\d.,]*)\s*\}}")
 _WORDS_ONLY = re.compile(rf"{TEXT_COMMAND}\{{[^{{}}]*\}}|[A-Za-z\s.]+")
-_DECIMAL_COMMA = re.compile(r"-?(?:\d+,\d\d|\d+,\d{4,}|0,\d{3}|\d{4,},\d+)(?:\s*(?:[€$]|\\?%).{0,12})?")
+_DECIMAL_COMMA = re.compile(r"-?(?:\d+,\d\d|\d+,\d{4,}|0,\d{3}|\d{4,},\d+)(?:\s*\\?%|\\text\{.{0,12}\})?")
 _SPACED_NUMBERS = re.compile(r"-?\d+(?:\.\d+)?(?:\s+-?\d+(?:\.\d+)?)+")
-_CURRENCY = re.compile(r"\\?\$|[€£¥₹]|\\(?:euro|pounds)\b")
+_TEMPERATURE = re.compile(rf" ?\^ ?\{{?\\circ ?\}}? ?(?:{TEXT_COMMAND}\{{ ?)?([CF]) ?\}}?$")
+_TEMPERATURES = {"C": "celsius", "F": "fahrenheit"}
 
 
 @lru_cache(maxsize=8192)
@@ -46,9 +52,9 @@ def readings(answer: str) -> tuple[Node, ...]:
     text = tidy(answer)
     if not text:
         return (Text(""),)
-    found = [read_one(text)]
+    found = read_one(text)
     if _DECIMAL_COMMA.fullmatch(text):
-        found.insert(0, read_one(text.replace(",", ".", 1)))
+        found = read_one(text.replace(",", ".", 1)) + found
     return tuple(dict.fromkeys(found))
 
 
@@ -67,39 +73,71 @@ def tidy(answer: str) -> str:
         text = re.sub(r"\\\\(?=[A-Za-z(){}])", r"\\", text)
     text = re.sub(r"(?<=\d)\.\s+(?=\d+\s*\.?$)", ".", text)
     text = text.replace(r"\(", " ").replace(r"\)", " ").replace(r"\[", " ").replace(r"\]", " ")
-    text = _CURRENCY.sub("", text).replace("**", "" if text.startswith("**") else "**")
+    text = write_currency(text).replace("**", "" if text.startswith("**") else "**")
+    text = _TEMPERATURE.sub(lambda m: rf"\text{{ degrees {_TEMPERATURES[m[1]]}}}", text)
     text = text.strip().strip(".,;:：").strip()
     for _ in range(2):
         text = _LEAD.sub("", text).strip()
     if match := _ANY_INTEGER.search(text):
         text = text[: match.start()].rstrip().removesuffix("(").rstrip().removesuffix(",").rstrip()
-    text = _NUMBERED.sub("", text)
+    text = _NEGATIVE.sub("-", _NUMBERED.sub("", text))
     if match := _TEXT_LIST.fullmatch(text):
         text = match[1]
     return re.sub(r"\\(?:quad|qquad)(?=[a-z])", r"\\quad ", text) if "\\q" in text else text
 
 
 def _without_remark(text: str) -> str:
-    """Take off a remark in Chinese between the last brackets."""
+    """Take off a remark in Chinese between the last brackets, unless it takes the answer back."""
     body = text.removesuffix(")")
     start = body.rfind("(")
     remark = body[start + 1 :]
-    return text[:start].rstrip() if start >= 0 and ")" not in remark and has_chinese(remark) else text
+    return (
+        text[:start].rstrip()
+        if start >= 0 and ")" not in remark and has_chinese(remark) and not _DOUBT.search(remark)
+        else text
+    )
 
 
-def read_one(text: str) -> Node:
-    """Return the tree of a tidied answer, or its words as ``Text``."""
+def read_one(text: str) -> list[Node]:
+    """Return the trees that a tidied answer can be read as, or its words as ``Text``."""
     if _SPACED_NUMBERS.fullmatch(text) and join_groups(text) == text and not re.search(r"\d \d{3}\b", text):
-        return Seq("(", ")", tuple(parse(number) for number in text.split()))
+        return [Seq("(", ")", tuple(parse(number) for number in text.split()))]
     words = _known_words(text)
     if words is not None:
-        return words
-    value, unit = split_unit(text)
+        maybe = any(map(is_typed, text.split())) or (len(text) == 3 and text.islower())  # sin x, abc
+        typed = _expression(text) if maybe else None
+        return [words, typed] if typed else [words]
+    split = compound(text) or split_unit(text)
+    found: list[Node] = []
+    if split is not None and (value := _expression(split.value)) is not None:
+        scaled = value if split.factor == 1 else mul([Num(split.factor), value])
+        found.append(Quantity(scaled, split.unit, split.certain) if split.unit else scaled)
+    if split is None or not split.certain or not found:
+        found += [node for node in (_expression(text) or _listed(text),) if node is not None]
+    return found or [Text(words_of(text))]
+
+
+def _expression(text: str) -> Node | None:
     try:
-        node = simplified(parse(value))
+        return simplified(parse(text))
     except ParseError:
-        return Text(words_of(text))
-    return Quantity(node, unit) if unit else node
+        return None
+
+
+_LIST_JOINT = re.compile(r" ?(?:, ?(?:and\b)?|\band\b|;) ?")
+
+
+def _listed(text: str) -> Node | None:
+    """Read a list of quantities, such as ``3 cm, 4 cm``; None for anything else."""
+    parts = _LIST_JOINT.split(text) if "(" not in text and "[" not in text else []
+    if not 1 < len(parts) <= MAX_QUANTITIES:
+        return None
+    splits = [split_unit(part) for part in parts]
+    values = [_expression(split.value) if split and split.factor == 1 else None for split in splits]
+    items = [
+        Quantity(v, s.unit, s.certain) for v, s in zip(values, splits, strict=True) if v is not None and s
+    ]
+    return Items(tuple(items)) if len(items) == len(parts) else None
 
 
 def _known_words(text: str) -> Text | Num | None:
@@ -111,48 +149,3 @@ def _known_words(text: str) -> Text | Num | None:
     if re.fullmatch(r"[a-z]{3,}(?: [a-z]+)*", words) and _WORDS_ONLY.fullmatch(text):
         return Text(words) if unit_of(words) is None and words not in ("infinity", "infty") else None
     return None
-
-
-# --- units
-
-_UNIT_TAIL = re.compile(
-    rf"(?P<unit>(?:{TEXT_COMMAND}"
-    r"\{[^{}]*\}|(?<![\\A-Za-z])[A-Za-z]{2,}\.?"
-    r"|[\u3400-\u9fff]+|(?<=[a-z}])\s*/\s*(?=[a-z\\])|(?<=/)[a-z]|\s|\\[,;:! ]|~|-(?=[a-z]))+)"
-    r"(?P<power>(?:\s*\^\s*\{?[23]\}?)?)\s*$"
-)
-_TEXT_MARK = re.compile(rf"{TEXT_COMMAND}|\\[,;:! ]|[{{}}~]")
-_MODULUS = re.compile(r"\s*[(]?\s*\\(?:pmod|bmod|mod)\s*\{?\s*(\w+)\s*\}?\s*[)]?$")
-_NO_UNIT = re.compile(r"\b(?:and|or|sin|cos|tan|ln|log|pi|infty|infinity|inf|mod)\b|和|或")
-
-
-def split_unit(text: str) -> tuple[str, str]:
-    """Return the value and the unit, or the words for what is counted, that ends ``text`` ("" if none)."""
-    if (modulus := _MODULUS.search(text)) and modulus.start() > 0:
-        return text[: modulus.start()], f"mod {modulus[1]}"
-    match = _UNIT_TAIL.search(text)
-    if match is None or not match["unit"].strip(" ~\\,;:!"):
-        return text, ""
-    value = text[: match.start()].rstrip(" ~").removesuffix("\\").removesuffix("-")
-    if not value or not re.search(r"[\d)}\]%a-z]$", value):
-        return text, ""
-    bare = " ".join(_TEXT_MARK.sub(" ", match["unit"]).split())
-    if not bare or _NO_UNIT.search(bare):
-        return text, ""
-    unit = bare + match["power"].replace(" ", "")
-    if bare in ("percent", "pct"):
-        return value + "\\%", ""
-    if unit_of(unit) is not None:
-        return value, unit
-    letters = bare.replace(" ", "")
-    marked = "\\" in match["unit"] and "{" in match["unit"]
-    if match["power"] or not (
-        has_chinese(bare)
-        or (marked and len(letters) > 1)
-        or all(len(w) > 2 or w in _SMALL for w in bare.split())
-    ):
-        return text, ""
-    return (value, bare) if re.search(r"[\d)}\]%]\s*$", value) and re.search(r"\d", value) else (text, "")
-
-
-_SMALL = frozenset(("of", "in", "a", "an", "to", "at", "on", "by", "for", "the"))

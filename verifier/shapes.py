@@ -7,6 +7,7 @@ from verifier.expressions import same_expression
 from verifier.numerals import decimal
 from verifier.outcome import Outcome, best, correct, incorrect, unverifiable
 from verifier.plus_minus import expanded
+from verifier.quantities import agreement
 from verifier.regions import region_of, same_region
 from verifier.relations import is_inequality, labelled, same_equation, same_inequality, without_label
 from verifier.syntax import (
@@ -34,8 +35,8 @@ from verifier.syntax import (
     subtract,
     walk,
 )  # fmt: skip
+from verifier.units import unit_of
 from verifier.verdict import Rounding
-from verifier.words import unit_of
 
 MAX_ITEMS = 100
 _Shape = Items | Seq | SetOf | SetOp | NamedSet | Matrix | Rel | Ratio | Based | Text
@@ -85,16 +86,24 @@ def _quantities(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
     moduli = [n.unit for n in (a, b) if isinstance(n, Quantity) and n.unit.startswith("mod ")]
     if len(set(moduli)) == 2:
         return incorrect("residues of different moduli")
-    units = [unit_of(n.unit) if isinstance(n, Quantity) else None for n in (a, b)]
-    x, y = (n.value if isinstance(n, Quantity) else n for n in (a, b))
-    if (x, y) == (a, b):
+    if not isinstance(a, Quantity) and not isinstance(b, Quantity):
         return None
-    if units[0] and units[1] and units[0] != units[1]:
-        if units[0][0] == units[1][0]:
-            return _same(mul([Num(units[0][1]), x]), mul([Num(units[1][1]), y]), rounding)
-        same = _same(x, y, rounding)
-        return unverifiable("the same number of different units") if same.correct else same
-    return _same(x, y, rounding)
+    one, other = (n if isinstance(n, Quantity) else None for n in (a, b))
+    x, y = (n.value if isinstance(n, Quantity) else n for n in (a, b))
+    match agreement(one, other):
+        case "same":
+            return _same(x, y, rounding)
+        case "convert":
+            return _same(_in_first_unit(a), _in_first_unit(b), rounding)
+        case "operates":
+            return unverifiable("words that make another number of the one before them")
+    outcome = _same(x, y, rounding)
+    return unverifiable("the same number of different things") if outcome.correct else outcome
+
+
+def _in_first_unit(node: Node) -> Node:
+    known = unit_of(node.unit) if isinstance(node, Quantity) else None
+    return mul([Num(known[1]), node.value]) if known and isinstance(node, Quantity) else node
 
 
 def _marked_numbers(a: Node, b: Node, rounding: Rounding) -> Outcome | None:

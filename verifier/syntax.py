@@ -178,10 +178,11 @@ class Based:
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """A value with a unit, or with words that say what is counted."""
+    """A value with a unit, or with words that say what is counted; ``certain`` unless they may be variables."""
 
     value: Node
     unit: str
+    certain: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +265,7 @@ def children(node: Node) -> tuple[Node, ...]:
             return (base, exponent)
         case Big(_, _, low, high, body):
             return (low, high, body)
-        case Percent(value) | Degree(value) | Quantity(value, _):
+        case Percent(value) | Degree(value) | Quantity(value):
             return (value,)
         case Matrix(rows):
             return tuple(entry for row in rows for entry in row)

@@ -49,3 +49,14 @@ def test_long_spaces_cost_linear_time(tail: str) -> None:
 @pytest.mark.parametrize("unit", ["(A) ", "A or ", "A,,,", "A ", "A: "])
 def test_letters_cost_linear_time(unit: str) -> None:
     assert seconds("\\boxed{" + unit * (LENGTH // len(unit)) + "}", "A") < 1.5
+
+
+LONG_WORDS = [
+    "由题意可知该函数在定义域内单调递增且存在唯一零点所以实数的取值范围是a>1", "中" * LENGTH + "+", "中 " * 8000 + "1", "(" + "中" * LENGTH + "x(", "5" + " apples" * 2000 + "+",
+    "ab " * 5000 + "1", "5" + r"\text{ a}" * 1500 + "+", "5" + r"\;" * 8000 + "x", "5 " + "m-" * 8000, "5" + "/m" * 8000, "5" + "万" * LENGTH, "1 hour " * 2000 + "x", "5" + "sin" * 5000 + "x", "-" * LENGTH + "5 a",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("answer", LONG_WORDS)
+def test_long_words_cost_linear_time(answer: str) -> None:
+    assert seconds("\\boxed{" + answer + "}", "a>1") < 1.5
