@@ -24,11 +24,12 @@ from verifier.syntax import (
     Rel,
     Seq,
     Sym,
+    UnknownOperatorError,
     divide,
     mul,
     negate,
 )  # fmt: skip
-from verifier.words import FUNCTIONS, GREEK
+from verifier.words import FUNCTIONS, GREEK, LETTER_LIKE, NO_FACTORS
 
 if TYPE_CHECKING:
     from verifier.parse import Parser
@@ -90,9 +91,24 @@ def read_command(parser: Parser, name: str) -> Node:
     if name[:-1] in FUNCTIONS or name[:-1] in GREEK:  # ``\\cotx``: a letter stuck to its function
         parser.tokens[parser.at : parser.at] = [Token("name", name[-1], False)]
         return read_command(parser, name[:-1])
-    if name.isalpha() and name not in _ENVIRONMENTS and not name.startswith(("left", "right", "end")):
-        return Sym(f"\\{name}")
+    if name.isalpha() and name not in _ENVIRONMENTS:
+        if name not in LETTER_LIKE and _between_factors(parser):
+            raise UnknownOperatorError(f"no rules for \\{name}")
+        if not name.startswith(("left", "right", "end")):
+            return Sym(f"\\{name}")
     raise ParseError(f"no meaning for \\{name}")
+
+
+def _between_factors(parser: Parser) -> bool:
+    """Whether the command just taken stands between two things, as an operator does."""
+    before = parser.peek(-2) if parser.at > 1 else None
+    ends_factor = before is not None and (
+        before.kind in ("num", "name")
+        or (before.kind == "cmd" and before.text not in NO_FACTORS)
+        or before.text in (")", "]", "}", "!")
+    )
+    after = parser.peek()
+    return ends_factor and (after.kind in ("num", "name", "cmd") or after.text in ("(", "[", "{", "|", "-"))
 
 
 def _letters(parser: Parser) -> str:

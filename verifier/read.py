@@ -15,7 +15,7 @@ from verifier.notation import TEXT_COMMAND, chinese_words, has_chinese, plain, w
 from verifier.parse import parse
 from verifier.prose import strip_markup
 from verifier.quantities import compound, split_unit, write_currency
-from verifier.syntax import Items, Node, Num, ParseError, Quantity, Seq, Text, mul
+from verifier.syntax import Items, Node, Num, ParseError, Quantity, Seq, Text, UnknownOperatorError, mul
 from verifier.units import unit_of
 from verifier.words import AGREEING, NUMBER_WORDS, is_typed
 
@@ -114,7 +114,7 @@ def read_one(text: str) -> list[Node]:
         found.append(Quantity(scaled, split.unit, split.certain) if split.unit else scaled)
     if split is None or not split.certain or not found:
         found += [node for node in (_expression(text) or _listed(text),) if node is not None]
-    return found or [Text(words_of(text))]
+    return found or [Text(words_of(text), _has_unknown_operator(text))]
 
 
 def _expression(text: str) -> Node | None:
@@ -122,6 +122,16 @@ def _expression(text: str) -> Node | None:
         return simplified(parse(text))
     except ParseError:
         return None
+
+
+def _has_unknown_operator(text: str) -> bool:
+    try:
+        parse(text)
+    except UnknownOperatorError:
+        return True
+    except ParseError:
+        return False
+    return False
 
 
 _LIST_JOINT = re.compile(r" ?(?:, ?(?:and\b)?|\band\b|;) ?")

@@ -17,6 +17,10 @@ class ParseError(ValueError):
     """The text is not mathematics in any notation known here."""
 
 
+class UnknownOperatorError(ParseError):
+    """A formula with an operator whose rules are not known here."""
+
+
 class LimitError(ValueError):
     """Reading or evaluating would take more than the limits allow."""
 
@@ -187,9 +191,10 @@ class Quantity:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Words, in lower case with single spaces."""
+    """Words, in lower case with single spaces; ``formula`` where they are one that cannot be read."""
 
     words: str
+    formula: bool = False
 
 
 Node = (

@@ -17,6 +17,7 @@ from verifier.syntax import (
     Ratio,
     Seq,
     SetOf,
+    Sym,
     divide,
 )
 
@@ -83,6 +84,11 @@ class Tokens:
             parts.append(("\\" if token.kind == "cmd" else "") + token.text)
         self.at += 1
         return "".join(parts)
+
+
+def is_vector(node: Node) -> bool:
+    """Whether ``node`` is a letter under an arrow."""
+    return isinstance(node, Sym) and node.name.startswith("vec(")
 
 
 def as_quotient(node: Node) -> Node:

@@ -148,7 +148,7 @@ _OPERATING = frozenset(_OPERATING_WORDS.split())
 # The number may stand, but not for the same answer: bounds, negations, directions, losses, dates, verbs.
 _QUALIFYING_WORDS = (
     "not no none never wrong incorrect false invalid negative minus least most minimum maximum below above under"
-    " beyond within than between north south east west northeast northwest southeast southwest up down right upward"
+    " beyond within than between north south east west northeast northwest southeast southwest up down upward"
     " downward forward backward clockwise counterclockwise anticlockwise loss lost decrease decline drop deficit debt"
     " owed reduction am pm bc ad bce ce is are was were be has have equal"
     " january february march april may june july august september october november december jan feb mar apr jun jul aug"

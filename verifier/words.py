@@ -85,6 +85,19 @@ def is_typed(word: str) -> bool:
     )
 
 
+RELATION_COMMANDS = {"le": "<=", "ge": ">=", "ne": "!=", "approx": "~", "equiv": "=", "in": "in", "sim": "~"}
+# Commands that stand between two things and are no sign of multiplication between them.
+_BETWEEN = (
+    "cup cap setminus cdot times pm mp \\ and or to Rightarrow Leftrightarrow circ not qquad quad forall exists perp"
+    " parallel subset subseteq notin propto"
+)
+NO_FACTORS = frozenset((*_BETWEEN.split(), *RELATION_COMMANDS))
+_LETTER_LIKE = (
+    "nabla aleph imath jmath wp hslash blacksquare square Box checkmark star heartsuit diamondsuit clubsuit spadesuit"
+    " bigstar dagger diamond triangledown bigcirc odot"
+)
+LETTER_LIKE = frozenset(_LETTER_LIKE.split())
+
 SEPARATOR_WORDS = {
     "and": "and",
     "or": "or",
