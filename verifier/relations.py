@@ -45,6 +45,8 @@ def is_label(node: Node) -> bool:
     match node:
         case Sym() | Const("e"):
             return True
+        case Call(name, (Sym("x"),)) if not name.endswith("()"):  # |x| = 3 is an equation
+            return False
         case Call(name, args):
             return name not in ("factorial", "binom") and all(is_label(a) or isinstance(a, Num) for a in args)
         case Mul(factors):

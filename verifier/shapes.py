@@ -29,6 +29,7 @@ from verifier.syntax import (
     SetOp,
     Sym,
     Text,
+    children,
     divide,
     free_symbols,
     mul,
@@ -161,14 +162,26 @@ def _two_relations(a: Rel, b: Rel, rounding: Rounding) -> Outcome:
             outcome = _same(expanded(x), expanded(y), rounding)
             if outcome.correct or not (free_symbols(x) | free_symbols(y)):
                 return outcome
-        elif not (free_symbols(x) | free_symbols(y)) and not isinstance(label, Call):
+        elif _is_value_of(label) or _is_value_of(other_label) or not (free_symbols(x) | free_symbols(y)):
             same = _same(expanded(x), expanded(y), rounding)
             return unverifiable("the same value under different names") if same.correct else same
     return same_equation(a, b)
 
 
 def _is_dependent(label: Node) -> bool:
-    return label == Sym("y") or (isinstance(label, Call) and label.name.endswith("()"))
+    """Whether ``label`` is ``y`` or a function of a variable, such as ``f(x)``."""
+    return label == Sym("y") or (_is_function(label) and not _is_value_of(label))
+
+
+def _is_value_of(label: Node) -> bool:
+    """Whether ``label`` is a function of something particular: ``f(2)``, ``P(A)``."""
+    return _is_function(label) and not all(
+        isinstance(n, Sym) and n.name[0].islower() for n in children(label)
+    )
+
+
+def _is_function(label: Node) -> bool:
+    return isinstance(label, Call) and label.name.endswith("()")
 
 
 def _as_regions(a: Node, b: Node) -> Outcome:
