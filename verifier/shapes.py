@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from verifier.exact import NotRationalError, UndefinedError
 from verifier.expressions import same_expression
+from verifier.inequalities import is_inequality, same_inequality
 from verifier.numerals import decimal
 from verifier.outcome import Outcome, best, correct, incorrect, unverifiable
 from verifier.plus_minus import expanded
 from verifier.quantities import agreement
 from verifier.regions import region_of, same_region
-from verifier.relations import is_inequality, labelled, same_equation, same_inequality, without_label
+from verifier.relations import labelled, same_equation, without_label
 from verifier.syntax import (
     Based,
     Call,
