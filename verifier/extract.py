@@ -1,9 +1,10 @@
 r"""Find the final answer that a solution states.
 
 Only what stands after the last tool output counts, and outside of code. In this order: the last
-``\boxed{…}`` (boxes joined by "and", a comma or nothing are one list), an answer phrase (``【答案】``,
-``#### 5``, "the answer is …", 答案是), then, marked as weak, bold text, the last formula, the last number.
-Every search runs once over the text, so time grows with its length only. It does not interpret the answer.
+``\boxed{…}`` (boxes joined by "and", a comma or nothing are one list), the last ``<answer>…</answer>``, an answer
+phrase (``【答案】``, ``#### 5``, "the answer is …", 答案是), then, marked as weak, bold text, the last formula, the
+last number. Every search runs once over the text, so time grows with its length only. It does not interpret the
+answer.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ MAX_TEXT = 2_000_000
 MAX_PROSE = (
     20_000  # characters before the end in which an answer is looked for once no box or phrase holds it
 )
+MAX_HEDGE = 40  # characters between two numbers, at most, for "or" to stand between them
 MAX_WEAK = 800  # characters before the end in which bold text, a formula or a number can be the answer
 
 
@@ -49,7 +51,7 @@ def extract(text: str | Solution, hint: Hint = "any") -> Extraction | None:
     """As ``extract_answer``, with the place it was found; ``hint`` says that a choice letter is wanted."""
     final = text.final_text if isinstance(text, Solution) else final_text(text[-MAX_TEXT:])
     boxed = boxed_answer(final)
-    stated = Extraction(boxed, "boxed") if boxed is not None else _marked(final, hint)
+    stated = Extraction(boxed, "boxed") if boxed is not None else _tagged(final, hint) or _marked(final, hint)
     if stated is not None:
         return stated
     if hint == "choice":
@@ -116,6 +118,20 @@ def _is_code(fenced: str) -> bool:
     return "\\boxed" not in fenced or fenced.startswith(("python", "py\n", "sympy"))
 
 
+# --- answers between tags
+
+
+def _tagged(text: str, hint: Hint) -> Extraction | None:
+    """Return what stands between the last ``<answer>`` and its ``</answer>``."""
+    end = text.rfind("</answer>")
+    start = text.rfind("<answer>", 0, end) if end >= 0 else -1
+    content = text[start + len("<answer>") : end].strip()[:MAX_PROSE] if start >= 0 else ""
+    if not content:
+        return None
+    stated = _marked(content, hint)
+    return Extraction(stated.answer if stated else _from_segment(content, hint) or content, "answer tag")
+
+
 # --- answer phrases
 
 # The first character stands alone, so that the search goes from one such character to the next; the rest looks back
@@ -127,7 +143,8 @@ _MARK = re.compile(
     r"|(?<=故)选\s*[:：]?|(?<=所)以选(?:项)?\s*[:：]?"
     r"|(?<=\bf)inal\s+answer(?:\s+is)?\b[\s*_:：]{0,4}(?:\bthe\s+final\s+answer\s+is\b)?\s*[:：]?"
     r"|(?<=\ba)nswer\b(?:\s+(?:should\s+be|must\s+be|will\s+be|would\s+be|to\s+\w+(?:\s+\w+){0,3}\s+is"
-    r"|(?:is|are)(?:\s+for\s+sure|\s+therefore|\s+definitely)?)\b|\s*[:：=])\s*[:：]?"
+    r"|(?:is|are)(?:\s+for\s+sure|\s+therefore|\s+definitely)?)\b|\s*[:：=])\s*[:：]?|(?<=[#*] a)nswer[*:]*[ \t]*\n"
+    r"|(?<=[#*]a)nswer[*:]*[ \t]*\n"
     r"|(?<=\br)(?:[ée]ponse\s+est|espuesta\s+es)\b|(?<=\ba)ntwort\s+ist\b|(?<=\bо)твет\s*:)"
 )
 # Each phrase has one of these in small letters; they are looked for first, since a word is found faster than a pattern.
@@ -168,7 +185,7 @@ def _marked(text: str, hint: Hint) -> Extraction | None:
     while begin < len(text) and text[begin] in " \t\n*:：`":
         begin += 1
     end_match = _SEGMENT_END.search(text, begin)
-    segment = text[begin : end_match.start() if end_match else len(text)].strip()[:MAX_PROSE]
+    segment = text[begin : end_match.start() if end_match else len(text)].replace("`", "").strip()[:MAX_PROSE]
     answer = _from_segment(segment, hint)
     if answer is None:
         return None
@@ -186,10 +203,10 @@ def _from_segment(segment: str, hint: Hint) -> str | None:
     segment = strip_markup(segment)
     first_line = segment.split("\n", 1)[0].strip()
     for part in (first_line, segment):
-        candidate = _sentence(part)
+        candidate = _without_reason(_sentence(part))
         if candidate and is_bare(candidate):
             return strip_markup(candidate)
-    sentence = _sentence(segment if len(first_line) < 3 else first_line)
+    sentence = _without_reason(_sentence(segment if len(first_line) < 3 else first_line))
     leading = MATH.match(sentence)
     if leading and not _GOES_ON.match(sentence, leading.end()):
         return unwrap(leading[0])
@@ -200,8 +217,8 @@ def _from_segment(segment: str, hint: Hint) -> str | None:
     numbers = list(_NUMBER.finditer(tail))
     if formulas and not (numbers and not MATH.search(tail)):
         return unwrap(formulas[-1])
-    if numbers:
-        return _clean_number(numbers[0][0] if len(numbers) == 1 else numbers[-1][0])
+    if numbers and (number := _stated_number(tail, numbers)) is not None:
+        return number
     fraction = chinese_words(sentence)
     if fraction != sentence and (found := _FRACTION.search(fraction)):
         return found[0]
@@ -210,6 +227,36 @@ def _from_segment(segment: str, hint: Hint) -> str | None:
     return strip_markup(sentence)
 
 
+def _stated_number(text: str, numbers: list[re.Match[str]]) -> str | None:
+    """Return the number that a text states: its first where it begins with it, else its last; None for a hedge."""
+    first, last = numbers[0], numbers[-1]
+    if _HEDGE.search(text, first.end(), last.start()):
+        return None
+    leads = first.start() == 0 and _CALCULATES.match(text, first.end()) is None
+    return _clean_number((first if leads else last)[0])
+
+
+_HEDGE = re.compile(r"\b(?:or|maybe|perhaps)\b|或")
+_CALCULATES = re.compile(r"\s*(?:[-+*/^=×÷<>]|\\[a-z]|and\b)")
+_REASON = re.compile(
+    r"\b(?:because|since|rather\s+than|instead\s+of|which|when|whenever|where|if|but|not|for)\b"
+    r"|(?<=\s)\((?!or\b|p?mod\b)(?=[A-Za-z]{2})"
+)
+
+
+def _without_reason(sentence: str) -> str:
+    """Leave out why, when or instead of what an answer holds, where an answer stands before that."""
+    match = _REASON.search(sentence)
+    if match is None:
+        return sentence
+    head = sentence[: match.start()].rstrip(" ,;:").removesuffix(" and").rstrip(" ,;:")
+    complete = (
+        _DIGIT_OR_FORMULA.search(head) and head.count("$") % 2 == 0 and head.count("(") == head.count(")")
+    )
+    return head if complete and is_bare(head) else sentence
+
+
+_DIGIT_OR_FORMULA = re.compile(r"[\d$\\]")
 _GOES_ON = re.compile(r"\s*(?:=|\bis\b|\bare\b|是|为)")
 _FRACTION = re.compile(r"\\frac\{\d+\}\{\d+\}")
 _COPULA = re.compile(r"\b(?:is|are|equals|est|ist|es)\b|是|为|等于|得到|=")
@@ -287,14 +334,24 @@ def _weak(text: str) -> Extraction | None:
 def _last_number(text: str) -> re.Match[str] | None:
     """Return the last number in ``text``; most stand near the end, so that is searched first."""
     for begin in (max(0, len(text) - 80), 0):
-        last = None
-        for match in _NUMBER.finditer(text, begin):
-            last = match
-        if last is not None and (
-            begin == 0 or last.start() > begin + 4
-        ):  # else it may be the end of one: ,000
-            return last
+        found = list(_NUMBER.finditer(text, begin))
+        if found and (begin == 0 or found[-1].start() > begin + 4):  # else it may be the end of one: ,000
+            return None if _is_doubted(text, found) else found[-1]
     return None
+
+
+_DENIED = re.compile(r"(?:\bnot|n't|\bnever|不是|不等于|不为)\s*(?:[a-z]+\s+)?[$(]*$")
+
+
+def _is_doubted(text: str, numbers: list[re.Match[str]]) -> bool:
+    """Whether the last number is denied, or one of two between which the text does not decide."""
+    last = numbers[-1]
+    if _DENIED.search(text, max(0, last.start() - 24), last.start()):
+        return True
+    if len(numbers) < 2:
+        return False
+    between = text[numbers[-2].end() : last.start()]
+    return len(between) < MAX_HEDGE and not _SENTENCE_END.search(between) and bool(_HEDGE.search(between))
 
 
 _WORDS = re.compile("[^\\W\\d_]{2}|[\u3400-\u9fff]")
