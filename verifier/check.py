@@ -6,6 +6,7 @@ thread, event loop or worker process.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -130,6 +131,9 @@ def _quick(
     return wanted, found.answer, compare_quickly(found.answer, wanted, rounding)
 
 
+_PHRASE = re.compile(r"\d[\w ,%-]{1,60}")  # 5 boys and 3 girls: no sentence to look for an answer in
+
+
 @lru_cache(maxsize=4096)
 def _read_gold(gold: str) -> tuple[str | None, Plain | None, bool]:
     """Return the bare gold answer, its value if it is a plain number, and whether it is the letter of a choice."""
@@ -138,6 +142,6 @@ def _read_gold(gold: str) -> tuple[str | None, Plain | None, bool]:
         return gold, number, False
     if not gold.strip():
         return None, None, False
-    found = extract(gold)
+    found = None if _PHRASE.fullmatch(gold.strip()) else extract(gold)
     wanted = found.answer if found else gold.strip()
     return wanted, read_number(wanted), is_choice(wanted)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from verifier.notation import TEXT_COMMAND, has_chinese
+from verifier.units import unit_of
 
 # --- formulas and emphasis
 
@@ -48,7 +49,7 @@ _FAMILIAR = (
     "and or sin cos tan cot sec csc log exp sqrt arcsin arccos arctan asin acos atan asec acsc acot sinh cosh tanh"
     " asinh acosh atanh max min gcd lcm mod deg frac cdot times degrees degree percent pct yes true false even odd"
     " none undefined infinity inf dollars cents meters metres feet inches hours minutes seconds days weeks years"
-    " units miles pounds grams"
+    " units miles pounds grams per square cubic hundred thousand million billion dozen"
 )
 _KNOWN_WORDS = frozenset(_FAMILIAR.split())
 
@@ -61,9 +62,13 @@ def is_bare(text: str) -> bool:
         return _CJK_SENTENCE.search(text) is None
     if MATH.search(text):
         outside = MATH.sub(" ", text)
-        return all(w.lower() in _KNOWN_WORDS for w in _LETTERS.findall(_TEXT_COMMAND.sub(" ", outside)))
+        return all(map(_is_known, _LETTERS.findall(_TEXT_COMMAND.sub(" ", outside))))
     words = _PROSE_WORD.findall(_TEXT_COMMAND.sub(" ", text))
-    return sum(w.lower() not in _KNOWN_WORDS for w in words) <= (1 if _MATHEMATICAL.search(text) else 3)
+    return sum(not _is_known(w) for w in words) <= (1 if _MATHEMATICAL.search(text) else 3)
+
+
+def _is_known(word: str) -> bool:
+    return word.lower() in _KNOWN_WORDS or (len(word) > 1 and unit_of(word) is not None)
 
 
 _CJK_SENTENCE = re.compile("[，。：；]|所以|因此|因为|可以|我们|得到|题目|不是|[\u3400-\u9fff]{7}")

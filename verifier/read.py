@@ -12,10 +12,22 @@ from functools import lru_cache
 from verifier.lexer import join_groups
 from verifier.matrices import simplified
 from verifier.notation import TEXT_COMMAND, chinese_words, has_chinese, plain, words_of
+from verifier.numerals import write_cycle
 from verifier.parse import parse
 from verifier.prose import strip_markup
 from verifier.quantities import compound, split_unit, write_currency
-from verifier.syntax import Items, Node, Num, ParseError, Quantity, Seq, Text, UnknownOperatorError, mul
+from verifier.syntax import (
+    INFINITY,
+    Items,
+    Node,
+    Num,
+    ParseError,
+    Quantity,
+    Seq,
+    Text,
+    UnknownOperatorError,
+    mul,
+)
 from verifier.units import unit_of
 from verifier.words import AGREEING, NUMBER_WORDS, is_typed
 
@@ -34,6 +46,7 @@ _CONJUNCTION = re.compile(r"(?<=[\w)}\]$])\s*(?:和|与|及|以及|且)\s*(?=[-\
 _DISJUNCTION = re.compile(r"(?<=[\w)}\]$])\s*(?:或者|或)\s*(?=[-\w({\[$\\])")
 _ANY_INTEGER = re.compile(r"[kn] ?\\in ?(?:\\math[bf]{2} ?\{? ?Z ?\}?|Z) ?[)]?$")
 _NUMBERED = re.compile(r"^[(]\d[)](?: ?\. ?| (?=[^ ()+*/^-])|(?=[\u3400-\u9fff]|[A-Za-z]\w? ?=))")
+_LIST_GOES_ON = re.compile(r", ?\.{3,}$")
 _NEGATIVE = re.compile(r"^(?:(?:negative|minus) (?=[\d.\\])|负 ?(?=[\d.\\]))", re.IGNORECASE)
 _TEXT_LIST = re.compile(rf"{TEXT_COMMAND}\{{\s*([A-Z](?:\s*,\s*[A-Z])+|-?\d[\d.,]*)\s*\}}")
 _WORDS_ONLY = re.compile(rf"{TEXT_COMMAND}\{{[^{{}}]*\}}|[A-Za-z\s.]+")
@@ -76,7 +89,8 @@ def tidy(answer: str) -> str:
     text = text.replace(r"\(", " ").replace(r"\)", " ").replace(r"\[", " ").replace(r"\]", " ")
     text = write_currency(text).replace("**", "" if text.startswith("**") else "**")
     text = _TEMPERATURE.sub(lambda m: rf"\text{{ degrees {_TEMPERATURES[m[1]]}}}", text)
-    text = text.strip().strip(".,;:：").strip()
+    text = _LIST_GOES_ON.sub(r", \\ldots", text)
+    text = write_cycle(text.strip().strip(",;:：")).strip(".,;:：").strip()
     for _ in range(2):
         text = _LEAD.sub("", text).strip()
     if match := _ANY_INTEGER.search(text):
@@ -99,11 +113,18 @@ def _without_remark(text: str) -> str:
     )
 
 
+_DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}")
+
+
 def read_one(text: str) -> list[Node]:
     """Return the trees that a tidied answer can be read as, or its words as ``Text``."""
     if _SPACED_NUMBERS.fullmatch(text) and join_groups(text) == text and not re.search(r"\d \d{3}\b", text):
         return [Seq("(", ")", tuple(parse(number) for number in text.split()))]
+    if _DATE.fullmatch(text):
+        return [Text(text)]
     words = _known_words(text)
+    if words == Text("infinity"):
+        return [words, INFINITY]
     if words is not None:
         maybe = any(map(is_typed, text.split())) or (len(text) == 3 and text.islower())  # sin x, abc
         typed = _expression(text) if maybe else None

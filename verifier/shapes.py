@@ -34,6 +34,7 @@ from verifier.syntax import (
     divide,
     free_symbols,
     mul,
+    multiplied_out,
     subtract,
     walk,
 )  # fmt: skip
@@ -78,7 +79,28 @@ def _same(a: Node, b: Node, rounding: Rounding) -> Outcome:
     for node in (a, b):
         if any(isinstance(n, _Shape) for n in walk(node)):
             return incorrect("answers of different kinds")
-    return same_expression(a, b, rounding)
+    outcome = same_expression(a, b, rounding)
+    return outcome if outcome.correct else _as_products(a, b, rounding) or outcome
+
+
+# --- letters before brackets
+
+
+def _as_products(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
+    """Compare with ``P(1+r)`` read as a product; None where that makes no difference.
+
+    It is a product for certain only if the letter stands alone somewhere, and is none that is used for functions.
+    """
+    names = {
+        n.name.removesuffix("()")
+        for n in (*walk(a), *walk(b))
+        if isinstance(n, Call) and n.name.endswith("()")
+    }
+    if not names or not same_expression(multiplied_out(a), multiplied_out(b), rounding).correct:
+        return None
+    if names <= (free_symbols(a) | free_symbols(b)) - {"f", "F"}:
+        return correct("the same where letters before brackets are factors")
+    return unverifiable("letters before brackets may be functions or factors")
 
 
 # --- quantities, percents, degrees
@@ -217,6 +239,9 @@ def _lists(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
     if isinstance(other, Rel) and (value := without_label(other)) != other:
         return _same(a if listed is a else expanded(value), expanded(value) if listed is a else b, rounding)
     if isinstance(other, SetOp | NamedSet):
+        intervals = all(isinstance(item, Seq) and region_of(item) for item in listed.items)
+        if intervals:  # (1,2), (3,4) beside a union
+            return _named_sets(SetOp("cup", listed.items), other)
         return incorrect("answers of different kinds")
     distinct = _distinct(tuple(map(without_label, listed.items)), rounding)
     if len(distinct) == 1:

@@ -259,6 +259,24 @@ def subtract(left: Node, right: Node) -> Node:
     return add([left, negate(right)])
 
 
+def multiplied_out(node: Node) -> Node:
+    """Return ``node`` with unknown functions of one argument, such as ``P(1+r)``, as products."""
+    match node:
+        case Pow(Call(name, (argument,)), exponent) if name.endswith("()"):
+            return mul([Sym(name[:-2]), Pow(multiplied_out(argument), multiplied_out(exponent))])
+        case Call(name, (argument,)) if name.endswith("()"):
+            return mul([Sym(name[:-2]), multiplied_out(argument)])
+        case Add(nodes):
+            return Add(tuple(map(multiplied_out, nodes)))
+        case Mul(nodes):
+            return mul(list(map(multiplied_out, nodes)))
+        case Pow(base, exponent, root):
+            return Pow(multiplied_out(base), multiplied_out(exponent), root)
+        case Call(name, nodes):
+            return Call(name, tuple(map(multiplied_out, nodes)))
+    return node
+
+
 def children(node: Node) -> tuple[Node, ...]:
     """Return the nodes directly below ``node``."""
     match node:

@@ -142,7 +142,7 @@ def take_scale(words: list[str]) -> tuple[int, list[str]]:
 _OPERATING_WORDS = (
     "squared cubed factorial half halve third quarter fourth fifth sixth seventh eighth ninth tenth hundredth"
     " thousandth millionth power reciprocal inverse plus over divided multiplied modulo gross score base binary octal"
-    " hexadecimal"
+    " hexadecimal truncated"
 )
 _OPERATING = frozenset(_OPERATING_WORDS.split())
 # The number may stand, but not for the same answer: bounds, negations, directions, losses, dates, verbs.
