@@ -44,6 +44,8 @@ _JOINED = re.compile(r"[A-J]{2,}")
 
 def compare_choices(a: str, b: str) -> Outcome | None:
     """Compare two answers of which at least one is a choice; None where they are no choices."""
+    if (circled := _compare_circled(a, b)) is not None:
+        return circled
     x, y = letters_of(a), letters_of(b)
     if x is None or y is None:
         if a != b and a.upper() == b.upper() and a.upper() in _LIKELY:
@@ -68,6 +70,26 @@ def _compare_joined(
         return None
     same = frozenset(joined.strip()) == listed[0] and len(joined.strip()) == len(listed[0])
     return correct(f"both choose {_shown(listed[0])}") if same else None
+
+
+_CIRCLED = re.compile("[①-⑳]")
+_ALL_CIRCLED = re.compile("[①-⑳](?:[ ,，、;；]|和|与)*")
+
+
+def _compare_circled(a: str, b: str) -> Outcome | None:
+    """``①③`` is ``①、③``; in another order it is the same choice, but another sequence."""
+    if _CIRCLED.match(a.strip()) is None or _CIRCLED.match(b.strip()) is None:
+        return None
+    if _ALL_CIRCLED.sub("", a.strip()) or _ALL_CIRCLED.sub("", b.strip()):
+        return None
+    x, y = _CIRCLED.findall(a), _CIRCLED.findall(b)
+    if x == y:
+        return correct("the same statements")
+    return (
+        unverifiable("the same statements in another order")
+        if sorted(x) == sorted(y)
+        else incorrect("other statements")
+    )
 
 
 def _shown(letters: Letters) -> str:

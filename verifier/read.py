@@ -37,7 +37,7 @@ MAX_QUANTITIES = 20  # in a list
 _LEAD = re.compile(
     r"^\\approx\s*|^(?:the\s+)?(?:final\s+)?(?:answer|result|value)\s*(?:is|:|=)\s*|^(?:approximately|about|约|大约|共|有|是|为)\s*"
     r"|^\\text\s*\{[^{}]*(?:[:=]|is)\s*\}|^(?:\\text\s*\{[^{}]{3,}\}|(?:[A-Za-z]{4,}|[A-Za-z]+\\_[A-Za-z\\_]+)(?:\s+[A-Za-z]+)*)\s*=\s*"
-    r"|^(?:\\text\s*\{\s*[(][a-jA-J][)]\s*\}|[(][a-jA-J][)] )\s*(?=[-\d\\.])|^第(?=\d)"
+    r"|^(?:\\(?:text\w*|mathrm|mathbf)\s*\{\s*[(][a-jA-J][)]\s*\}|[(][a-jA-J][)] )\s*(?=[-\d\\.])|^第(?=\d)"
     r"|^(?:Therefore|Thus|So|Hence),?\s+|^(?!\S*[不非没未])[\u3400-\u9fff,\s]{1,24}(?:=|:|是|为)\s*(?=[-\d$\\(])",
     re.IGNORECASE,
 )
@@ -45,13 +45,17 @@ _DOUBT = re.compile("或|不对|不是|错|正确")
 _CONJUNCTION = re.compile(r"(?<=[\w)}\]$])\s*(?:和|与|及|以及|且)\s*(?=[-\w({\[$\\])")
 _DISJUNCTION = re.compile(r"(?<=[\w)}\]$])\s*(?:或者|或)\s*(?=[-\w({\[$\\])")
 _ANY_INTEGER = re.compile(r"[kn] ?\\in ?(?:\\math[bf]{2} ?\{? ?Z ?\}?|Z) ?[)]?$")
+_ANY_N = re.compile(r"n ?\\in ?(?:\\math[bf]{2} ?\{? ?Z|Z)")
+_N = re.compile(r"(?<![A-Za-z\\])n(?![A-Za-z])")
+_BASED = re.compile(r"^[(](\d+)[)](?=_)")
+_TYPED_POWER = re.compile(r"(?<=\d) ?[xX] ?(?=10 ?\^)")
 _NUMBERED = re.compile(r"^[(]\d[)](?: ?\. ?| (?=[^ ()+*/^-])|(?=[\u3400-\u9fff]|[A-Za-z]\w? ?=))")
 _LIST_GOES_ON = re.compile(r", ?\.{3,}$")
 _NEGATIVE = re.compile(r"^(?:(?:negative|minus) (?=[\d.\\])|负 ?(?=[\d.\\]))", re.IGNORECASE)
 _TEXT_LIST = re.compile(rf"{TEXT_COMMAND}\{{\s*([A-Z](?:\s*,\s*[A-Z])+|-?\d[\d.,]*)\s*\}}")
 _WORDS_ONLY = re.compile(rf"{TEXT_COMMAND}\{{[^{{}}]*\}}|[A-Za-z\s.]+")
 _DECIMAL_COMMA = re.compile(r"-?(?:\d+,\d\d|\d+,\d{4,}|0,\d{3}|\d{4,},\d+)(?:\s*\\?%|\\text\{.{0,12}\})?")
-_SPACED_NUMBERS = re.compile(r"-?\d+(?:\.\d+)?(?: \d+(?:\.\d+)?)+")
+_SPACED_NUMBERS = re.compile(r"(?=.*\d \d)-?\d+(?:\.\d+)?(?: -?\d+(?:\.\d+)?)+")
 _TEMPERATURE = re.compile(rf" ?\^ ?\{{?\\circ ?\}}? ?(?:{TEXT_COMMAND}\{{ ?)?([CF]) ?\}}?$")
 _TEMPERATURES = {"C": "celsius", "F": "fahrenheit"}
 
@@ -67,6 +71,8 @@ def readings(answer: str) -> tuple[Node, ...]:
     if not text:
         return (Text(""),)
     found = read_one(text)
+    if "\\in" in answer and _ANY_N.search(answer) and "k" not in text:  # n in Z may be called k in the other
+        found += read_one(_N.sub("k", text))
     if _DECIMAL_COMMA.fullmatch(text):
         found = read_one(text.replace(",", ".", 1)) + found
     return tuple(dict.fromkeys(found))
@@ -96,6 +102,7 @@ def tidy(answer: str) -> str:
     if match := _ANY_INTEGER.search(text):
         text = text[: match.start()].rstrip().removesuffix("(").rstrip().removesuffix(",").rstrip()
     text = _NEGATIVE.sub("-", _NUMBERED.sub("", text))
+    text = _TYPED_POWER.sub(r"\\times ", _BASED.sub(r"\1", text))
     if match := _TEXT_LIST.fullmatch(text):
         text = match[1]
     return re.sub(r"\\(?:quad|qquad)(?=[a-z])", r"\\quad ", text) if "\\q" in text else text

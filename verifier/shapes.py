@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from verifier.ambiguous import read_otherwise
 from verifier.exact import NotRationalError, UndefinedError
 from verifier.expressions import same_expression
 from verifier.inequalities import is_inequality, same_inequality
-from verifier.numerals import decimal
 from verifier.outcome import Outcome, best, correct, incorrect, unverifiable
 from verifier.plus_minus import expanded
 from verifier.quantities import agreement
@@ -34,11 +34,11 @@ from verifier.syntax import (
     divide,
     free_symbols,
     mul,
-    multiplied_out,
     subtract,
     walk,
 )  # fmt: skip
 from verifier.units import unit_of
+from verifier.verbatim import compare_based, compare_texts
 from verifier.verdict import Rounding
 
 MAX_ITEMS = 100
@@ -69,8 +69,8 @@ def _same(a: Node, b: Node, rounding: Rounding) -> Outcome:
         _sets,
         _sequences,
         _ratios,
-        _based,
-        _texts,
+        compare_based,
+        compare_texts,
         _marked_numbers,
     ):
         outcome = rule(a, b, rounding)
@@ -80,27 +80,7 @@ def _same(a: Node, b: Node, rounding: Rounding) -> Outcome:
         if any(isinstance(n, _Shape) for n in walk(node)):
             return incorrect("answers of different kinds")
     outcome = same_expression(a, b, rounding)
-    return outcome if outcome.correct else _as_products(a, b, rounding) or outcome
-
-
-# --- letters before brackets
-
-
-def _as_products(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
-    """Compare with ``P(1+r)`` read as a product; None where that makes no difference.
-
-    It is a product for certain only if the letter stands alone somewhere, and is none that is used for functions.
-    """
-    names = {
-        n.name.removesuffix("()")
-        for n in (*walk(a), *walk(b))
-        if isinstance(n, Call) and n.name.endswith("()")
-    }
-    if not names or not same_expression(multiplied_out(a), multiplied_out(b), rounding).correct:
-        return None
-    if names <= (free_symbols(a) | free_symbols(b)) - {"f", "F"}:
-        return correct("the same where letters before brackets are factors")
-    return unverifiable("letters before brackets may be functions or factors")
+    return outcome if outcome.correct else read_otherwise(a, b, rounding) or outcome
 
 
 # --- quantities, percents, degrees
@@ -235,7 +215,7 @@ def _lists(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
     if isinstance(other, Items | SetOf):
         return _matched(listed.items, other.items, rounding)
     if isinstance(other, Seq) and len(other.items) > 1:
-        return _paired(tuple(map(without_label, listed.items)), other.items, rounding)
+        return _paired(tuple(map(without_label, _by_name(listed.items))), other.items, rounding)
     if isinstance(other, Rel) and (value := without_label(other)) != other:
         return _same(a if listed is a else expanded(value), expanded(value) if listed is a else b, rounding)
     if isinstance(other, SetOp | NamedSet):
@@ -247,6 +227,20 @@ def _lists(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
     if len(distinct) == 1:
         return _same(distinct[0], other, rounding)
     return incorrect(f"{len(distinct)} answers and one")
+
+
+def _by_name(items: tuple[Node, ...]) -> tuple[Node, ...]:
+    """Return ``y = 2, x = 1`` in the order of the letters, in which a tuple states them."""
+    names = [named[0] for item in items if (named := labelled(item))]
+    if (
+        len(names) != len(items)
+        or len(set(names)) != len(names)
+        or not all(isinstance(n, Sym) for n in names)
+    ):
+        return items
+    return tuple(
+        item for _, item in sorted(zip(map(repr, names), items, strict=True), key=lambda pair: pair[0])
+    )
 
 
 def _joint_equation(listed: Items) -> Rel | None:
@@ -366,7 +360,7 @@ def _sequences(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
     return incorrect("answers of different kinds")
 
 
-# --- ratios, bases, words
+# --- ratios
 
 
 def _ratios(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
@@ -383,35 +377,4 @@ def _ratios(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
         if len(ratio.parts) == 2 and not isinstance(other, _Shape):
             return same_expression(divide(*ratio.parts), other, rounding)
         return incorrect("a ratio and an answer of another kind")
-    return None
-
-
-def _based(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
-    if isinstance(a, Based) and isinstance(b, Based):
-        if a.base == b.base:
-            same = a.digits.lstrip("0") == b.digits.lstrip("0")
-            return (
-                correct("the same digits")
-                if same
-                else incorrect(f"{a.digits} is not {b.digits} in base {a.base}")
-            )
-        return incorrect("numbers in different bases")
-    if isinstance(a, Based) or isinstance(b, Based):
-        based, other = (a, b) if isinstance(a, Based) else (b, a)
-        assert isinstance(based, Based)
-        if other == decimal(based.digits):
-            return correct(f"the same digits (base {based.base} is written on one side only)")
-        return incorrect(f"not the digits {based.digits} of base {based.base}")
-    return None
-
-
-def _texts(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
-    if isinstance(a, Text) and isinstance(b, Text):
-        if a.words == b.words and a.words:
-            return correct("the same words")
-        if a.formula and b.formula:
-            return unverifiable("formulas with operators whose rules are not known here")
-        return incorrect(f"{a.words[:60]!r} is not {b.words[:60]!r}")
-    if isinstance(a, Text) or isinstance(b, Text):
-        return incorrect("words and a mathematical answer")
     return None

@@ -67,3 +67,23 @@ def test_a_gold_answer_in_a_few_words_is_taken_whole(gold: str) -> None:
     assert verdict.correct
     assert verdict.gold == gold
     assert not verify(r"\boxed{5 per hour}", "5 per minute").correct
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [("5 3 -2", "5, 3, -2"), (r"\textbf{(C)}\ 12", "12"), ("6.02 x 10^23", r"6.02\times10^{23}"), ("(1011)_2", "1011_2"), ("y=2, x=1", "(1,2)"), ("a rectangle", "rectangle"), ("①、③", "①③"), (r"n\pi, n\in\mathbb{Z}", r"k\pi, k\in\mathbb{Z}"), (r"n\pi, n\in Z", r"n\pi")],
+)  # fmt: skip
+def test_other_ways_to_write_an_answer(a: str, b: str) -> None:
+    assert compare_answers(a, b).correct
+
+
+@pytest.mark.parametrize(("a", "b"), [("x^2+c", "x^2+C"), ("③①", "①③")])
+def test_what_may_be_the_same_is_left_open(a: str, b: str) -> None:
+    assert compare_answers(a, b).status == "unverifiable"
+
+
+@pytest.mark.parametrize(
+    ("a", "b"), [("x^2+c", "2x^2+C"), ("①③", "①②"), (r"\textbf{(C)}\ 12", "13"), ("y=1, x=2", "(1,2)")]
+)
+def test_other_answers_differ(a: str, b: str) -> None:
+    assert compare_answers(a, b).status == "incorrect"
