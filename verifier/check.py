@@ -131,7 +131,9 @@ def _quick(
     return wanted, found.answer, compare_quickly(found.answer, wanted, rounding)
 
 
-_PHRASE = re.compile(r"\d[\w ,%-]{1,60}")  # 5 boys and 3 girls: no sentence to look for an answer in
+_PHRASE = re.compile(
+    r"(?!.* (?:is|are) )\d[\w ,%-]{1,60}", re.ASCII
+)  # 5 boys and 3 girls: no sentence to look for an answer in
 
 
 @lru_cache(maxsize=4096)

@@ -32,7 +32,7 @@ _SIGN = re.compile(
     rf"{TEXT_COMMAND}\{{\s*(\\\$)\s*\}}|(?:\bUS)?\\?(\$)|([€£¥₹¢])|\\(euro|pounds)\b|\b(Rs)\b\.?"
 )
 _NAMED_SIGNS = {"euro": "€", "pounds": "£", "Rs": "₹", "\\$": "$"}
-_LEADING = re.compile(r"([-+]?) ?([-+]? ?\d[\d.,]*(?<=\d))")
+_LEADING = re.compile(r"([-+]?) ?([-+]? ?\d[\d.,]*(?<=\d))(?=\s|$|\\(?:text|[ ,;!])|[\u3400-\u9fff])")
 
 
 def write_currency(text: str) -> str:

@@ -47,6 +47,7 @@ _DISJUNCTION = re.compile(r"(?<=[\w)}\]$])\s*(?:或者|或)\s*(?=[-\w({\[$\\])")
 _ANY_INTEGER = re.compile(r"[kn] ?\\in ?(?:\\math[bf]{2} ?\{? ?Z ?\}?|Z) ?[)]?$")
 _ANY_N = re.compile(r"n ?\\in ?(?:\\math[bf]{2} ?\{? ?Z|Z)")
 _N = re.compile(r"(?<![A-Za-z\\])n(?![A-Za-z])")
+_ORDINAL = re.compile(rf"^(\d+) ?\^? ?\{{?(?:{TEXT_COMMAND}\{{ ?)?(?:st|nd|rd|th)[ }}]*$")
 _BASED = re.compile(r"^[(](\d+)[)](?=_)")
 _TYPED_POWER = re.compile(r"(?<=\d) ?[xX] ?(?=10 ?\^)")
 _NUMBERED = re.compile(r"^[(]\d[)](?: ?\. ?| (?=[^ ()+*/^-])|(?=[\u3400-\u9fff]|[A-Za-z]\w? ?=))")
@@ -102,6 +103,7 @@ def tidy(answer: str) -> str:
     if match := _ANY_INTEGER.search(text):
         text = text[: match.start()].rstrip().removesuffix("(").rstrip().removesuffix(",").rstrip()
     text = _NEGATIVE.sub("-", _NUMBERED.sub("", text))
+    text = _ORDINAL.sub(r"\1", text)
     text = _TYPED_POWER.sub(r"\\times ", _BASED.sub(r"\1", text))
     if match := _TEXT_LIST.fullmatch(text):
         text = match[1]

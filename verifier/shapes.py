@@ -18,6 +18,7 @@ from verifier.syntax import (
     Items,
     LimitError,
     Matrix,
+    Mul,
     NamedSet,
     Node,
     Num,
@@ -37,7 +38,7 @@ from verifier.syntax import (
     subtract,
     walk,
 )  # fmt: skip
-from verifier.units import unit_of
+from verifier.units import other_factors, unit_of
 from verifier.verbatim import compare_based, compare_texts
 from verifier.verdict import Rounding
 
@@ -96,13 +97,27 @@ def _quantities(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
     x, y = (n.value if isinstance(n, Quantity) else n for n in (a, b))
     match agreement(one, other):
         case "same":
-            return _same(x, y, rounding)
+            same = _same(x, y, rounding)
+            return same if same.correct else _in_another_unit(a, b, rounding) or same
         case "convert":
             return _same(_in_first_unit(a), _in_first_unit(b), rounding)
         case "operates":
             return unverifiable("words that make another number of the one before them")
     outcome = _same(x, y, rounding)
     return unverifiable("the same number of different things") if outcome.correct else outcome
+
+
+def _in_another_unit(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
+    """Leave open whether ``5 km`` is ``5000``, which may be metres; None for anything else."""
+    quantity, number = (a, b) if isinstance(a, Quantity) else (b, a)
+    if not isinstance(quantity, Quantity) or isinstance(number, Quantity) or free_symbols(quantity):
+        return None
+    if not isinstance(number, Num) or not isinstance(quantity.value, Num | Mul):
+        return None
+    others = [mul([Num(factor), quantity.value]) for factor in other_factors(quantity.unit) if factor != 1]
+    if not any(same_expression(other, number, rounding).correct for other in others):
+        return None
+    return unverifiable("the same number, if it is of another unit")
 
 
 def _in_first_unit(node: Node) -> Node:

@@ -109,6 +109,16 @@ def _unit_of(words: str) -> tuple[str, Fraction] | None:
     return (found[0], found[1]) if power == 1 else (f"{found[0]}^{power}", found[1] ** power)
 
 
+def other_factors(unit: str) -> set[Fraction]:
+    """Return what a number with this unit is multiplied by in the other units of its dimension."""
+    known = unit_of(unit)
+    return (
+        {known[1] / factor for dimension, factor in _UNITS.values() if dimension == known[0]}
+        if known
+        else set()
+    )
+
+
 # --- words that scale
 
 _SCALES = {
@@ -173,6 +183,8 @@ def unit_words(unit: str) -> frozenset[str]:
 
 
 def _singular(word: str) -> str:
+    if word in _OPERATING or word in _QUALIFYING:  # minus, plus
+        return word
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
 
 

@@ -11,7 +11,7 @@ from verifier.syntax import Quantity
 NUMBERS = st.integers(1, 99)
 WORDS_THAT_CHANGE = [
     "squared", "cubed", "factorial", "halves", "thirds", "at least", "at most", "wrong", "north", "below zero", "p.m.", "million",
-    "thousand", "dozen", "hundred", "March", "billion dollars", "loss", "not", "or more", "nines", "clockwise",
+    "thousand", "dozen", "hundred", "March", "billion dollars", "loss", "not", "or more", "nines", "clockwise", "minus", "plus",
 ]  # fmt: skip
 
 
@@ -115,3 +115,22 @@ def test_a_single_letter_may_be_a_unit_or_a_variable() -> None:
     assert {type(node) for node in readings("5 m")} > {Quantity}
     assert compare_answers("5 m", "5").status == "unverifiable"
     assert not compare_answers("2+3m", "5 m").correct
+
+
+@pytest.mark.parametrize(
+    ("a", "b"), [("5 km", "5000"), ("1 hour", "60"), ("50 cents", "0.5"), ("2 km", "2000")]
+)
+def test_a_number_may_be_of_another_unit(a: str, b: str) -> None:
+    assert compare_answers(a, b).status == "unverifiable"
+    assert compare_answers("0 km", "0").correct
+
+
+@pytest.mark.parametrize("ordinal", ["3rd", r"3\text{rd}", r"3^{\text{rd}}", "3^{rd}"])
+def test_ordinals_are_numbers(ordinal: str) -> None:
+    assert compare_answers(ordinal, "3").correct
+    assert not compare_answers(ordinal, "4").correct
+
+
+def test_a_currency_may_stand_before_an_expression() -> None:
+    assert compare_answers(r"\$2x+3", "2x+3").correct
+    assert compare_answers(r"\$1\frac12", "1.5").correct
