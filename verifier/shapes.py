@@ -231,6 +231,8 @@ def _lists(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
         return _matched(listed.items, other.items, rounding)
     if isinstance(other, Seq) and len(other.items) > 1:
         return _paired(tuple(map(without_label, _by_name(listed.items))), other.items, rounding)
+    if isinstance(other, Rel) and other.ops == ("in",):
+        return _same(listed, other.sides[1], rounding)
     if isinstance(other, Rel) and (value := without_label(other)) != other:
         return _same(a if listed is a else expanded(value), expanded(value) if listed is a else b, rounding)
     if isinstance(other, SetOp | NamedSet):
