@@ -32,7 +32,13 @@ def time_of(text: str) -> Time | None:
         hour, minute, second, half, certain = int(match[1]), 0, 0, match[3], True
     else:
         return None
-    if hour > 24 or minute > 59 or second > 59 or (half and not 1 <= hour <= 12):
+    if (
+        hour > 24
+        or (hour == 24 and minute + second)
+        or minute > 59
+        or second > 59
+        or (half and not 1 <= hour <= 12)
+    ):
         return None
     if half:
         hour = hour % 12 + (12 if half.lower() == "p" else 0)

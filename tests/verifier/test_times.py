@@ -33,3 +33,8 @@ def test_ratios_with_nothing_in_a_part_are_compared_part_by_part() -> None:
     assert compare_answers("2:0", "2:0").correct
     assert not compare_answers("2:0", "3:0").correct
     assert not compare_answers("0:2:4", "0:1:1").correct
+
+
+def test_what_no_clock_shows_is_a_ratio() -> None:
+    assert compare_answers("24:26", "12:13").correct
+    assert compare_answers("30:45", "2:3").correct
