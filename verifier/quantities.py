@@ -130,13 +130,16 @@ def _start_of_words(pieces: list[re.Match[str]]) -> int:
     start = len(pieces)
     while start > 0 and pieces[start - 1].lastgroup is not None:
         start -= 1
-    while start < len(pieces) and pieces[start].lastgroup not in ("text", "inside", "word"):
-        if pieces[start].lastgroup in ("link", "power", "letter"):
-            later = [
-                i for i in range(start + 1, len(pieces)) if pieces[i].lastgroup in ("joint", "text", "inside")
-            ]
-            start = later[0] if later and pieces[start].lastgroup != "link" else len(pieces)
-            continue
+    begun = (
+        True  # whether a word may begin here: what is tied to the number, as x^2 in 5x^2 cm, ends at a space
+    )
+    while start < len(pieces):
+        kind = pieces[start].lastgroup
+        if kind == "link":
+            return len(pieces)
+        begun = kind in ("joint", "text", "inside") or (begun and kind == "word")
+        if begun and kind != "joint":
+            return start
         start += 1
     return start
 

@@ -60,3 +60,8 @@ LONG_WORDS = [
 @pytest.mark.parametrize("answer", LONG_WORDS)
 def test_long_words_cost_linear_time(answer: str) -> None:
     assert seconds("\\boxed{" + answer + "}", "a>1") < 1.5
+
+
+@pytest.mark.parametrize("text", [r"\(", r"\[", "The answer is " + r"\(", r"\(a", "$$a"])
+def test_formulas_without_end_cost_linear_time(text: str) -> None:
+    assert seconds(text + text[-3:] * (LENGTH // 3)) < 0.5
