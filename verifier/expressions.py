@@ -24,7 +24,9 @@ DIGITS = 40
 PRINTED_FLOAT_DIGITS = 12  # a decimal with as many significant digits is taken for a printed float
 MIN_AGREEING = 4
 SAMPLING_SECONDS = 0.6  # after which no further point is tried
-MAX_CONSTANT_DIGITS = 8_000
+MAX_CONSTANT_DIGITS = 4_000
+MAX_SPREAD_DIGITS = 8_000  # where a part is very large or very small
+MAX_WORK = 2_000_000  # digits times parts
 SPREAD = 4  # decimal digits of the largest or smallest part from which on more digits are needed
 
 _Failure = (UndefinedError, LimitError, NotRationalError, ZeroDivisionError, OverflowError, ValueError)
@@ -94,15 +96,16 @@ def _same_constant(a: Node, b: Node, tolerance: Fraction | None, rounding: Round
 
 def _same_real(a: Node, b: Node, tolerance: Fraction | None, rounding: Rounding) -> Outcome:
     """Compare two constants by value, at a precision that grows with their size (root separation)."""
-    digits = DIGITS + 2 * (len(walk(a)) + len(walk(b)))
-    if digits > MAX_CONSTANT_DIGITS:
+    parts = len(walk(a)) + len(walk(b))
+    digits = DIGITS + 2 * parts
+    if digits > MAX_CONSTANT_DIGITS or digits * parts > MAX_WORK:
         return unverifiable("the expression is too large to evaluate")
     try:
         (x, y), gap, spread = _values(a, b, {}, digits)
         same = _vanishes(a, b, {}, x, y, gap, digits)
         if same and spread > SPREAD and not (has_analysis(a) or has_analysis(b)):
             digits += 4 * spread  # the parts may cancel to all but the product of their sizes
-            if digits > MAX_CONSTANT_DIGITS:
+            if digits > MAX_SPREAD_DIGITS or digits * parts > MAX_WORK:
                 return unverifiable("the parts are too large or too small to be compared")
             (x, y), gap, _ = _values(a, b, {}, digits)
             same = _vanishes(a, b, {}, x, y, gap, digits)

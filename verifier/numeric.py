@@ -223,6 +223,8 @@ ctx_error = mpmath.libmp.ComplexResult
 
 
 def _call(ctx: Any, name: str, args: list[Value]) -> Value:
+    if not args:
+        raise NotRationalError
     x = args[0]
     if name in ("sin", "cos", "tan", "cot", "sec", "csc") and ctx.mag(x) > 2_000:
         raise LimitError("an angle too large")

@@ -45,7 +45,7 @@ def telling_points(a: Node, b: Node, names: list[str]) -> list[Point]:
     """Return points beyond the largest numeral of two expressions, and around those at which a piece of them ends."""
     nodes = [*walk(a), *walk(b)]
     points = _far_points([abs(Fraction(n.value)) for n in nodes if isinstance(n, Num)], names)
-    pieces = [n for n in nodes if isinstance(n, Call) and n.name in _PIECEWISE]
+    pieces = [n for n in nodes if isinstance(n, Call) and n.name in _PIECEWISE and n.args]
     if pieces and len(names) == 1:
         points += [{names[0]: value} for value in _around_breaks(pieces, names[0])]
     return [_marked(p) for p in points]

@@ -65,3 +65,14 @@ def test_long_words_cost_linear_time(answer: str) -> None:
 @pytest.mark.parametrize("text", [r"\(", r"\[", "The answer is " + r"\(", r"\(a", "$$a"])
 def test_formulas_without_end_cost_linear_time(text: str) -> None:
     assert seconds(text + text[-3:] * (LENGTH // 3)) < 0.5
+
+
+@pytest.mark.parametrize("call", [r"\sin()", r"\max()", r"\gcd()", "||", r"\lfloor\rfloor", r"x\deg()"])
+def test_functions_of_nothing_are_no_error(call: str) -> None:
+    assert not verify(f"\\boxed{{{call}}}", "0").correct
+    assert not verify(f"\\boxed{{{call}}}", "x").correct
+
+
+@pytest.mark.parametrize("unit", [r"\sin2 ", r"\sqrt2 ", r"+\sqrt3", r"\pi "])
+def test_long_constants_cost_little(unit: str) -> None:
+    assert seconds("\\boxed{5" + unit * (8000 // len(unit)) + "}") < 2
