@@ -24,7 +24,7 @@ def _as_products(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
     names = {call.name.removesuffix("()") for call in calls}
     if not names or not same_expression(multiplied_out(a), multiplied_out(b), rounding).correct:
         return None
-    if names <= (free_symbols(a) | free_symbols(b)) - {"f", "F"}:
+    if names <= (free_symbols(a) | free_symbols(b)) - {"f", "F", "g", "G"}:
         return correct("the same where letters before brackets are factors")
     return unverifiable("letters before brackets may be functions or factors")
 
