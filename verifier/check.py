@@ -6,13 +6,15 @@ thread, event loop or worker process.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from time import perf_counter
 
 from sandbox.solution import Solution
-from verifier.equal import compare_answers, compare_numbers, compare_quickly, is_choice
+from verifier.choices import is_choice
+from verifier.equal import compare_answers, compare_numbers, compare_quickly
 from verifier.extract import extract
 from verifier.outcome import Outcome, correct, incorrect, unverifiable
 from verifier.plain_numbers import Plain, read_number
@@ -129,6 +131,11 @@ def _quick(
     return wanted, found.answer, compare_quickly(found.answer, wanted, rounding)
 
 
+_PHRASE = re.compile(
+    r"(?!.* (?:is|are) )\d[\w ,%-]{1,60}", re.ASCII
+)  # 5 boys and 3 girls: no sentence to look for an answer in
+
+
 @lru_cache(maxsize=4096)
 def _read_gold(gold: str) -> tuple[str | None, Plain | None, bool]:
     """Return the bare gold answer, its value if it is a plain number, and whether it is the letter of a choice."""
@@ -137,6 +144,6 @@ def _read_gold(gold: str) -> tuple[str | None, Plain | None, bool]:
         return gold, number, False
     if not gold.strip():
         return None, None, False
-    found = extract(gold)
+    found = None if _PHRASE.fullmatch(gold.strip()) else extract(gold)
     wanted = found.answer if found else gold.strip()
     return wanted, read_number(wanted), is_choice(wanted)

@@ -101,7 +101,9 @@ def _integer_root(number: int, degree: int) -> int:
 
 
 def _function(name: str, args: list[Fraction]) -> Fraction | int:
-    first = args[0] if args else Fraction(0)
+    if not args:
+        raise NotRationalError
+    first = args[0]
     integers = [a.numerator for a in args if a.denominator == 1]
     whole = len(integers) == len(args) > 0
     match name:

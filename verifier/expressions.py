@@ -8,7 +8,6 @@ negative or zero a point counts only if both sides stay real, so ``\sqrt{x^2}`` 
 
 from __future__ import annotations
 
-import random
 from fractions import Fraction
 from time import perf_counter
 
@@ -16,6 +15,7 @@ from verifier.exact import Fingerprint, NotRationalError, UndefinedError, exact_
 from verifier.numeric import Numeric, Value, context
 from verifier.outcome import Outcome, correct, incorrect, unverifiable
 from verifier.plain_numbers import show
+from verifier.sampling import sample_points, telling_points
 from verifier.symbolic import has_analysis, same_symbolically
 from verifier.syntax import Const, LimitError, Mul, Node, Num, free_symbols, walk
 from verifier.verdict import Rounding
@@ -25,6 +25,9 @@ PRINTED_FLOAT_DIGITS = 12  # a decimal with as many significant digits is taken 
 MIN_AGREEING = 4
 SAMPLING_SECONDS = 0.6  # after which no further point is tried
 MAX_CONSTANT_DIGITS = 4_000
+MAX_SPREAD_DIGITS = 8_000  # where a part is very large or very small
+MAX_WORK = 2_000_000  # digits times parts
+SPREAD = 4  # decimal digits of the largest or smallest part from which on more digits are needed
 
 _Failure = (UndefinedError, LimitError, NotRationalError, ZeroDivisionError, OverflowError, ValueError)
 
@@ -93,12 +96,19 @@ def _same_constant(a: Node, b: Node, tolerance: Fraction | None, rounding: Round
 
 def _same_real(a: Node, b: Node, tolerance: Fraction | None, rounding: Rounding) -> Outcome:
     """Compare two constants by value, at a precision that grows with their size (root separation)."""
-    digits = DIGITS + 2 * (len(walk(a)) + len(walk(b)))
-    if digits > MAX_CONSTANT_DIGITS:
+    parts = len(walk(a)) + len(walk(b))
+    digits = DIGITS + 2 * parts
+    if digits > MAX_CONSTANT_DIGITS or digits * parts > MAX_WORK:
         return unverifiable("the expression is too large to evaluate")
     try:
-        (x, y), gap = _values(a, b, {}, digits)
+        (x, y), gap, spread = _values(a, b, {}, digits)
         same = _vanishes(a, b, {}, x, y, gap, digits)
+        if same and spread > SPREAD and not (has_analysis(a) or has_analysis(b)):
+            digits += 4 * spread  # the parts may cancel to all but the product of their sizes
+            if digits > MAX_SPREAD_DIGITS or digits * parts > MAX_WORK:
+                return unverifiable("the parts are too large or too small to be compared")
+            (x, y), gap, _ = _values(a, b, {}, digits)
+            same = _vanishes(a, b, {}, x, y, gap, digits)
     except UndefinedError as error:
         return incorrect(f"undefined: {error}")
     except _Failure as error:
@@ -111,7 +121,7 @@ def _same_real(a: Node, b: Node, tolerance: Fraction | None, rounding: Rounding)
     size = max(abs(x), abs(y))
     if tolerance is not None and gap <= size * tolerance.numerator / ctx.mpf(tolerance.denominator):
         return correct(f"{_shown(x)} and {_shown(y)} agree as printed floats")
-    if rounding == "sigfigs" and _rounds(a, b, Fraction(str(ctx.nstr(gap, 15)))):
+    if rounding == "sigfigs" and _rounds(a, b, Fraction(_written(gap, 15))):
         return correct(f"{_shown(x)} and {_shown(y)} agree to the digits written")
     return incorrect(f"{_shown(x)} is not {_shown(y)}")
 
@@ -164,35 +174,15 @@ def _by_fingerprint(a: Node, b: Node) -> str:
 # --- sampling
 
 
-def sample_points(names: list[str]) -> list[tuple[bool, dict[str, Fraction]]]:
-    """Return fixed pseudo-random points, each with whether all its coordinates are positive."""
-    rng = random.Random("points " + " ".join(names))
-
-    def point(choose: object) -> dict[str, Fraction]:
-        return {name: choose() for name in names}  # type: ignore[operator]
-
-    small = lambda: Fraction(rng.randint(101, 997), rng.choice((211, 307, 401)))  # noqa: E731
-    unit = lambda: Fraction(rng.randint(11, 399), 401)  # noqa: E731
-    whole = lambda: Fraction(rng.randint(1, 9))  # noqa: E731
-    signed = lambda: rng.choice((-1, 1)) * small()  # noqa: E731
-    half = lambda: Fraction(rng.randint(-9, 9), 2)  # noqa: E731
-    large = lambda: -Fraction(rng.randint(2001, 30011), 13)  # noqa: E731
-    positive = [point(small), point(unit), point(small), point(whole), point(unit), point(whole)]
-    positive += [{n: Fraction(rng.randint(12, 40)) - 3 * i for i, n in enumerate(names)} for _ in range(2)]
-    mixed = (
-        [point(signed) for _ in range(4)] + [point(half) for _ in range(6)] + [point(large) for _ in range(2)]
-    )
-    mixed += [{n: Fraction((-2, 2, Fraction(1, 2))[i % 3]) for i, n in enumerate(names)}]
-    return [(all(v > 0 for v in p.values()), p) for p in positive + mixed]
-
-
 def _by_sampling(a: Node, b: Node, names: list[str], tolerance: Fraction | None, *, certain: bool) -> Outcome:
     complex_meant = any(n == Const("i") for n in (*walk(a), *walk(b)))
     deadline = perf_counter() + SAMPLING_SECONDS
     agreeing, last_error = 0, "no point at which both have a value"
-    for positive, point in sample_points(names):
+    for positive, point in sample_points(names) + telling_points(a, b, names):
         try:
             verdict = _compare_at(a, b, point, positive, complex_meant, tolerance)
+            if verdict is True and agreeing == 0 and tolerance is None:
+                verdict = _closely(a, b, point)
         except _Failure as error:
             last_error = str(error) or last_error
             if perf_counter() > deadline:
@@ -243,9 +233,29 @@ def _compare_at(
     return f"{_shown(x)} and {_shown(y)}"
 
 
-def _values(a: Node, b: Node, point: dict[str, Fraction], digits: int) -> tuple[tuple[Value, Value], Value]:
-    x, y = Numeric(digits, point).of(a), Numeric(digits, point).of(b)
-    return (x, y), abs(x - y)
+def _closely(a: Node, b: Node, point: dict[str, Fraction]) -> bool | str:
+    """Compare again at a point, to more digits than the sizes of all parts take up: e^x is not e^x + 10^-30."""
+    one, other = Numeric(2 * DIGITS, point), Numeric(2 * DIGITS, point)
+    one.of(a)
+    other.of(b)
+    if one.approximate or other.approximate:
+        return True
+    digits = min(2 * DIGITS + 4 * max(one.spread, other.spread), MAX_CONSTANT_DIGITS // 4)
+    (x, y), gap, _ = _values(a, b, point, digits)
+    if gap <= max(abs(x), abs(y)) * context().mpf(10) ** (-digits // 2):
+        return True
+    if _vanishes(a, b, point, x, y, gap, digits):
+        return True
+    return f"{_shown(x)} and a value beside it"
+
+
+def _values(
+    a: Node, b: Node, point: dict[str, Fraction], digits: int
+) -> tuple[tuple[Value, Value], Value, int]:
+    """Return the two values, their gap, and the decimal digits that the largest and smallest part take up."""
+    one, other = Numeric(digits, point), Numeric(digits, point)
+    x, y = one.of(a), other.of(b)
+    return (x, y), abs(x - y), max(one.spread, other.spread)
 
 
 def _vanishes(
@@ -257,7 +267,7 @@ def _vanishes(
         return True
     if gap > ctx.mpf(10) ** (-digits // 3) * max(1, abs(x)):
         return False
-    _, finer = _values(a, b, point, 2 * digits)
+    _, finer, _ = _values(a, b, point, 2 * digits)
     ctx.dps = digits
     return bool(finer <= gap * ctx.mpf(10) ** (-digits // 2))
 
@@ -267,5 +277,12 @@ def _point(point: dict[str, Fraction]) -> str:
 
 
 def _shown(value: Value) -> str:
-    text: str = context().nstr(value, 12)
-    return text.removesuffix(".0")
+    return _written(value, 12).removesuffix(".0")
+
+
+def _written(value: Value, digits: int) -> str:
+    """Write a value, rounded first: Python writes no integer of more than 4,300 digits."""
+    ctx = context()
+    with ctx.workdps(2 * digits):
+        text: str = ctx.nstr(+value, digits)
+    return text

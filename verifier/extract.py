@@ -1,9 +1,10 @@
 r"""Find the final answer that a solution states.
 
 Only what stands after the last tool output counts, and outside of code. In this order: the last
-``\boxed{…}`` (boxes joined by "and", a comma or nothing are one list), an answer phrase (``【答案】``,
-``#### 5``, "the answer is …", 答案是), then, marked as weak, bold text, the last formula, the last number.
-Every search runs once over the text, so time grows with its length only. It does not interpret the answer.
+``\boxed{…}`` (boxes joined by "and", a comma or nothing are one list), the last ``<answer>…</answer>``, an answer
+phrase (``【答案】``, ``#### 5``, "the answer is …", 答案是), then, marked as weak, bold text, the last formula, the
+last number. Every search runs once over the text, so time grows with its length only. It does not interpret the
+answer.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ import re
 from typing import Literal, NamedTuple
 
 from sandbox.solution import Solution
+from verifier.boxes import boxed_answer
+from verifier.choices import choice_in_prose, choice_letter
 from verifier.notation import chinese_words, has_chinese
 from verifier.plain_numbers import read_number
-from verifier.prose import MATH, choice_letter, is_bare, strip_markup, unwrap
+from verifier.prose import MATH, is_bare, strip_markup, unwrap
 
 Hint = Literal["any", "choice"]
 
@@ -22,9 +25,8 @@ MAX_TEXT = 2_000_000
 MAX_PROSE = (
     20_000  # characters before the end in which an answer is looked for once no box or phrase holds it
 )
+MAX_HEDGE = 40  # characters between two numbers, at most, for "or" to stand between them
 MAX_WEAK = 800  # characters before the end in which bold text, a formula or a number can be the answer
-MAX_JOINED_BOXES = 32
-MAX_JOINED_CHARS = 2_000  # from the start of a box to that of one that it is joined to
 
 
 class Extraction(NamedTuple):
@@ -48,11 +50,13 @@ def extract_answer(text: str | Solution) -> str | None:
 def extract(text: str | Solution, hint: Hint = "any") -> Extraction | None:
     """As ``extract_answer``, with the place it was found; ``hint`` says that a choice letter is wanted."""
     final = text.final_text if isinstance(text, Solution) else final_text(text[-MAX_TEXT:])
-    stated = _boxed(final) or _marked(final, hint)
+    boxed = boxed_answer(final)
+    stated = Extraction(boxed, "boxed") if boxed is not None else _tagged(final, hint) or _marked(final, hint)
     if stated is not None:
         return stated
     if hint == "choice":
-        return _choice_in_prose(final) or _bare(final)
+        letter = choice_in_prose(final[-MAX_PROSE:])
+        return Extraction(letter, "choice letter") if letter is not None else _bare(final)
     return _bare(final) or _weak(final)
 
 
@@ -114,73 +118,18 @@ def _is_code(fenced: str) -> bool:
     return "\\boxed" not in fenced or fenced.startswith(("python", "py\n", "sympy"))
 
 
-# --- boxes
-
-_BOX = re.compile(r"\\(?:boxed|fbox)\s*(?:\{(?:([^{}\\]*)\})?|([0-9A-Za-z]))")
-_END_OF_FORMULA = re.compile(r"\n|\\[)\]]|\$")
-_JOINT = re.compile(
-    r"(?:\s|[$.,;:&]|\\[()\[\]]|\\q?quad|\\text\s*\{|\}|\\(?=[,;!\s])|\\\\|、|，|；|和|或|与"
-    r"|\b(?:and|or)\b|\b[A-Za-z]+\s+(?=(?:and|or)\b)|(?<=[\s$(])[A-Za-z](?:_\{?\w{1,3}\}?)?\s*=)*"
-)
+# --- answers between tags
 
 
-def _boxed(text: str) -> Extraction | None:
-    """Return what the last box holds; boxes that only a conjunction separates are one list."""
-    if "\\" not in text:
+def _tagged(text: str, hint: Hint) -> Extraction | None:
+    """Return what stands between the last ``<answer>`` and its ``</answer>``."""
+    end = text.rfind("</answer>")
+    start = text.rfind("<answer>", 0, end) if end >= 0 else -1
+    content = text[start + len("<answer>") : end].strip()[:MAX_PROSE] if start >= 0 else ""
+    if not content:
         return None
-    command = "\\boxed"
-    start = text.rfind(command)
-    if start < 0:
-        command = "\\fbox"
-        start = text.rfind(command)
-    answers: list[str] = []
-    follower = floor = 0
-    while start >= 0 and len(answers) < MAX_JOINED_BOXES:
-        content, end = _box_content(text, start)
-        if content:
-            if answers and not (end <= follower <= end + 48 and _JOINT.fullmatch(text, end, follower)):
-                break
-            answers.append(content)
-            follower, floor = start, max(0, start - MAX_JOINED_CHARS)
-        start = text.rfind(command, floor, start)
-    if not answers:
-        return None
-    if len(set(answers)) == 1:
-        return Extraction(answers[0], "boxed")
-    answers.reverse()
-    return Extraction(", ".join(answers), "boxed")
-
-
-def _box_content(text: str, start: int) -> tuple[str, int]:
-    """Return what the box at ``start`` holds, stripped, and where it ends."""
-    match = _BOX.match(text, start)
-    if match is None:
-        return "", start + 5
-    begin = match.end()
-    if match.lastindex:
-        return match[match.lastindex].strip(), begin
-    end = closing_brace(text, begin)
-    if end is None:  # an unbalanced box ends with its line or its formula
-        stop = _END_OF_FORMULA.search(text, begin)
-        end = stop.start() if stop else len(text)
-        return text[begin:end].rstrip(" .}").strip(), end
-    return text[begin:end].strip(), end + 1
-
-
-_BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
-
-
-def closing_brace(text: str, begin: int) -> int | None:
-    """Return the index of the brace that closes the one before ``begin``, or None."""
-    depth = 1
-    for match in _BRACES.finditer(text, begin):
-        if match[0] == "{":
-            depth += 1
-        elif match[0] == "}":
-            depth -= 1
-            if depth == 0:
-                return match.start()
-    return None
+    stated = _marked(content, hint)
+    return Extraction(stated.answer if stated else _from_segment(content, hint) or content, "answer tag")
 
 
 # --- answer phrases
@@ -194,7 +143,8 @@ _MARK = re.compile(
     r"|(?<=故)选\s*[:：]?|(?<=所)以选(?:项)?\s*[:：]?"
     r"|(?<=\bf)inal\s+answer(?:\s+is)?\b[\s*_:：]{0,4}(?:\bthe\s+final\s+answer\s+is\b)?\s*[:：]?"
     r"|(?<=\ba)nswer\b(?:\s+(?:should\s+be|must\s+be|will\s+be|would\s+be|to\s+\w+(?:\s+\w+){0,3}\s+is"
-    r"|(?:is|are)(?:\s+for\s+sure|\s+therefore|\s+definitely)?)\b|\s*[:：=])\s*[:：]?"
+    r"|(?:is|are)(?:\s+for\s+sure|\s+therefore|\s+definitely)?)\b|\s*[:：=])\s*[:：]?|(?<=[#*] a)nswer[*:]*[ \t]*\n"
+    r"|(?<=[#*]a)nswer[*:]*[ \t]*\n"
     r"|(?<=\br)(?:[ée]ponse\s+est|espuesta\s+es)\b|(?<=\ba)ntwort\s+ist\b|(?<=\bо)твет\s*:)"
 )
 # Each phrase has one of these in small letters; they are looked for first, since a word is found faster than a pattern.
@@ -235,7 +185,7 @@ def _marked(text: str, hint: Hint) -> Extraction | None:
     while begin < len(text) and text[begin] in " \t\n*:：`":
         begin += 1
     end_match = _SEGMENT_END.search(text, begin)
-    segment = text[begin : end_match.start() if end_match else len(text)].strip()[:MAX_PROSE]
+    segment = text[begin : end_match.start() if end_match else len(text)].replace("`", "").strip()[:MAX_PROSE]
     answer = _from_segment(segment, hint)
     if answer is None:
         return None
@@ -253,10 +203,10 @@ def _from_segment(segment: str, hint: Hint) -> str | None:
     segment = strip_markup(segment)
     first_line = segment.split("\n", 1)[0].strip()
     for part in (first_line, segment):
-        candidate = _sentence(part)
+        candidate = _without_reason(_sentence(part))
         if candidate and is_bare(candidate):
             return strip_markup(candidate)
-    sentence = _sentence(segment if len(first_line) < 3 else first_line)
+    sentence = _without_reason(_sentence(segment if len(first_line) < 3 else first_line))
     leading = MATH.match(sentence)
     if leading and not _GOES_ON.match(sentence, leading.end()):
         return unwrap(leading[0])
@@ -267,8 +217,8 @@ def _from_segment(segment: str, hint: Hint) -> str | None:
     numbers = list(_NUMBER.finditer(tail))
     if formulas and not (numbers and not MATH.search(tail)):
         return unwrap(formulas[-1])
-    if numbers:
-        return _clean_number(numbers[0][0] if len(numbers) == 1 else numbers[-1][0])
+    if numbers and (number := _stated_number(tail, numbers)) is not None:
+        return number
     fraction = chinese_words(sentence)
     if fraction != sentence and (found := _FRACTION.search(fraction)):
         return found[0]
@@ -277,10 +227,42 @@ def _from_segment(segment: str, hint: Hint) -> str | None:
     return strip_markup(sentence)
 
 
+def _stated_number(text: str, numbers: list[re.Match[str]]) -> str | None:
+    """Return the number that a text states: its first where it begins with it, else its last; None for a hedge."""
+    first, last = numbers[0], numbers[-1]
+    if _HEDGE.search(text, first.end(), last.start()):
+        return None
+    leads = first.start() == 0 and _CALCULATES.match(text, first.end()) is None
+    return _clean_number((first if leads else last)[0])
+
+
+_HEDGE = re.compile(r"\b(?:or|maybe|perhaps)\b|或")
+_CALCULATES = re.compile(r"\s*(?:[-+*/^=×÷<>]|\\[a-z]|and\b)")
+_REASON = re.compile(
+    r"\b(?:because|since|rather\s+than|instead\s+of|which|when|whenever|where|if|but|not|for)\b"
+    r"|(?<=\s)\((?!or\b|p?mod\b)(?=[A-Za-z]{2})"
+)
+
+
+def _without_reason(sentence: str) -> str:
+    """Leave out why, when or instead of what an answer holds, where an answer stands before that."""
+    match = _REASON.search(sentence)
+    if match is None:
+        return sentence
+    head = sentence[: match.start()].rstrip(" ,;:").removesuffix(" and").rstrip(" ,;:")
+    complete = (
+        _DIGIT_OR_FORMULA.search(head) and head.count("$") % 2 == 0 and head.count("(") == head.count(")")
+    )
+    return head if complete and is_bare(head) else sentence
+
+
+_DIGIT_OR_FORMULA = re.compile(r"[\d$\\]")
 _GOES_ON = re.compile(r"\s*(?:=|\bis\b|\bare\b|是|为)")
 _FRACTION = re.compile(r"\\frac\{\d+\}\{\d+\}")
 _COPULA = re.compile(r"\b(?:is|are|equals|est|ist|es)\b|是|为|等于|得到|=")
-_SENTENCE_END = re.compile(r"(?<![0-9A-Z])[.!?](?=\s|$)|(?<=[0-9$)\]}A-Z])\.(?=\s|$)|。|！|；")
+_SENTENCE_END = re.compile(
+    r"(?:(?<![0-9A-Z])[.!?]|(?<=[0-9$)\]}A-Z])\.)(?=\s(?!(?:or|and)\b)|$)|。|！|；"  # "A. or B." goes on
+)
 
 
 def _sentence(text: str) -> str:
@@ -298,8 +280,8 @@ def _bare(text: str) -> Extraction | None:
     stripped = text.strip()
     if len(stripped) > MAX_PROSE:
         return Extraction(stripped, "bare") if not stripped[:2000].strip("0123456789") else None
-    if read_number(stripped.strip("$")) is not None:
-        return Extraction(stripped.strip("$"), "bare")
+    if read_number(stripped.strip("$")) is not None:  # a dollar sign on one side only is a currency
+        return Extraction(stripped.strip("$") if stripped[0] == stripped[-1] else stripped, "bare")
     if not stripped or "\\boxed" in stripped or stripped.count("\n") > 8 or not is_bare(stripped):
         return None
     if _FULL_STOP.search(_SPACED_POINT.sub(".", MATH.sub(" ", stripped))):
@@ -352,14 +334,24 @@ def _weak(text: str) -> Extraction | None:
 def _last_number(text: str) -> re.Match[str] | None:
     """Return the last number in ``text``; most stand near the end, so that is searched first."""
     for begin in (max(0, len(text) - 80), 0):
-        last = None
-        for match in _NUMBER.finditer(text, begin):
-            last = match
-        if last is not None and (
-            begin == 0 or last.start() > begin + 4
-        ):  # else it may be the end of one: ,000
-            return last
+        found = list(_NUMBER.finditer(text, begin))
+        if found and (begin == 0 or found[-1].start() > begin + 4):  # else it may be the end of one: ,000
+            return None if _is_doubted(text, found) else found[-1]
     return None
+
+
+_DENIED = re.compile(r"(?:\bnot|n't|\bnever|不是|不等于|不为)\s*(?:[a-z]+\s+)?[$(]*$")
+
+
+def _is_doubted(text: str, numbers: list[re.Match[str]]) -> bool:
+    """Whether the last number is denied, or one of two between which the text does not decide."""
+    last = numbers[-1]
+    if _DENIED.search(text, max(0, last.start() - 24), last.start()):
+        return True
+    if len(numbers) < 2:
+        return False
+    between = text[numbers[-2].end() : last.start()]
+    return len(between) < MAX_HEDGE and not _SENTENCE_END.search(between) and bool(_HEDGE.search(between))
 
 
 _WORDS = re.compile("[^\\W\\d_]{2}|[\u3400-\u9fff]")
@@ -368,12 +360,3 @@ _WORDS = re.compile("[^\\W\\d_]{2}|[\u3400-\u9fff]")
 def _line(text: str, position: int) -> str:
     end = text.find("\n", position)
     return text[text.rfind("\n", 0, position) + 1 : end if end >= 0 else len(text)]
-
-
-def _choice_in_prose(text: str) -> Extraction | None:
-    tail = text[-MAX_PROSE:]
-    for piece in reversed(re.split(r"[.。\n!！]\s*|，|,\s", tail)):
-        letter = choice_letter(piece)
-        if letter is not None:
-            return Extraction(letter, "choice letter")
-    return None

@@ -24,11 +24,12 @@ from verifier.syntax import (
     Rel,
     Seq,
     Sym,
+    UnknownOperatorError,
     divide,
     mul,
     negate,
 )  # fmt: skip
-from verifier.words import FUNCTIONS, GREEK
+from verifier.words import FUNCTIONS, GREEK, LETTER_LIKE, NO_FACTORS
 
 if TYPE_CHECKING:
     from verifier.parse import Parser
@@ -90,9 +91,24 @@ def read_command(parser: Parser, name: str) -> Node:
     if name[:-1] in FUNCTIONS or name[:-1] in GREEK:  # ``\\cotx``: a letter stuck to its function
         parser.tokens[parser.at : parser.at] = [Token("name", name[-1], False)]
         return read_command(parser, name[:-1])
-    if name.isalpha() and name not in _ENVIRONMENTS and not name.startswith(("left", "right", "end")):
-        return Sym(f"\\{name}")
+    if name.isalpha() and name not in _ENVIRONMENTS:
+        if name not in LETTER_LIKE and _between_factors(parser):
+            raise UnknownOperatorError(f"no rules for \\{name}")
+        if not name.startswith(("left", "right", "end")):
+            return Sym(f"\\{name}")
     raise ParseError(f"no meaning for \\{name}")
+
+
+def _between_factors(parser: Parser) -> bool:
+    """Whether the command just taken stands between two things, as an operator does."""
+    before = parser.peek(-2) if parser.at > 1 else None
+    ends_factor = before is not None and (
+        before.kind in ("num", "name")
+        or (before.kind == "cmd" and before.text not in NO_FACTORS)
+        or before.text in (")", "]", "}", "!")
+    )
+    after = parser.peek()
+    return ends_factor and (after.kind in ("num", "name", "cmd") or after.text in ("(", "[", "{", "|", "-"))
 
 
 def _letters(parser: Parser) -> str:
@@ -166,14 +182,16 @@ def _root(parser: Parser, name: str) -> Node:
 def _arguments(parser: Parser) -> tuple[Node, ...]:
     """Brackets after the function, or the factors up to the next sign, function or separator."""
     if parser.is_op("(") or parser.is_op("{", "["):
-        inside = parser.power() if not parser.is_op("{") else parser.argument()
+        with parser.deeper():
+            inside = parser.power() if not parser.is_op("{") else parser.argument()
         if isinstance(inside, Seq | Items):
             return inside.items
         return (inside,)
     negative = False
     while parser.is_op("-", "+"):
         negative ^= parser.take().text == "-"
-    factors = [parser.power()]
+    with parser.deeper():
+        factors = [parser.power()]
     while _continues_argument(parser):
         if parser.is_op("/") or parser.is_cmd("cdot", "times") or parser.is_op("*"):
             divides = parser.take().text == "/"
@@ -225,7 +243,8 @@ def _big(parser: Parser, kind: str) -> Node:
     if not (isinstance(low, Rel) and low.ops == ("=",) and high is not None):
         raise ParseError(f"a {kind} without its range")
     variable, start = low.sides
-    body = parser.product()
+    with parser.deeper():
+        body = parser.product()
     return Big(kind, _bound_name(variable), start, high, body)
 
 
@@ -239,7 +258,8 @@ def _integral(parser: Parser, low: Node | None, high: Node | None) -> Node:
     if low is None or high is None:
         raise ParseError("an integral without bounds")
     parser.integrals += 1
-    body = parser.sum()
+    with parser.deeper():
+        body = parser.sum()
     parser.integrals -= 1
     factors = body.factors if isinstance(body, Mul) else (body,)
     if len(factors) >= 2 and factors[-2] == Sym("d") and isinstance(factors[-1], Sym):
@@ -258,7 +278,9 @@ def _limit(parser: Parser) -> Node:
     point = parser.sum()
     if braced:
         parser.expect("}")
-    return Big("lim", _bound_name(variable), point, ZERO, parser.product())
+    with parser.deeper():
+        body = parser.product()
+    return Big("lim", _bound_name(variable), point, ZERO, body)
 
 
 # --- matrices and systems
@@ -267,6 +289,7 @@ def _limit(parser: Parser) -> Node:
 def _environment(parser: Parser, name: str) -> Node:
     if name not in _ENVIRONMENTS:
         raise ParseError(f"no meaning for the environment {name!r}")
+    parser._deeper()
     rows: list[list[Node]] = [[]]
     while not parser.is_cmd(f"end {name}"):
         if parser.is_cmd("\\"):
@@ -279,6 +302,7 @@ def _environment(parser: Parser, name: str) -> Node:
         else:
             rows[-1].append(parser.relation())
     parser.at += 1
+    parser.depth -= 1
     rows = [row for row in rows if row]
     if name in ("cases", "aligned", "align"):
         return Items(tuple(entry for row in rows for entry in row))

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from verifier.notation import TEXT_COMMANDS
 from verifier.syntax import MAX_TOKENS, LimitError, ParseError
-from verifier.words import FUNCTIONS
+from verifier.words import FUNCTIONS, glued_names
 
 
 class Token(NamedTuple):
@@ -27,22 +28,7 @@ _SKIP = (
 )
 _SKIPPED = frozenset(_SKIP.split())
 _SPACE_COMMANDS = frozenset({"quad", "qquad", "hspace", "thinspace", "enspace"})
-_TEXT_COMMANDS = frozenset(
-    {
-        "text",
-        "mbox",
-        "textbf",
-        "textit",
-        "textrm",
-        "textnormal",
-        "mathrm",
-        "operatorname",
-        "hbox",
-        "mathsf",
-        "mathit",
-    }
-    | {"mathbf", "boldsymbol", "mathcal", "mathfrak", "emph", "underline", "boxed", "texttt", "bold"}
-)
+_TEXT_COMMANDS = frozenset((*TEXT_COMMANDS, "boxed"))
 _ALIASES = {
     "dfrac": "frac", "tfrac": "frac", "cfrac": "frac", "leq": "le", "leqslant": "le", "leqq": "le", "geq": "ge",
     "geqslant": "ge", "geqq": "ge", "lt": "<", "gt": ">", "neq": "ne", "dots": "ldots", "cdots": "ldots",
@@ -125,6 +111,10 @@ def tokenize(text: str) -> list[Token]:
             continue
         if kind == "cmd":
             position = _command(text, position, match["cmd"], spaced, tokens)
+        elif kind == "name":
+            for name in glued_names(match[0]):
+                tokens.append(Token(kind, name, spaced))
+                spaced = False
         elif match[0] not in "$":
             tokens.append(Token(kind, match[0], spaced))
         spaced = kind == "cmd" and match["cmd"] in _SPACE_COMMANDS

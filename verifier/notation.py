@@ -8,6 +8,24 @@ from __future__ import annotations
 
 import re
 
+# --- commands that set words
+
+TEXT_COMMANDS = (
+    "operatorname", "textnormal", "boldsymbol", "underline", "mathfrak", "mathcal", "textbf", "textit", "textrm",
+    "textsf", "texttt", "mathrm", "mathbf", "mathit", "mathsf", "mbox", "hbox", "text", "emph", "bold",
+)  # fmt: skip
+TEXT_COMMAND = rf"\\(?:{'|'.join(TEXT_COMMANDS)})(?![A-Za-z])\*?\s*"
+
+_WORD_NOISE = re.compile(rf"{TEXT_COMMAND}|[{{}}$\\~]")
+
+
+def words_of(text: str) -> str:
+    """Return the words of an answer in lower case with single spaces, without LaTeX and end punctuation."""
+    return " ".join(_WORD_NOISE.sub(" ", text).lower().split()).strip(" .,;:!?\"'")
+
+
+# --- characters
+
 _INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u00ad\u2061\u2062\u2063"
 _SPACES = "\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 
@@ -65,7 +83,9 @@ _DIGITS = {c: i for i, c in enumerate("零一二三四五六七八九")} | {"〇
 _UNITS = {"十": 10, "百": 100, "千": 1000}
 _NUMERAL = "零〇一二两三四五六七八九十百千万亿"
 _FRACTION_WORDS = re.compile(f"([{_NUMERAL}]{{1,12}})分之([{_NUMERAL}]{{1,12}}|\\d{{1,12}})")
+_MIXED = re.compile(f"([{_NUMERAL}]{{1,12}}|(?<=[0-9]))又(?=[0-9]|\\\\frac)")
 _TIME = re.compile(r"(\d+)\s*[点时]\s*(\d{2})\s*分")
+_HOUR_MINUTES = re.compile(r"(\d+)\s*小时\s*(\d+)\s*分钟?")
 _PERCENT = re.compile(r"百分之\s*(-?\d+(?:\.\d+)?)")
 _ROOT = re.compile(r"根号下?\s*")
 _INTEGER_WORDS = re.compile(f"[{_NUMERAL}]{{1,16}}")
@@ -92,14 +112,17 @@ def chinese_words(text: str) -> str:
         return text
     text = _TIME.sub(r"\1:\2", text)
     text = _PERCENT.sub(r"\1%", text)
+    text = _HOUR_MINUTES.sub(r"\1小时\2分钟", text)
 
     def fraction(match: re.Match[str]) -> str:
         top = int(match[2]) if match[2].isdigit() else chinese_integer(match[2])
         return rf"\frac{{{top}}}{{{chinese_integer(match[1])}}}"
 
-    text = _FRACTION_WORDS.sub(fraction, text)
+    text = _MIXED.sub(
+        lambda m: f"{chinese_integer(m[1]) if m[1] else ''} ", _FRACTION_WORDS.sub(fraction, text)
+    )
     text = _ROOT.sub(r"\\sqrt ", text)
     text = re.sub(r"派(?![a-z])", r"\\pi ", text) if re.fullmatch(r"[\d./]*派", text) else text
-    if _INTEGER_WORDS.fullmatch(text):
-        return str(chinese_integer(text))
+    if _INTEGER_WORDS.fullmatch(text.removeprefix("负")):
+        return ("-" if text[0] == "负" else "") + str(chinese_integer(text.removeprefix("负")))
     return text

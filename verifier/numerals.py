@@ -2,6 +2,7 @@ r"""Read numerals: decimals, digits in another base, repeating decimals, mixed n
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ from verifier.syntax import Based, LimitError, Node, Num, ParseError
 
 if TYPE_CHECKING:
     from verifier.parse import Parser
+
+MAX_CYCLES = 60  # digits in which the cycle of a decimal is looked for
 
 
 def read_numeral(parser: Parser, token: Token) -> Node:
@@ -20,21 +23,41 @@ def read_numeral(parser: Parser, token: Token) -> Node:
         if isinstance(base, Num) and isinstance(base.value, int) and token.text.replace(".", "").isdecimal():
             return Based(token.text, base.value)
         raise ParseError("a number with a subscript that is no base")
-    if "." in token.text and parser.is_cmd("overline"):
+    if "." in token.text and parser.is_cmd("overline", "dot"):
         return _repeating(parser, token.text)
     number = decimal(token.text)
     return _mixed(parser, number) if isinstance(number.value, int) else number
 
 
 def _repeating(parser: Parser, text: str) -> Node:
-    r"""``0.1\overline{6}``: the digits under the line repeat."""
-    parser.at += 1
+    r"""``0.1\overline{6}``: the digits under the line repeat; ``0.\dot{1}4\dot{2}``: those between the dots do."""
+    dotted = parser.take().text == "dot"
     repeated = parser.argument_text()
+    if dotted and parser.peek().kind == "num":
+        repeated += parser.take().text
+    if dotted and parser.is_cmd("dot"):
+        parser.at += 1
+        repeated += parser.argument_text()
     if not repeated.isdecimal():
-        raise ParseError("a line over something else than decimals")
+        raise ParseError("a line or dots over something else than decimals")
     integer, _, places = text.partition(".")
     cycle = Fraction(int(repeated), 10 ** len(places) * (10 ** len(repeated) - 1))
     return Num(Fraction(int(integer + places), 10 ** len(places)) + cycle)
+
+
+_GOES_ON = re.compile(r"(?<![\d.])(\d*\.)(\d+) ?(?:\.{3,}|\\[lc]?dots) ?$")
+_CYCLE = re.compile(r"(\d*?)(?:(\d)\2\2+|(\d{2,12}?)\3+)")
+
+
+def write_cycle(text: str) -> str:
+    r"""Write ``0.333...`` as ``0.\overline{3}``; other decimals that go on are marked as cut off."""
+    match = _GOES_ON.search(text)
+    if match is None:
+        return text
+    cycle = _CYCLE.fullmatch(match[2][:MAX_CYCLES])
+    if cycle is None:
+        return f"{text[: match.end(2)]}\\text{{ truncated}}"
+    return f"{text[: match.end(1)]}{cycle[1]}\\overline{{{cycle[2] or cycle[3]}}}"
 
 
 def _mixed(parser: Parser, whole: Num) -> Node:

@@ -53,6 +53,7 @@ class Numeric:
         self.left_reals = False
         self.approximate = False
         self.steps = 0
+        self.bits = 0  # the largest binary exponent of a part, or of its inverse
 
     def rational(self, value: Fraction) -> Value:
         """Return an exact number at working precision."""
@@ -77,11 +78,17 @@ class Numeric:
         value = self._of(node)
         if self.ctx.isnan(value) or (self.ctx.isinf(value) and node != Const("inf")):
             raise UndefinedError("no value here")
-        if not self.ctx.isinf(value):
-            size = value.real.man_exp if hasattr(value, "imag") and value.imag else None
-            if size is None and abs(self.ctx.mag(value) if value else 0) > MAX_EXPONENT:
+        if value and not self.ctx.isinf(value):
+            self.bits = max(self.bits, abs(self.ctx.mag(value)))
+            real = not (hasattr(value, "imag") and value.imag)
+            if real and self.bits > MAX_EXPONENT:
                 raise LimitError("a value too large or too small")
         return self._tidy(value)
+
+    @property
+    def spread(self) -> int:
+        """Decimal digits of the largest part, or of the smallest, whichever is more."""
+        return self.bits * 3 // 10
 
     def _tidy(self, value: Value) -> Value:
         if isinstance(value, self.ctx.mpc) and value.imag == 0:
@@ -160,6 +167,8 @@ class Numeric:
             raise UndefinedError("a function of infinity")
         try:
             result = _call(self.ctx, name, values)
+            if name in ("tanh", "coth"):  # they come as close to 1 as e^-2x to 0
+                self.bits = max(self.bits, int(3 * abs(values[0])) + 1)
         except (LimitError, NotRationalError):
             raise
         except (ZeroDivisionError, ValueError, ctx_error) as error:
@@ -214,6 +223,8 @@ ctx_error = mpmath.libmp.ComplexResult
 
 
 def _call(ctx: Any, name: str, args: list[Value]) -> Value:
+    if not args:
+        raise NotRationalError
     x = args[0]
     if name in ("sin", "cos", "tan", "cot", "sec", "csc") and ctx.mag(x) > 2_000:
         raise LimitError("an angle too large")

@@ -15,7 +15,9 @@ from verifier.syntax import (
     Const,
     Degree,
     Items,
+    Mul,
     Node,
+    Num,
     ParseError,
     Percent,
     Pm,
@@ -24,15 +26,16 @@ from verifier.syntax import (
     Rel,
     SetOp,
     Sym,
+    UnknownOperatorError,
     add,
     mul,
     negate,
-)  # fmt: skip  # fmt: skip
-from verifier.tokens import Tokens, as_quotient, bracketed
-from verifier.words import CONSTANTS, FUNCTIONS, GREEK, SEPARATOR_WORDS, unit_of
+)  # fmt: skip
+from verifier.tokens import Tokens, as_quotient, bracketed, is_vector
+from verifier.units import unit_of
+from verifier.words import CONSTANTS, FUNCTIONS, GREEK, NO_FACTORS, RELATION_COMMANDS, SEPARATOR_WORDS
 
 _RELATIONS = {"=": "=", "<": "<", ">": ">", "<=": "<=", ">=": ">=", "!=": "!="}
-_RELATION_COMMANDS = {"le": "<=", "ge": ">=", "ne": "!=", "approx": "~", "equiv": "=", "in": "in", "sim": "~"}
 _SET_COMMANDS = {"cup": "cup", "cap": "cap", "setminus": "minus"}
 
 
@@ -45,6 +48,8 @@ def parse(text: str) -> Node:
     """
     parser = Parser(tokenize(text))
     node = parser.items()
+    if parser.peek().kind == "cmd":
+        raise UnknownOperatorError(f"cannot read on at {parser.peek().text!r}")
     if parser.peek().kind != "end":
         raise ParseError(f"cannot read on at {parser.peek().text!r}")
     return node
@@ -57,12 +62,19 @@ class Parser(Tokens):
 
     def items(self) -> Node:
         """Several items between commas, semicolons, "and" or "or"; one item is itself."""
-        found, disjoint = [self.relation()], False
-        while (separator := self._separator()) is not None:
+        found, disjoint, logical = [self.relation()], False, False
+        while True:
+            logical = logical or self.is_cmd("and", "or")
+            if (separator := self._separator()) is None:
+                break
             disjoint = disjoint or separator == "or"
             if self.peek().kind == "end" or self.is_op(")", "]", "\\}", "}"):
                 break
             found.append(self.relation())
+        if logical and all(
+            isinstance(f, Sym | Mul) for f in found
+        ):  # p \land q is a statement, not two answers
+            return Call("or()" if disjoint else "and()", tuple(sorted(found, key=repr)))
         return found[0] if len(found) == 1 else Items(tuple(found), disjoint)
 
     def _separator(self) -> str | None:
@@ -94,7 +106,7 @@ class Parser(Tokens):
         token = self.peek()
         op = _RELATIONS.get(token.text) if token.kind == "op" else None
         if token.kind == "cmd":
-            op = _RELATION_COMMANDS.get(token.text)
+            op = RELATION_COMMANDS.get(token.text)
         if op is None:
             return None
         self.at += 1
@@ -146,8 +158,10 @@ class Parser(Tokens):
         factors = [self.power()]
         while True:
             if self.is_op("*") or self.is_cmd("cdot", "times"):
-                self.at += 1
+                crosses = self.take().text == "times" and is_vector(factors[-1])
                 factors.append(self._signed_power())
+                if crosses and is_vector(factors[-1]):
+                    raise UnknownOperatorError("a product whose order matters")
             elif self.is_op("/"):
                 self.at += 1
                 factors[-1:] = [factors[-1], Pow(as_quotient(self._signed_power()), MINUS_ONE)]
@@ -179,7 +193,11 @@ class Parser(Tokens):
         if token.kind in ("num", "name"):
             return not (token.kind == "name" and token.text.lower() in SEPARATOR_WORDS)
         if token.kind == "cmd":
-            return token.text not in _NO_FACTOR and not token.text.startswith(("end ", "r"))
+            return (
+                token.text not in NO_FACTORS
+                and token.text not in RELATION_COMMANDS
+                and not token.text.startswith(("end ", "r"))
+            )
         if token.kind == "op":
             return token.text in ("(", "{", "[") or (token.text == "|" and not self.bars)
         return False
@@ -227,7 +245,7 @@ class Parser(Tokens):
             elif self.is_op("%"):
                 self.at += 1
                 node = Percent(node)
-            elif self.is_cmd("circ"):
+            elif self.is_cmd("circ") and isinstance(node, Num):
                 self.at += 1
                 node = Degree(node)
             elif self.is_op("'") and isinstance(node, Sym):
@@ -260,12 +278,19 @@ class Parser(Tokens):
             return CONSTANTS[lower]
         if lower in GREEK:
             return self._subscripted(lower)
-        if len(word) > 3 or (len(word) > 1 and unit_of(word) is not None and not self._starts_factor()):
+        if len(word) > self._longest_product(token) or (
+            len(word) > 1 and unit_of(word) is not None and not self._starts_factor()
+        ):
             raise ParseError(f"{word!r} is a word")
         if len(word) > 1:  # letters side by side are a product; the last one takes what follows
             self.tokens[self.at : self.at] = [Token("name", letter, False) for letter in word[1:]]
             return self._letter(word[0])
         return self._letter(word)
+
+    def _longest_product(self, token: Token) -> int:
+        """How many letters side by side are taken for a product: a few more after a number that they touch."""
+        touches = self.at > 1 and not token.spaced and self.peek(-2).kind == "num"
+        return 6 if touches else 3
 
     def _letter(self, letter: str) -> Node:
         if letter in ("e", "i") and not self.is_op("_"):
@@ -326,7 +351,8 @@ class Parser(Tokens):
             ]  # fmt: skip
         if self.peek().kind == "num":
             return decimal(self.take().text)
-        return self.atom()
+        with self.deeper():  # commands without braces, such as \frac\frac, nest as deep as brackets do
+            return self.atom()
 
     def _brackets(self, opening: str) -> Node:
         self._deeper()
@@ -361,37 +387,3 @@ class Parser(Tokens):
         from verifier.functions import read_command
 
         return read_command(self, name)
-
-
-_NO_FACTOR = frozenset(
-    {
-        "cup",
-        "cap",
-        "setminus",
-        "cdot",
-        "times",
-        "pm",
-        "mp",
-        "\\",
-        "and",
-        "or",
-        "to",
-        "Rightarrow",
-        "Leftrightarrow",
-        "circ",
-    }
-    | {
-        "not",
-        "qquad",
-        "quad",
-        "forall",
-        "exists",
-        "perp",
-        "parallel",
-        "subset",
-        "subseteq",
-        "notin",
-        "propto",
-    }
-    | set(_RELATION_COMMANDS)
-)

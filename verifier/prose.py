@@ -1,15 +1,16 @@
-"""The grain of prose: formulas and emphasis in it, answers that stand bare, the letter of a choice."""
+"""The grain of prose: formulas and emphasis in it, answers that stand bare."""
 
 from __future__ import annotations
 
 import re
 
-from verifier.notation import has_chinese
+from verifier.notation import TEXT_COMMAND, has_chinese
+from verifier.units import unit_of
 
 # --- formulas and emphasis
 
 MATH = re.compile(
-    r"\$(?<!\\\$)(?:\$(?P<a>[^$]+)\$\$|(?P<b>(?:[^$\\]|\\.)+)\$)|\\(?:\((?P<c>.+?)\\\)|\[(?P<d>.+?)\\\])",
+    r"\$(?<!\\\$)(?:\$(?P<a>[^$]+)\$\$|(?P<b>(?:[^$\\]|\\.)+)\$)|\\(?:\((?P<c>(?:[^\\]|\\[^()])+)\\\)|\[(?P<d>(?:[^\\]|\\[^\[\]])+)\\\])",
     re.DOTALL,
 )
 _WRAPS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("__", "__"), ("`", "`"))
@@ -43,14 +44,12 @@ def strip_markup(text: str) -> str:
 _LETTERS = re.compile(r"[A-Za-z]+")
 _MATHEMATICAL = re.compile(r"[\d$\\=]")
 _PROSE_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}")
-_TEXT_COMMAND = re.compile(
-    r"\\(?:text|textbf|textit|mathrm|mbox|operatorname|mathbf|begin|end)\*?\s*\{[^{}]*\}"
-)
+_TEXT_COMMAND = re.compile(rf"(?:{TEXT_COMMAND}|\\(?:begin|end))\s*\{{[^{{}}]*\}}")
 _FAMILIAR = (
     "and or sin cos tan cot sec csc log exp sqrt arcsin arccos arctan asin acos atan asec acsc acot sinh cosh tanh"
     " asinh acosh atanh max min gcd lcm mod deg frac cdot times degrees degree percent pct yes true false even odd"
     " none undefined infinity inf dollars cents meters metres feet inches hours minutes seconds days weeks years"
-    " units miles pounds grams"
+    " units miles pounds grams per square cubic hundred thousand million billion dozen"
 )
 _KNOWN_WORDS = frozenset(_FAMILIAR.split())
 
@@ -63,35 +62,13 @@ def is_bare(text: str) -> bool:
         return _CJK_SENTENCE.search(text) is None
     if MATH.search(text):
         outside = MATH.sub(" ", text)
-        return all(w.lower() in _KNOWN_WORDS for w in _LETTERS.findall(_TEXT_COMMAND.sub(" ", outside)))
+        return all(map(_is_known, _LETTERS.findall(_TEXT_COMMAND.sub(" ", outside))))
     words = _PROSE_WORD.findall(_TEXT_COMMAND.sub(" ", text))
-    return sum(w.lower() not in _KNOWN_WORDS for w in words) <= (1 if _MATHEMATICAL.search(text) else 3)
+    return sum(not _is_known(w) for w in words) <= (1 if _MATHEMATICAL.search(text) else 3)
+
+
+def _is_known(word: str) -> bool:
+    return word.lower() in _KNOWN_WORDS or (len(word) > 1 and unit_of(word) is not None)
 
 
 _CJK_SENTENCE = re.compile("[，。：；]|所以|因此|因为|可以|我们|得到|题目|不是|[\u3400-\u9fff]{7}")
-
-
-# --- choices
-
-_LETTER = re.compile(
-    r"(?<![A-Za-z\\{_^])[(（]?\s*\\?(?:text|mathrm|textbf|mathbf)?\{?\(?([A-J])\)?\}?(?![A-Za-z0-9_'’^*/+=])"
-)
-_NEGATION = re.compile(
-    r"(?:\bnot|n't\s+be|\bneither|\bcannot\s+be|不是|不选|不正确|错误)\s*[(（$]?\s*$", re.IGNORECASE
-)
-_NEGATED_LIST = re.compile(
-    r"(?:\bnot|n't\s+be|\bneither|cannot\s+be|不是)[^.。]{0,12}?[A-J]\s*(?:,|or|nor|和|或)\s*$", re.IGNORECASE
-)
-
-
-def choice_letter(text: str) -> str | None:
-    """Return the one choice letter that ``text`` names; None for none, or where it hedges between several."""
-    letters: list[str] = []
-    for match in _LETTER.finditer(text[:2000]):
-        before = text[max(0, match.start() - 24) : match.start(1)]
-        if _NEGATION.search(before) or _NEGATED_LIST.search(before):
-            continue
-        if match[1] == "I" or (match[1] == "A" and re.match(r"\s+[a-z]", text[match.end() :])):
-            continue
-        letters.append(match[1])
-    return letters[0] if len(set(letters)) == 1 else None

@@ -1,7 +1,7 @@
 r"""Read a bare answer into a tree: wrapping, remarks and units come off, words stay words.
 
-An answer may have more than one reading (``1,22`` is 1.22 or a list; ``0.3 ## 3/10`` states two forms); all
-are returned, and two answers are equal if a reading of each is.
+An answer may have more than one reading (``1,22`` is 1.22 or a list); all are returned, and two answers are
+equal if a reading of each is.
 """
 
 from __future__ import annotations
@@ -11,30 +11,54 @@ from functools import lru_cache
 
 from verifier.lexer import join_groups
 from verifier.matrices import simplified
-from verifier.notation import chinese_words, has_chinese, plain
+from verifier.notation import TEXT_COMMAND, chinese_words, has_chinese, plain, words_of
+from verifier.numerals import write_cycle
 from verifier.parse import parse
 from verifier.prose import strip_markup
-from verifier.syntax import Node, Num, ParseError, Quantity, Seq, Text
-from verifier.words import AGREEING, NUMBER_WORDS, unit_of
+from verifier.quantities import compound, split_unit, write_currency
+from verifier.syntax import (
+    INFINITY,
+    Items,
+    Node,
+    Num,
+    ParseError,
+    Quantity,
+    Seq,
+    Text,
+    UnknownOperatorError,
+    mul,
+)
+from verifier.units import unit_of
+from verifier.words import AGREEING, NUMBER_WORDS, is_typed
 
 MAX_ANSWER = 20_000
+MAX_QUANTITIES = 20  # in a list
 
-_ALTERNATIVES = re.compile(r"\s*\\?#\s*\\?#\s*")
-_REMARK = re.compile(r"\s*[(][^()]*[\u3400-\u9fff][^()]*[)]?\s*$")
 _LEAD = re.compile(
     r"^\\approx\s*|^(?:the\s+)?(?:final\s+)?(?:answer|result|value)\s*(?:is|:|=)\s*|^(?:approximately|about|约|大约|共|有|是|为)\s*"
     r"|^\\text\s*\{[^{}]*(?:[:=]|is)\s*\}|^(?:\\text\s*\{[^{}]{3,}\}|(?:[A-Za-z]{4,}|[A-Za-z]+\\_[A-Za-z\\_]+)(?:\s+[A-Za-z]+)*)\s*=\s*"
-    r"|^(?:\\text\s*\{\s*[(][a-jA-J][)]\s*\}|[(][a-jA-J][)])\s*(?=[-\d\\.])|^(?:Therefore|Thus|So|Hence),?\s+|^[\u3400-\u9fff,\s]{1,24}(?:=|:|是|为)\s*(?=[-\d$\\(])",
+    r"|^(?:\\(?:text\w*|mathrm|mathbf)\s*\{\s*[(][a-jA-J][)]\s*\}|[(][a-jA-J][)] )\s*(?=[-\d\\.])|^第(?=\d)"
+    r"|^(?:Therefore|Thus|So|Hence),?\s+|^(?!\S*[不非没未])[\u3400-\u9fff,\s]{1,24}(?:=|:|是|为)\s*(?=[-\d$\\(])",
     re.IGNORECASE,
 )
+_DOUBT = re.compile("或|不对|不是|错|正确")
 _CONJUNCTION = re.compile(r"(?<=[\w)}\]$])\s*(?:和|与|及|以及|且)\s*(?=[-\w({\[$\\])")
 _DISJUNCTION = re.compile(r"(?<=[\w)}\]$])\s*(?:或者|或)\s*(?=[-\w({\[$\\])")
-_ANY_INTEGER = re.compile(r"\s*,?\s*[(]?\s*[kn]\s*\\in\s*(?:\\math[bf]{2}\s*\{?\s*Z\s*\}?|Z)\s*[)]?$")
-_NUMBERED = re.compile(r"^[(]\d[)]\s*\.?\s*(?=[^\s)+*/^-])")
-_TEXT_LIST = re.compile(r"\\(?:text|mbox|mathrm|textbf)\s*\{\s*([A-Z](?:\s*,\s*[A-Z])+|-?\d[\d.,]*)\s*\}")
-_DECIMAL_COMMA = re.compile(r"-?(?:\d+,\d\d|\d+,\d{4,}|0,\d{3}|\d{4,},\d+)(?:\s*(?:[€$]|\\?%).{0,12})?")
-_SPACED_NUMBERS = re.compile(r"-?\d+(?:\.\d+)?(?:\s+-?\d+(?:\.\d+)?)+")
-_CURRENCY = re.compile(r"\\?\$|[€£¥₹]|\\(?:euro|pounds)\b")
+_ANY_INTEGER = re.compile(r"[kn] ?\\in ?(?:\\math[bf]{2} ?\{? ?Z ?\}?|Z) ?[)]?$")
+_ANY_N = re.compile(r"n ?\\in ?(?:\\math[bf]{2} ?\{? ?Z|Z)")
+_N = re.compile(r"(?<![A-Za-z\\])n(?![A-Za-z])")
+_ORDINAL = re.compile(rf"^(\d+) ?\^? ?\{{?(?:{TEXT_COMMAND}\{{ ?)?(?:st|nd|rd|th)[ }}]*$")
+_BASED = re.compile(r"^[(](\d+)[)](?=_)")
+_TYPED_POWER = re.compile(r"(?<=\d) ?[xX] ?(?=10 ?\^)")
+_NUMBERED = re.compile(r"^[(]\d[)](?: ?\. ?| (?=[^ ()+*/^-])|(?=[\u3400-\u9fff]|[A-Za-z]\w? ?=))")
+_LIST_GOES_ON = re.compile(r", ?\.{3,}$")
+_NEGATIVE = re.compile(r"^(?:(?:negative|minus) (?=[\d.\\])|负 ?(?=[\d.\\]))", re.IGNORECASE)
+_TEXT_LIST = re.compile(rf"{TEXT_COMMAND}\{{\s*([A-Z](?:\s*,\s*[A-Z])+|-?\d[\d.,]*)\s*\}}")
+_WORDS_ONLY = re.compile(rf"{TEXT_COMMAND}\{{[^{{}}]*\}}|[A-Za-z\s.]+")
+_DECIMAL_COMMA = re.compile(r"-?(?:\d+,\d\d|\d+,\d{4,}|0,\d{3}|\d{4,},\d+)(?:\s*\\?%|\\text\{.{0,12}\})?")
+_SPACED_NUMBERS = re.compile(r"(?=.*\d \d)-?\d+(?:\.\d+)?(?: -?\d+(?:\.\d+)?)+")
+_TEMPERATURE = re.compile(rf" ?\^ ?\{{?\\circ ?\}}? ?(?:{TEXT_COMMAND}\{{ ?)?([CF]) ?\}}?$")
+_TEMPERATURES = {"C": "celsius", "F": "fahrenheit"}
 
 
 @lru_cache(maxsize=8192)
@@ -44,23 +68,23 @@ def readings(answer: str) -> tuple[Node, ...]:
     Raises:
         LimitError: if it is too long or nested too deeply.
     """
-    found: list[Node] = []
-    for form in _ALTERNATIVES.split(answer):
-        text = tidy(form)
-        if not text:
-            continue
-        if _DECIMAL_COMMA.fullmatch(text):
-            found.append(read_one(text.replace(",", ".", 1)))
-        found.append(read_one(text))
-    return tuple(dict.fromkeys(found)) or (Text(""),)
+    text = tidy(answer)
+    if not text:
+        return (Text(""),)
+    found = read_one(text)
+    if "\\in" in answer and _ANY_N.search(answer) and "k" not in text:  # n in Z may be called k in the other
+        found += read_one(_N.sub("k", text))
+    if _DECIMAL_COMMA.fullmatch(text):
+        found = read_one(text.replace(",", ".", 1)) + found
+    return tuple(dict.fromkeys(found))
 
 
 def tidy(answer: str) -> str:
     """Return ``answer`` in plain characters, without wrapping, remarks, currency and a full stop."""
-    text = answer.strip()
+    text = " ".join(answer.split())  # single spaces: no pattern below meets a long run of them
     if has_chinese(text):
-        text = _REMARK.sub("", text) or text
-    text = plain(text)
+        text = _without_remark(text) or text
+    text = " ".join(plain(text).split())
     if has_chinese(text):
         text = chinese_words(_CONJUNCTION.sub(r" and ", _DISJUNCTION.sub(" or ", text)))
     text = strip_markup(text)
@@ -70,29 +94,91 @@ def tidy(answer: str) -> str:
         text = re.sub(r"\\\\(?=[A-Za-z(){}])", r"\\", text)
     text = re.sub(r"(?<=\d)\.\s+(?=\d+\s*\.?$)", ".", text)
     text = text.replace(r"\(", " ").replace(r"\)", " ").replace(r"\[", " ").replace(r"\]", " ")
-    text = _CURRENCY.sub("", text).replace("**", "" if text.startswith("**") else "**")
-    text = text.strip().strip(".,;:：").strip()
+    text = write_currency(text).replace("**", "" if text.startswith("**") else "**")
+    text = _TEMPERATURE.sub(lambda m: rf"\text{{ degrees {_TEMPERATURES[m[1]]}}}", text)
+    text = _LIST_GOES_ON.sub(r", \\ldots", text)
+    text = write_cycle(text.strip().strip(",;:：")).strip(".,;:：").strip()
     for _ in range(2):
         text = _LEAD.sub("", text).strip()
-    text = _NUMBERED.sub("", _ANY_INTEGER.sub("", text))
+    if match := _ANY_INTEGER.search(text):
+        text = text[: match.start()].rstrip().removesuffix("(").rstrip().removesuffix(",").rstrip()
+    text = _NEGATIVE.sub("-", _NUMBERED.sub("", text))
+    text = _ORDINAL.sub(r"\1", text)
+    text = _TYPED_POWER.sub(r"\\times ", _BASED.sub(r"\1", text))
     if match := _TEXT_LIST.fullmatch(text):
         text = match[1]
     return re.sub(r"\\(?:quad|qquad)(?=[a-z])", r"\\quad ", text) if "\\q" in text else text
 
 
-def read_one(text: str) -> Node:
-    """Return the tree of a tidied answer, or its words as ``Text``."""
+def _without_remark(text: str) -> str:
+    """Take off a remark in Chinese between the last brackets, unless it takes the answer back."""
+    body = text.removesuffix(")")
+    start = body.rfind("(")
+    remark = body[start + 1 :]
+    return (
+        text[:start].rstrip()
+        if start >= 0 and ")" not in remark and has_chinese(remark) and not _DOUBT.search(remark)
+        else text
+    )
+
+
+_DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}")
+
+
+def read_one(text: str) -> list[Node]:
+    """Return the trees that a tidied answer can be read as, or its words as ``Text``."""
     if _SPACED_NUMBERS.fullmatch(text) and join_groups(text) == text and not re.search(r"\d \d{3}\b", text):
-        return Seq("(", ")", tuple(parse(number) for number in text.split()))
+        return [Seq("(", ")", tuple(parse(number) for number in text.split()))]
+    if _DATE.fullmatch(text):
+        return [Text(text)]
     words = _known_words(text)
+    if words == Text("infinity"):
+        return [words, INFINITY]
     if words is not None:
-        return words
-    value, unit = split_unit(text)
+        maybe = any(map(is_typed, text.split())) or (len(text) == 3 and text.islower())  # sin x, abc
+        typed = _expression(text) if maybe else None
+        return [words, typed] if typed else [words]
+    split = compound(text) or split_unit(text)
+    found: list[Node] = []
+    if split is not None and (value := _expression(split.value)) is not None:
+        scaled = value if split.factor == 1 else mul([Num(split.factor), value])
+        found.append(Quantity(scaled, split.unit, split.certain) if split.unit else scaled)
+    if split is None or not split.certain or not found:
+        found += [node for node in (_expression(text) or _listed(text),) if node is not None]
+    return found or [Text(words_of(text), _has_unknown_operator(text))]
+
+
+def _expression(text: str) -> Node | None:
     try:
-        node = simplified(parse(value))
+        return simplified(parse(text))
     except ParseError:
-        return Text(words_of(text))
-    return Quantity(node, unit) if unit else node
+        return None
+
+
+def _has_unknown_operator(text: str) -> bool:
+    try:
+        parse(text)
+    except UnknownOperatorError:
+        return True
+    except ParseError:
+        return False
+    return False
+
+
+_LIST_JOINT = re.compile(r" ?(?:, ?(?:and\b)?|\band\b|;) ?")
+
+
+def _listed(text: str) -> Node | None:
+    """Read a list of quantities, such as ``3 cm, 4 cm``; None for anything else."""
+    parts = _LIST_JOINT.split(text) if "(" not in text and "[" not in text else []
+    if not 1 < len(parts) <= MAX_QUANTITIES:
+        return None
+    splits = [split_unit(part) for part in parts]
+    values = [_expression(split.value) if split and split.factor == 1 else None for split in splits]
+    items = [
+        Quantity(v, s.unit, s.certain) for v, s in zip(values, splits, strict=True) if v is not None and s
+    ]
+    return Items(tuple(items)) if len(items) == len(parts) else None
 
 
 def _known_words(text: str) -> Text | Num | None:
@@ -101,62 +187,6 @@ def _known_words(text: str) -> Text | Num | None:
         return Num(NUMBER_WORDS[words])
     if words in AGREEING:
         return Text(AGREEING[words])
-    if re.fullmatch(r"[a-z]{3,}(?: [a-z]+)*", words) and re.fullmatch(
-        r"(?:\\text\w*\s*\{[^{}]*\}|[A-Za-z\s.]+)", text
-    ):
+    if re.fullmatch(r"[a-z]{3,}(?: [a-z]+)*", words) and _WORDS_ONLY.fullmatch(text):
         return Text(words) if unit_of(words) is None and words not in ("infinity", "infty") else None
     return None
-
-
-_WORD_NOISE = re.compile(r"\\(?:text|textbf|textit|mathrm|mbox|mathbf|operatorname|textrm)\s*|[{}$\\~]")
-
-
-def words_of(text: str) -> str:
-    """Return the words of an answer in lower case with single spaces, without LaTeX and end punctuation."""
-    return " ".join(_WORD_NOISE.sub(" ", text).lower().split()).strip(" .,;:!?\"'")
-
-
-# --- units
-
-_UNIT_TAIL = re.compile(
-    r"(?P<unit>(?:\\(?:text|mbox|mathrm|textbf|textit|textrm|textnormal|operatorname)\s*\{[^{}]*\}|(?<![\\A-Za-z])[A-Za-z]{2,}\.?"
-    r"|[\u3400-\u9fff]+|(?<=[a-z}])\s*/\s*(?=[a-z\\])|(?<=/)[a-z]|\s|\\[,;:! ]|~|-(?=[a-z]))+)"
-    r"(?P<power>(?:\s*\^\s*\{?[23]\}?)?)\s*$"
-)
-_TEXT_MARK = re.compile(
-    r"\\(?:textnormal|text|mbox|mathrm|textbf|textit|textrm|operatorname)\s*|\\[,;:! ]|[{}~]"
-)
-_MODULUS = re.compile(r"\s*[(]?\s*\\(?:pmod|bmod|mod)\s*\{?\s*(\w+)\s*\}?\s*[)]?$")
-_NO_UNIT = re.compile(r"\b(?:and|or|sin|cos|tan|ln|log|pi|infty|infinity|inf|mod)\b|和|或")
-
-
-def split_unit(text: str) -> tuple[str, str]:
-    """Return the value and the unit, or the words for what is counted, that ends ``text`` ("" if none)."""
-    if (modulus := _MODULUS.search(text)) and modulus.start() > 0:
-        return text[: modulus.start()], f"mod {modulus[1]}"
-    match = _UNIT_TAIL.search(text)
-    if match is None or not match["unit"].strip(" ~\\,;:!"):
-        return text, ""
-    value = text[: match.start()].rstrip(" ~").removesuffix("\\").removesuffix("-")
-    if not value or not re.search(r"[\d)}\]%a-z]$", value):
-        return text, ""
-    bare = " ".join(_TEXT_MARK.sub(" ", match["unit"]).split())
-    if not bare or _NO_UNIT.search(bare):
-        return text, ""
-    unit = bare + match["power"].replace(" ", "")
-    if bare in ("percent", "pct"):
-        return value + "\\%", ""
-    if unit_of(unit) is not None:
-        return value, unit
-    letters = bare.replace(" ", "")
-    marked = "\\" in match["unit"] and "{" in match["unit"]
-    if match["power"] or not (
-        has_chinese(bare)
-        or (marked and len(letters) > 1)
-        or all(len(w) > 2 or w in _SMALL for w in bare.split())
-    ):
-        return text, ""
-    return (value, bare) if re.search(r"[\d)}\]%]\s*$", value) and re.search(r"\d", value) else (text, "")
-
-
-_SMALL = frozenset(("of", "in", "a", "an", "to", "at", "on", "by", "for", "the"))

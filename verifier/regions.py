@@ -115,7 +115,9 @@ def _interval(opening: str, closing: str, low: Node, high: Node) -> Region | Non
     if opening not in "([" or closing not in ")]" or free_symbols(low) or free_symbols(high):
         return None
     start, end = _number(low), _number(high)
-    if not start <= end:
+    if start > end or (
+        _near(start, end) and (opening, closing) != ("[", "]")
+    ):  # rather a point than no interval
         return None
 
     def contains(x: Value) -> bool:

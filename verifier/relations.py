@@ -1,8 +1,7 @@
-"""Compare equations and inequalities, and take the name off an answer such as ``x = 5``.
+"""Compare equations, and take the name off an answer such as ``x = 5``.
 
 Two equations are the same if the solutions of each, counted with multiplicity, are those of the other: as
-rational functions their difference of sides is compared up to a factor that is never zero. Two inequalities are
-the same if they hold at the same points, boundaries included.
+rational functions their difference of sides is compared up to a factor that is never zero.
 """
 
 from __future__ import annotations
@@ -11,11 +10,11 @@ import random
 from fractions import Fraction
 
 from verifier.exact import Fingerprint, NotRationalError, UndefinedError
-from verifier.expressions import same_expression, sample_points
+from verifier.expressions import same_expression
 from verifier.numeric import Numeric, Value, context
 from verifier.outcome import Outcome, correct, incorrect, unverifiable
 from verifier.polynomials import solution_polynomial
-from verifier.regions import ORDERS, holds
+from verifier.sampling import sample_points
 from verifier.syntax import (
     Call,
     Const,
@@ -45,6 +44,8 @@ def is_label(node: Node) -> bool:
     match node:
         case Sym() | Const("e"):
             return True
+        case Call(name, (Sym("x"),)) if not name.endswith("()"):  # |x| = 3 is an equation
+            return False
         case Call(name, args):
             return name not in ("factorial", "binom") and all(is_label(a) or isinstance(a, Num) for a in args)
         case Mul(factors):
@@ -109,7 +110,7 @@ def same_equation(a: Rel, b: Rel) -> Outcome:
         )
     if not names:
         return correct("neither holds")
-    if _proportional_exactly(f, g):
+    if proportional_exactly(f, g):
         return correct("one equation is a multiple of the other")
     found = _by_polynomials(f, g, sorted(names))
     if found is not None:
@@ -130,7 +131,7 @@ def _is_zero(f: Node) -> bool:
     return same_expression(f, Num(0)).correct
 
 
-def _proportional_exactly(f: Node, g: Node) -> bool:
+def proportional_exactly(f: Node, g: Node) -> bool:
     """Whether f / g has one fingerprint at different points."""
     try:
         ratios = {Fingerprint(seed).of(divide(f, g)) for seed in (1, 2, 3)}
@@ -172,7 +173,7 @@ def _by_polynomials(f: Node, g: Node, names: list[str]) -> Outcome | None:
     return correct("the same solutions")
 
 
-_GRID = [Fraction(k, 7) for k in range(-140, 141)]
+GRID = [Fraction(k, 7) for k in range(-140, 141)]
 
 
 def _by_roots(f: Node, g: Node, names: list[str]) -> Outcome:
@@ -183,7 +184,7 @@ def _by_roots(f: Node, g: Node, names: list[str]) -> Outcome:
         for _ in range(2):
             rest = {n: Fraction(rng.randint(20, 400), 97) for n in names if n != name}
             for one, other in ((f, g), (g, f)):
-                for root in _roots(one, name, rest)[:4]:
+                for root in roots_of(one, name, rest)[:4]:
                     value = _value(other, name, root, rest)
                     if value is None:
                         continue
@@ -206,11 +207,14 @@ def _value(f: Node, name: str, x: Value, rest: dict[str, Fraction]) -> Value | N
     return None if isinstance(value, context().mpc) else value
 
 
-def _roots(f: Node, name: str, rest: dict[str, Fraction]) -> list[Value]:
+def roots_of(
+    f: Node, name: str, rest: dict[str, Fraction], grid: list[Fraction] | None = None
+) -> list[Value]:
+    """Return the zeros of ``f`` in ``name`` between whose neighbours on a grid it changes its sign."""
     found: list[Value] = []
     previous: tuple[Value, Value] | None = None
     ctx = context()
-    for point in _GRID:
+    for point in grid or GRID:
         x = ctx.mpf(point.numerator) / point.denominator
         value = _value(f, name, x, rest)
         if value is not None and value == 0:
@@ -237,49 +241,3 @@ def _bisect(
             high = middle
     value = _value(f, name, low, rest)
     return low if value is not None and abs(value) < context().mpf(10) ** -15 else None
-
-
-# --- inequalities
-
-
-def same_inequality(a: Rel, b: Rel) -> Outcome:
-    """Compare two inequalities in several variables, or with parameters, by the points at which they hold."""
-    names = sorted(free_symbols(a) | free_symbols(b))
-    if _form(a, b):
-        return correct("the same inequality")
-    if sorted(_strictness(a)) != sorted(_strictness(b)):
-        return incorrect("one of the two includes its boundary")
-    rng = random.Random("inequality")
-    counts = {True: 0, False: 0}
-    for _ in range(160):
-        scale = rng.choice((1, 3, 20, 500))
-        point = {n: Fraction(rng.randint(-1000, 1000) * scale, 173) for n in names}
-        values: dict[str, Value] = dict(Numeric(_DIGITS, point).values)
-        truth = [_holds(r, values) for r in (a, b)]
-        if truth[0] != truth[1]:
-            return incorrect("one only holds at " + ", ".join(f"{n} = {v}" for n, v in point.items()))
-        counts[truth[0]] += 1
-    if min(counts.values()) < 8:
-        return unverifiable("too few points at which the inequalities hold")
-    return correct(f"they hold at the same points ({sum(counts.values())} tried)")
-
-
-def _holds(relation: Rel, values: dict[str, Value]) -> bool:
-    pairs = zip(relation.sides, relation.ops, relation.sides[1:], strict=False)
-    return all(holds(left, op, right, values) for left, op, right in pairs)
-
-
-def _strictness(relation: Rel) -> list[str]:
-    return [op.replace(">", "<") for op in relation.ops]
-
-
-def _form(a: Rel, b: Rel) -> bool:
-    flipped = Rel(
-        b.sides[::-1], tuple({"<": ">", ">": "<", "<=": ">=", ">=": "<="}.get(o, o) for o in b.ops[::-1])
-    )
-    return a in (b, flipped)
-
-
-def is_inequality(node: Node) -> bool:
-    """Whether ``node`` is a chain with an order in it."""
-    return isinstance(node, Rel) and bool(set(node.ops) & ORDERS)

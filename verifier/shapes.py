@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from verifier.ambiguous import read_otherwise
 from verifier.exact import NotRationalError, UndefinedError
 from verifier.expressions import same_expression
-from verifier.numerals import decimal
+from verifier.inequalities import is_inequality, same_inequality
 from verifier.outcome import Outcome, best, correct, incorrect, unverifiable
 from verifier.plus_minus import expanded
+from verifier.quantities import agreement
 from verifier.regions import region_of, same_region
-from verifier.relations import is_inequality, labelled, same_equation, same_inequality, without_label
+from verifier.relations import labelled, same_equation, without_label
 from verifier.syntax import (
     Based,
     Call,
@@ -16,6 +18,7 @@ from verifier.syntax import (
     Items,
     LimitError,
     Matrix,
+    Mul,
     NamedSet,
     Node,
     Num,
@@ -28,14 +31,16 @@ from verifier.syntax import (
     SetOp,
     Sym,
     Text,
+    children,
     divide,
     free_symbols,
     mul,
     subtract,
     walk,
 )  # fmt: skip
+from verifier.units import other_factors, unit_of
+from verifier.verbatim import compare_based, compare_texts
 from verifier.verdict import Rounding
-from verifier.words import unit_of
 
 MAX_ITEMS = 100
 _Shape = Items | Seq | SetOf | SetOp | NamedSet | Matrix | Rel | Ratio | Based | Text
@@ -65,8 +70,8 @@ def _same(a: Node, b: Node, rounding: Rounding) -> Outcome:
         _sets,
         _sequences,
         _ratios,
-        _based,
-        _texts,
+        compare_based,
+        compare_texts,
         _marked_numbers,
     ):
         outcome = rule(a, b, rounding)
@@ -75,7 +80,8 @@ def _same(a: Node, b: Node, rounding: Rounding) -> Outcome:
     for node in (a, b):
         if any(isinstance(n, _Shape) for n in walk(node)):
             return incorrect("answers of different kinds")
-    return same_expression(a, b, rounding)
+    outcome = same_expression(a, b, rounding)
+    return outcome if outcome.correct else read_otherwise(a, b, rounding) or outcome
 
 
 # --- quantities, percents, degrees
@@ -85,16 +91,38 @@ def _quantities(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
     moduli = [n.unit for n in (a, b) if isinstance(n, Quantity) and n.unit.startswith("mod ")]
     if len(set(moduli)) == 2:
         return incorrect("residues of different moduli")
-    units = [unit_of(n.unit) if isinstance(n, Quantity) else None for n in (a, b)]
-    x, y = (n.value if isinstance(n, Quantity) else n for n in (a, b))
-    if (x, y) == (a, b):
+    if not isinstance(a, Quantity) and not isinstance(b, Quantity):
         return None
-    if units[0] and units[1] and units[0] != units[1]:
-        if units[0][0] == units[1][0]:
-            return _same(mul([Num(units[0][1]), x]), mul([Num(units[1][1]), y]), rounding)
-        same = _same(x, y, rounding)
-        return unverifiable("the same number of different units") if same.correct else same
-    return _same(x, y, rounding)
+    one, other = (n if isinstance(n, Quantity) else None for n in (a, b))
+    x, y = (n.value if isinstance(n, Quantity) else n for n in (a, b))
+    match agreement(one, other):
+        case "same":
+            same = _same(x, y, rounding)
+            return same if same.correct else _in_another_unit(a, b, rounding) or same
+        case "convert":
+            return _same(_in_first_unit(a), _in_first_unit(b), rounding)
+        case "operates":
+            return unverifiable("words that make another number of the one before them")
+    outcome = _same(x, y, rounding)
+    return unverifiable("the same number of different things") if outcome.correct else outcome
+
+
+def _in_another_unit(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
+    """Leave open whether ``5 km`` is ``5000``, which may be metres; None for anything else."""
+    quantity, number = (a, b) if isinstance(a, Quantity) else (b, a)
+    if not isinstance(quantity, Quantity) or isinstance(number, Quantity) or free_symbols(quantity):
+        return None
+    if not isinstance(number, Num) or not isinstance(quantity.value, Num | Mul):
+        return None
+    others = [mul([Num(factor), quantity.value]) for factor in other_factors(quantity.unit) if factor != 1]
+    if not any(same_expression(other, number, rounding).correct for other in others):
+        return None
+    return unverifiable("the same number, if it is of another unit")
+
+
+def _in_first_unit(node: Node) -> Node:
+    known = unit_of(node.unit) if isinstance(node, Quantity) else None
+    return mul([Num(known[1]), node.value]) if known and isinstance(node, Quantity) else node
 
 
 def _marked_numbers(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
@@ -152,14 +180,26 @@ def _two_relations(a: Rel, b: Rel, rounding: Rounding) -> Outcome:
             outcome = _same(expanded(x), expanded(y), rounding)
             if outcome.correct or not (free_symbols(x) | free_symbols(y)):
                 return outcome
-        elif not (free_symbols(x) | free_symbols(y)) and not isinstance(label, Call):
+        elif _is_value_of(label) or _is_value_of(other_label) or not (free_symbols(x) | free_symbols(y)):
             same = _same(expanded(x), expanded(y), rounding)
             return unverifiable("the same value under different names") if same.correct else same
     return same_equation(a, b)
 
 
 def _is_dependent(label: Node) -> bool:
-    return label == Sym("y") or (isinstance(label, Call) and label.name.endswith("()"))
+    """Whether ``label`` is ``y`` or a function of a variable, such as ``f(x)``."""
+    return label == Sym("y") or (_is_function(label) and not _is_value_of(label))
+
+
+def _is_value_of(label: Node) -> bool:
+    """Whether ``label`` is a function of something particular: ``f(2)``, ``P(A)``."""
+    return _is_function(label) and not all(
+        isinstance(n, Sym) and n.name[0].islower() for n in children(label)
+    )
+
+
+def _is_function(label: Node) -> bool:
+    return isinstance(label, Call) and label.name.endswith("()")
 
 
 def _as_regions(a: Node, b: Node) -> Outcome:
@@ -190,15 +230,34 @@ def _lists(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
     if isinstance(other, Items | SetOf):
         return _matched(listed.items, other.items, rounding)
     if isinstance(other, Seq) and len(other.items) > 1:
-        return _paired(tuple(map(without_label, listed.items)), other.items, rounding)
+        return _paired(tuple(map(without_label, _by_name(listed.items))), other.items, rounding)
+    if isinstance(other, Rel) and other.ops == ("in",):
+        return _same(listed, other.sides[1], rounding)
     if isinstance(other, Rel) and (value := without_label(other)) != other:
         return _same(a if listed is a else expanded(value), expanded(value) if listed is a else b, rounding)
     if isinstance(other, SetOp | NamedSet):
+        intervals = all(isinstance(item, Seq) and region_of(item) for item in listed.items)
+        if intervals:  # (1,2), (3,4) beside a union
+            return _named_sets(SetOp("cup", listed.items), other)
         return incorrect("answers of different kinds")
     distinct = _distinct(tuple(map(without_label, listed.items)), rounding)
     if len(distinct) == 1:
         return _same(distinct[0], other, rounding)
     return incorrect(f"{len(distinct)} answers and one")
+
+
+def _by_name(items: tuple[Node, ...]) -> tuple[Node, ...]:
+    """Return ``y = 2, x = 1`` in the order of the letters, in which a tuple states them."""
+    names = [named[0] for item in items if (named := labelled(item))]
+    if (
+        len(names) != len(items)
+        or len(set(names)) != len(names)
+        or not all(isinstance(n, Sym) for n in names)
+    ):
+        return items
+    return tuple(
+        item for _, item in sorted(zip(map(repr, names), items, strict=True), key=lambda pair: pair[0])
+    )
 
 
 def _joint_equation(listed: Items) -> Rel | None:
@@ -318,13 +377,15 @@ def _sequences(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
     return incorrect("answers of different kinds")
 
 
-# --- ratios, bases, words
+# --- ratios
 
 
 def _ratios(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
     if isinstance(a, Ratio) and isinstance(b, Ratio):
         if len(a.parts) != len(b.parts):
             return incorrect("ratios of different lengths")
+        if Num(0) in a.parts + b.parts:
+            return _paired(a.parts, b.parts, rounding)
         left, right = (tuple(divide(p, n.parts[0]) for p in n.parts[1:]) for n in (a, b))
         return _paired(left, right, rounding)
     if isinstance(a, Ratio) or isinstance(b, Ratio):
@@ -333,33 +394,4 @@ def _ratios(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
         if len(ratio.parts) == 2 and not isinstance(other, _Shape):
             return same_expression(divide(*ratio.parts), other, rounding)
         return incorrect("a ratio and an answer of another kind")
-    return None
-
-
-def _based(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
-    if isinstance(a, Based) and isinstance(b, Based):
-        if a.base == b.base:
-            same = a.digits.lstrip("0") == b.digits.lstrip("0")
-            return (
-                correct("the same digits")
-                if same
-                else incorrect(f"{a.digits} is not {b.digits} in base {a.base}")
-            )
-        return incorrect("numbers in different bases")
-    if isinstance(a, Based) or isinstance(b, Based):
-        based, other = (a, b) if isinstance(a, Based) else (b, a)
-        assert isinstance(based, Based)
-        if other == decimal(based.digits):
-            return correct(f"the same digits (base {based.base} is written on one side only)")
-        return incorrect(f"not the digits {based.digits} of base {based.base}")
-    return None
-
-
-def _texts(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
-    if isinstance(a, Text) and isinstance(b, Text):
-        if a.words == b.words and a.words:
-            return correct("the same words")
-        return incorrect(f"{a.words[:60]!r} is not {b.words[:60]!r}")
-    if isinstance(a, Text) or isinstance(b, Text):
-        return incorrect("words and a mathematical answer")
     return None

@@ -17,6 +17,10 @@ class ParseError(ValueError):
     """The text is not mathematics in any notation known here."""
 
 
+class UnknownOperatorError(ParseError):
+    """A formula with an operator whose rules are not known here."""
+
+
 class LimitError(ValueError):
     """Reading or evaluating would take more than the limits allow."""
 
@@ -178,17 +182,19 @@ class Based:
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """A value with a unit, or with words that say what is counted."""
+    """A value with a unit, or with words that say what is counted; ``certain`` unless they may be variables."""
 
     value: Node
     unit: str
+    certain: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Words, in lower case with single spaces."""
+    """Words, in lower case with single spaces; ``formula`` where they are one that cannot be read."""
 
     words: str
+    formula: bool = False
 
 
 Node = (
@@ -253,6 +259,24 @@ def subtract(left: Node, right: Node) -> Node:
     return add([left, negate(right)])
 
 
+def multiplied_out(node: Node) -> Node:
+    """Return ``node`` with unknown functions of one argument, such as ``P(1+r)``, as products."""
+    match node:
+        case Pow(Call(name, (argument,)), exponent) if name.endswith("()"):
+            return mul([Sym(name[:-2]), Pow(multiplied_out(argument), multiplied_out(exponent))])
+        case Call(name, (argument,)) if name.endswith("()"):
+            return mul([Sym(name[:-2]), multiplied_out(argument)])
+        case Add(nodes):
+            return Add(tuple(map(multiplied_out, nodes)))
+        case Mul(nodes):
+            return mul(list(map(multiplied_out, nodes)))
+        case Pow(base, exponent, root):
+            return Pow(multiplied_out(base), multiplied_out(exponent), root)
+        case Call(name, nodes):
+            return Call(name, tuple(map(multiplied_out, nodes)))
+    return node
+
+
 def children(node: Node) -> tuple[Node, ...]:
     """Return the nodes directly below ``node``."""
     match node:
@@ -264,7 +288,7 @@ def children(node: Node) -> tuple[Node, ...]:
             return (base, exponent)
         case Big(_, _, low, high, body):
             return (low, high, body)
-        case Percent(value) | Degree(value) | Quantity(value, _):
+        case Percent(value) | Degree(value) | Quantity(value):
             return (value,)
         case Matrix(rows):
             return tuple(entry for row in rows for entry in row)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from verifier.lexer import Token
 from verifier.syntax import (
     MAX_DEPTH,
@@ -14,6 +17,7 @@ from verifier.syntax import (
     Ratio,
     Seq,
     SetOf,
+    Sym,
     divide,
 )
 
@@ -60,6 +64,13 @@ class Tokens:
         if self.depth > MAX_DEPTH:
             raise LimitError(f"brackets are nested more than {MAX_DEPTH} deep")
 
+    @contextmanager
+    def deeper(self) -> Iterator[None]:
+        """Count what is read within as one level of brackets more."""
+        self._deeper()
+        yield
+        self.depth -= 1
+
     def argument_text(self) -> str:
         """The letters of an argument, as they are written."""
         if not self.is_op("{"):
@@ -73,6 +84,11 @@ class Tokens:
             parts.append(("\\" if token.kind == "cmd" else "") + token.text)
         self.at += 1
         return "".join(parts)
+
+
+def is_vector(node: Node) -> bool:
+    """Whether ``node`` is a letter under an arrow."""
+    return isinstance(node, Sym) and node.name.startswith("vec(")
 
 
 def as_quotient(node: Node) -> Node:

@@ -1,9 +1,8 @@
-"""Names with a fixed meaning: functions, constants, Greek letters, separators, units, and words that agree."""
+"""Names with a fixed meaning: functions, constants, Greek letters, separators, and words that agree."""
 
 from __future__ import annotations
 
 import re
-from fractions import Fraction
 
 from verifier.syntax import INFINITY, Const
 
@@ -55,6 +54,50 @@ GREEK = frozenset(
     }
     | {"Sigma", "Phi", "Psi", "Omega", "ell", "hbar", "omicron"}
 )
+_TYPED = (
+    "arcsin|arccos|arctan|sinh|cosh|tanh|sin|cos|tan|cot|sec|csc|sqrt|log|exp|ln|theta|alpha|beta|gamma|delta|lambda"
+    "|omega|sigma|phi|pi"
+)
+_GLUED = re.compile(f"({_TYPED})")
+_INVERSE = re.compile("(?<!rc)(?:asin|acos|atan)")
+_ARGUMENTS = frozenset("abcnrtuvwxyz")
+
+
+def glued_names(word: str) -> list[str]:
+    """Part functions and Greek letters typed without spaces, such as ``sinxcosx``; other words stay whole."""
+    if (
+        word in FUNCTIONS or word in CONSTANTS or word in GREEK or _INVERSE.search(word)
+    ):  # asinx: a sin x, or arcsin
+        return [word]
+    parts = _GLUED.split(word)
+    if len(parts) == 1 or any(len(part) > 2 for part in parts[::2]):
+        return [word]
+    return [part for part in parts if part]
+
+
+def is_typed(word: str) -> bool:
+    """Whether a word is functions or Greek letters as typed: ``theta``, ``sinx``, but not ``children``."""
+    if word in FUNCTIONS or word in GREEK or word in CONSTANTS:
+        return True
+    names = glued_names(word)
+    return len(names) > 1 and all(
+        n in FUNCTIONS or n in _ARGUMENTS or (len(n) == 1 and n.isupper()) for n in names
+    )
+
+
+RELATION_COMMANDS = {"le": "<=", "ge": ">=", "ne": "!=", "approx": "~", "equiv": "=", "in": "in", "sim": "~"}
+# Commands that stand between two things and are no sign of multiplication between them.
+_BETWEEN = (
+    "cup cap setminus cdot times pm mp \\ and or to Rightarrow Leftrightarrow circ not qquad quad forall exists perp"
+    " parallel subset subseteq notin propto"
+)
+NO_FACTORS = frozenset((*_BETWEEN.split(), *RELATION_COMMANDS))
+_LETTER_LIKE = (
+    "nabla aleph imath jmath wp hslash blacksquare square Box checkmark star heartsuit diamondsuit clubsuit spadesuit"
+    " bigstar dagger diamond triangledown bigcirc odot"
+)
+LETTER_LIKE = frozenset(_LETTER_LIKE.split())
+
 SEPARATOR_WORDS = {
     "and": "and",
     "or": "or",
@@ -84,91 +127,3 @@ _COUNTING = (
     " eighteen nineteen twenty"
 )
 NUMBER_WORDS = {word: number for number, word in enumerate(_COUNTING.split())}
-
-# --- units: name -> (dimension, factor to the dimension's first unit)
-
-_UNITS: dict[str, tuple[str, Fraction]] = {}
-
-
-def _declare(dimension: str, **units: str) -> None:
-    """Declare units as ``names="factor"``; names are joined by "__", and each is known in the plural too."""
-    for names, factor in units.items():
-        for name in names.split("__"):
-            _UNITS[name] = _UNITS[name + "s"] = (dimension, Fraction(factor))
-
-
-_declare(
-    "length",
-    m__meter__metre__米="1",
-    km__kilometer__kilometre__千米__公里="1000",
-    cm__centimeter__centimetre__厘米="1/100",
-)
-_declare("length", mm__millimeter__millimetre__毫米="1/1000", dm__decimeter__decimetre__分米="1/10")
-_declare(
-    "length", inch__inche="127/5000", ft__foot__feet="381/1250", yd__yard="1143/1250", mi__mile="201168/125"
-)
-_declare(
-    "time",
-    s__sec__second__秒__秒钟="1",
-    min__minute__分钟="60",
-    h__hr__hour__小时__时="3600",
-    day__天__日="86400",
-)
-_declare("time", week__周__星期="604800", ms__millisecond="1/1000")
-_declare("months", month__个月__月="1", year__yr__年__岁="12")
-_declare(
-    "mass",
-    g__gram__克="1",
-    kg__kilogram__千克__公斤="1000",
-    mg__milligram__毫克="1/1000",
-    ton__tonne__吨="1000000",
-)
-_declare("pounds", lb__pound="1", oz__ounce="1/16")
-_declare("volume", L__l__liter__litre__升="1", mL__ml__milliliter__millilitre__毫升="1/1000")
-_declare("gallons", gal__gallon="1", quart__qt="1/4", pint__pt="1/8", cup="1/16")
-_declare("money", dollar__buck__usd__USD="1", cent="1/100")
-_declare("yuan", yuan__元__rmb__RMB__块="1", 角="1/10", 分="1/100")
-_declare("euro", euro__eur__EUR="1")
-_declare("angle", degree__deg__度="1")
-_declare("radian", radian__rad="1")
-_declare("speed", mph="1")
-_declare("speed2", kmh__kph__kmph="1")
-_declare(
-    "count",
-    unit__单位="1",
-    个__件__页__颗__只__条__本__名__人__棵__朵__辆__支__枚__张__头__匹__袋__箱__盒__瓶__种__次__倍__块钱="1",
-)
-_declare("area", acre="1", sq="1")
-_declare(
-    "energy",
-    calorie__cal="1",
-    J__joule="1",
-    N__newton="1",
-    W__watt="1",
-    V__volt="1",
-    Hz__hertz="1",
-    Pa__pascal="1",
-    K__kelvin="1",
-)
-
-_POWER = re.compile(r"\s*\^?\s*\{?\s*([23])\s*\}?$")
-_SQUARE = re.compile(r"^(?:sq(?:uare|\.)?|cubic|平方|立方)[\s-]*")
-
-
-def unit_of(words: str) -> tuple[str, Fraction] | None:
-    """Return the dimension and factor of a unit such as ``cm^2``, ``square feet``, ``km/h``, or None."""
-    words = " ".join(words.replace("\\", " ").replace(".", "").split())
-    for sign in ("/", " per ", " an ", "每"):
-        if sign in words:
-            top, bottom = (unit_of(part) for part in words.split(sign, 1))
-            return (f"{top[0]}/{bottom[0]}", top[1] / bottom[1]) if top and bottom else None
-    power = 1
-    if match := _SQUARE.match(words):
-        power = 3 if match[0].startswith(("cubic", "立方")) else 2
-        words = words[match.end() :]
-    elif match := _POWER.search(words):
-        power, words = int(match[1]), words[: match.start()]
-    found = _UNITS.get(words) or _UNITS.get(words.lower())
-    if found is None:
-        return None
-    return (found[0], found[1]) if power == 1 else (f"{found[0]}^{power}", found[1] ** power)

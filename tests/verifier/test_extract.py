@@ -37,6 +37,56 @@ STATED = [
 ]  # fmt: skip
 
 
+TAGGED = [
+    ("<think>3?</think><answer>4</answer>", "4"),
+    (r"<answer>\frac12</answer>", r"\frac12"),
+    ("<answer>x+1</answer>", "x+1"),
+    ("<answer>1</answer> no, <answer>\nThe answer is 2.\n</answer>", "2"),
+    (r"<answer>1</answer> \boxed{3}", "3"),
+    ("The answer is 5. <answer></answer>", "5"),
+]
+REASONED = [
+    ("The answer is `5`.", "5"),
+    ("### Answer\n5", "5"),
+    ("**Answer:**\n\n5", "5"),
+    ("The answer is 5 rather than 6.", "5"),
+    ("The answer is 18 dollars, which is 2 more than 16.", "18 dollars"),
+    ("Answer: 42 apples in 3 baskets", "42"),
+    ("The answer is 5, since 2+3=5.", "5"),
+    ("The answer is 10 because 2*5 = 10", "10"),
+    ("The answer is 12 (that is, 3 groups of 4).", "12"),
+    ("The answer is 7 when n = 3", "7"),
+    ("The answer is 3, not 4.", "3"),
+    (r"The answer is $3 \pmod 7$ for all $n$.", r"3 \pmod 7"),
+    ("Answer: Janet makes 9 * 2 = $18", "$18"),
+    ("The answer is 3 hours and 20 minutes.", "3 hours and 20 minutes"),
+]
+
+
+@pytest.mark.parametrize(("text", "answer"), TAGGED)
+def test_answer_between_tags(text: str, answer: str) -> None:
+    assert extract_answer(text) == answer
+
+
+@pytest.mark.parametrize(("text", "answer"), REASONED)
+def test_what_explains_an_answer_is_left_out(text: str, answer: str) -> None:
+    assert extract_answer(text) == answer
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The answer isn't 5",
+        "答案不是5",
+        "The answer is either 3 or maybe 5.",
+        "It could be 3, or it could be 5",
+        "Answer: 5 (or 4)",
+    ],
+)
+def test_what_is_denied_or_left_open_is_no_answer(text: str) -> None:
+    assert not verify(text, "5").correct
+
+
 @pytest.mark.parametrize(("text", "answer"), STATED)
 def test_stated_answer(text: str, answer: str) -> None:
     assert extract_answer(text) == answer
@@ -117,7 +167,10 @@ def test_the_place_is_told() -> None:
         "a = b $ ",
         r"\boxed{",
         r"\boxed{1} ",
+        "<answer>",
+        "<answer>1</answer>",
         "answer: ",
+        "The answer is 5 because ",
         "1 000 ",
         "```output\n",
         "**1",
