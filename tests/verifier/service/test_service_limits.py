@@ -346,7 +346,9 @@ def test_waiting_for_a_turn_has_an_end(keyed, assert_problem):
     with keyed.client(KEY) as http:
         first = threading.Thread(target=_post, args=(keyed, "/v1/verify/solution", body))
         first.start()
-        time.sleep(0.3)
+        while "scdpo_http_requests_in_flight 1.0" not in http.get("/metrics").text:
+            time.sleep(0.02)
+        time.sleep(0.1)  # it is read, and has its turn
         started = time.monotonic()
         reply = http.post("/v1/verify/solution", json=body)
         assert_problem(reply, 503, "busy")
