@@ -38,7 +38,9 @@ from experiments.studies import (
 from experiments.tuning import RESULTS as TUNING_RESULTS
 from scdpo.runs import Run
 
-SCDPO, EQUAL = "SCDPO", "DPO, data-equal"
+DPO, EQUAL, SCDPO = "DPO", "DPO, data-equal", "SCDPO"
+FEWEST_SEEDS = 5
+"""With fewer, a model beside the main ones waits."""
 HERE = Path(__file__).parent
 Scores = Mapping[str, Mapping[str, float]]  # model -> "seed/problem" -> 1 or 0
 
@@ -70,6 +72,8 @@ def compared(study: Study) -> list[tuple[str, str]]:
     """Return the models of a study that are compared, in pairs: each with what it should be better than."""
     return [
         *((START, variant.name) for variant in study.main),
+        (DPO, EQUAL),
+        (DPO, SCDPO),
         (EQUAL, SCDPO),
         *((base, variant.name) for base in (SCDPO, EQUAL) for variant in study.ablations),
         *((variant.start.name, variant.name) for variant in study.second if variant.start),
@@ -213,11 +217,11 @@ def summary(folder: Path, study: Study) -> dict[str, Any]:
         order = [START, *(variant.name for variant in variants)]
         if START not in found:
             continue  # a test that has not begun
-        # A model that has not been trained on every seed waits for the others.
         seeds = len(by_seed(found[START]))
         if seeds < 2:
             raise SystemExit(f"{folder} holds one finished seed; an interval needs two")
-        scores = {model: found[model] for model in order if len(by_seed(found.get(model, {}))) == seeds}
+        fewest = min(seeds, FEWEST_SEEDS)
+        scores = {model: found[model] for model in order if len(by_seed(found.get(model, {}))) >= fewest}
         wanted = [(a, b) for a, b in compared(study) if a in scores and b in scores]
         tests[test] = {
             "problems": len(scores[START]),
