@@ -15,6 +15,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -77,12 +78,7 @@ def compared(study: Study) -> list[tuple[str, str]]:
         (EQUAL, SCDPO),
         *((base, variant.name) for base in (SCDPO, EQUAL) for variant in study.ablations),
         *((variant.start.name, variant.name) for variant in study.second if variant.start),
-        *(
-            (one.name, two.name)
-            for one in study.second
-            for two in study.second
-            if (one.start, two.start) == (EQUAL, SCDPO)
-        ),
+        *((one.name, two.name) for one, two in pairwise(study.second)),
     ]
 
 
