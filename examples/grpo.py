@@ -25,6 +25,7 @@ from trl.models import unwrap_model_for_generation
 
 from sandbox import Block, Limits, Sandbox, Solution
 from sandbox.formats import get_format
+from scdpo.engines.vocabulary import begin_ids
 from scdpo.problems import embedded_model_path, load_problems
 from verifier import accuracy_reward
 
@@ -73,7 +74,10 @@ class Interleaved:
 
     def __call__(self, prompts: Sequence[str], trainer: GRPOTrainer) -> dict[str, Any]:
         """Return one completion a prompt, with the mask of the policy's own tokens."""
-        prompt_ids = [self._tokenizer(prompt, add_special_tokens=False)["input_ids"] for prompt in prompts]
+        begin = begin_ids(self._tokenizer)
+        prompt_ids = [
+            begin + self._tokenizer(prompt, add_special_tokens=False)["input_ids"] for prompt in prompts
+        ]
         rollouts = [Rollout(self._sandbox.session()) for _ in prompts]
         with generating(trainer) as model:
             for _ in range(self._turns):
