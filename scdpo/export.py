@@ -98,11 +98,11 @@ def _add_tokens(rows: list[dict[str, object]], pairs: list[PairRecord], system: 
 def _columns(pair: PairRecord, system: str) -> dict[str, object]:
     form = get_format(pair.format)
     prefix, chosen, rejected = (_blocks(side) for side in (pair.prefix, pair.chosen, pair.rejected))
-    previous = prefix[-1].type if prefix else None
     return {
         "prompt": form.prompt(pair.question, system) + form.render(prefix),
-        "chosen": form.render(chosen, previous=previous) + form.end,
-        "rejected": form.render(rejected, previous=previous) + form.end,
+        # As training writes them: a text that goes on from the prefix's was sampled without a mark between the two.
+        "chosen": form.render(chosen) + form.end,
+        "rejected": form.render(rejected) + form.end,
         "id": pair.id,
         "problem_id": pair.problem_id,
         "kind": pair.kind,

@@ -113,7 +113,7 @@ class Confirmer:
             return [], 0
         shared = pairs[0]
         place = f"{shared.origin.chosen_id}@{shared.branch_step}"
-        before, tokens = await self._rate(shared, shared.prefix, shared.prefix_tokens, session, place)
+        before, tokens = await self._rate(shared, [], shared.prefix_tokens, session, place)
         confirmed = []
         for pair in pairs:
             after, more = await self._rate_after(pair, session)
@@ -125,7 +125,7 @@ class Confirmer:
     async def _rate_after(self, pair: PairRecord, session: AsyncSession | None) -> tuple[RateRecord, int]:
         """Roll out from after the first step of a pair's rejected side."""
         wrong = Solution(_blocks(pair.rejected)).steps[0]
-        blocks = [*pair.prefix, *pair.rejected[: len(wrong.blocks)]]
+        blocks = pair.rejected[: len(wrong.blocks)]
         known = bool(pair.prefix_tokens and pair.rejected_tokens)
         tokens = [*pair.prefix_tokens, *pair.rejected_tokens[: len(wrong.blocks)]] if known else []
         if not wrong.is_code:
@@ -144,9 +144,11 @@ class Confirmer:
         session: AsyncSession | None,
         place: str,
     ) -> tuple[RateRecord, int]:
-        """Roll out from blocks, in forks of the session that holds their state."""
-        text = self.sampler.format.render(_blocks(blocks))
-        prefix = Draft(text=text, blocks=_blocks(blocks), block_tokens=tokens)
+        """Roll out from a pair's prefix and blocks after it, in forks of the session that holds their state."""
+        before, after = _blocks(pair.prefix), _blocks(blocks)
+        # Each on its own: a text that goes on from the prefix's was sampled without a mark between the two.
+        text = self.sampler.format.render(before) + self.sampler.format.render(after)
+        prefix = Draft(text=text, blocks=before + after, block_tokens=tokens)
         right = sampled = 0
         for start in range(0, self.rollouts, ROLLOUTS_AT_ONCE):
             numbers = range(start, min(start + ROLLOUTS_AT_ONCE, self.rollouts))

@@ -144,3 +144,19 @@ def test_a_pair_file_from_before_confirmations_still_loads(tmp_path: Path) -> No
     del row["confirmation"]
     (tmp_path / "pairs.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
     assert [p.confirmation.drop for p in Run(tmp_path).pairs] == [None]
+
+
+def test_roll_outs_go_on_from_a_text_as_it_was_sampled(tiny_model: Path) -> None:
+    """In markdown a text that goes on from the prefix's text has no mark between the two."""
+    engine = ScriptedEngine(tiny_model, lambda prompt, _: "So \\boxed{27}.")
+    chosen = CHOSEN.model_copy(update={"sampling": CHOSEN.sampling.model_copy(update={"format": "markdown"})})
+    origin = OriginRecord(chosen_id="s", rejected_id="s@0.0.0", corruptor="temperature")
+    goes_on = step_controlled_pair(chosen, 0, [Block("text", "But the 5 counts twice.")], [], "27", origin)
+
+    async def main() -> None:
+        async with AsyncSandbox() as box:
+            await Confirmer(Sampler(engine, box, format="markdown"), 1).confirm([goes_on])
+
+    asyncio.run(main())
+    prompts = [engine._tokenizer.decode(request.prompt) for request in engine.requests]
+    assert any(prompt.endswith("We add 17 and 5.\nBut the 5 counts twice.\n") for prompt in prompts)

@@ -13,7 +13,12 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from typer.testing import CliRunner
 
 from eval.cli import app
+from sandbox import Block, Solution
 from scdpo.config import SCDPOConfig
+from scdpo.export import export_pairs
+from scdpo.imports import as_record
+from scdpo.pairs import step_controlled_pair
+from scdpo.records import OriginRecord
 from scdpo.trainer import SCDPOTrainer
 
 BETA = 0.1
@@ -67,3 +72,13 @@ def test_a_tokenizer_that_is_not_there_is_named(pairs_file: Path, tmp_path: Path
     result = exported(pairs_file, tmp_path / "nowhere", tmp_path / "run")
     assert result.exit_code == 1
     assert "nowhere" in result.output
+
+
+def test_a_text_that_goes_on_from_the_prefix_s_is_exported_as_it_was_sampled(tmp_path: Path) -> None:
+    blocks = (Block("text", "Add."), Block("code", "1 + 1"), Block("execution", "2"))
+    chosen = as_record(Solution(blocks), "1 + 1?", "2", id="s", problem_id="p", format="markdown")
+    origin = OriginRecord(chosen_id="s", rejected_id="s@0.0.0", corruptor="temperature")
+    pair = step_controlled_pair(chosen, 0, [Block("text", "It is 3.")], [], "3", origin)
+    export_pairs([pair], tmp_path / "pairs.parquet", "")
+    (row,) = Dataset.from_parquet(str(tmp_path / "pairs.parquet"), keep_in_memory=True)
+    assert row["prompt"] + row["rejected"] == "1 + 1?\n\nAdd.\nIt is 3.\n"
