@@ -8,7 +8,7 @@ from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
@@ -40,6 +40,9 @@ from scdpo.cli.options import (
 from scdpo.fingerprint import fingerprint
 from scdpo.problems import Problem, embedded_model_path
 from scdpo.runs import Run
+
+if TYPE_CHECKING:
+    from eval.compare import Comparison
 
 __all__ = ["app", "data", "tools", "train"]
 
@@ -166,6 +169,8 @@ def evaluate(
 
     Example: [b]scdpo evaluate models/mine --benchmark gsm8k,math500 --data data --run runs/mine[/b]
     """
+    from eval.compare import comparison, load
+
     built_in = model == "embedded"
     place = Place(None if built_in else model, in_flight, engine, servers, tokenizer)
     shown = name or ("embedded" if built_in else Path(model).name)
@@ -187,7 +192,7 @@ def evaluate(
         problems = {name: _problems(name, data_folder, limit, seed) for name in _names(benchmark)}
         with Bar("right") as bar:
             made = asyncio.run(_evaluate(opened, place, drawn, shown, problems, bar))
-        _show_table([run])
+        _show_table(comparison(load([run])))
         for evaluation in made:
             _say_unfinished(evaluation)
 
@@ -248,18 +253,19 @@ def compare(
     from eval.compare import comparison, groups_table, load, sweep_plot
 
     with told():
-        _show_table(results, markdown)
+        evaluations = load(results)
+        table = comparison(evaluations)
+        _show_table(table, markdown)
         if by is not None:
-            console.print(groups_table(comparison(load(results)), by.value))
+            console.print(groups_table(table, by.value))
         if sweep is not None:
-            sweep.write_text(sweep_plot(load(results)), encoding="utf-8")
+            sweep.write_text(sweep_plot(evaluations), encoding="utf-8")
             console.print(f"Drawn: [b]{sweep}[/b]")
 
 
-def _show_table(results: list[Path], as_markdown: bool = False) -> None:
-    from eval.compare import comparison, load, markdown, rich_table, samples_table
+def _show_table(table: Comparison, as_markdown: bool = False) -> None:
+    from eval.compare import markdown, rich_table, samples_table
 
-    table = comparison(load(results))
     if as_markdown:
         print(markdown(table))
         return

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from experiments.stages import evaluate_on, make_pairs, one_thread, train_on
+from experiments.stages import Policy, evaluate_on, make_pairs, one_thread, train_on
 from experiments.studies import START, STUDIES, Study, Variant
 from scdpo.runs import Run
 
@@ -45,21 +45,19 @@ def train_models(folder: Path, study: Study, seed: int, variants: Iterable[Varia
             path = run.folder / "models" / variant.folder
             if (path / "model.safetensors").exists():
                 continue
+            policy, pairs = study.policy, run
             if variant.start:
-                second_round(run, study, variant, variant.start, seed)
-            else:
-                settings = {**study.shared, **variant.settings}
-                train_on(variant.pairs(run), study.policy, path, variant.method, seed, settings)
+                policy, pairs = second_round(run, study, variant.start, seed)
+            settings = {**study.shared, **variant.settings}
+            train_on(variant.pairs(pairs), policy, path, variant.method, seed, settings)
 
 
-def second_round(run: Run, study: Study, variant: Variant, start: Variant, seed: int) -> None:
-    """Make pairs of a trained model's own solutions, in a folder inside the run's, and train it on them."""
+def second_round(run: Run, study: Study, start: Variant, seed: int) -> tuple[Policy, Run]:
+    """Make pairs of a trained model's own solutions, in a folder inside the run's; return it and them."""
     trained = replace(study.policy, path=run.folder / "models" / start.folder)
     with Run(run.folder / "second" / start.folder) as own:
         make_pairs(own, trained, seed + SECOND, study.problems)
-        path = run.folder / "models" / variant.folder
-        settings = {**study.shared, **variant.settings}
-        train_on(variant.pairs(own), trained, path, variant.method, seed, settings)
+    return trained, own
 
 
 def evaluate_models(folder: Path, study: Study, seed: int, variants: Iterable[Variant], test: str) -> None:

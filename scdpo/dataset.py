@@ -130,7 +130,7 @@ class SolutionEncoder:
             recorded: the sampled ids of each block and of the end of the message, if they are known;
                 used where they spell the blocks.
         """
-        text, own = self.text(prefix, blocks)
+        text, own = self.text(blocks)
         if len(recorded) == len(blocks) + 1 and self.spells(recorded, text):
             counts = [b.type != "execution" or self.count_execution for b in blocks] + [True]
             return _joined(recorded), [
@@ -142,9 +142,12 @@ class SolutionEncoder:
             ids, mask = [*ids, self.tokenizer.eos_token_id], [*mask, 1]
         return ids, mask
 
-    def text(self, prefix: Sequence[Block], blocks: Sequence[Block]) -> tuple[str, list[bool]]:
-        """Return the text of a completion and, for each of its characters, whether it counts."""
-        # A text that goes on from a prefix's text was sampled without a mark between the two.
+    def text(self, blocks: Sequence[Block]) -> tuple[str, list[bool]]:
+        """Return the text of a completion and, for each of its characters, whether it counts.
+
+        What stands before it makes no difference: a text that goes on from a prefix's text was sampled without a
+        mark between the two.
+        """
         previous: BlockType | None = None
         text, own = "", list[bool]()
         for block in blocks:

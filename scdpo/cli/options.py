@@ -299,10 +299,14 @@ def sampled_model(run: Run) -> str | None:
     return None if model in (None, "embedded") else str(model)
 
 
+def sampling_of(run: Run) -> dict[str, Any]:
+    """Return the settings that a run was sampled with, by itself or as a round; empty where it was not."""
+    return run.settings("sample") or run.settings("round")
+
+
 def sampled_system(run: Run) -> str:
     """Return the system message that a run was sampled with; empty where there was none."""
-    settings = run.settings("sample") or run.settings("round")
-    return str(settings.get("system") or "")
+    return str(sampling_of(run).get("system") or "")
 
 
 def check_job(run: Run, job: str, settings: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from rich.text import Text
 from sandbox import Block, Solution
 from scdpo.cli import app
 from scdpo.cli.console import console, told
-from scdpo.cli.options import ExistingRun, Model, RunFolder, sampled_model, sampled_system
+from scdpo.cli.options import ExistingRun, Model, RunFolder, sampled_model, sampled_system, sampling_of
 from scdpo.problems import embedded_model_path
 from scdpo.records import PairRecord
 from scdpo.runs import Run, RunError
@@ -99,7 +99,7 @@ def asked_as_sampled(run: Path, settings: dict[str, Any], changes: list[str] | N
     Raises:
         RunError: if ``--set`` says otherwise.
     """
-    sampled = Run(run).settings("sample") or Run(run).settings("round")
+    sampled = sampling_of(Run(run))
     own = {
         setting: sampled[name]
         for name, setting in {"format": "format", "system": "system_prompt"}.items()

@@ -69,6 +69,7 @@ class TransformersEngine:
             self._network: Any = AutoModelForCausalLM.from_pretrained(self.model, dtype=dtype)
         except (OSError, ValueError) as error:
             raise EngineError(f"cannot load the model {self.model!r}: {error}") from error
+        self._begin = begin_ids(self._tokenizer)
         self._network.to(self._device).eval()
         self.context = int(self._network.config.max_position_embeddings)
         ends = self._network.generation_config.eos_token_id
@@ -93,7 +94,7 @@ class TransformersEngine:
 
     def encode_prompt(self, text: str) -> list[int]:
         """Return the token ids of a text that a prompt begins with (see ``Engine.encode_prompt``)."""
-        return begin_ids(self._tokenizer) + self.encode(text)
+        return self._begin + self.encode(text)
 
     async def complete(self, request: Request) -> Completion:
         """Sample one completion (see ``Engine.complete``)."""

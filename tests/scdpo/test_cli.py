@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -302,13 +302,6 @@ def serving(server: FakeServer, model: str) -> list[str]:
         server.vocabulary._tokenizer.decode(body["prompt"]), random.Random(body["seed"])
     )
     return ["--server", server.url]
-
-
-@pytest.fixture
-def server(tiny_model: Path) -> Iterator[FakeServer]:
-    fake = FakeServer(tiny_model)
-    yield fake
-    fake.close()
 
 
 def test_a_server_that_was_restarted_with_another_model_is_refused(

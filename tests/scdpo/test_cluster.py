@@ -8,7 +8,7 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -142,13 +142,6 @@ def test_lost_workers_and_engines_change_nothing(alone: Path, tmp_path: Path, ti
         for counts in stages.values():
             counts.pop("seconds")
     assert ours == theirs
-
-
-@pytest.fixture
-def server(tiny_model: Path) -> Iterator[FakeServer]:
-    fake = FakeServer(tiny_model)
-    yield fake
-    fake.close()
 
 
 def test_workers_ask_model_servers_themselves_and_go_on_where_a_run_stopped(

@@ -8,7 +8,7 @@ import random
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -139,13 +139,6 @@ class FakeServer:
         self.closed = True  # also for those who are still connected
         self._server.shutdown()
         self._server.server_close()
-
-
-@pytest.fixture
-def server(tiny_model: Path) -> Iterator[FakeServer]:
-    fake = FakeServer(tiny_model)
-    yield fake
-    fake.close()
 
 
 def request(engine: ServerEngine, seed: int = 7, *, tokens: int = 100, text: str = "<|user|>1+1?") -> Request:
