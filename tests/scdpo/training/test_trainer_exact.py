@@ -114,7 +114,7 @@ def test_on_naive_pairs_loss_and_gradients_are_stock_trls(
         {
             "prompt": encoder.format.prompt(pair["question"]),
             **{
-                side: encoder.text((), [Block.from_dict(b) for b in pair[side]])[0]
+                side: encoder.text([Block.from_dict(b) for b in pair[side]])[0]
                 for side in ("chosen", "rejected")
             },
         }
