@@ -141,9 +141,7 @@ def measure(side: str, pairs: Path, model: Path, checkpointing: bool) -> dict[st
         texts = [
             {
                 "prompt": encoder._context_text(r["question"], [Block.from_dict(b) for b in r["prefix"]]),
-                **{
-                    s: encoder.text((), [Block.from_dict(b) for b in r[s]])[0] for s in ("chosen", "rejected")
-                },
+                **{s: encoder.text([Block.from_dict(b) for b in r[s]])[0] for s in ("chosen", "rejected")},
             }
             for r in records
             if r["id"] in kept
