@@ -39,14 +39,14 @@ from jupyter_client.manager import start_new_kernel
 from sandbox import AsyncSandbox, Block, Solution
 from sandbox.formats import get_format
 from scdpo.corrupt.temperature import BranchSettings
-from scdpo.engines import Completion, Engine, Request
-from scdpo.engines.load import EngineChoice, load_engine
-from scdpo.jobs import NaiveSettings, branch_by_temperature, chosen_solutions, sample_naive
-from scdpo.pairs import branch_steps
-from scdpo.problems import Problem, load_problems
-from scdpo.records import SolutionRecord
-from scdpo.runs import Run
-from scdpo.sampler import Sampler, SamplerLimits, derive_seed, sample_solutions
+from scdpo.data.pairs import branch_steps
+from scdpo.data.problems import Problem, load_problems
+from scdpo.data.records import SolutionRecord
+from scdpo.data.runs import Run
+from scdpo.jobs.local import NaiveSettings, branch_by_temperature, chosen_solutions, sample_naive
+from scdpo.sampling.engines import Completion, Engine, Request
+from scdpo.sampling.engines.load import EngineChoice, load_engine
+from scdpo.sampling.sampler import Sampler, SamplerLimits, derive_seed, sample_solutions
 from verifier import verify
 
 WORKERS = 8

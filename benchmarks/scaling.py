@@ -3,9 +3,9 @@
     python benchmarks/scaling.py                     # some minutes
     python benchmarks/scaling.py --gpus 64 --pods 1 --losses 20
 
-The scheduler is the real one (``scdpo.engines.replicas`` and ``scdpo.jobs.each``) on a clock that jumps; engines,
-kernels and the driver's work are stand-ins that take as long as the table of assumptions says. Not modelled: the
-network, and engines that slow down as contexts grow.
+The scheduler is the real one (``scdpo.sampling.engines.replicas`` and ``scdpo.jobs.local.each``) on a clock that
+jumps; engines, kernels and the driver's work are stand-ins that take as long as the table of assumptions says. Not
+modelled: the network, and engines that slow down as contexts grow.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from typing import Any
 # Run as a script, this file's own folder comes first, and this file's neighbours would stand in for packages.
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from scdpo.engines.replicas import ReplicaLost, Replicas
-from scdpo.jobs import each
+from scdpo.jobs.local import each
+from scdpo.sampling.engines.replicas import ReplicaLost, Replicas
 
 SHOWN_PODS = 2
 """Pods share nothing but the list of problems, so a few stand for all."""

@@ -111,9 +111,9 @@ def measure(side: str, pairs: Path, model: Path, checkpointing: bool) -> dict[st
     from trl import DPOConfig, DPOTrainer
 
     from sandbox import Block
-    from scdpo.config import SCDPOConfig
-    from scdpo.dataset import SolutionEncoder, encode_pairs
-    from scdpo.trainer import SCDPOTrainer
+    from scdpo.data.encoding import SolutionEncoder, encode_pairs
+    from scdpo.training.config import SCDPOConfig
+    from scdpo.training.trainer import SCDPOTrainer
 
     class Clock(TrainerCallback):  # type: ignore[misc]
         def __init__(self) -> None:

@@ -24,10 +24,10 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[0] = str(ROOT)  # this file is named as the package is, and its own folder comes first
 
+from benchmarks.answer_pairs import labelled_pairs  # noqa: E402
 from verifier import Verdict, verify  # noqa: E402
-from verifier.metamorphic import labelled_pairs  # noqa: E402
-from verifier.plain_numbers import read_number  # noqa: E402
-from verifier.records import Item, read_items  # noqa: E402
+from verifier.files.inputs import Item, read_items  # noqa: E402
+from verifier.parsing.plain_numbers import read_number  # noqa: E402
 
 BARE = {"nemo-skills-tests", "mario-eval-tests", "qwen2.5-math-grader-examples", "symeval-tests"}
 

@@ -1,7 +1,7 @@
 """The benchmarks by name, where their problems are found, and the check of their gold answers.
 
 A benchmark is a local file in a data folder (``gsm8k.jsonl.gz``, in it or in its ``test/``) or, without one, a
-Hugging Face data set. Whatever ``scdpo.problems.load_problems`` reads is a benchmark too: ``embedded``, any
+Hugging Face data set. Whatever ``scdpo.data.problems.load_problems`` reads is a benchmark too: ``embedded``, any
 ``reasoning-gym:FAMILY`` (their held-out test split), and any file or data set with questions and answers.
 
 Not covered: downloading beyond what the ``datasets`` library does, and decontamination.
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from scdpo.problems import Problem, ProblemSourceError, generated, load_problems
+from scdpo.data.problems import Problem, ProblemSourceError, generated, load_problems
 from verifier import Verdict, verify_many
 
 DATA_VARIABLE = "SCDPO_DATA"

@@ -37,9 +37,9 @@ from scdpo.cli.options import (
     asked,
     with_place,
 )
-from scdpo.fingerprint import fingerprint
-from scdpo.problems import Problem, embedded_model_path
-from scdpo.runs import Run
+from scdpo.data.fingerprint import fingerprint
+from scdpo.data.problems import Problem, embedded_model_path
+from scdpo.data.runs import Run
 
 if TYPE_CHECKING:
     from eval.compare import Comparison
@@ -72,7 +72,7 @@ def quickstart(
 
     Example: [b]scdpo quickstart runs/quickstart[/b]
     """
-    from eval.quickstart import Plan, quickstart
+    from eval.pipelines.quickstart import Plan, quickstart
 
     with told():
         report = quickstart(run, Plan(problems=problems, tests=tests, seed=seed), console)
@@ -106,9 +106,9 @@ def rounds(
 
     Example: [b]scdpo rounds runs/rounds --rounds 3 --limit 160 --at-most 8 --set learning_rate=2e-5[/b]
     """
-    from eval.rounds import RoundPlan, on_policy_rounds
+    from eval.pipelines.rounds import RoundPlan, on_policy_rounds
     from scdpo.corrupt.temperature import BranchSettings
-    from scdpo.jobs import NaiveSettings
+    from scdpo.jobs.local import NaiveSettings
 
     if place.servers:
         raise typer.BadParameter("a model server keeps the model it was started with; use another --engine")
@@ -216,7 +216,7 @@ async def _evaluate(
     run: Run, place: Place, drawn: Settings, name: str, benchmarks: Mapping[str, list[Problem]], bar: Bar
 ) -> list[Evaluation]:
     from eval.evaluate import evaluate as measure
-    from scdpo.sampler import SamplerLimits, sample_solutions
+    from scdpo.sampling.sampler import SamplerLimits, sample_solutions
 
     limits = SamplerLimits(blocks=drawn.blocks, block_tokens=drawn.block_tokens)
     async with place.sampler(drawn.format, drawn.system, limits) as sampler:

@@ -1,7 +1,7 @@
 """Measure a model on problems: sample, verify, keep every transcript, and write the numbers.
 
-The solutions come from a function such as ``scdpo.sampler.sample_solutions``; each is written down as soon as it
-is there, so an evaluation that was stopped goes on with the problems that are not finished. Code-integrated or
+The solutions come from a function such as ``scdpo.sampling.sampler.sample_solutions``; each is written down as soon
+as it is there, so an evaluation that was stopped goes on with the problems that are not finished. Code-integrated or
 chain-of-thought, any engine: that is the sampler's business.
 
 Not covered: the prompt's tokens in the cost (engines share prefixes, so what they cost is theirs to say), and
@@ -31,10 +31,10 @@ from eval.results import (
     result_path,
     transcripts_path,
 )
-from scdpo.jobs import Progress
-from scdpo.problems import Problem
-from scdpo.records import SolutionRecord
-from scdpo.runs import RecordFile, Run
+from scdpo.data.problems import Problem
+from scdpo.data.records import SolutionRecord
+from scdpo.data.runs import RecordFile, Run
+from scdpo.jobs.local import Progress
 from verifier import verify
 
 

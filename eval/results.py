@@ -14,7 +14,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from eval.metrics import Estimate
-from scdpo.runs import RunError
+from scdpo.data.runs import RunError
 
 FOLDER = "eval"
 LONGEST_NAME = 100

@@ -25,8 +25,8 @@ from trl.models import unwrap_model_for_generation
 
 from sandbox import Block, Limits, Sandbox, Solution
 from sandbox.formats import get_format
-from scdpo.engines.vocabulary import begin_ids
-from scdpo.problems import embedded_model_path, load_problems
+from scdpo.data.encoding import begin_ids
+from scdpo.data.problems import embedded_model_path, load_problems
 from verifier import accuracy_reward
 
 FORMAT = get_format("mathcoder")

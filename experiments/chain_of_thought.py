@@ -20,11 +20,11 @@ from pathlib import Path
 import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
+from experiments.embedded.demonstrations import Demonstration, checked, demonstrations
+from experiments.embedded.train import IGNORED, Example, Recipe, learn
 from sandbox import Block, Sandbox, Solution
 from sandbox.formats import get_format
-from scdpo.assets.train import IGNORED, Example, Recipe, learn
-from scdpo.demonstrations import Demonstration, checked, demonstrations
-from scdpo.problems import embedded_model_path, embedded_problems
+from scdpo.data.problems import embedded_model_path, embedded_problems
 
 FORMAT = get_format("cot")
 RECIPE = Recipe(problems=20_000, steps=600, peak_rate=1e-3)

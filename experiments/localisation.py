@@ -26,11 +26,11 @@ from transformers.utils import logging
 
 from experiments.report import mean_and_half_width
 from experiments.studies import is_confirmed
-from scdpo.credit import Localisation, localise
-from scdpo.dataset import SolutionEncoder
-from scdpo.problems import embedded_model_path
-from scdpo.records import PairRecord
-from scdpo.runs import Run
+from scdpo.data.encoding import SolutionEncoder
+from scdpo.data.problems import embedded_model_path
+from scdpo.data.records import PairRecord
+from scdpo.data.runs import Run
+from scdpo.training.credit import Localisation, localise
 
 PAIRS = 120
 """Step-controlled pairs of a seed that are measured, from the first on."""

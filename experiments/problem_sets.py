@@ -14,7 +14,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from itertools import islice
 
-from scdpo.problems import EMBEDDED_FAMILIES, Family, Problem, Split, generate
+from scdpo.data.problems import EMBEDDED_FAMILIES, Family, Problem, Split, generate
 
 _WORDS = EMBEDDED_FAMILIES["gsm_symbolic"]
 _TEMPLATES = sorted(_WORDS.templates or ())

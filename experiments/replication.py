@@ -22,7 +22,7 @@ from pathlib import Path
 
 from experiments.stages import Policy, evaluate_on, make_pairs, one_thread, train_on
 from experiments.studies import START, STUDIES, Study, Variant
-from scdpo.runs import Run
+from scdpo.data.runs import Run
 
 TEST_SIZES: Mapping[str, int] = {"seen": 400, "sampled": 300, "templates": 200, "templates, again": 400}
 """Problems of a seed's test sets."""

@@ -37,7 +37,7 @@ from experiments.studies import (
     step_controlled,
 )
 from experiments.tuning import RESULTS as TUNING_RESULTS
-from scdpo.runs import Run
+from scdpo.data.runs import Run
 
 DPO, EQUAL, SCDPO = "DPO", "DPO, data-equal", "SCDPO"
 FEWEST_SEEDS = 5

@@ -22,14 +22,14 @@ from experiments.problem_sets import TEMPERATURES, held_out_problems, preference
 from sandbox import AsyncSandbox
 from scdpo.cli.console import Bar
 from scdpo.corrupt.temperature import BranchSettings
-from scdpo.engines.transformers import TransformersEngine
-from scdpo.jobs import NaiveSettings, branch_by_mutation, branch_by_temperature, sample_naive
-from scdpo.problems import model_name
-from scdpo.records import PairRecord
-from scdpo.runs import RecordFile, Run
-from scdpo.sampler import Sampler, SamplerLimits, sample_solutions
-from scdpo.schedule import Schedule
-from scdpo.training import Method, train
+from scdpo.data.problems import model_name
+from scdpo.data.records import PairRecord
+from scdpo.data.runs import RecordFile, Run
+from scdpo.jobs.local import NaiveSettings, branch_by_mutation, branch_by_temperature, sample_naive
+from scdpo.sampling.engines.transformers import TransformersEngine
+from scdpo.sampling.sampler import Sampler, SamplerLimits, sample_solutions
+from scdpo.sampling.schedule import Schedule
+from scdpo.training.train import Method, train
 
 IN_FLIGHT = 384
 SAMPLES = 32

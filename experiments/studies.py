@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from experiments.stages import Policy, branch_at_one_temperature, mutate
-from scdpo.pairs import data_equal
-from scdpo.problems import embedded_model_path
-from scdpo.records import CONFIRMED_DROP, PairRecord
-from scdpo.runs import Run
-from scdpo.training import Method
+from scdpo.data.pairs import data_equal
+from scdpo.data.problems import embedded_model_path
+from scdpo.data.records import CONFIRMED_DROP, PairRecord
+from scdpo.data.runs import Run
+from scdpo.training.train import Method
 
 START = "SFT (start)"
 BUILT_IN = Policy(embedded_model_path(), "mathcoder")

@@ -18,7 +18,7 @@ from typing import Any
 
 from experiments.stages import Policy, evaluate_on, make_pairs, one_thread, train_on
 from experiments.studies import STUDIES, Study
-from scdpo.runs import Run
+from scdpo.data.runs import Run
 
 SEED = 100
 TESTS = 600

@@ -1,9 +1,10 @@
 """Run the code of interleaved solutions in isolated kernels: see `Sandbox`."""
 
-from .core import Origin
-from .limits import CellResult, IsolationError, Level, Limits, SandboxError, SessionClosed, Status
-from .session import AsyncSandbox, AsyncSession, Sandbox, Session
-from .solution import Block, Solution, Step
+from sandbox.blocks import Block, Step
+from sandbox.core import Origin
+from sandbox.limits import CellResult, IsolationError, Level, Limits, SandboxError, SessionClosed, Status
+from sandbox.session import AsyncSandbox, AsyncSession, Sandbox, Session
+from sandbox.solution import Solution
 
 __all__ = [
     "AsyncSandbox",

@@ -16,12 +16,12 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from . import folders, results, wire
-from .limits import CellResult, Level, Limits, SandboxError, SessionClosed, Status
-from .results import Outcome
+from sandbox import folders, results, wire
+from sandbox.limits import CellResult, Level, Limits, SandboxError, SessionClosed, Status
+from sandbox.results import Outcome
 
 if TYPE_CHECKING:
-    from .launcher import Launcher
+    from sandbox.launcher import Launcher
 
 Event = list[Any]
 START_SECONDS = 30.0

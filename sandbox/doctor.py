@@ -15,9 +15,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from . import isolation, landlock, rootfs, seccomp, syscalls
-from .isolation import LANDLOCK_FIX, SECCOMP_FIX, USERNS_FIX
-from .limits import IsolationError, Level, Limits
+from sandbox.isolation import landlock, levels, rootfs, seccomp, syscalls
+from sandbox.isolation.levels import LANDLOCK_FIX, SECCOMP_FIX, USERNS_FIX
+from sandbox.limits import IsolationError, Level, Limits
 
 PROBE_SECONDS = 60
 
@@ -124,12 +124,12 @@ def _user_namespace() -> str:
 
 
 def _all_namespaces() -> str:
-    isolation.enter_zygote("strict", rootfs.import_folders())
+    levels.enter_zygote("strict", rootfs.import_folders())
     return f"user, process, network, mount, IPC and host name; a new root of {len(os.listdir('/'))} folders"
 
 
 def _work_folder() -> str:
-    isolation.enter_zygote("strict", rootfs.import_folders())
+    levels.enter_zygote("strict", rootfs.import_folders())
     syscalls.unshare(syscalls.CLONE_NEWNS)
     rootfs.mount_home(1, 16)
     try:
@@ -141,7 +141,7 @@ def _work_folder() -> str:
 
 
 def _rlimits() -> str:
-    isolation.set_rlimits(Limits(memory_mb=64), own_user=False)
+    levels.set_rlimits(Limits(memory_mb=64), own_user=False)
     try:
         bytearray(2**28)
     except MemoryError:

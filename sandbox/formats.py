@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
-from sandbox.solution import Block, BlockType
+from sandbox.blocks import BLOCK_TYPES, Block, BlockType
 
 
 def normalise_newlines(text: str) -> str:
@@ -120,7 +120,7 @@ class MathCoderFormat:
         if turn in ("", self.end):
             return True
         marks = list(self._MARK.finditer(turn))
-        if not marks or marks[0].start() > 0 or marks[0][1] not in ("text", "code", "execution"):
+        if not marks or marks[0].start() > 0 or marks[0][1] not in BLOCK_TYPES:
             return False
         return [mark.end() for mark in marks[1:]] in ([], [len(turn)])
 
@@ -134,7 +134,7 @@ class MathCoderFormat:
         for mark, content in zip(pieces[1::2], pieces[2::2], strict=True):
             if mark == "endofmessage":
                 break
-            inside = mark if mark in ("text", "code", "execution") else None  # type: ignore[assignment]
+            inside = mark if mark in BLOCK_TYPES else None  # type: ignore[assignment]
             self._take(blocks, inside, content)
         return tuple(blocks)
 

@@ -13,14 +13,15 @@ import subprocess
 import sys
 from typing import Any
 
-from . import folders, rootfs, wire
-from .core import START_SECONDS, SessionCore, limits_frame
-from .limits import IsolationError, Level, Limits, SandboxError
+from sandbox import folders, wire
+from sandbox.core import START_SECONDS, SessionCore, limits_frame
+from sandbox.isolation import rootfs
+from sandbox.limits import IsolationError, Level, Limits, SandboxError
 
 _BOOT = (
     "import sys, json; c = sys.argv[1]; s = json.loads(c); "
     "sys.path += [p for p in [*s['imports'], s['root']] if p not in sys.path]; "
-    "from sandbox.zygote import main; main(c)"
+    "from sandbox.inside.zygote import main; main(c)"
 )
 PRELOAD = ("numpy", "numpy.random", "numpy.linalg", "sympy")
 

@@ -11,10 +11,10 @@ import warnings
 from collections import deque
 from typing import Literal
 
-from .core import SessionCore
-from .launcher import Launcher
-from .limits import IsolationError, Level, Limits, SandboxError
-from .watch import WATCH_SECONDS, memory_is_short, watch
+from sandbox.core import SessionCore
+from sandbox.launcher import Launcher
+from sandbox.limits import IsolationError, Level, Limits, SandboxError
+from sandbox.watch import WATCH_SECONDS, memory_is_short, watch
 
 START_ATTEMPTS = 3
 

@@ -9,8 +9,8 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .limits import CellResult, Level, Limits, Status
-from .wire import clean_text
+from sandbox.limits import CellResult, Level, Limits, Status
+from sandbox.wire import clean_text
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 

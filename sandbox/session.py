@@ -14,10 +14,10 @@ from collections.abc import Coroutine, Generator
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, overload
 
-from .core import Origin, SessionCore
-from .limits import CellResult, Level, Limits, SandboxError
-from .pool import Pool
-from .solution import Solution
+from sandbox.core import Origin, SessionCore
+from sandbox.limits import CellResult, Level, Limits, SandboxError
+from sandbox.pool import Pool
+from sandbox.solution import Solution
 
 T = TypeVar("T")
 

@@ -1,65 +1,16 @@
-"""Blocks, steps and solutions: the data that every other part reads and writes.
+"""Solutions: blocks in a row, the steps that they are cut into, and how they are read and written.
 
-A *block* is text, code, or the execution output that the kernel wrote after a code block. A *step*
-is what a solution can be cut between: one text block, or one code block with its execution. This
-module knows nothing of how a solution is written for a model; that is ``sandbox.formats``.
+How a solution is written for a model is the business of ``sandbox.formats``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, cast, get_args
+from typing import Any
 
-BlockType = Literal["text", "code", "execution"]
-BLOCK_TYPES: tuple[BlockType, ...] = get_args(BlockType)
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """One block of a solution.
-
-    Raises:
-        ValueError: if ``type`` is not ``text``, ``code`` or ``execution``, or ``content`` no string.
-    """
-
-    type: BlockType
-    content: str
-
-    def __post_init__(self) -> None:
-        if self.type not in BLOCK_TYPES:
-            raise ValueError(f"block type {self.type!r} is not one of {', '.join(BLOCK_TYPES)}")
-        if not isinstance(self.content, str):
-            raise ValueError(f"block content must be a string, not {type(self.content).__name__}")
-
-    def to_dict(self) -> dict[str, str]:
-        """Return the block as it stands in a record: ``{"type": …, "content": …}``."""
-        return {"type": self.type, "content": self.content}
-
-    @classmethod
-    def from_dict(cls, record: Mapping[str, Any]) -> Block:
-        """Read a block from a record.
-
-        Raises:
-            ValueError: if ``type`` or ``content`` is missing or of the wrong kind.
-        """
-        for field in ("type", "content"):
-            if field not in record:
-                raise ValueError(f"a block needs the field {field!r}; it has {sorted(record)}")
-        return cls(cast(BlockType, record["type"]), record["content"])
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """Step ``index`` (from 0) of a solution: ``(text,)``, ``(code,)`` or ``(code, execution)``."""
-
-    index: int
-    blocks: tuple[Block, ...]
-
-    @property
-    def is_code(self) -> bool:
-        """Whether the step is a code block (with its execution, where it ran)."""
-        return self.blocks[0].type == "code"
+from sandbox.blocks import Block, Step
+from sandbox.formats import get_format
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +32,6 @@ class Solution:
             text: the assistant's message.
             format: ``mathcoder``, ``markdown`` or ``cot`` (see ``sandbox.formats``).
         """
-        from sandbox.formats import get_format
-
         return cls(get_format(format).parse(text))
 
     def render(self, format: str = "mathcoder") -> str:
@@ -91,8 +40,6 @@ class Solution:
         Raises:
             ValueError: if the format cannot express a block (code in ``cot``).
         """
-        from sandbox.formats import get_format
-
         return get_format(format).render(self.blocks)
 
     @property

@@ -12,8 +12,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from .core import SessionCore
-from .limits import Limits
+from sandbox.core import SessionCore
+from sandbox.limits import Limits
 
 WATCH_SECONDS = 0.5
 # Memory left free for everything else on the host: this share of all, at most this many bytes.

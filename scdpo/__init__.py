@@ -7,30 +7,30 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from scdpo.config import SCDPOConfig
-    from scdpo.credit import token_credit
-    from scdpo.engines import Engine
-    from scdpo.pairs import naive_pairs
-    from scdpo.problems import Problem, load_problems
-    from scdpo.records import PairRecord as Pair
-    from scdpo.sampler import Sampler, sample_solutions
-    from scdpo.schedule import Schedule
-    from scdpo.step_controlled import step_controlled_pairs
-    from scdpo.trainer import SCDPOTrainer
+    from scdpo.corrupt.step_controlled import step_controlled_pairs
+    from scdpo.data.pairs import naive_pairs
+    from scdpo.data.problems import Problem, load_problems
+    from scdpo.data.records import PairRecord as Pair
+    from scdpo.sampling.engines import Engine
+    from scdpo.sampling.sampler import Sampler, sample_solutions
+    from scdpo.sampling.schedule import Schedule
+    from scdpo.training.config import SCDPOConfig
+    from scdpo.training.credit import token_credit
+    from scdpo.training.trainer import SCDPOTrainer
 
 _HOMES = {
-    "Engine": "scdpo.engines",
-    "Pair": "scdpo.records:PairRecord",
-    "Problem": "scdpo.problems",
-    "SCDPOConfig": "scdpo.config",
-    "SCDPOTrainer": "scdpo.trainer",
-    "Sampler": "scdpo.sampler",
-    "Schedule": "scdpo.schedule",
-    "load_problems": "scdpo.problems",
-    "naive_pairs": "scdpo.pairs",
-    "sample_solutions": "scdpo.sampler",
-    "step_controlled_pairs": "scdpo.step_controlled",
-    "token_credit": "scdpo.credit",
+    "Engine": "scdpo.sampling.engines",
+    "Pair": "scdpo.data.records:PairRecord",
+    "Problem": "scdpo.data.problems",
+    "SCDPOConfig": "scdpo.training.config",
+    "SCDPOTrainer": "scdpo.training.trainer",
+    "Sampler": "scdpo.sampling.sampler",
+    "Schedule": "scdpo.sampling.schedule",
+    "load_problems": "scdpo.data.problems",
+    "naive_pairs": "scdpo.data.pairs",
+    "sample_solutions": "scdpo.sampling.sampler",
+    "step_controlled_pairs": "scdpo.corrupt.step_controlled",
+    "token_credit": "scdpo.training.credit",
 }
 
 __all__ = [

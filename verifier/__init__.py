@@ -3,13 +3,20 @@ r"""Say whether a final answer, or a whole solution, is right.
 >>> from verifier import verify
 >>> verify(r"Therefore the answer is \boxed{\frac{1}{2}}.", "0.5").status
 'correct'
+
+Importing it loads no module of the sandbox: ``verify_solution``, which runs code, is loaded when first used.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from verifier.check import verify, verify_many
-from verifier.extract import extract_answer
+from verifier.extraction.extract import extract_answer
 from verifier.rewards import accuracy_reward
-from verifier.solution import verify_solution
 from verifier.verdict import SolutionVerdict, Verdict
+
+if TYPE_CHECKING:
+    from verifier.solution import verify_solution
 
 __all__ = [
     "SolutionVerdict",
@@ -20,3 +27,9 @@ __all__ = [
     "verify_many",
     "verify_solution",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "verify_solution":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return import_module("verifier.solution").verify_solution

@@ -11,15 +11,18 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from time import perf_counter
+from typing import TYPE_CHECKING
 
-from sandbox.solution import Solution
-from verifier.choices import is_choice
-from verifier.equal import compare_answers, compare_numbers, compare_quickly
-from verifier.extract import extract
+from verifier.comparison.equal import compare_answers, compare_numbers, compare_quickly
+from verifier.extraction.extract import extract
 from verifier.outcome import Outcome, correct, incorrect, unverifiable
-from verifier.plain_numbers import Plain, read_number
+from verifier.parsing.choices import is_choice
+from verifier.parsing.plain_numbers import Plain, read_number
 from verifier.verdict import ROUNDINGS, Rounding, Verdict
-from verifier.workers import Worker, WorkerError, borrow, give_back
+from verifier.workers.pool import Worker, WorkerError, borrow, give_back
+
+if TYPE_CHECKING:
+    from sandbox.solution import Solution
 
 
 def verify(prediction: str | Solution, gold: str, *, rounding: Rounding = "exact") -> Verdict:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from verifier.check import verify_many
-from verifier.extract import extract_answer
+from verifier.extraction.extract import extract_answer
 
 SECONDS = 5.0
 

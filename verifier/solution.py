@@ -9,7 +9,7 @@ from typing import Protocol
 
 from sandbox.solution import Solution
 from verifier.check import verify
-from verifier.extract import extract
+from verifier.extraction.extract import extract
 from verifier.verdict import Rounding, SolutionVerdict
 
 

@@ -1,4 +1,4 @@
-"""The worker's side of ``verifier.workers``: answers requests from standard input until it ends."""
+"""The worker's side of ``verifier.workers.pool``: answers requests from standard input until it ends."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import Any
 def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Return the answer to one request: ``compare`` two bare answers, or two expressions by ``symbolic``."""
     if request["op"] == "symbolic":
-        from verifier.symbolic import same_by_sympy
+        from verifier.values.computer_algebra import same_by_sympy
 
         return {"same": same_by_sympy(request["a"], request["b"])}
-    from verifier.equal import compare_answers
+    from verifier.comparison.equal import compare_answers
 
     outcome = compare_answers(request["a"], request["b"], request["rounding"])
     return {"status": outcome.status, "reason": outcome.reason}

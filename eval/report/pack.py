@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from eval.results import Evaluation, transcripts_path
-from scdpo.records import CONFIRMED_DROP, PairRecord, SolutionRecord
-from scdpo.runs import RecordFile
+from scdpo.data.records import CONFIRMED_DROP, PairRecord, SolutionRecord
+from scdpo.data.runs import RecordFile
 
 MAX_ROWS = 50_000  # of one collection; what a browser filters without a pause one notices
 MAX_PACKED = 96 * 2**20  # base64 characters of one collection; browsers hold strings and pages of this size

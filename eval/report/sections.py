@@ -19,7 +19,7 @@ from eval.compare import Comparison, comparison, sweep_plot
 from eval.metrics import Estimate
 from eval.plot import Series, line_chart
 from eval.results import Evaluation, ResultError
-from scdpo.runs import RunError
+from scdpo.data.runs import RunError
 
 _CURVES = ("loss", "rewards/accuracies", "rewards/margins", "rewards/chosen", "rewards/rejected")
 _FIRST_OF_TRAINING = (*_CURVES, "eval_loss", "grad_norm", "learning_rate")

@@ -1,1 +1,1 @@
-"""The built-in model (``embedded/``) and the scripts that make it: `tokenizer`, `train`, `measure`."""
+"""The built-in model (``embedded/``): weights, tokenizer and the log of its training."""

@@ -22,10 +22,10 @@ from rich.table import Table
 from rich.text import Text
 
 from sandbox import SandboxError
-from scdpo.engines import EngineError
-from scdpo.problems import ProblemSourceError
-from scdpo.runs import RunError
-from verifier.lines import LineError
+from scdpo.data.problems import ProblemSourceError
+from scdpo.data.runs import RunError
+from scdpo.sampling.engines import EngineError
+from verifier.files.jsonl import LineError
 
 console = Console()
 STOPPED = 130
@@ -56,7 +56,7 @@ class _Rate(Column):
 
 
 class Bar:
-    """A progress bar: stage, done of all, rate, what was kept, time left. Implements ``scdpo.jobs.Progress``."""
+    """A progress bar: stage, done of all, rate, what was kept, time left. Implements ``scdpo.jobs.local.Progress``."""
 
     def __init__(self, kept: str = "pairs") -> None:
         self._kept_word = kept

@@ -32,8 +32,8 @@ from scdpo.cli.options import (
     settle_job,
     with_place,
 )
-from scdpo.problems import load_problems
-from scdpo.runs import Run, RunError
+from scdpo.data.problems import load_problems
+from scdpo.data.runs import Run, RunError
 
 
 class Corruptor(StrEnum):
@@ -74,7 +74,7 @@ def sample(
 
     Example: [b]scdpo sample runs/gsm8k --problems gsm8k.jsonl --limit 200 --at-most 16[/b]
     """
-    from scdpo.jobs import NaiveSettings
+    from scdpo.jobs.local import NaiveSettings
 
     naive = NaiveSettings(at_most=at_most, pairs=pairs, temperature=temperature, seed=seed)
     with told(), Run(run) as opened, Bar() as bar:
@@ -153,8 +153,8 @@ def corrupt(
     [b]scdpo corrupt runs/mine --corruptor mutation --solutions solutions.jsonl.gz[/b]
     """
     from scdpo.corrupt.temperature import BranchSettings
-    from scdpo.imports import import_solutions
-    from scdpo.schedule import Schedule
+    from scdpo.data.import_solutions import import_solutions
+    from scdpo.sampling.schedule import Schedule
 
     if maximum < first:
         raise typer.BadParameter(f"--maximum {maximum} is below --first {first}")
@@ -217,7 +217,7 @@ def _refuse(context: typer.Context, options: Sequence[str], why: str) -> None:
 async def _mutate(opened: Run, place: Place, seed: int, bar: Bar) -> None:
     """Mutate on this machine without a model, which is not loaded."""
     from sandbox import AsyncSandbox
-    from scdpo.jobs import branch_by_mutation
+    from scdpo.jobs.local import branch_by_mutation
 
     async with AsyncSandbox(max_sessions=place.at_once) as box:
         await branch_by_mutation(opened, box, seed, bar)

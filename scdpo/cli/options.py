@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from sandbox import AsyncSandbox
-from scdpo.runs import Run, RunError
-from scdpo.style import Asked, trained_as
+from scdpo.data.prompt_style import Asked, trained_as
+from scdpo.data.runs import Run, RunError
 
 if TYPE_CHECKING:
-    from scdpo.cluster import Cluster
     from scdpo.corrupt.temperature import BranchSettings
-    from scdpo.engines.load import EngineChoice
-    from scdpo.jobs import NaiveSettings, Progress
-    from scdpo.problems import Problem
-    from scdpo.sampler import Sampler, SamplerLimits
+    from scdpo.data.problems import Problem
+    from scdpo.jobs.cluster import Cluster
+    from scdpo.jobs.local import NaiveSettings, Progress
+    from scdpo.sampling.engines.load import EngineChoice
+    from scdpo.sampling.sampler import Sampler, SamplerLimits
 
 
 class Format(StrEnum):
@@ -163,7 +163,7 @@ class Place:
         Raises:
             typer.BadParameter: if the options do not fit together.
         """
-        from scdpo.engines.load import EngineChoice
+        from scdpo.sampling.engines.load import EngineChoice
 
         engine = self.engine or (EngineName.server if self.servers else EngineName.transformers)
         try:
@@ -205,8 +205,8 @@ class Place:
         """
         from transformers.utils import logging
 
-        from scdpo.engines.load import load_engine
-        from scdpo.sampler import Sampler, SamplerLimits
+        from scdpo.sampling.engines.load import load_engine
+        from scdpo.sampling.sampler import Sampler, SamplerLimits
 
         logging.disable_progress_bar()  # the job's own bar is the one to look at
         engine = load_engine(self.choice())
@@ -230,11 +230,11 @@ class Place:
                 yield Local(sampler)
             return
         try:
-            from scdpo.actors import Style
-            from scdpo.cluster import Cluster, ClusterSettings
+            from scdpo.jobs.actors import Style
+            from scdpo.jobs.cluster import Cluster, ClusterSettings
         except ImportError as error:
             raise typer.BadParameter(f'--cluster needs Ray ({error}); pip install "scdpo[ray]"') from error
-        from scdpo.sampler import SamplerLimits
+        from scdpo.sampling.sampler import SamplerLimits
 
         address = None if self.cluster == "ray" else self.cluster
         settings = ClusterSettings(
@@ -246,7 +246,7 @@ class Place:
 
 
 class Local:
-    """The jobs of ``scdpo.jobs`` with a sampler on this machine, called as ``Cluster`` is.
+    """The jobs of ``scdpo.jobs.local`` with a sampler on this machine, called as ``Cluster`` is.
 
     Args:
         sampler: engine and sandbox.
@@ -263,21 +263,21 @@ class Local:
     async def sample_naive(
         self, run: Run, problems: Sequence[Problem], settings: NaiveSettings, progress: Progress
     ) -> None:
-        """Do ``scdpo.jobs.sample_naive``."""
-        from scdpo.jobs import sample_naive
+        """Do ``scdpo.jobs.local.sample_naive``."""
+        from scdpo.jobs.local import sample_naive
 
         await sample_naive(run, problems, self._sampler, settings, progress)
 
     async def branch_by_temperature(self, run: Run, settings: BranchSettings, progress: Progress) -> None:
-        """Do ``scdpo.jobs.branch_by_temperature``."""
-        from scdpo.jobs import branch_by_temperature
+        """Do ``scdpo.jobs.local.branch_by_temperature``."""
+        from scdpo.jobs.local import branch_by_temperature
 
         await branch_by_temperature(run, self._sampler, settings, progress)
 
     async def branch_by_mutation(self, run: Run, seed: int, progress: Progress, confirm: int = 0) -> None:
-        """Do ``scdpo.jobs.branch_by_mutation``."""
+        """Do ``scdpo.jobs.local.branch_by_mutation``."""
         from scdpo.corrupt.confirm import Confirmer
-        from scdpo.jobs import branch_by_mutation
+        from scdpo.jobs.local import branch_by_mutation
 
         confirmer = Confirmer(self._sampler, confirm, seed) if confirm else None
         await branch_by_mutation(run, self._sampler.box, seed, progress, confirmer)

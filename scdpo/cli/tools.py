@@ -25,9 +25,9 @@ from sandbox import Limits, Sandbox, Solution
 from scdpo.cli import app
 from scdpo.cli.console import STOPPED, Bar, console, show_stages, told
 from scdpo.cli.options import ExistingRun, Format, RunFolder, sampled_system
-from scdpo.runs import Run, RunError
+from scdpo.data.runs import Run, RunError
 from verifier import Verdict, extract_answer, verify_many
-from verifier.records import Item, read_items
+from verifier.files.inputs import Item, read_items
 
 BATCH = 512
 CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\r\t"}
@@ -110,7 +110,7 @@ def export(
     import datasets
     from transformers import AutoTokenizer
 
-    from scdpo.export import export_pairs
+    from scdpo.data.export import export_pairs
 
     datasets.disable_progress_bars()
     target = out or run / "export" / "pairs.parquet"
@@ -143,7 +143,7 @@ def import_(
 
     Example: [b]scdpo import runs/theirs controled_steps_math_gsm8k_train.jsonl[/b]
     """
-    from scdpo.import_pairs import import_pairs
+    from scdpo.data.import_pairs import import_pairs
 
     with told(), Run(run) as opened:
         import_pairs(opened, file, format.value)

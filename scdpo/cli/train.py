@@ -19,14 +19,14 @@ from sandbox import Block, Solution
 from scdpo.cli import app
 from scdpo.cli.console import console, told
 from scdpo.cli.options import ExistingRun, Model, RunFolder, sampled_model, sampled_system, sampling_of
-from scdpo.problems import embedded_model_path
-from scdpo.records import PairRecord
-from scdpo.runs import Run, RunError
+from scdpo.data.problems import embedded_model_path
+from scdpo.data.records import PairRecord
+from scdpo.data.runs import Run, RunError
 
 if TYPE_CHECKING:
-    from scdpo.credit import Interval, Localisation, TokenCredit
-    from scdpo.plan import Plan
-    from scdpo.training import TrainResult
+    from scdpo.training.credit import Interval, Localisation, TokenCredit
+    from scdpo.training.dry_run import Plan
+    from scdpo.training.train import TrainResult
 
 
 class Method(StrEnum):
@@ -140,7 +140,7 @@ def sft(
 
     Example: [b]scdpo sft runs/mine --config smollm2-135m-sft --set num_train_epochs=1[/b]
     """
-    from scdpo.sft import sft as fine_tune
+    from scdpo.training.sft import sft as fine_tune
 
     with mendable():
         settings, named = settings_of(config, change)
@@ -177,8 +177,8 @@ def train(
 
     Example: [b]scdpo train runs/mine --method scdpo --config mistral-7b --model models/sft --dry-run --processes 8[/b]
     """
-    from scdpo.plan import dry_run as count
-    from scdpo.training import train as preference_train
+    from scdpo.training.dry_run import dry_run as count
+    from scdpo.training.train import train as preference_train
 
     with mendable():
         settings, named = settings_of(config, change)
@@ -271,8 +271,8 @@ def credit(
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from scdpo.credit import localise, token_credit
-    from scdpo.dataset import SolutionEncoder
+    from scdpo.data.encoding import SolutionEncoder
+    from scdpo.training.credit import localise, token_credit
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     with mendable():
@@ -316,7 +316,7 @@ def _named(models: list[str]) -> dict[str, str]:
 
 def _write_credit(place: Path, shown: PairRecord, found: dict[str, list[TokenCredit]]) -> None:
     """Write the page, the picture, and the data that the report draws."""
-    from scdpo.credit_view import page, save_png
+    from eval.credit_page import page, save_png
 
     shared = len(Solution.of([b.model_dump() for b in shown.prefix]).steps)
     title = f"Credit in a wrong solution ({shown.id})"

@@ -15,11 +15,11 @@ from types import TracebackType
 from typing import Final
 
 from sandbox import AsyncSandbox, AsyncSession, Block, Solution
-from sandbox.solution import Step
-from scdpo.corrupt.trial import even
-from scdpo.records import BlockRecord, ConfirmationRecord, PairRecord, RateRecord
-from scdpo.sampler import Draft, Sampler, derive_seed
-from scdpo.schedule import Schedule
+from sandbox.blocks import Step
+from scdpo.corrupt.mutation.trial import even
+from scdpo.data.records import BlockRecord, ConfirmationRecord, PairRecord, RateRecord
+from scdpo.sampling.sampler import Draft, Sampler, derive_seed
+from scdpo.sampling.schedule import Schedule
 from verifier import verify
 
 ROLLOUTS_AT_ONCE: Final = 4

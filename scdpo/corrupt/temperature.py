@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 
 from sandbox import AsyncSession, Block, SessionClosed, Solution
 from scdpo.corrupt.confirm import ROLLOUTS_AT_ONCE, Confirmer, Track
-from scdpo.filters import drop_reason, near_duplicates
-from scdpo.pairs import drawn_steps, step_controlled_pair
-from scdpo.problems import model_name
-from scdpo.records import BranchRecord, DropRecord, OriginRecord, PairRecord, SolutionRecord
-from scdpo.sampler import Draft, Sampler, derive_seed
-from scdpo.schedule import Schedule
+from scdpo.data.filters import drop_reason, near_duplicates
+from scdpo.data.pairs import drawn_steps, step_controlled_pair
+from scdpo.data.problems import model_name
+from scdpo.data.records import BranchRecord, DropRecord, OriginRecord, PairRecord, SolutionRecord
+from scdpo.sampling.sampler import Draft, Sampler, derive_seed
+from scdpo.sampling.schedule import Schedule
 from verifier import verify
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from eval.results import Settings
-from scdpo.problems import Problem
+from scdpo.data.problems import Problem
 from tests.eval.make_run import make_run
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 
-from scdpo.problems import Problem
-from scdpo.records import BlockRecord, SamplingRecord, SolutionRecord, VerdictRecord
+from scdpo.data.problems import Problem
+from scdpo.data.records import BlockRecord, SamplingRecord, SolutionRecord, VerdictRecord
 
 Answer = Callable[[Problem, int], str | None]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from eval.evaluate import evaluate
 from eval.results import Settings
-from scdpo.problems import Problem
-from scdpo.records import (
+from scdpo.data.problems import Problem
+from scdpo.data.records import (
     BlockRecord,
     OriginRecord,
     PairRecord,
@@ -18,7 +18,7 @@ from scdpo.records import (
     SolutionRecord,
     VerdictRecord,
 )
-from scdpo.runs import RecordFile, Run
+from scdpo.data.runs import RecordFile, Run
 from tests.eval.fakes import FakeSample
 
 HOSTILE = (

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from eval.benchmarks import BENCHMARKS, DATA_VARIABLE, BenchmarkError, check_golds, load_benchmark
-from scdpo.problems import Problem, ProblemSourceError
+from scdpo.data.problems import Problem, ProblemSourceError
 
 ROWS = [{"id": f"s/{i}", "question": f"What is {i}?", "answer": str(i), "level": 2} for i in range(5)]
 LINES = "".join(json.dumps(row) + "\n" for row in ROWS)
@@ -86,7 +86,7 @@ def test_any_source_of_problems_is_a_benchmark(tmp_path):
 @pytest.mark.parametrize("name", ["embedded", "reasoning-gym:leg_counting"])
 def test_generated_benchmarks_are_held_out(name):
     pytest.importorskip("reasoning_gym")
-    from scdpo.problems import split_of
+    from scdpo.data.problems import split_of
 
     found = load_benchmark(name, limit=20)
     assert len(found) == 20

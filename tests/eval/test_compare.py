@@ -19,7 +19,7 @@ from eval.compare import (
 )
 from eval.evaluate import evaluate
 from eval.results import ResultError, Settings
-from scdpo.runs import Run
+from scdpo.data.runs import Run
 from tests.eval.fakes import FakeSample
 
 

@@ -14,9 +14,9 @@ from eval.results import (
     result_name,
     transcripts_path,
 )
-from scdpo.fingerprint import fingerprint
-from scdpo.problems import Problem
-from scdpo.runs import Run
+from scdpo.data.fingerprint import fingerprint
+from scdpo.data.problems import Problem
+from scdpo.data.runs import Run
 from tests.eval.fakes import FakeSample
 
 

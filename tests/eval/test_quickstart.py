@@ -13,7 +13,7 @@ import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from eval.results import read_results
-from scdpo.runs import Run
+from scdpo.data.runs import Run
 
 COMMAND = [sys.executable, "-c", "from eval.cli import app; app()", "quickstart"]
 SMALL = ["--problems", "12", "--tests", "10"]

@@ -12,8 +12,8 @@ import pytest
 import eval.report
 from eval.report import ReportError, pack, write_report
 from eval.results import ResultError
-from scdpo.records import PairRecord
-from scdpo.runs import RecordFile, RunError
+from scdpo.data.records import PairRecord
+from scdpo.data.runs import RecordFile, RunError
 from tests.eval.make_run import HOSTILE, make_pair, make_run
 
 

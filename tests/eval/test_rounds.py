@@ -12,14 +12,14 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from eval.cli import app
-from eval.rounds import RoundPlan, on_policy_rounds
+from eval.pipelines.rounds import RoundPlan, on_policy_rounds
 from sandbox import AsyncSandbox
 from scdpo.cli.options import Local, Place
 from scdpo.corrupt.temperature import BranchSettings
-from scdpo.engines import EngineError
-from scdpo.jobs import NaiveSettings
-from scdpo.runs import Run, RunError
-from scdpo.sampler import Sampler
+from scdpo.data.runs import Run, RunError
+from scdpo.jobs.local import NaiveSettings
+from scdpo.sampling.engines import EngineError
+from scdpo.sampling.sampler import Sampler
 from tests.scdpo.scripted import ScriptedEngine, adder
 
 

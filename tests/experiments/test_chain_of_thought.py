@@ -7,9 +7,9 @@ from itertools import islice
 from transformers import AutoTokenizer
 
 from experiments.chain_of_thought import FORMAT, encode, in_words
+from experiments.embedded.demonstrations import demonstrations
 from sandbox import Block, Solution
-from scdpo.demonstrations import demonstrations
-from scdpo.problems import embedded_model_path, embedded_problems
+from scdpo.data.problems import embedded_model_path, embedded_problems
 from verifier import verify
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from experiments.localisation import table
-from scdpo.credit import Localisation, error_scores, summarise
+from scdpo.training.credit import Localisation, error_scores, summarise
 
 
 def seed(credits: list[float]) -> Localisation:

@@ -21,11 +21,11 @@ from experiments.studies import (
     scdpo_pairs,
 )
 from sandbox import Block, Solution
-from scdpo.imports import as_record
-from scdpo.pairs import naive_pairs, step_controlled_pair
-from scdpo.problems import generate
-from scdpo.records import ConfirmationRecord, OriginRecord, RateRecord, SolutionRecord
-from scdpo.runs import Run
+from scdpo.data.import_solutions import as_record
+from scdpo.data.pairs import naive_pairs, step_controlled_pair
+from scdpo.data.problems import generate
+from scdpo.data.records import ConfirmationRecord, OriginRecord, RateRecord, SolutionRecord
+from scdpo.data.runs import Run
 
 
 def solution(problem: str, number: int, answer: int) -> SolutionRecord:

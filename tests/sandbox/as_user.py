@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from sandbox import syscalls
+from sandbox.isolation import syscalls
 
 
 def become(uid: int) -> None:

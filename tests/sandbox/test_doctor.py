@@ -19,7 +19,9 @@ print(json.dumps([best_level(probe())]))
 # Forbid user namespaces to this process and its children with a filter of our own, as Docker's profile does.
 FORBID = """
 import ctypes, struct, sys, json, warnings
-from sandbox import syscalls, seccomp, Sandbox, IsolationError, doctor
+from sandbox import Sandbox, IsolationError, doctor
+from sandbox.isolation import syscalls
+from sandbox.isolation import seccomp
 syscalls.prctl(38, 1)
 nr = syscalls.NR["unshare"]
 code = [(0x20, 0, 0, 0), (0x15, 0, 1, nr), (6, 0, 0, 0x00050001), (6, 0, 0, 0x7fff0000)]
@@ -74,7 +76,8 @@ def test_a_session_that_cannot_isolate_itself_never_runs(
 ) -> None:
     # A zygote for a machine without a system call table must refuse, not run unfiltered.
     boot = launcher._BOOT.replace(
-        "from sandbox.zygote", "import platform; platform.machine = lambda: 'riscv64'; from sandbox.zygote"
+        "from sandbox.inside.zygote",
+        "import platform; platform.machine = lambda: 'riscv64'; from sandbox.inside.zygote",
     )
     monkeypatch.setattr(launcher, "_BOOT", boot)
     with Sandbox(level="strict", warm=0) as box, pytest.raises(IsolationError):

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sandbox.blocks import Block
 from sandbox.formats import FORMAT_NAMES, get_format, normalise_newlines
-from sandbox.solution import Block, Solution
+from sandbox.solution import Solution
 
 MARKS = [
     "<|text|>", "<|code|>", "<|execution|>", "<|endofblock|>", "<|endofmessage|>", "<|assistant|>", "<\\|text|>",

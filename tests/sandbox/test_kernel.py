@@ -17,7 +17,7 @@ from jupyter_client.manager import start_new_kernel
 from jupyter_client.provisioning import KernelProvisionerFactory
 from nbclient import NotebookClient
 
-from sandbox import kernel
+from sandbox.jupyter import kernel
 
 pytestmark = pytest.mark.usefixtures("strict")
 
@@ -33,7 +33,7 @@ def registered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("PYTHONPATH", os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]))
         factory = KernelProvisionerFactory.instance()
         entry = importlib.metadata.EntryPoint(
-            kernel.NAME, "sandbox.provisioner:SandboxProvisioner", factory.GROUP_NAME
+            kernel.NAME, "sandbox.jupyter.provisioner:SandboxProvisioner", factory.GROUP_NAME
         )
         patch.setitem(factory.provisioners, kernel.NAME, entry)
         yield
@@ -115,7 +115,7 @@ def test_limits_come_from_the_provisioner() -> None:
     factory = KernelProvisionerFactory.instance()
     provisioner = factory.provisioners[kernel.NAME].load()
     assert provisioner.__name__ == "SandboxProvisioner"
-    assert sys.modules["sandbox.provisioner"].LIMITS_VARIABLE == kernel.LIMITS_VARIABLE
+    assert sys.modules["sandbox.jupyter.provisioner"].LIMITS_VARIABLE == kernel.LIMITS_VARIABLE
 
 
 assert issubclass(TestProtocol, unittest.TestCase)

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.solution import Block, Solution, last_boxed
+from sandbox.blocks import Block
+from sandbox.solution import Solution, last_boxed
 
 T, C, E = (lambda s: Block("text", s)), (lambda s: Block("code", s)), (lambda s: Block("execution", s))
 SOLUTION = Solution((T("first"), C("x = 1\nx"), E("1"), T("so"), C("x + 1"), E("2"), T(r"It is \boxed{2}.")))

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox import Limits, results, seccomp, wire
-from sandbox.syscall_table import ALLOWED, NAMED
+from sandbox import Limits, results, wire
+from sandbox.isolation import seccomp
+from sandbox.isolation.syscall_table import ALLOWED, NAMED
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),

@@ -10,7 +10,7 @@ from typing import Any
 
 from transformers import AutoTokenizer
 
-from scdpo.engines import Completion, Request
+from scdpo.sampling.engines import Completion, Request
 
 Script = Callable[[str, random.Random], str]
 """Takes the prompt's text and a random stream of the request's own; returns what the model writes next."""

@@ -15,8 +15,8 @@ import pytest
 from sandbox import AsyncSandbox, AsyncSession, Block, SessionClosed, Solution
 from sandbox.core import SessionCore
 from scdpo.corrupt.temperature import Branches, BranchSettings, corrupt_by_temperature
-from scdpo.imports import as_record
-from scdpo.sampler import Sampler
+from scdpo.data.import_solutions import as_record
+from scdpo.sampling.sampler import Sampler
 from tests.scdpo.scripted import Script, ScriptedEngine, adder
 
 SOLUTION = Solution(

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import datasets
 
-from scdpo.records import PairRecord
-from scdpo.runs import Run
+from scdpo.data.records import PairRecord
+from scdpo.data.runs import Run
 from tests.scdpo.training.conftest import record, solution, text
 
 

@@ -15,8 +15,8 @@ from typer.testing import CliRunner, Result
 
 from eval.cli import app
 from scdpo.cli.options import Place
-from scdpo.problems import Problem
-from scdpo.runs import Run
+from scdpo.data.problems import Problem
+from scdpo.data.runs import Run
 from tests.scdpo.scripted import adder
 from tests.scdpo.test_server_engine import FakeServer
 
@@ -177,7 +177,7 @@ def test_all_problems_of_a_file_are_taken(tmp_path: Path, monkeypatch: pytest.Mo
     async def sampler(*_: object) -> AsyncIterator[None]:
         yield
 
-    monkeypatch.setattr("scdpo.jobs.sample_naive", sample_naive)
+    monkeypatch.setattr("scdpo.jobs.local.sample_naive", sample_naive)
     monkeypatch.setattr(Place, "sampler", sampler)
     file = tmp_path / "many.jsonl"
     file.write_text('{"question": "1+1?", "answer": 2}\n' * 700)

@@ -18,11 +18,11 @@ import pytest
 from sandbox import AsyncSandbox
 from scdpo.corrupt.confirm import Confirmer
 from scdpo.corrupt.temperature import BranchSettings
-from scdpo.engines import EngineError
-from scdpo.engines.load import EngineChoice
-from scdpo.jobs import NaiveSettings, branch_by_mutation, branch_by_temperature, sample_naive
-from scdpo.runs import Run
-from scdpo.sampler import Sampler, SamplerLimits
+from scdpo.data.runs import Run
+from scdpo.jobs.local import NaiveSettings, branch_by_mutation, branch_by_temperature, sample_naive
+from scdpo.sampling.engines import EngineError
+from scdpo.sampling.engines.load import EngineChoice
+from scdpo.sampling.sampler import Sampler, SamplerLimits
 from tests.scdpo.scripted import ScriptedEngine, adder
 from tests.scdpo.test_jobs import PROBLEMS, Quiet, lines
 from tests.scdpo.test_server_engine import FakeServer
@@ -47,7 +47,7 @@ Pass = Callable[[], None]
 
 def on_cluster(folder: Path, choice: EngineChoice, between: Pass | None = None, **options: object) -> Quiet:
     """Run both jobs on a cluster; with ``between``, do that afterwards and then run them again."""
-    from scdpo.cluster import Cluster, ClusterSettings
+    from scdpo.jobs.cluster import Cluster, ClusterSettings
 
     progress = Quiet()
 
@@ -177,7 +177,7 @@ def test_an_engine_that_cannot_be_loaded_is_told(tmp_path: Path) -> None:
 def test_a_worker_that_mutates_confirms_as_one_process_does(
     alone: Path, tmp_path: Path, tiny_model: Path
 ) -> None:
-    from scdpo.actors import MutateJob
+    from scdpo.jobs.actors import MutateJob
 
     async def mutate(folder: Path, job: Callable[[Run, Sampler], Awaitable[None]]) -> None:
         with Run(folder) as run:

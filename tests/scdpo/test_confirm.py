@@ -9,12 +9,12 @@ from pathlib import Path
 
 from sandbox import AsyncSandbox, Block, Solution
 from scdpo.corrupt.confirm import Confirmer
-from scdpo.imports import as_record
-from scdpo.jobs import branch_by_mutation
-from scdpo.pairs import step_controlled_pair
-from scdpo.records import OriginRecord, PairRecord
-from scdpo.runs import Run
-from scdpo.sampler import Sampler
+from scdpo.data.import_solutions import as_record
+from scdpo.data.pairs import step_controlled_pair
+from scdpo.data.records import OriginRecord, PairRecord
+from scdpo.data.runs import Run
+from scdpo.jobs.local import branch_by_mutation
+from scdpo.sampling.sampler import Sampler
 from tests.scdpo.scripted import Script, ScriptedEngine
 from tests.scdpo.test_jobs import Quiet
 

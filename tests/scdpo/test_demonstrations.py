@@ -9,11 +9,11 @@ from itertools import islice
 
 import pytest
 
+from experiments.embedded.demonstrations import Demonstration, checked, demonstrate, demonstrations
+from experiments.embedded.demonstrations.gsm_symbolic import HABITUAL, TEMPLATES
+from experiments.embedded.demonstrations.plan import Move, evaluate, write
 from sandbox import Block, Sandbox, Solution
-from scdpo.demonstrations import Demonstration, checked, demonstrate, demonstrations
-from scdpo.demonstrations.gsm_symbolic import HABITUAL, TEMPLATES
-from scdpo.demonstrations.plan import Move, evaluate, write
-from scdpo.problems import EMBEDDED_FAMILIES, Problem, embedded_problems
+from scdpo.data.problems import EMBEDDED_FAMILIES, Problem, embedded_problems
 from verifier import verify
 
 

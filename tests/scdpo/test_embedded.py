@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
+from experiments.embedded.demonstrations import demonstrations
+from experiments.embedded.measure import figures, solve, wilson
+from experiments.embedded.train import IGNORED, encode
 from sandbox import Block
 from sandbox.formats import get_format
-from scdpo.assets.measure import figures, solve, wilson
-from scdpo.assets.train import IGNORED, encode
-from scdpo.demonstrations import demonstrations
-from scdpo.problems import embedded_model_path, embedded_problems, load_problems
+from scdpo.data.problems import embedded_model_path, embedded_problems, load_problems
 
 FORMAT = get_format("mathcoder")
 
@@ -104,7 +104,7 @@ def test_the_checkpoint_is_small_and_loads_without_warnings() -> None:
 
 
 def test_the_log_tells_how_it_was_made(log: dict[str, Any]) -> None:
-    assert log["command"].startswith("python -m scdpo.assets.train")
+    assert log["command"].startswith("python -m experiments.embedded.train")
     assert 0.1 < log["data"]["sloppy_share"] < 0.5
     assert log["training"]["loss"][-1]["loss"] < log["training"]["loss"][0]["loss"]
     assert 0.5 <= log["accuracy"]["greedy"]["accuracy"] <= 0.8

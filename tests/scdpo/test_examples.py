@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import GRPOConfig, GRPOTrainer
 
 from sandbox import Sandbox
-from scdpo.problems import embedded_model_path
+from scdpo.data.problems import embedded_model_path
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.solution import Block
-from scdpo.filters import drop_reason, near_duplicates
+from sandbox.blocks import Block
+from scdpo.data.filters import drop_reason, near_duplicates
 
 GOOD = (
     Block("text", "The train covers 60 miles an hour, so in 3 hours it covers \\( 60 \\times 3 \\) miles."),

@@ -11,9 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from eval.cli import app
-from scdpo.import_pairs import read_pairs
-from scdpo.runs import Run
-from verifier.lines import LineError
+from scdpo.data.import_pairs import read_pairs
+from scdpo.data.runs import Run
+from verifier.files.jsonl import LineError
 
 QUESTION = "What is 2 + 3 * 4?"
 SHARED = [("text", "First the product."), ("code", "a = 3 * 4\r\na"), ("execution", "12")]

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from scdpo import imports
-from scdpo.imports import import_solutions, read_solutions
-from scdpo.jobs import chosen_solutions
-from scdpo.pairs import naive_pair
-from scdpo.records import SolutionRecord
-from scdpo.runs import Run, RunError
-from verifier.lines import LineError
+from scdpo.data import import_solutions as imports
+from scdpo.data.import_solutions import import_solutions, read_solutions
+from scdpo.data.pairs import naive_pair
+from scdpo.data.records import SolutionRecord
+from scdpo.data.runs import Run, RunError
+from scdpo.jobs.local import chosen_solutions
+from verifier.files.jsonl import LineError
 
 
 def messages(answer: str, *more: dict[str, str]) -> list[dict[str, str]]:

@@ -19,19 +19,19 @@ import pytest
 
 from sandbox import AsyncSandbox, AsyncSession, CellResult, SessionClosed, Solution
 from scdpo.corrupt.temperature import BranchSettings
-from scdpo.engines import EngineError
-from scdpo.jobs import (
+from scdpo.data.pairs import data_equal, naive_pairs
+from scdpo.data.problems import Problem
+from scdpo.data.records import SolutionRecord
+from scdpo.data.runs import Run, RunError
+from scdpo.jobs.local import (
     NaiveSettings,
     branch_by_mutation,
     branch_by_temperature,
     chosen_solutions,
     sample_naive,
 )
-from scdpo.pairs import data_equal, naive_pairs
-from scdpo.problems import Problem
-from scdpo.records import SolutionRecord
-from scdpo.runs import Run, RunError
-from scdpo.sampler import Sampler, SamplerLimits
+from scdpo.sampling.engines import EngineError
+from scdpo.sampling.sampler import Sampler, SamplerLimits
 from tests.scdpo.scripted import Script, ScriptedEngine, adder
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from sandbox import AsyncSandbox, Limits, Sandbox
-from sandbox.solution import Block, Solution
+from sandbox.blocks import Block
+from sandbox.solution import Solution
 from scdpo.corrupt import Corruption, acorrupt_by_mutation, corrupt_by_mutation
-from scdpo.filters import drop_reason
+from scdpo.data.filters import drop_reason
 from verifier import extract_answer, verify
 
 QUESTION = "A shop sells 14 pens at $3 each and then 5 books at $11 each. How much does it take in?"

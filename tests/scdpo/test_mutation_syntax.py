@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sandbox.solution import Block, Solution
+from sandbox.blocks import Block
+from sandbox.solution import Solution
 from scdpo.corrupt import mutation_candidates
-from scdpo.corrupt.stated import contradiction, departs_from_plan
-from scdpo.corrupt.syntax import MAX_CODE_CHARACTERS, mutate
+from scdpo.corrupt.mutation.stated import contradiction, departs_from_plan
+from scdpo.corrupt.mutation.syntax import MAX_CODE_CHARACTERS, mutate
 
 
 def changes(code: str, *, kind: str | None = None, earlier: tuple[str, ...] = ()) -> set[tuple[str, str]]:

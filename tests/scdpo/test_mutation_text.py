@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scdpo.corrupt.carry import carry_text
-from scdpo.corrupt.changes import Known, compare
-from scdpo.corrupt.formulas import latex, replacements
-from scdpo.corrupt.mentions import find_mentions, write_like
-from scdpo.corrupt.plausible import Inconsistent, Limits
-from scdpo.corrupt.programs import carry_code, follow_in_comments, literals
-from scdpo.corrupt.statements import find_statements
+from scdpo.corrupt.rewriting.changes import Known, compare
+from scdpo.corrupt.rewriting.formulas import latex, replacements
+from scdpo.corrupt.rewriting.numbers_in_text import find_mentions, write_like
+from scdpo.corrupt.rewriting.plausible import Inconsistent, Limits
+from scdpo.corrupt.rewriting.programs import carry_code, follow_in_comments, literals
+from scdpo.corrupt.rewriting.propagate import carry_text
+from scdpo.corrupt.rewriting.stated_arithmetic import find_statements
 
 PLAIN = Limits()
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from scdpo import problems
-from scdpo.problems import Problem, ProblemSourceError, embedded_problems, load_problems, split_of
+from scdpo.data import problems
+from scdpo.data.problems import Problem, ProblemSourceError, embedded_problems, load_problems, split_of
 
 SPLITS: tuple[problems.Split, ...] = ("train", "preference", "test")
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from scdpo.records import BranchRecord
-from scdpo.runs import RecordFile, Run, RunError
+from scdpo.data.records import BranchRecord
+from scdpo.data.runs import RecordFile, Run, RunError
 
 
 def branch(number: int, text: str = "") -> BranchRecord:
@@ -160,8 +160,8 @@ WRITER = """
 import sys
 from pathlib import Path
 from tests.scdpo.test_runs import branch
-from scdpo.records import BranchRecord
-from scdpo.runs import RecordFile
+from scdpo.data.records import BranchRecord
+from scdpo.data.runs import RecordFile
 file = RecordFile(Path(sys.argv[1]), BranchRecord)
 start = sum(1 for _ in file)
 for number in range(start, 1_000_000):

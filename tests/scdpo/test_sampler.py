@@ -11,13 +11,13 @@ from tokenizers.processors import TemplateProcessing
 from transformers import AutoTokenizer, LlamaForCausalLM
 
 from sandbox import AsyncSandbox, Block
-from scdpo.dataset import SolutionEncoder
-from scdpo.engines.transformers import TransformersEngine
-from scdpo.engines.vocabulary import Vocabulary
-from scdpo.problems import Problem, embedded_model_path
-from scdpo.records import SolutionRecord
-from scdpo.sampler import Draft, Sampler, SamplerLimits, derive_seed, sample_solutions
-from scdpo.schedule import Schedule
+from scdpo.data.encoding import SolutionEncoder
+from scdpo.data.problems import Problem, embedded_model_path
+from scdpo.data.records import SolutionRecord
+from scdpo.sampling.engines.transformers import TransformersEngine
+from scdpo.sampling.engines.vocabulary import Vocabulary
+from scdpo.sampling.sampler import Draft, Sampler, SamplerLimits, derive_seed, sample_solutions
+from scdpo.sampling.schedule import Schedule
 from tests.scdpo.scripted import Script, ScriptedEngine, adder
 
 PROBLEM = Problem("p", "What is 17 + 5?", "22")

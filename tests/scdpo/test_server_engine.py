@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from scdpo.engines import Completion, EngineError, Request
-from scdpo.engines.load import EngineChoice, load_engine
-from scdpo.engines.replicas import Replicas
-from scdpo.engines.server import ServerEngine
-from scdpo.engines.vocabulary import Vocabulary
+from scdpo.sampling.engines import Completion, EngineError, Request
+from scdpo.sampling.engines.load import EngineChoice, load_engine
+from scdpo.sampling.engines.replicas import Replicas
+from scdpo.sampling.engines.server import ServerEngine
+from scdpo.sampling.engines.vocabulary import Vocabulary
 
 STOP = ("<|endofblock|>", "<|endofmessage|>")
 Body = dict[str, Any]

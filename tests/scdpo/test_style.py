@@ -9,8 +9,8 @@ import pytest
 
 from scdpo.cli.options import Format, asked
 from scdpo.cli.train import asked_as_sampled
-from scdpo.runs import Run, RunError
-from scdpo.style import TRAINING_FILE, Asked, trained_as
+from scdpo.data.prompt_style import TRAINING_FILE, Asked, trained_as
+from scdpo.data.runs import Run, RunError
 
 RECIPE = {"format": "mathcoder", "system_prompt": "Below is a math problem.", "beta": 0.1}
 

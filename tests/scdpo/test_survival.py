@@ -17,10 +17,10 @@ from pathlib import Path
 
 from sandbox import AsyncSandbox
 from scdpo.corrupt.temperature import BranchSettings
-from scdpo.engines.server import ServerEngine
-from scdpo.jobs import NaiveSettings, branch_by_temperature, sample_naive
-from scdpo.runs import Run
-from scdpo.sampler import Sampler, SamplerLimits
+from scdpo.data.runs import Run
+from scdpo.jobs.local import NaiveSettings, branch_by_temperature, sample_naive
+from scdpo.sampling.engines.server import ServerEngine
+from scdpo.sampling.sampler import Sampler, SamplerLimits
 from tests.scdpo.scripted import adder
 from tests.scdpo.test_jobs import FILES, PROBLEMS, ROOT, WORKER, Quiet, lines, make
 from tests.scdpo.test_server_engine import Body, FakeServer

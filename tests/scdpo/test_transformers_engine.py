@@ -10,8 +10,8 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from scdpo.engines import Completion, EngineError, Request
-from scdpo.engines.transformers import TransformersEngine
+from scdpo.sampling.engines import Completion, EngineError, Request
+from scdpo.sampling.engines.transformers import TransformersEngine
 
 
 def served(

@@ -22,12 +22,12 @@ import pytest
 
 from sandbox import AsyncSandbox, Block
 from sandbox.formats import get_format
-from scdpo.engines import Completion, Engine, EngineError, Request
-from scdpo.engines.load import EngineChoice, load_engine
-from scdpo.problems import embedded_model_path, load_problems
-from scdpo.records import SolutionRecord
-from scdpo.sampler import Draft, Sampler, SamplerLimits, sample_solutions
-from scdpo.schedule import Schedule
+from scdpo.data.problems import embedded_model_path, load_problems
+from scdpo.data.records import SolutionRecord
+from scdpo.sampling.engines import Completion, Engine, EngineError, Request
+from scdpo.sampling.engines.load import EngineChoice, load_engine
+from scdpo.sampling.sampler import Draft, Sampler, SamplerLimits, sample_solutions
+from scdpo.sampling.schedule import Schedule
 from tests.scdpo import smollm2
 
 pytestmark = [
@@ -205,7 +205,7 @@ def under_way(engine: Engine, count: int) -> list[asyncio.Task[Completion]]:
 
 
 def test_a_core_that_dies_is_told_to_all_who_wait(do: Do[Any]) -> None:
-    from scdpo.engines.vllm import VLLMEngine
+    from scdpo.sampling.engines.vllm import VLLMEngine
 
     async def main() -> None:
         engine = VLLMEngine(embedded_model_path())
@@ -224,7 +224,7 @@ def test_a_core_that_dies_is_told_to_all_who_wait(do: Do[Any]) -> None:
 
 
 def test_closing_answers_requests_under_way(do: Do[Any]) -> None:
-    from scdpo.engines.vllm import VLLMEngine
+    from scdpo.sampling.engines.vllm import VLLMEngine
 
     async def main() -> None:
         engine = VLLMEngine(embedded_model_path())

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from verifier import verify
-from verifier.choices import letters_of
-from verifier.equal import compare_answers
+from verifier.comparison.equal import compare_answers
+from verifier.parsing.choices import letters_of
 
 LETTERS = st.lists(st.sampled_from("ABCDE"), min_size=2, max_size=5, unique=True)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from verifier import verify
-from verifier.equal import compare_answers
+from verifier.comparison.equal import compare_answers
 
 SAME = [
     # several equations, conditions, Chinese notation

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.solution import Block, Solution
+from sandbox.blocks import Block
+from sandbox.solution import Solution
 from verifier import extract_answer, verify
-from verifier.extract import extract, final_text
+from verifier.extraction.extract import extract, final_text
 
 STATED = [
     (r"So the answer is \boxed{42}.", "42"),

@@ -3,7 +3,7 @@
 import pytest
 
 from verifier import verify
-from verifier.equal import compare_answers
+from verifier.comparison.equal import compare_answers
 
 
 @pytest.mark.parametrize("form", ["3/10", "0.3", r"\frac{3}{10}"])

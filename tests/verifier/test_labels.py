@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verifier.equal import compare_answers
+from verifier.comparison.equal import compare_answers
 
 
 @given(st.integers(2, 9), st.integers(2, 99))

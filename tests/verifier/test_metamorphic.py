@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 
+from benchmarks.answer_pairs import FAMILIES, labelled_pairs
 from verifier import verify
-from verifier.metamorphic import FAMILIES, labelled_pairs
 
 
 def count_errors(count: int, seed: int) -> tuple[Counter[bool], list[str]]:

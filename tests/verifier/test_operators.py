@@ -2,7 +2,7 @@
 
 import pytest
 
-from verifier.equal import compare_answers
+from verifier.comparison.equal import compare_answers
 
 OPERATORS = [r"\circ", r"\supset", r"\supseteq", r"\gg", r"\ll", r"\prec", r"\Leftarrow", r"\leftarrow", r"\nmid", r"\mapsto", r"\perp", r"\subset", r"\to"]  # fmt: skip
 

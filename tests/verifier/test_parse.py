@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from verifier import verify
-from verifier.equal import compare_answers
-from verifier.parse import parse
-from verifier.read import readings
-from verifier.syntax import Const, LimitError, Num, ParseError, Rel, Seq, SetOf, Sym, Text, free_symbols
+from verifier.comparison.equal import compare_answers
+from verifier.parsing.parser import parse
+from verifier.parsing.readings import readings
+from verifier.tree import Const, LimitError, Num, ParseError, Rel, Seq, SetOf, Sym, Text, free_symbols
 
 PIECES = [
     "1", "2.5", "x", "y", "\\frac", "\\sqrt", "{", "}", "(", ")", "[", "]", "\\{", "\\}", "|", "+", "-", "*", "/", "^", "_", "=", "<", "\\le", ",",

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verifier.equal import compare_answers
-from verifier.read import readings
-from verifier.syntax import Quantity
+from verifier.comparison.equal import compare_answers
+from verifier.parsing.readings import readings
+from verifier.tree import Quantity
 
 NUMBERS = st.integers(1, 99)
 WORDS_THAT_CHANGE = [

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from verifier import verify
-from verifier.equal import compare_answers
+from verifier.comparison.equal import compare_answers
 
 
 @given(st.integers(0, 99), st.integers(1, 99))

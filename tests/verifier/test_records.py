@@ -8,8 +8,8 @@ import pytest
 
 from sandbox.solution import Solution
 from verifier import verify
-from verifier.lines import LineError
-from verifier.records import read_items
+from verifier.files.inputs import read_items
+from verifier.files.jsonl import LineError
 
 
 def write(path: Path, *lines: object) -> Path:

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from sandbox.solution import Block, Solution
+from sandbox.blocks import Block
+from sandbox.solution import Solution
 from verifier import verify_solution
 from verifier.solution import uncleanness
 

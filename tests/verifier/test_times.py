@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verifier.equal import compare_answers
+from verifier.comparison.equal import compare_answers
 
 TIMES = st.tuples(st.integers(0, 23), st.integers(0, 59))
 

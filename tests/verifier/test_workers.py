@@ -9,8 +9,9 @@ import time
 
 import pytest
 
-from verifier import verify, verify_many, workers
-from verifier.workers import Worker, WorkerError
+from verifier import verify, verify_many
+from verifier.workers import pool as workers
+from verifier.workers.pool import Worker, WorkerError
 
 
 def test_verdicts_come_in_order_and_agree_with_single_ones() -> None:
@@ -67,7 +68,7 @@ def test_verify_many_limits_every_item(monkeypatch: pytest.MonkeyPatch) -> None:
 
 _PARENT = """
 import sys
-from verifier.workers import borrow, give_back
+from verifier.workers.pool import borrow, give_back
 from verifier import verify_many
 verify_many([("\\\\boxed{x+1}", "1+x"), ("\\\\boxed{y+1}", "1+y")], workers=2)
 workers = [borrow(), borrow()]
@@ -92,7 +93,7 @@ def test_no_idle_worker_outlives_its_parent(killed: bool) -> None:
 
 
 _BUSY_PARENT = """
-from verifier.workers import Worker
+from verifier.workers.pool import Worker
 worker = Worker()
 worker.ask({"op": "compare", "a": "x", "b": "y", "rounding": "exact"}, 60)
 print(worker.process.pid, flush=True)
@@ -181,7 +182,7 @@ def test_integrals_have_a_deadline() -> None:
 
 
 def test_importing_needs_no_torch() -> None:
-    code = "import sys, verifier, verifier.metamorphic; print(sorted({'torch','transformers','trl','sympy','vllm'} & set(sys.modules)))"
+    code = "import sys, verifier, benchmarks.answer_pairs; print(sorted({'torch','transformers','trl','sympy','vllm'} & set(sys.modules)))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
 

@@ -12,12 +12,13 @@ from fastapi import FastAPI
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 
 from sandbox import AsyncSandbox
-from verifier.service import models, problems
+from verifier.service import errors as problems
+from verifier.service import models
 from verifier.service.checks import Busy, Checker
 from verifier.service.documents import describe, docs_page
+from verifier.service.errors import Problem
 from verifier.service.gate import Gate, Traffic
 from verifier.service.metrics import Metrics
-from verifier.service.problems import Problem
 from verifier.service.sessions import Held, Sessions, sandbox_problems
 from verifier.service.settings import ServiceSettings
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from verifier.service.metrics import Metrics
-from verifier.workers import MAX_REQUESTS, MEMORY_MB
+from verifier.workers.pool import MAX_REQUESTS, MEMORY_MB
 
 PATIENCE = 0.25  # seconds: 50 times what a usual check takes, far less than anybody waits for
 REPLY_BYTES = 64 * 2**20

@@ -14,8 +14,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from jinja2 import Environment, Template, select_autoescape
 
+from verifier.service.errors import MEDIA_TYPE
 from verifier.service.models import ProblemReply
-from verifier.service.problems import MEDIA_TYPE
 
 _REASONS = {
     "400": "The body is no JSON that can be read.",

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from verifier.service.errors import Problem
 from verifier.service.metrics import Metrics
-from verifier.service.problems import Problem
 from verifier.service.settings import ServiceSettings, is_loopback
 
 OPEN_PATHS = frozenset({"/healthz", "/docs", "/openapi.json"})  # no key: they hold no data of a caller

@@ -20,8 +20,8 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from verifier.service.app import build_app
+from verifier.service.errors import Problem
 from verifier.service.gate import Traffic
-from verifier.service.problems import Problem
 from verifier.service.settings import ServiceSettings
 
 BACKLOG = 1024

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sandbox import AsyncSandbox, AsyncSession, CellResult, IsolationError, SandboxError, SessionClosed
+from verifier.service.errors import Problem
 from verifier.service.metrics import Metrics
-from verifier.service.problems import Problem
 from verifier.service.settings import ServiceSettings
 
 logger = logging.getLogger("scdpo.service")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from scdpo.records import SolutionRecord
+from scdpo.data.records import SolutionRecord
 
 Blocks = list[dict[str, str]]
 

@@ -12,8 +12,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from typer.testing import CliRunner
 
 from eval.cli import app
+from eval.credit_page import page, save_png
 from sandbox import Solution
-from scdpo.credit import (
+from scdpo.data.encoding import SolutionEncoder
+from scdpo.training.credit import (
     ErrorScores,
     TokenCredit,
     error_scores,
@@ -22,8 +24,6 @@ from scdpo.credit import (
     summarise,
     token_credit,
 )
-from scdpo.credit_view import page, save_png
-from scdpo.dataset import SolutionEncoder
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from sandbox import Block
-from scdpo.dataset import SolutionEncoder, encode_pair, encode_pairs
+from scdpo.data.encoding import SolutionEncoder, encode_pair, encode_pairs
 
 Pair = dict[str, Any]
 

@@ -30,9 +30,9 @@ from datasets import Dataset
 from transformers import AutoModelForCausalLM
 
 from scdpo import recipes
-from scdpo.records import SolutionRecord
-from scdpo.sft import sft
-from scdpo.training import train
+from scdpo.data.records import SolutionRecord
+from scdpo.training.sft import sft
+from scdpo.training.train import train
 
 SCRIPT = """
 import json, os, sys, time
@@ -45,8 +45,8 @@ if os.environ.get("ACCELERATE_USE_FSDP") == "true":
     os.environ["ACCELERATE_TORCH_DEVICE"] = "cpu"
     PartialState._prepare_backend = lambda *args: ("gloo", DistributedType.MULTI_GPU)
 
-from scdpo.sft import sft
-from scdpo.training import train
+from scdpo.training.sft import sft
+from scdpo.training.train import train
 
 torch.manual_seed(0)
 stage, data, model, output, settings = sys.argv[1:]

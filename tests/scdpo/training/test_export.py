@@ -14,12 +14,12 @@ from typer.testing import CliRunner
 
 from eval.cli import app
 from sandbox import Block, Solution
-from scdpo.config import SCDPOConfig
-from scdpo.export import export_pairs
-from scdpo.imports import as_record
-from scdpo.pairs import step_controlled_pair
-from scdpo.records import OriginRecord
-from scdpo.trainer import SCDPOTrainer
+from scdpo.data.export import export_pairs
+from scdpo.data.import_solutions import as_record
+from scdpo.data.pairs import step_controlled_pair
+from scdpo.data.records import OriginRecord
+from scdpo.training.config import SCDPOConfig
+from scdpo.training.trainer import SCDPOTrainer
 
 BETA = 0.1
 

@@ -11,8 +11,8 @@ import torch
 from peft import AutoPeftModelForCausalLM
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from scdpo.sft import sft
-from scdpo.training import train
+from scdpo.training.sft import sft
+from scdpo.training.train import train
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 
 from eval.cli import app
 from scdpo import recipes
-from scdpo.config import SCDPOConfig
-from scdpo.plan import dry_run
-from scdpo.sft import SolutionSFTConfig
-from scdpo.training import parse_settings, train
+from scdpo.training.config import SCDPOConfig
+from scdpo.training.dry_run import dry_run
+from scdpo.training.sft import SolutionSFTConfig
+from scdpo.training.train import parse_settings, train
 
 
 def test_the_plan_counts_what_training_does(

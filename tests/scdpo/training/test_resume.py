@@ -10,9 +10,9 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from scdpo.runs import RunError
-from scdpo.sft import sft
-from scdpo.training import train
+from scdpo.data.runs import RunError
+from scdpo.training.sft import sft
+from scdpo.training.train import train
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from scdpo.dataset import SolutionEncoder
-from scdpo.records import SolutionRecord
-from scdpo.sft import encode_solutions, sft
+from scdpo.data.encoding import SolutionEncoder
+from scdpo.data.records import SolutionRecord
+from scdpo.training.sft import encode_solutions, sft
 
 
 def test_labels_are_the_models_own_tokens_of_preferred_solutions(

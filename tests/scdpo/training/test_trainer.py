@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from scdpo.training import train
+from scdpo.training.train import train
 
 
 def test_a_model_trains_on_mixed_pairs_and_its_checkpoint_loads(
@@ -81,7 +81,7 @@ def test_reference_scores_are_computed_once(
     def fail(*args: Any) -> None:
         raise AssertionError("scored again")
 
-    monkeypatch.setattr("scdpo.trainer.SCDPOTrainer.compute_ref_log_probs", fail)
+    monkeypatch.setattr("scdpo.training.trainer.SCDPOTrainer.compute_ref_log_probs", fail)
     train(pairs_file, str(tiny_model), tmp_path, "scdpo", {**settings, "max_steps": 1})
 
 

@@ -12,9 +12,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, Lfm2Config, LlamaF
 from trl import DPOConfig, DPOTrainer
 
 from sandbox import Block
-from scdpo.config import SCDPOConfig
-from scdpo.dataset import SolutionEncoder, encode_pair, encode_pairs
-from scdpo.trainer import SCDPOTrainer
+from scdpo.data.encoding import SolutionEncoder, encode_pair, encode_pairs
+from scdpo.training.config import SCDPOConfig
+from scdpo.training.trainer import SCDPOTrainer
 
 Pair = dict[str, Any]
 BETA = 0.3

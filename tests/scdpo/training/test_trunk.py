@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM
 
-from scdpo.batching import TrunkSampler
-from scdpo.trunk import TREE_ATTENTION, pack, tree_attention
+from scdpo.training.batching import TrunkSampler
+from scdpo.training.trunk import TREE_ATTENTION, pack, tree_attention
 
 TOKENS = st.lists(st.integers(1, 3), min_size=1, max_size=8)
 SEQUENCE = TOKENS.flatmap(

@@ -1,0 +1,1 @@
+"""Whole jobs from sampling to report: the quickstart, and on-policy rounds."""

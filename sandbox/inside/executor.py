@@ -1,0 +1,200 @@
+"""Run cells inside a session: one process, one thread of its own, one socket to the outside.
+
+Reads request frames {"op": "run" | "complete" | "inspect" | "is_complete" | "fork", "id", ...} and answers
+each with {"id", "events"} frames while it runs and one {"id", "done"} frame at its end. The model's code
+shares this process, so nothing said here is trusted outside: `core` bounds and checks every frame. Does not
+cover isolation.
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import os
+import random
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from IPython.core.completer import provisionalcompleter, rectify_completions
+from IPython.utils.tokenutil import token_at_cursor
+
+from sandbox import wire
+from sandbox.inside import fork
+from sandbox.inside.outputs import CELL, CellStream, Collector, OutputLimit, RawOutput
+from sandbox.inside.shell import SessionShell, make_shell, refuse_input
+
+REQUEST_BYTES = 64 * 2**20
+SEED = 0
+
+
+class CpuLimit(KeyboardInterrupt):
+    """Raised in a cell when the session has used its processor time."""
+
+
+class Executor:
+    """The loop of one session."""
+
+    def __init__(self, shell: SessionShell, sock: socket.socket, folder: str, level: str) -> None:
+        """Serve `sock` with `shell`; cells work in `folder`, isolated as `level` says."""
+        self.shell = shell
+        self.sock = sock
+        self.folder = folder
+        self.level = level
+        self.fds: list[int] = []
+        self.raw = RawOutput(folder)
+        self.collector = Collector(self._send_events)
+        self.streams = (CellStream(self.collector, "stdout", 1), CellStream(self.collector, "stderr", 2))
+        self.request = -1
+        self.running = False
+        self.cell = 0
+        self.cpu_met = False
+        shell.attach(self.collector)
+
+    def serve(self) -> None:
+        """Answer requests until the other side closes its end."""
+        frames = wire.FrameReader(REQUEST_BYTES)
+        while True:
+            self._take_back()
+            try:
+                data, fds, _flags, _address = socket.recv_fds(self.sock, 1 << 16, wire.MAX_FDS)
+                self.fds += fds
+                if not data:
+                    return
+                for frame in frames.feed(data):
+                    self._answer(frame)
+            except KeyboardInterrupt:  # an interrupt that came too late for its cell
+                continue
+
+    def send(self, frame: dict[str, Any]) -> None:
+        """Send one frame."""
+        self.sock.sendall(wire.encode(frame))
+
+    def _send_events(self, events: list[list[Any]]) -> None:
+        self.send({"id": self.request, "events": events})
+
+    def _take_back(self) -> None:
+        """Undo what a cell may have done to the process-wide hooks the next cell depends on."""
+        sys.stdout, sys.stderr = self.streams
+        sys.__stdout__, sys.__stderr__ = self.streams  # type: ignore[assignment,misc]
+        builtins.input = refuse_input  # type: ignore[assignment]
+        signal.signal(signal.SIGINT, self._on_interrupt)
+        signal.signal(signal.SIGXCPU, self._on_cpu)
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # forked sessions are not ours to wait for
+
+    def _on_interrupt(self, _signum: int, _frame: FrameType | None) -> None:
+        if self.running:
+            raise KeyboardInterrupt("the cell ran longer than its limit")
+
+    def _on_cpu(self, _signum: int, _frame: FrameType | None) -> None:
+        self.cpu_met = True
+        if self.running:
+            raise CpuLimit("the session used up its processor time")
+
+    def _answer(self, frame: dict[str, Any]) -> None:
+        self.request = frame["id"]
+        op = frame["op"]
+        if op == "run":
+            done = self.run(frame)
+        elif op == "complete":
+            done = self._complete(frame["code"], frame["cursor"])
+        elif op == "inspect":
+            done = self._inspect(frame["code"], frame["cursor"], frame["detail"])
+        elif op == "is_complete":
+            status, indent = self.shell.input_transformer_manager.check_complete(frame["code"])
+            done = {"status": status, "indent": " " * (indent or 0)}
+        elif op == "fork":
+            fds, self.fds = self.fds, []
+            child, done = fork.fork(self.sock, fds, frame["children"])
+            if child is not None:
+                self._become(child)
+                return
+        else:
+            done = {"failure": ["ValueError", f"unknown operation {op!r}"]}
+        self.send({"id": self.request, "done": done})
+
+    def _become(self, sock: socket.socket) -> None:
+        """Go on as a forked session that is reached over `sock`."""
+        self.sock = sock
+        self.raw = RawOutput(self.folder)
+        self.announce()
+
+    def announce(self) -> None:
+        """Tell the outside that cells can be sent."""
+        self.send({"ready": self.level})
+
+    def run(self, frame: dict[str, Any]) -> dict[str, Any]:
+        """Run one cell and return how it ended."""
+        self.cell += 1
+        self.collector.begin(self.cell, frame["chars"], frame["messages"])
+        self.shell.failure = self.shell.page = None
+        try:
+            try:
+                self.running = True
+                ended = self.shell.run_cell(
+                    frame["code"], store_history=frame["history"], silent=frame["silent"], cell_id=None
+                )
+                error = ended.error_before_exec or ended.error_in_exec
+                if error is not None and self.shell.failure is None:  # it could not even be shown
+                    self.shell.failure = (type(error).__name__, "")
+            finally:
+                self.running = False
+        except KeyboardInterrupt as interrupt:
+            # IPython catches interrupts of the cell itself; this one came while it was finishing up.
+            self.shell.failure = self.shell.failure or (type(interrupt).__name__, str(interrupt))
+        return self._finish(frame["chars"])
+
+    def _finish(self, chars: int) -> dict[str, Any]:
+        text, cut = self.raw.drain(4 * chars)
+        CELL.set(self.cell)
+        with contextlib.suppress(OutputLimit):  # the flags below say so
+            self.collector.stream("stdout", text)
+        self.collector.end()
+        return {
+            "failure": self.shell.failure,
+            "count": self.shell.execution_count - 1,
+            "truncated": self.collector.truncated or cut,
+            "flooded": self.collector.flooded,
+            "cpu": self.cpu_met,
+            "page": self.shell.page,
+        }
+
+    def _complete(self, code: str, cursor: int) -> dict[str, Any]:
+        with provisionalcompleter():
+            found = list(rectify_completions(code, self.shell.Completer.completions(code, cursor)))
+        start, end = (found[0].start, found[0].end) if found else (cursor, cursor)
+        return {"matches": [c.text for c in found], "start": start, "end": end}
+
+    def _inspect(self, code: str, cursor: int, detail: int) -> dict[str, Any]:
+        name = token_at_cursor(code, cursor)
+        try:
+            return {"data": self.shell.object_inspect_mime(name, detail_level=detail)}
+        except KeyError:
+            return {"data": None}
+
+
+def fresh_state() -> None:
+    """Give every new session the same random state, so that re-running a solution gives the same output."""
+    random.seed(SEED)
+    numpy_random = sys.modules.get("numpy.random")
+    if numpy_random is not None:
+        numpy_random.seed(SEED)
+
+
+def prepare() -> Callable[[socket.socket, str, str], None]:
+    """Build the shell that every session starts with; return what a session then runs to serve its socket."""
+    shell = make_shell()
+
+    def serve(sock: socket.socket, folder: str, level: str) -> None:
+        os.chdir(folder)
+        os.environ.update(HOME=folder, TMPDIR=os.path.join(os.path.dirname(folder), "tmp"))
+        sys.path.insert(0, "")
+        fresh_state()
+        executor = Executor(shell, sock, folder, level)
+        executor.announce()
+        executor.serve()
+
+    return serve

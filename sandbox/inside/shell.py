@@ -1,0 +1,242 @@
+"""IPython's shell as a session runs it: no terminal, no history file, no subprocesses.
+
+Shows values, displays and tracebacks exactly as ipykernel does, but hands them to a `Collector` instead of a
+message socket. Does not cover isolation or the executor's loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import zlib
+from typing import Any, cast
+
+from IPython.core.compilerop import CachingCompiler
+from IPython.core.displayhook import DisplayHook
+from IPython.core.displaypub import DisplayPublisher
+from IPython.core.error import StdinNotImplementedError
+from IPython.core.interactiveshell import InteractiveShell, InteractiveShellABC
+from sympy.core.cache import clear_cache
+from traitlets import Type
+from traitlets.config import Config
+
+from sandbox.inside.outputs import Collector
+
+# Cells run once in the zygote, so that what they load and compile on first use need not be loaded in every
+# session.
+WARM_UP = (
+    "1+1",
+    "def f(x):\n    return 1/x\nf(0)",
+    "x = [",
+    "import math, fractions, itertools, numpy\nnumpy.arange(3)",
+    "numpy.linalg.solve([[2., 0.], [0., 1.]], [1., 1.])",
+    "from sympy import *\nx, y = symbols('x y')\nsolve(x**2 - 5*x + 6)",
+    "solve([x + y - 3, x - y - 1], (x, y))\nsolve(Eq(x**3, 8), x)\nsimplify((x**2 - 1)/(x - 1))",
+    "factor(x**2 - 1), expand((x + y)**2), integrate(x*sin(x), x), diff(exp(x)), limit(sin(x)/x, x, 0)",
+    "Rational(1, 3).evalf(), sqrt(8), N(pi), Matrix([[1, 2], [3, 4]]).inv(), Sum(x, (x, 1, 5)).doit()",
+)
+
+NO_SUBPROCESS = "the sandbox runs no shell commands and no other programs"
+
+
+class SessionDisplayHook(DisplayHook):
+    """Send the value of a cell's last expression to the collector."""
+
+    collector: Collector | None = None
+
+    def start_displayhook(self) -> None:
+        """Start a display."""
+        self._is_active = True
+
+    def write_output_prompt(self) -> None:
+        """Print no `Out[n]:` prompt."""
+
+    def write_format_data(self, format_dict: dict[str, Any], md_dict: dict[str, Any] | None = None) -> None:
+        """Record the formatted value."""
+        if self.collector is not None:
+            data = jsonable(format_dict)
+            self.collector.message(["result", data, jsonable(md_dict or {}), self.prompt_count])
+
+    def finish_displayhook(self) -> None:
+        """End a display."""
+        self._is_active = False
+
+
+class SessionDisplayPublisher(DisplayPublisher):
+    """Send what `display(...)` publishes to the collector."""
+
+    collector: Collector | None = None
+
+    def publish(  # type: ignore[override]
+        self,
+        data: dict[str, Any],
+        metadata: dict[str, Any] | None = None,
+        *,
+        transient: dict[str, Any] | None = None,
+        update: bool = False,
+        **_ignored: Any,
+    ) -> None:
+        """Record a display, or the update of an earlier one."""
+        if self.collector is not None:
+            event = [
+                "display",
+                jsonable(data),
+                jsonable(metadata or {}),
+                jsonable(transient or {}),
+                bool(update),
+            ]
+            self.collector.message(event)
+
+    def clear_output(self, wait: bool = False) -> None:
+        """Record that the cell's output so far is to be cleared."""
+        if self.collector is not None:
+            self.collector.message(["clear", bool(wait)])
+
+
+class SessionCompiler(CachingCompiler):
+    """Name cells as ipykernel does, by a file that does not exist: IPython shows tracebacks accordingly."""
+
+    def get_code_name(self, raw_code: str, transformed_code: str, number: int) -> str:
+        """Return the file name under which a cell is compiled."""
+        return f"/tmp/ipykernel/{zlib.crc32(raw_code.encode('utf-8', 'replace'))}.py"
+
+
+class SessionShell(InteractiveShell):
+    """The interactive shell inside a session."""
+
+    compiler_class = Type(SessionCompiler)
+    collector: Collector | None = None
+    failure: tuple[str, str] | None = None
+    page: dict[str, Any] | None = None
+
+    def init_display_pub(self) -> None:
+        """Use our publisher."""
+        self.display_pub = SessionDisplayPublisher(parent=self, shell=self)
+
+    def init_displayhook(self) -> None:
+        """Use our display hook."""
+        self.displayhook_class = SessionDisplayHook
+        super().init_displayhook()
+
+    def attach(self, collector: Collector) -> None:
+        """Send everything to `collector` from now on."""
+        self.collector = collector
+        self.displayhook.collector = collector
+        self.display_pub.collector = collector
+
+    def init_hooks(self) -> None:
+        """Keep what `name?` pages for whoever shows it."""
+        super().init_hooks()
+        self.set_hook("show_in_pager", _keep_page, 99)
+
+    def init_ipython_dir(self, ipython_dir: Any) -> None:
+        """Use no configuration folder: nothing is read from or left on the host."""
+
+    def init_profile_dir(self, profile_dir: Any) -> None:
+        """Use no profile."""
+
+    def init_virtualenv(self) -> None:
+        """Leave sys.path alone."""
+
+    def enable_gui(self, gui: Any = None) -> None:
+        """Accept `%gui` and the plotting magics: there is no event loop to hook into."""
+
+    def ask_exit(self) -> None:
+        """Ignore `exit` and `quit`: a session ends when its owner closes it."""
+
+    def showtraceback(self, *args: Any, **kwargs: Any) -> None:
+        """Show the exception; an interrupt in one line, since a deep stack takes seconds to render."""
+        etype, value, _tb = sys.exc_info() if not args or args[0] is None else args[0]
+        if etype is not None and issubclass(etype, KeyboardInterrupt):
+            self._showtraceback(etype, value, [f"{etype.__name__}: {value}".rstrip(": ")])
+            return
+        super().showtraceback(*args, **kwargs)
+
+    def _showtraceback(self, etype: Any, evalue: Any, stb: list[str]) -> None:
+        name = getattr(etype, "__name__", str(etype))
+        try:
+            text = str(evalue)
+        except Exception as error:  # noqa: BLE001 - the class is the cell's own and may do anything
+            text = f"<{type(error).__name__} while formatting the message>"
+        self.failure = (name, text)
+        if self.collector is not None:
+            self.collector.error(name, text, [str(line) for line in stb])
+
+    def system(self, cmd: str) -> None:
+        """Refuse `!cmd`. Raises PermissionError."""
+        raise PermissionError(NO_SUBPROCESS)
+
+    system_piped = system_raw = system
+
+    def getoutput(self, cmd: str, split: bool = True, depth: int = 0) -> Any:
+        """Refuse `x = !cmd`. Raises PermissionError."""
+        raise PermissionError(NO_SUBPROCESS)
+
+
+def _keep_page(
+    shell: SessionShell, text: Any, start: int = 0, screen_lines: int = 0, pager_cmd: Any = None
+) -> None:
+    shell.page = jsonable(text if isinstance(text, dict) else {"text/plain": str(text)})
+
+
+def refuse_input(prompt: str = "") -> str:
+    """Stand for `input`. Raises StdinNotImplementedError."""
+    raise StdinNotImplementedError("input() was called, but there is nobody to answer in a session")
+
+
+def jsonable(value: Any, depth: int = 0) -> Any:
+    """Return `value` with bytes as base64 and anything JSON cannot hold as its text."""
+    if value is None or isinstance(value, (bool, float, str)):
+        return value
+    if isinstance(value, int):
+        return value if -(2**53) < value < 2**53 else repr(value)
+    if isinstance(value, bytes):
+        import base64
+
+        return base64.b64encode(value).decode("ascii")
+    if depth < 20 and isinstance(value, dict):
+        return {str(k): jsonable(v, depth + 1) for k, v in value.items()}
+    if depth < 20 and isinstance(value, (list, tuple)):
+        return [jsonable(v, depth + 1) for v in value]
+    return repr(value)
+
+
+def session_loop_runner(coroutine: Any) -> Any:
+    """Run a cell with top-level `await` on the session's one event loop."""
+    try:
+        loop = asyncio.get_event_loop_policy().get_event_loop()
+    except RuntimeError:
+        loop = None
+    if loop is None or loop.is_closed():
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+    return loop.run_until_complete(coroutine)
+
+
+def make_shell() -> SessionShell:
+    """Build the shell once, in the zygote, and run its slow paths so that every fork starts warm."""
+    config = Config()
+    config.HistoryManager.enabled = False
+    config.HistoryManager.hist_file = ":memory:"
+    # As in a stock kernel: without colours IPython leaves lines out of tracebacks. The codes are taken out later.
+    config.InteractiveShell.colors = "neutral"
+    config.InteractiveShell.history_length = 100
+    config.Completer.use_jedi = False
+    shell = SessionShell.instance(config=config)
+    InteractiveShellABC.register(SessionShell)
+    shell.loop_runner = session_loop_runner
+    shell.autoawait = True
+    quiet = Collector(lambda events: None)
+    shell.attach(quiet)
+    quiet.begin(0, 1000, 1000)
+    for code in WARM_UP:
+        shell.run_cell(code, store_history=False, silent=False)
+    shell.complete("pri")
+    quiet.end()
+    # Loaded modules are what is wanted of the warm-up; remembered results could make a session differ from a
+    # kernel.
+    clear_cache()
+    shell.reset(new_session=True)
+    shell.failure = None
+    shell.execution_count = 1
+    return cast(SessionShell, shell)

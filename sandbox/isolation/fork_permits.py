@@ -1,0 +1,169 @@
+"""Let a session be forked at a step boundary, and at no other time.
+
+A session may not create processes: its filter reports every `clone` of a process, and every `mount`, to the
+zygote, which refuses them, except for as many clones as the owner has just asked for. The forked child gets
+user and mount namespaces of its own with the clone, and an empty work folder from the zygote in answer to its
+`mount` call. Does not cover what the child then does (`branch`).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import os
+import select
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.isolation import rootfs, syscalls
+
+FORK_FLAGS = syscalls.CLONE_NEWUSER | syscalls.CLONE_NEWNS | 17  # SIGCHLD
+
+_CONTINUE = 1
+_RECEIVE = 0xC0502100
+_SEND = 0xC0182101
+
+
+class _Notice(ctypes.Structure):
+    """struct seccomp_notif, with its struct seccomp_data."""
+
+    _fields_ = [
+        ("id", ctypes.c_uint64),
+        ("pid", ctypes.c_uint32),
+        ("flags", ctypes.c_uint32),
+        ("nr", ctypes.c_int32),
+        ("arch", ctypes.c_uint32),
+        ("instruction", ctypes.c_uint64),
+        ("args", ctypes.c_uint64 * 6),
+    ]
+
+
+class _Answer(ctypes.Structure):
+    """struct seccomp_notif_resp."""
+
+    _fields_ = [
+        ("id", ctypes.c_uint64),
+        ("val", ctypes.c_int64),
+        ("error", ctypes.c_int32),
+        ("flags", ctypes.c_uint32),
+    ]
+
+
+@dataclass(slots=True)
+class _Family:
+    """One filter: a session and everything forked from it."""
+
+    members: dict[int, int]  # pid -> session
+
+
+@dataclass(slots=True)
+class _Grant:
+    """Children the owner has asked for, not yet all made."""
+
+    parent: int
+    clones: int
+    children: list[int]
+    disk: tuple[int, int]
+
+
+class Supervisor:
+    """Decides on the reported calls of all sessions."""
+
+    def __init__(self, report: Callable[[dict[str, Any], list[int]], None], poll: select.poll) -> None:
+        """Tell the owner of new children through `report(message, descriptors)`; have `poll` watch for
+        calls.
+        """
+        self._report = report
+        self._poll = poll
+        self._exits: dict[int, tuple[int, int]] = {}  # pidfd of a forked session -> its listener and pid
+        self._families: dict[int, _Family] = {}
+        self._grants: dict[int, _Grant] = {}
+        self._root = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+
+    def watch(self, listener: int, session: int, pid: int) -> None:
+        """Take over the `listener` of a new session."""
+        self._families[listener] = _Family({pid: session})
+        self._poll.register(listener, select.POLLIN)
+
+    def ready(self, fd: int, events: int) -> None:
+        """Deal with what `poll` saw on `fd`: a reported call, a listener nobody uses, a forked session's
+        end.
+        """
+        if fd in self._exits:
+            listener, pid = self._exits.pop(fd)
+            family = self._families.get(listener)
+            if family:
+                family.members.pop(pid, None)
+        elif events & select.POLLIN:
+            self._decide(fd)
+            return
+        else:
+            self._families.pop(fd, None)
+        self._poll.unregister(fd)
+        os.close(fd)
+
+    def grant(self, session: int, children: list[int], disk: tuple[int, int]) -> None:
+        """Allow `session` to be cloned once for each of `children`; replaces any earlier grant."""
+        self._grants[session] = _Grant(session, len(children), list(children), disk)
+
+    def _decide(self, listener: int) -> None:
+        """Answer one reported call."""
+        notice = _Notice()
+        try:
+            fcntl.ioctl(listener, _RECEIVE, notice)
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.EINTR):  # the caller was killed meanwhile
+                return
+            raise
+        answer = _Answer(notice.id, 0, -errno.EPERM, 0)
+        family = self._families[listener]
+        if notice.nr == syscalls.NR["clone"]:
+            grant = self._grants.get(family.members.get(notice.pid, -1))
+            if grant and grant.clones and notice.args[0] & 0xFFFFFFFF == FORK_FLAGS and not notice.args[1]:
+                grant.clones -= 1
+                answer = _Answer(notice.id, 0, 0, _CONTINUE)
+        elif notice.nr == syscalls.NR["mount"] and notice.pid not in family.members:
+            answer.error = self._settle(listener, notice.pid, int(notice.args[3]))
+        try:
+            fcntl.ioctl(listener, _SEND, answer)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.EINPROGRESS):
+                raise
+
+    def _settle(self, listener: int, pid: int, child: int) -> int:
+        """Give the new process `pid` its work folder and report it; return 0 or a negative errno."""
+        for grant in self._grants.values():
+            if child in grant.children:
+                break
+        else:
+            return -errno.EPERM
+        family = self._families[listener]
+        if grant.parent not in family.members.values():
+            return -errno.EPERM
+        try:
+            self._mount_home(pid, grant.disk)
+            pidfd = os.pidfd_open(pid)
+        except OSError as error:
+            return -(error.errno or errno.EPERM)
+        grant.children.remove(child)
+        if not grant.children:
+            self._grants.pop(grant.parent, None)
+        family.members[pid] = child
+        self._exits[pidfd] = (listener, pid)
+        self._poll.register(pidfd, select.POLLIN)
+        self._report({"forked": child, "pid": pid}, [os.dup(pidfd)])
+        return 0
+
+    def _mount_home(self, pid: int, disk: tuple[int, int]) -> None:
+        """Mount an empty work folder in the namespace of `pid`, from outside."""
+        namespace = os.open(f"/proc/{pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            syscalls.setns(namespace, syscalls.CLONE_NEWNS)
+            try:
+                rootfs.mount_home(*disk)
+            finally:
+                syscalls.setns(self._root, syscalls.CLONE_NEWNS)
+        finally:
+            os.close(namespace)

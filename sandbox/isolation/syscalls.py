@@ -1,0 +1,120 @@
+"""The kernel interfaces that Python does not wrap, by ctypes: namespaces, mounts, capabilities, seccomp,
+Landlock.
+
+Every function raises OSError with the call's name. Does not cover policy: see `seccomp`, `landlock`,
+`rootfs`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+from typing import Any
+
+from sandbox.isolation.syscall_table import NAMED
+
+ARCH = platform.machine()
+NR = NAMED.get(ARCH, {})
+
+CLONE_THREAD = 0x00010000
+CLONE_NEWNS = 0x00020000
+CLONE_NEWCGROUP = 0x02000000
+CLONE_NEWUTS = 0x04000000
+CLONE_NEWIPC = 0x08000000
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
+
+MS_NOSUID, MS_NODEV, MS_NOEXEC = 2, 4, 8
+MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
+MNT_DETACH = 2
+MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV = 1, 2, 4
+AT_FDCWD, AT_RECURSIVE = -100, 0x8000
+
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 4, 24, 38
+PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.syscall.restype = ctypes.c_long
+
+
+class MountAttr(ctypes.Structure):
+    """struct mount_attr."""
+
+    _fields_ = [(name, ctypes.c_uint64) for name in ("attr_set", "attr_clr", "propagation", "userns_fd")]
+
+
+def syscall(name: str, *args: Any) -> int:
+    """Make the system call `name` of the table. Raises OSError; ENOSYS on a machine without a table."""
+    if name not in NR:
+        raise OSError(38, f"{name}: no system call table for {ARCH}")
+    values = [ctypes.c_long(a) if isinstance(a, int) else a for a in args]
+    result = _libc.syscall(ctypes.c_long(NR[name]), *values)
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{name}: {os.strerror(number)}")
+    return int(result)
+
+
+def prctl(option: int, *args: int) -> None:
+    """Change an attribute of this process."""
+    syscall("prctl", option, *(list(args) + [0] * (4 - len(args))))
+
+
+def unshare(flags: int) -> None:
+    """Leave the namespaces named in `flags` for new ones."""
+    syscall("unshare", flags)
+
+
+def setns(fd: int, kind: int) -> None:
+    """Enter the namespace behind `fd`."""
+    syscall("setns", fd, kind)
+
+
+def mount(source: str, target: str, kind: str, flags: int, data: str = "") -> None:
+    """Attach the file system `source`, of type `kind`, at `target`."""
+    syscall("mount", source.encode(), target.encode(), kind.encode(), flags, data.encode())
+
+
+def mount_read_only(target: str, *, recursive: bool) -> None:
+    """Make the mount at `target` (and those below) read-only, without set-uid programs and devices."""
+    attr = MountAttr(MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, 0, 0, 0)
+    pointer = ctypes.c_void_p(ctypes.addressof(attr))
+    flags = AT_RECURSIVE if recursive else 0
+    syscall("mount_setattr", AT_FDCWD, target.encode(), flags, pointer, ctypes.sizeof(attr))
+
+
+def pivot_root(new: str) -> None:
+    """Make `new` the root of this mount namespace and let go of the old one."""
+    os.chdir(new)
+    syscall("pivot_root", b".", b".")
+    syscall("umount2", b".", MNT_DETACH)
+    os.chdir("/")
+
+
+def map_ids(inside: int, uid: int, gid: int) -> None:
+    """Map id `inside` of the caller's new user namespace to `uid` and `gid` of its parent."""
+    for name, text in (
+        ("setgroups", "deny"),
+        ("uid_map", f"{inside} {uid} 1"),
+        ("gid_map", f"{inside} {gid} 1"),
+    ):
+        fd = os.open(f"/proc/self/{name}", os.O_WRONLY)
+        try:
+            os.write(fd, text.encode())
+        finally:
+            os.close(fd)
+
+
+def drop_capabilities(*, bounding: bool) -> None:
+    """Give up every capability of the caller, and with `bounding` the means to gain any."""
+    if bounding:
+        for capability in range(64):
+            try:
+                prctl(PR_CAPBSET_DROP, capability)
+            except OSError:  # past the last one this kernel knows, or not ours to drop
+                break
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)
+    syscall("capset", header, (ctypes.c_uint32 * 6)())

@@ -1,0 +1,1 @@
+"""The sandbox as a Jupyter kernel: its front, its provisioner, its kernelspec."""

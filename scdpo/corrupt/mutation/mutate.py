@@ -1,0 +1,134 @@
+"""Step-controlled pairs without a model: a slip in the code of a correct solution, carried to its wrong end.
+
+A cell of the solution is changed by one syntax-tree mutation (see ``syntax``) and run from the state that the steps
+before it left; the values it changes are carried into the later text, code and answer (see ``carry``). The continuation
+is kept only if every cell runs, every number in it is accounted for, and the answer is verified as wrong.
+
+The first step is always shared, so a solution whose only code is its first step gives no pair. What a continuation can
+still get wrong is listed in ``docs/corruptors.md``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sandbox import AsyncSandbox, Sandbox
+from sandbox.formats import normalise_newlines
+from sandbox.solution import Solution
+from scdpo.corrupt.mutation.search import search
+from scdpo.corrupt.mutation.search_input import Close, Command, Corruption, Fork, Open, Run
+from scdpo.corrupt.mutation.syntax import Mutation, mutate
+
+ATTEMPTS = 40
+
+
+def mutation_candidates(solution: Solution, branch_step: int, seed: int) -> Iterator[Mutation]:
+    """Yield the mutations of the cell that follows step ``branch_step``, in an order that the seed decides.
+
+    A step that is text has none. Nothing is run.
+
+    Raises:
+        IndexError: if there is no step ``branch_step`` or none after it.
+    """
+    steps = solution.steps
+    if not 0 <= branch_step < len(steps) - 1:
+        raise IndexError(f"no step follows step {branch_step} of a solution with {len(steps)} steps")
+    cells = [normalise_newlines(step.blocks[0].content) for step in steps[: branch_step + 2] if step.is_code]
+    if steps[branch_step + 1].is_code:
+        yield from mutate(cells[-1], seed, cells[:-1])
+
+
+def corrupt_by_mutation(
+    solution: Solution,
+    gold: str,
+    box: Sandbox,
+    *,
+    question: str = "",
+    branch_steps: Sequence[int] | None = None,
+    attempts: int = ATTEMPTS,
+    seed: int = 0,
+    dropped: Counter[str] | None = None,
+) -> list[Corruption]:
+    """Return wrong continuations of a correct code-integrated solution, at most one a branch step.
+
+    Args:
+        solution: ends in the gold answer; its recorded outputs must come out again when it is run here.
+        gold: the right answer.
+        box: where the cells run.
+        question: the problem; numbers that it states are then known to be given.
+        branch_steps: the steps (from 0) to branch after; all where code follows by default.
+        attempts: how many mutations to run at a step at most.
+        seed: decides the order of the mutations; the same seed gives the same corruptions.
+        dropped: counts, by reason, what was left out; added to.
+    """
+    commands = search(
+        solution, gold, question, branch_steps, attempts, seed, Counter() if dropped is None else dropped
+    )
+    opened: list[Any] = []
+    answer: object = None
+    try:
+        while True:
+            command = commands.send(answer)
+            match command:
+                case Open():
+                    answer = box.session()
+                case Run(session, code):
+                    answer = session.run(code)
+                case Fork(session):
+                    answer = session.fork()
+                case Close(session):
+                    answer = session.close()
+            _keep_account(opened, command, answer)
+    except StopIteration as end:
+        return list(end.value)
+    finally:
+        for session in opened:
+            session.close()
+
+
+async def acorrupt_by_mutation(
+    solution: Solution,
+    gold: str,
+    box: AsyncSandbox,
+    *,
+    question: str = "",
+    branch_steps: Sequence[int] | None = None,
+    attempts: int = ATTEMPTS,
+    seed: int = 0,
+    dropped: Counter[str] | None = None,
+) -> list[Corruption]:
+    """Do what ``corrupt_by_mutation`` does, without blocking the event loop while cells run."""
+    commands = search(
+        solution, gold, question, branch_steps, attempts, seed, Counter() if dropped is None else dropped
+    )
+    opened: list[Any] = []
+    answer: object = None
+    try:
+        while True:
+            command = commands.send(answer)
+            match command:
+                case Open():
+                    answer = await box.session()
+                case Run(session, code):
+                    answer = await session.run(code)
+                case Fork(session):
+                    answer = await session.fork()
+                case Close(session):
+                    answer = await session.close()
+            _keep_account(opened, command, answer)
+    except StopIteration as end:
+        return list(end.value)
+    finally:
+        for session in opened:
+            await session.close()
+
+
+def _keep_account(opened: list[Any], command: Command, answer: object) -> None:
+    """Keep the list of the sessions that are open after a command."""
+    match command:
+        case Open() | Fork():
+            opened.append(answer)
+        case Close(session):
+            opened.remove(session)

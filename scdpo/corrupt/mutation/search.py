@@ -1,0 +1,173 @@
+"""The search for a mutation that leads a correct solution to a wrong answer, free of any input or output.
+
+``search`` is a generator of commands (``Open``, ``Run``, ``Fork``, ``Close``) that is sent their results; ``mutation``
+drives it with a sandbox, blocking or not. One session runs the whole solution to learn its values; a second one runs
+the prefix and is forked for each trial.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Generator, Iterator, Sequence
+from fractions import Fraction
+from typing import Any
+
+from sandbox import CellResult
+from sandbox.blocks import Block
+from sandbox.formats import normalise_newlines
+from sandbox.solution import Solution
+from scdpo.corrupt.mutation.search_input import (
+    Case,
+    Cell,
+    Close,
+    Command,
+    Corruption,
+    Fork,
+    Open,
+    Place,
+    Plan,
+    Run,
+    values_before,
+)
+from scdpo.corrupt.mutation.stated import contradiction, departs_from_plan
+from scdpo.corrupt.mutation.syntax import Mutation, mutate
+from scdpo.corrupt.mutation.trial import continue_from, even, is_clean, read_variables, wrong_answer
+from scdpo.corrupt.rewriting.numbers_in_text import find_mentions, split_fractions
+from scdpo.corrupt.rewriting.plausible import Inconsistent, Limits
+from scdpo.data.filters import drop_reason
+
+
+def search(
+    solution: Solution,
+    gold: str,
+    question: str,
+    branch_steps: Sequence[int] | None,
+    attempts: int,
+    seed: int,
+    dropped: Counter[str],
+) -> Generator[Command, Any, list[Corruption]]:
+    """Yield the commands of the search; return the corruptions, at most one a branch step, in order of the steps."""
+    blocks = tuple(Block(b.type, normalise_newlines(b.content)) for b in solution.blocks)
+    starts = _step_starts(Solution(blocks))
+    branches = {k for k in _branch_points(blocks, starts) if branch_steps is None or k in branch_steps}
+    if drop_reason(blocks) is not None or not branches:
+        dropped["no_branch_point" if not branches else "garbled_solution"] += 1
+        return []
+    cells = yield from _run_solution(blocks)
+    if cells is None:
+        dropped["not_reproduced"] += 1
+        return []
+    text = "\n".join(b.content for b in blocks if b.type == "text")
+    case = Case(blocks, starts, cells, question, gold, Limits.of(question, text))
+    return (yield from _search_branches(case, branches, attempts, seed, dropped))
+
+
+def _branch_points(blocks: Sequence[Block], starts: Sequence[int]) -> Iterator[int]:
+    """Yield the steps after which a cell follows at once, or after one text that can be misread along with it."""
+    types = [blocks[start].type for start in starts]
+    for k in range(len(types) - 1):
+        if types[k + 1] == "code" or types[k + 1 : k + 3] == ["text", "code"]:
+            yield k
+
+
+def _step_starts(solution: Solution) -> tuple[int, ...]:
+    starts, position = [], 0
+    for step in solution.steps:
+        starts.append(position)
+        position += len(step.blocks)
+    return tuple(starts)
+
+
+def _run_solution(blocks: Sequence[Block]) -> Generator[Command, Any, dict[int, Cell] | None]:
+    """Run every cell once; None if an output is not the recorded one or a cell fails."""
+    session = yield Open()
+    cells: dict[int, Cell] = {}
+    for index, block in enumerate(blocks):
+        if block.type != "code":
+            continue
+        result: CellResult = yield Run(session, block.content)
+        recorded = blocks[index + 1] if index + 1 < len(blocks) else None
+        if recorded is None or not is_clean(result) or even(result.output) != even(recorded.content):
+            yield Close(session)
+            return None
+        variables = yield from read_variables(session)
+        cells[index] = Cell(recorded.content, variables)
+    yield Close(session)
+    return cells
+
+
+def _search_branches(
+    case: Case, branches: set[int], attempts: int, seed: int, dropped: Counter[str]
+) -> Generator[Command, Any, list[Corruption]]:
+    found: list[Corruption] = []
+    session = yield Open()
+    for index, block in enumerate(case.blocks):
+        if block.type != "code":
+            continue
+        step = case.steps.index(index) - 1
+        places = [Place(case, step, index)]
+        if case.blocks[index - 1].type == "text":
+            places.insert(0, Place(case, step - 1, index))
+        for place in places:
+            if place.step in branches:
+                corruption = yield from _search_place(place, session, attempts, seed, dropped)
+                if corruption is not None:
+                    found.append(corruption)
+        if step >= max(branches):
+            break
+        yield Run(session, block.content)
+    yield Close(session)
+    return found
+
+
+def _search_place(
+    place: Place, session: Any, attempts: int, seed: int, dropped: Counter[str]
+) -> Generator[Command, Any, Corruption | None]:
+    """Try mutations of one cell until one holds, those that are least at odds with the stated plan first."""
+    queue = deque(_candidates(place, seed, dropped))
+    for tried in range(1, attempts + 1):
+        if not queue:
+            break
+        plan, mutation = queue.popleft()
+        trial = yield Fork(session)
+        try:
+            rejected = yield from continue_from(place, mutation, trial, plan)
+            answer = wrong_answer(place, rejected)
+        except Inconsistent as given_up:
+            if given_up.reason == "worked_out_in_text":
+                queue.append(("contradicted", mutation))
+            dropped[given_up.reason] += 1
+            yield Close(trial)
+            continue
+        yield Close(trial)
+        return Corruption(place.step, rejected, answer, mutation.kind, mutation.description, plan, tried)
+    return None
+
+
+def _candidates(place: Place, seed: int, dropped: Counter[str]) -> list[tuple[Plan, Mutation]]:
+    """Return the mutations of a cell that may be tried, with how they stand to the plan as far as their form tells."""
+    blocks = place.case.blocks
+    earlier = [b.content for b in blocks[: place.cell] if b.type == "code"]
+    mutations = mutate(blocks[place.cell].content, seed, earlier)
+    if place.with_text:
+        return [("kept", mutation) for mutation in mutations if _misreads_text(place, mutation)]
+    by_plan: dict[Plan, list[Mutation]] = {"kept": [], "departed": [], "contradicted": []}
+    for mutation in mutations:
+        reason = contradiction(mutation, place.plan)
+        if reason == "stated_in_text" and mutation.kind == "constant":
+            by_plan["contradicted"].append(mutation)
+        elif reason is not None:
+            dropped[reason] += 1
+        else:
+            by_plan["departed" if departs_from_plan(mutation, place.plan) else "kept"].append(mutation)
+    return [(plan, mutation) for plan, some in by_plan.items() for mutation in some]
+
+
+def _misreads_text(place: Place, mutation: Mutation) -> bool:
+    """Whether the text before the cell may state the changed number: the problem gives it, and no step used it yet."""
+    if not mutation.literal:
+        return False
+    old = Fraction(mutation.before)
+    stated = split_fractions(find_mentions(place.case.blocks[place.start].content))
+    given = {abs(m.value) for m in find_mentions(place.case.question)} & {abs(m.value) for m in stated}
+    return old in given - values_before(place.case.blocks[: place.start])

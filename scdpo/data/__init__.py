@@ -1,0 +1,1 @@
+"""Problems, records and runs; filters, pairs, imports and exports; records as token ids."""

@@ -1,0 +1,304 @@
+r"""Preference pairs and solutions as token ids with loss masks.
+
+A pair becomes ``prompt_ids`` (the question and, for a step-controlled pair, the shared prefix: context
+only) and one ``*_ids`` and ``*_mask`` a side. A mask is 1 where a token counts in the loss. What the
+kernel wrote (execution blocks) is masked unless ``count_execution`` asks for the reference's behaviour;
+the end-of-message token counts. Nothing is truncated: a pair that does not fit ``max_length`` is dropped
+under a named reason, and the reasons are counted.
+
+Needs a fast tokenizer (character offsets). Not covered: chat templates, images, tool messages.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from datasets import Dataset, Features, List, Value
+
+from sandbox.blocks import Block, BlockType
+from sandbox.formats import get_format
+from scdpo.data.records import ConfirmationRecord
+
+NAIVE: Final = "naive"
+STEP_CONTROLLED: Final = "step_controlled"
+KINDS: Final = (NAIVE, STEP_CONTROLLED)
+Ids = list[int]
+
+_IDS = List(Value("int32"))
+_MASK = List(Value("int8"))
+ENCODED_FEATURES: Final = Features(
+    {
+        "id": Value("string"),
+        "problem_id": Value("string"),
+        "kind": Value("string"),
+        "prompt_ids": _IDS,
+        "chosen_ids": _IDS,
+        "chosen_mask": _MASK,
+        "rejected_ids": _IDS,
+        "rejected_mask": _MASK,
+    }
+)
+
+
+def begin_ids(tokenizer: Any) -> list[int]:
+    """Return the begin token as a list of one id if the tokenizer puts it before a text, as Llama's do; else nothing.
+
+    Sampling and training both begin with it, so that a model is trained on the contexts that it samples in.
+    """
+    first = list(tokenizer("a")["input_ids"][:1])
+    return first if first == [tokenizer.bos_token_id] else []
+
+
+@dataclass
+class EncodingReport:
+    """What became of the pairs that were read.
+
+    Attributes:
+        kept: pairs by kind that training will see.
+        dropped: pairs by reason: ``prefix_fills_context`` (question and prefix leave no room for a
+            completion), ``too_long`` (a side would have to be cut), ``nothing_counted`` (a side without one
+            token of the model's own), ``same_sides``; where a least drop is asked for, ``not_confirmed`` (no
+            roll-outs) and ``small_drop``; where a problem has a cap, ``over_cap``.
+        retokenised: sides whose recorded token ids do not spell the recorded blocks, so that the blocks
+            were tokenised again.
+    """
+
+    kept: Counter[str] = field(default_factory=Counter)
+    dropped: Counter[str] = field(default_factory=Counter)
+    retokenised: int = 0
+
+
+class SolutionEncoder:
+    """Turns questions and blocks into token ids and masks for one tokenizer and one format.
+
+    Args:
+        tokenizer: a fast tokenizer of transformers.
+        format: ``mathcoder``, ``markdown`` or ``cot`` (``sandbox.formats``).
+        system: the system text of the prompt.
+        count_execution: count the kernel's tokens in the loss, as the reference does.
+
+    Raises:
+        ValueError: if the tokenizer is not a fast one, lacks one of the format's special tokens, or has no
+            end token where the format relies on it.
+    """
+
+    def __init__(
+        self, tokenizer: Any, format: str = "mathcoder", system: str = "", count_execution: bool = False
+    ) -> None:
+        if not tokenizer.is_fast:
+            raise ValueError("the loss masks need character offsets, which only fast tokenizers give")
+        self.tokenizer = tokenizer
+        self.format = get_format(format)
+        self.system = system
+        self.count_execution = count_execution
+        missing = [t for t in self.format.special_tokens if t not in tokenizer.get_vocab()]
+        if missing:
+            raise ValueError(
+                f"the tokenizer lacks special tokens of the {format} format: {' '.join(missing)}"
+            )
+        if not self.format.end and tokenizer.eos_token_id is None:
+            raise ValueError(
+                f"the {format} format ends a message with the tokenizer's end token; it has none"
+            )
+        self._start: Ids = begin_ids(tokenizer)
+
+    def context(
+        self, question: str, prefix: Sequence[Block] = (), recorded: Sequence[Sequence[int]] = ()
+    ) -> Ids:
+        """Return the ids of the prompt and the prefix: what stands before the completion.
+
+        Args:
+            question: the problem's text.
+            prefix: the blocks before the completion.
+            recorded: the sampled ids of each prefix block, if they are known.
+        """
+        if prefix and self.spells(recorded, self.format.render(prefix)):
+            return self._start + self._ids(self._context_text(question, ())) + _joined(recorded)
+        return self._start + self._ids(self._context_text(question, prefix))
+
+    def completion(
+        self,
+        question: str,
+        prefix: Sequence[Block],
+        blocks: Sequence[Block],
+        recorded: Sequence[Sequence[int]] = (),
+    ) -> tuple[Ids, list[int]]:
+        """Return the ids of a completion and its loss mask, of equal length.
+
+        The completion is tokenised as the continuation of its context, as a model that samples it sees it.
+
+        Args:
+            question: the problem's text.
+            prefix: the blocks before the completion that are context only.
+            blocks: the completion.
+            recorded: the sampled ids of each block and of the end of the message, if they are known;
+                used where they spell the blocks.
+        """
+        text, own = self.text(blocks)
+        if len(recorded) == len(blocks) + 1 and self.spells(recorded, text):
+            counts = [b.type != "execution" or self.count_execution for b in blocks] + [True]
+            return _joined(recorded), [
+                int(counted) for ids, counted in zip(recorded, counts, strict=True) for _ in ids
+            ]
+        ids, spans = self._continue(self._context_text(question, prefix), text)
+        mask = [int(all(own[max(start, 0) : end])) for start, end in spans]
+        if not self.format.end:
+            ids, mask = [*ids, self.tokenizer.eos_token_id], [*mask, 1]
+        return ids, mask
+
+    def text(self, blocks: Sequence[Block]) -> tuple[str, list[bool]]:
+        """Return the text of a completion and, for each of its characters, whether it counts.
+
+        What stands before it makes no difference: a text that goes on from a prefix's text was sampled without a
+        mark between the two.
+        """
+        previous: BlockType | None = None
+        text, own = "", list[bool]()
+        for block in blocks:
+            piece = self.format.render([block], previous=previous)
+            counted = len(piece)
+            if block.type == "execution" and not self.count_execution:
+                # Where a stop string opens the kernel's block, the model wrote that string to hand over.
+                counted = max((len(s) for s in self.format.stop if piece.startswith(s)), default=0)
+            text += piece
+            own += [True] * counted + [False] * (len(piece) - counted)
+            previous = block.type
+        return text + self.format.end, own + [True] * len(self.format.end)
+
+    def spells(self, recorded: Sequence[Sequence[int]], text: str) -> bool:
+        """Whether recorded ids decode to the text; ids of another tokenizer will not."""
+        ids = _joined(recorded)
+        if not ids or max(ids) >= len(self.tokenizer):
+            return False
+        spelt = self.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        return bool(spelt == text)
+
+    def _context_text(self, question: str, prefix: Sequence[Block]) -> str:
+        return self.format.prompt(question, self.system) + self.format.render(prefix)
+
+    def _ids(self, text: str) -> Ids:
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def _continue(self, context: str, text: str) -> tuple[Ids, list[tuple[int, int]]]:
+        """Return ids and character spans of ``text`` as it follows ``context``."""
+        head = self._ids(context)
+        whole = self.tokenizer(context + text, add_special_tokens=False, return_offsets_mapping=True)
+        if whole["input_ids"][: len(head)] == head:
+            cut = len(context)
+            spans = [(start - cut, end - cut) for start, end in whole["offset_mapping"][len(head) :]]
+            return list(whole["input_ids"][len(head) :]), spans
+        # A token straddles the boundary; generation starts after the context's own last token.
+        alone = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        return list(alone["input_ids"]), [(start, end) for start, end in alone["offset_mapping"]]
+
+
+def _joined(parts: Sequence[Sequence[int]]) -> Ids:
+    return [token for part in parts for token in part]
+
+
+def encode_pair(pair: Mapping[str, Any], encoder: SolutionEncoder) -> dict[str, Any]:
+    """Return a pair record as a row of ``ENCODED_FEATURES``.
+
+    Args:
+        pair: a record of ``pairs.jsonl`` (``scdpo.data.records.PairRecord``); the token fields may be missing.
+        encoder: the tokenizer and format to write it with.
+
+    Raises:
+        ValueError: if the kind is unknown or a block is malformed.
+    """
+    if pair["kind"] not in KINDS:
+        raise ValueError(f"pair {pair.get('id')}: kind {pair['kind']!r} is not one of {', '.join(KINDS)}")
+    prefix = [Block.from_dict(b) for b in pair["prefix"]]
+    row: dict[str, Any] = {name: pair[name] for name in ("id", "problem_id", "kind")}
+    row["prompt_ids"] = encoder.context(pair["question"], prefix, pair.get("prefix_tokens") or ())
+    for side in ("chosen", "rejected"):
+        blocks = [Block.from_dict(b) for b in pair[side]]
+        recorded = pair.get(f"{side}_tokens") or ()
+        ids, mask = encoder.completion(pair["question"], prefix, blocks, recorded)
+        row[f"{side}_ids"], row[f"{side}_mask"] = ids, mask
+    return row
+
+
+def drop_reason(row: Mapping[str, Any], max_length: int | None) -> str | None:
+    """Return why an encoded pair cannot be trained on without cutting it, or None if it can."""
+    if max_length is not None and len(row["prompt_ids"]) >= max_length:
+        return "prefix_fills_context"
+    longest = max(len(row["chosen_ids"]), len(row["rejected_ids"]))
+    if max_length is not None and len(row["prompt_ids"]) + longest > max_length:
+        return "too_long"
+    if not any(row["chosen_mask"]) or not any(row["rejected_mask"]):
+        return "nothing_counted"
+    if row["chosen_ids"] == row["rejected_ids"]:
+        return "same_sides"
+    return None
+
+
+def encode_pairs(
+    pairs: Iterable[Mapping[str, Any]],
+    encoder: SolutionEncoder,
+    max_length: int | None,
+    kinds: Sequence[str] = KINDS,
+    min_drop: float | None = None,
+    per_problem: int | None = None,
+) -> tuple[Dataset, EncodingReport]:
+    """Encode pairs into a data set whose rows stand problem by problem, naive pairs first.
+
+    Args:
+        pairs: records of ``pairs.jsonl``.
+        encoder: the tokenizer and format to write them with.
+        max_length: the most tokens of prompt and completion together; None for no limit.
+        kinds: the kinds of pair to take; others are left out without being counted as dropped.
+        min_drop: the least fall of the share of right roll-outs across the first wrong step of a
+            step-controlled pair, -1 to 1; None takes pairs without roll-outs too.
+        per_problem: at most so many pairs a problem, 1 or more: naive ones first, then those with the largest
+            fall; None for no cap.
+
+    Returns:
+        The data set (``ENCODED_FEATURES``) and the report of what was kept and dropped.
+    """
+    report = EncodingReport()
+    by_problem: dict[str, list[tuple[float, dict[str, Any]]]] = {}
+    for pair in pairs:
+        if pair["kind"] in KINDS and pair["kind"] not in kinds:
+            continue
+        row = encode_pair(pair, encoder)
+        report.retokenised += _retokenised(pair, row)
+        reason = _unconfirmed(pair, min_drop) or drop_reason(row, max_length)
+        if reason is not None:
+            report.dropped[reason] += 1
+            continue
+        by_problem.setdefault(row["problem_id"], []).append((_drop(pair), row))
+    rows = []
+    for group in by_problem.values():
+        # By id, not by place in the file: there they stand in the order in which they were ready.
+        group.sort(key=lambda pair: (KINDS.index(pair[1]["kind"]), -pair[0], pair[1]["id"]))
+        rows += [row for _, row in group[:per_problem]]
+    report.kept.update(row["kind"] for row in rows)
+    over = sum(map(len, by_problem.values())) - len(rows)
+    if over:
+        report.dropped["over_cap"] = over
+    columns = {name: [row[name] for row in rows] for name in ENCODED_FEATURES}
+    return Dataset.from_dict(columns, features=ENCODED_FEATURES), report
+
+
+def _drop(pair: Mapping[str, Any]) -> float:
+    """Return by how much the share of right roll-outs falls across a pair's first wrong step; -inf if not tried."""
+    drop = ConfirmationRecord.model_validate(pair.get("confirmation") or {}).drop
+    return -math.inf if drop is None else drop
+
+
+def _unconfirmed(pair: Mapping[str, Any], min_drop: float | None) -> str | None:
+    """Return why roll-outs do not confirm the error step of a pair, or None if they do or need not."""
+    if min_drop is None or pair["kind"] != STEP_CONTROLLED or _drop(pair) >= min_drop:
+        return None
+    return "not_confirmed" if _drop(pair) == -math.inf else "small_drop"
+
+
+def _retokenised(pair: Mapping[str, Any], row: Mapping[str, Any]) -> int:
+    """Return how many sides have recorded ids that were not used."""
+    recorded = ((side, pair.get(f"{side}_tokens") or ()) for side in ("chosen", "rejected"))
+    return sum(bool(tokens) and _joined(tokens) != row[f"{side}_ids"] for side, tokens in recorded)

@@ -1,0 +1,201 @@
+"""The records of a run: what a line of ``solutions.jsonl``, ``branches.jsonl`` and ``pairs.jsonl`` holds.
+
+``datasets.load_dataset(RUN, "pairs")`` reads a run folder as it stands: every line of a file has the same fields, and
+the folder's card (``scdpo.data.card``) says what they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from sandbox.blocks import Block, BlockType
+from sandbox.solution import Solution
+
+CONFIRMED_DROP: Final = 0.5
+"""An error begins with the first wrong step where the share of right roll-outs falls by so much across it."""
+
+IMPORTED: Final = "imported"
+"""What stands for the engine of a solution that was not sampled here."""
+
+
+class Record(BaseModel):
+    """What all records have: an id unique in its file, and their version; another version is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = 1
+    id: str
+
+
+class BlockRecord(BaseModel):
+    """A block as it stands in a record."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: BlockType
+    content: str
+
+
+class VerdictRecord(BaseModel):
+    """Whether the final answer is right, and what it was taken to be."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    status: Literal["correct", "incorrect", "unverifiable"]
+    answer: str | None
+    reason: str
+
+
+class SamplingRecord(BaseModel):
+    """How a solution was sampled.
+
+    ``temperatures`` has one entry a sampled step. ``tokens`` counts the sampled tokens. ``block_tokens`` holds,
+    where the format has a mark for every block, the token ids of each block and, last, of the end of
+    the message, so that training sees exactly what was sampled; otherwise it is empty.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    engine: str
+    model: str
+    format: str
+    seed: int
+    temperatures: list[float]
+    finish: str
+    tokens: int
+    block_tokens: list[list[int]]
+
+
+class SolutionRecord(Record):
+    """A sampled solution. ``dropped`` says why it may not enter a pair; empty where it may."""
+
+    problem_id: str
+    question: str
+    gold: str
+    blocks: list[BlockRecord]
+    verdict: VerdictRecord
+    clean: bool
+    dropped: str
+    sampling: SamplingRecord
+    isolation: str
+
+    @property
+    def solution(self) -> Solution:
+        """The solution itself."""
+        return Solution(tuple(Block(b.type, b.content) for b in self.blocks))
+
+    @property
+    def preferred(self) -> bool:
+        """Right, finished, and free of errors, apologies and repairs (paper, section 2)."""
+        return not self.dropped and self.clean and self.verdict.status == "correct"
+
+    @property
+    def dispreferred(self) -> bool:
+        """Finished, and the answer it states is wrong. One that cannot be verified is neither."""
+        return not self.dropped and self.verdict.status == "incorrect" and self.verdict.answer is not None
+
+
+class OriginRecord(BaseModel):
+    """Where the two sides of a pair come from.
+
+    ``mutation`` says what was changed, and ``plan`` how that agrees with the shared text (``kept``, ``departed``
+    or ``contradicted``, see ``docs/corruptors.md``); both are empty for sampled continuations.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    chosen_id: str
+    rejected_id: str
+    corruptor: Literal["sampling", "temperature", "mutation"]
+    mutation: str = ""
+    plan: str = ""
+    temperatures: list[float] = Field(default_factory=list)
+    attempts: int = 1
+
+
+class RateRecord(BaseModel):
+    """How many roll-outs from one place there were, and how many of them ended in the right answer."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    right: int = 0
+    tried: int = 0
+
+
+class ConfirmationRecord(BaseModel):
+    """Whether the error begins where the branch does: roll-outs at temperature 1 from two places.
+
+    ``before`` starts from the shared steps, ``after`` from the shared steps and the first step of the rejected
+    side. Nothing was tried where a pair was made without roll-outs, or that step's code gave another
+    output when it was run again.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    before: RateRecord = RateRecord()
+    after: RateRecord = RateRecord()
+
+    @property
+    def drop(self) -> float | None:
+        """By how much the share of right roll-outs falls across the first wrong step, -1 to 1; None if not tried."""
+        if not self.before.tried or not self.after.tried:
+            return None
+        return self.before.right / self.before.tried - self.after.right / self.after.tried
+
+
+class PairRecord(Record):
+    """A preference pair: after ``question`` and ``prefix``, ``chosen`` is right and ``rejected`` wrong.
+
+    ``prefix_tokens``, ``chosen_tokens`` and ``rejected_tokens`` hold the sampled token ids of each block (and
+    of the end of the message), empty where they are not known; ``branch_step`` is the last shared step.
+    """
+
+    problem_id: str
+    kind: Literal["naive", "step_controlled"]
+    branch_step: int | None
+    question: str
+    gold: str
+    format: str
+    prefix: list[BlockRecord]
+    chosen: list[BlockRecord]
+    rejected: list[BlockRecord]
+    chosen_answer: str | None
+    rejected_answer: str | None
+    prefix_tokens: list[list[int]]
+    chosen_tokens: list[list[int]]
+    rejected_tokens: list[list[int]]
+    origin: OriginRecord
+    confirmation: ConfirmationRecord = ConfirmationRecord()
+
+
+class DropRecord(BaseModel):
+    """How many attempts were not kept for one reason."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    reason: str
+    count: int
+
+
+class BranchRecord(Record):
+    """What came of trying to go wrong after one step: how many attempts, and why they were not kept.
+
+    ``tokens`` counts the sampled tokens, those of the roll-outs that confirm pairs included.
+    """
+
+    problem_id: str
+    chosen_id: str
+    branch_step: int
+    corruptor: Literal["temperature", "mutation"]
+    attempts: int
+    kept: int
+    dropped: list[DropRecord]
+    tokens: int
+
+
+def block_records(blocks: Sequence[Block]) -> list[BlockRecord]:
+    """Return blocks as records."""
+    return [BlockRecord(type=b.type, content=b.content) for b in blocks]

@@ -1,5 +1,0 @@
-"""Engines turn token ids into sampled text: one small interface, one module a back end."""
-
-from scdpo.engines.base import Completion, Engine, EngineError, Request
-
-__all__ = ["Completion", "Engine", "EngineError", "Request"]

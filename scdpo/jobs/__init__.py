@@ -1,0 +1,1 @@
+"""Jobs that fill a run folder: on this machine (``local``) or on a Ray cluster (``cluster``)."""

@@ -1,0 +1,1 @@
+"""Sample solutions from a model: the sampler, its temperatures, and the engines that run the model."""

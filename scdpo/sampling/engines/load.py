@@ -1,0 +1,76 @@
+"""Make an engine from the words of a command line: which back end, which model, which servers.
+
+Not covered: clusters, whose engines are actors (``scdpo.jobs.cluster``).
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+
+from scdpo.data.problems import embedded_model_path
+from scdpo.sampling.engines.base import Engine, EngineError
+
+EngineName = Literal["transformers", "vllm", "server"]
+KEY_VARIABLE: Final = "SCDPO_ENGINE_KEY"
+"""Environment variable with the bearer token that model servers want; not an option, which ``ps`` would show."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineChoice:
+    """Which engine, as a command line says it.
+
+    Attributes:
+        engine: the back end.
+        model: folder or hub name; None is the built-in model, or the one that the servers offer.
+        servers: their URLs, for the back end ``server`` alone.
+        tokenizer: folder or hub name of the tokenizer, where servers do not say what they loaded.
+        devices: GPUs that share one copy of the model, for ``vllm`` alone.
+
+    Raises:
+        ValueError: if the parts do not fit together.
+    """
+
+    engine: EngineName = "transformers"
+    model: str | None = None
+    servers: tuple[str, ...] = ()
+    tokenizer: str | None = None
+    devices: int = 1
+
+    def __post_init__(self) -> None:
+        if self.engine not in get_args(EngineName):
+            raise ValueError(f"an engine is one of {', '.join(get_args(EngineName))}, not {self.engine!r}")
+        if (self.engine == "server") != bool(self.servers):
+            raise ValueError("servers are given with the engine 'server', and only with it")
+        if self.tokenizer is not None and self.engine != "server":
+            raise ValueError("a tokenizer of its own goes with the engine 'server' only")
+        if self.devices < 1 or (self.devices > 1 and self.engine != "vllm"):
+            raise ValueError("several devices share a model with the engine 'vllm' only")
+
+
+def load_engine(choice: EngineChoice) -> Engine:
+    """Load an engine; takes seconds to minutes.
+
+    Raises:
+        EngineError: if its packages are not installed, the model cannot be loaded, or no server answers.
+    """
+    model = choice.model or str(embedded_model_path())
+    try:
+        if choice.engine == "server":
+            from scdpo.sampling.engines.server import ServerEngine
+
+            key = os.environ.get(KEY_VARIABLE)
+            return ServerEngine(choice.servers, model=choice.model, tokenizer=choice.tokenizer, key=key)
+        if choice.engine == "vllm":
+            from scdpo.sampling.engines.vllm import VLLMEngine
+
+            return VLLMEngine(model, devices=choice.devices)
+    except ImportError as error:
+        extra = {"server": "serve", "vllm": "vllm"}[choice.engine]
+        raise EngineError(
+            f'the {choice.engine} engine is not installed ({error}); pip install "scdpo[{extra}]"'
+        ) from error
+    from scdpo.sampling.engines.transformers import TransformersEngine
+
+    return TransformersEngine(model)

@@ -1,0 +1,250 @@
+"""The embedded engine: any causal language model of transformers, batched continuously on one device.
+
+Requests join the running batch as they come and leave it as they finish. Each
+request draws from its own random stream, so what it samples does not depend on its neighbours, up to
+the rounding of the matrix products. transformers' own continuous batching is not used: on a CPU it
+generates about a hundredth of the tokens a second (``benchmarks/RESULTS.md``), and it has no seed a request.
+
+Not covered: models without a plain key-value cache (sliding window, state space), several devices.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import random
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from scdpo.data.encoding import begin_ids
+from scdpo.sampling.engines.base import Completion, EngineError, FinishReason, Request
+from scdpo.sampling.engines.prefix_cache import PrefixCache
+from scdpo.sampling.engines.slots import Slots
+
+
+@dataclass(eq=False, slots=True)
+class _Row:
+    """A request in the batch."""
+
+    request: Request
+    future: asyncio.Future[Completion]
+    random: random.Random
+    stop_ids: frozenset[int]
+    long_stops: tuple[str, ...]
+    tokens: list[int] = field(default_factory=list)
+    finish: FinishReason | None = None
+    text: str = ""
+
+
+class TransformersEngine:
+    """A causal language model run in this process.
+
+    Args:
+        model: a folder or a hub name that ``from_pretrained`` takes.
+        device: ``cpu``, ``cuda`` or another torch device; None takes a GPU where there is one.
+        batch: how many requests are computed together.
+        cache_tokens: how many tokens of earlier prompts keep their keys and values.
+
+    Raises:
+        EngineError: if the model cannot be loaded.
+    """
+
+    name = "transformers"
+
+    def __init__(
+        self, model: str | Path, *, device: str | None = None, batch: int = 128, cache_tokens: int = 200_000
+    ) -> None:
+        self.model = str(model)
+        self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        dtype = torch.float32 if self._device == "cpu" else torch.bfloat16
+        try:
+            self._tokenizer: Any = AutoTokenizer.from_pretrained(self.model)
+            self._network: Any = AutoModelForCausalLM.from_pretrained(self.model, dtype=dtype)
+        except (OSError, ValueError) as error:
+            raise EngineError(f"cannot load the model {self.model!r}: {error}") from error
+        self._begin = begin_ids(self._tokenizer)
+        self._network.to(self._device).eval()
+        self.context = int(self._network.config.max_position_embeddings)
+        ends = self._network.generation_config.eos_token_id
+        ends = [self._tokenizer.eos_token_id] if ends is None else ends
+        self._ends = frozenset(i for i in (ends if isinstance(ends, list) else [ends]) if i is not None)
+        self._batch = batch
+        self._known_stops: dict[tuple[str, ...], tuple[frozenset[int], tuple[str, ...]]] = {}
+        self._prefixes = PrefixCache(cache_tokens)
+        self._waiting: list[_Row] = []
+        self._entering: list[_Row] = []
+        self._wake = asyncio.Event()
+        self._loop: asyncio.Task[None] | None = None
+        self._failure: EngineError | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="engine")
+        self._slots = Slots(self._network.config, batch, self.context, dtype, self._device)
+        self._rows: list[_Row] = []
+        self._logits = torch.empty(0)
+
+    def encode(self, text: str) -> list[int]:
+        """Return the token ids of a text, special tokens recognised, none added."""
+        return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def encode_prompt(self, text: str) -> list[int]:
+        """Return the token ids of a text that a prompt begins with (see ``Engine.encode_prompt``)."""
+        return self._begin + self.encode(text)
+
+    async def complete(self, request: Request) -> Completion:
+        """Sample one completion (see ``Engine.complete``)."""
+        if len(request.prompt) >= self.context:
+            return Completion("", (), "context")
+        if self._loop is None:
+            self._loop = asyncio.create_task(self._run())
+            self._loop.add_done_callback(self._ended)
+        if self._failure is not None:
+            raise self._failure
+        future = asyncio.get_running_loop().create_future()
+        row = _Row(request, future, random.Random(request.seed), *self._stops(request.stop))
+        self._waiting.append(row)
+        self._wake.set()
+        return await row.future
+
+    def _stops(self, stops: tuple[str, ...]) -> tuple[frozenset[int], tuple[str, ...]]:
+        """Return the ids of the stop strings that are one token, and the other strings."""
+        if stops not in self._known_stops:
+            ids = {stop: self.encode(stop) for stop in stops}
+            self._known_stops[stops] = (
+                frozenset(i[0] for i in ids.values() if len(i) == 1),
+                tuple(stop for stop, i in ids.items() if len(i) != 1),
+            )
+        return self._known_stops[stops]
+
+    async def close(self) -> None:
+        """Stop the batch loop and its thread."""
+        self._fail(EngineError("the engine is closed"))
+        if self._loop is not None and not self._loop.done():
+            self._loop.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._loop
+        self._thread.shutdown()
+
+    def _fail(self, failure: EngineError) -> None:
+        """Answer everyone who waits, now and later, with this error."""
+        self._failure = failure
+        for row in [*self._rows, *self._entering, *self._waiting]:
+            if not row.future.done():
+                row.future.set_exception(failure)
+
+    async def _run(self) -> None:
+        """Admit, step, hand out, again; sleep when there is nothing to do."""
+        while True:
+            if not self._waiting and not self._rows:
+                self._wake.clear()
+                await self._wake.wait()
+            await asyncio.sleep(0)  # lets every caller that is ready hand in its next request
+            # A newcomer's prompt stalls the whole batch while it is computed, so newcomers come in groups.
+            room = self._batch - len(self._rows)
+            if len(self._waiting) >= self._batch // 8 or len(self._rows) < self._batch // 2:
+                self._entering, self._waiting = self._waiting[:room], self._waiting[room:]
+            for row in await asyncio.get_running_loop().run_in_executor(self._thread, self._step):
+                if not row.future.done():
+                    assert row.finish is not None
+                    row.future.set_result(Completion(row.text, tuple(row.tokens), row.finish))
+
+    def _ended(self, loop: asyncio.Task[None]) -> None:
+        """Answer everyone who waits when the loop has ended by an error: no memory left, a lost device, a bug."""
+        error = None if loop.cancelled() else loop.exception()
+        if error is not None:
+            failure = EngineError(f"the model {self.model!r} failed: {error!r}")
+            failure.__cause__ = error
+            self._fail(failure)
+
+    @torch.inference_mode()
+    def _step(self) -> list[_Row]:
+        """Let newcomers in, sample one token a row, and take out the rows that are finished."""
+        if self._entering:
+            self._admit(self._entering)
+            self._entering = []
+        for row, token in zip(self._rows, self._sample(), strict=True):
+            self._take(row, token)
+        finished = [row for row in self._rows if row.finish]
+        for row in finished:
+            self._leave(row)
+        if self._rows:
+            self._logits = self._slots.forward(self._network, [row.tokens[-1:] for row in self._rows], 0)
+        return finished
+
+    def _admit(self, newcomers: Sequence[_Row]) -> None:
+        """Compute the prompts of newcomers from what is known of them, those of like length together."""
+        known = [self._prefixes.get(row.request.prompt) for row in newcomers]
+        left = [
+            len(row.request.prompt) - (0 if k is None else k.shape[3])
+            for row, k in zip(newcomers, known, strict=True)
+        ]
+        order = sorted(range(len(newcomers)), key=left.__getitem__)
+        for _, group in itertools.groupby(order, key=lambda i: left[i].bit_length()):
+            first = len(self._rows)
+            rest = []
+            for i in group:
+                self._slots.add(known[i])
+                self._rows.append(newcomers[i])
+                rest.append(newcomers[i].request.prompt[-left[i] :])
+            logits = self._slots.forward(self._network, rest, first)
+            self._logits = torch.cat([self._logits, logits]) if first else logits
+
+    def _leave(self, row: _Row) -> None:
+        """Keep the state of a finished row for its next block, and give its slot to the last row."""
+        slot = self._rows.index(row)
+        # The state of the last token has not been computed: it was only sampled.
+        known = (*row.request.prompt, *row.tokens[:-1])
+        self._prefixes.put(known, lambda start, end: self._slots.read(slot, start, end))
+        self._slots.remove(slot)
+        last = self._rows.pop()
+        if last is not row:
+            self._rows[slot] = last
+
+    def _sample(self) -> list[int]:
+        """Draw one token a row from its own random stream, by inverting the distribution function."""
+        rows, logits = self._rows, self._logits
+        temperatures = torch.tensor([row.request.temperature for row in rows], device=logits.device)
+        greedy = temperatures == 0
+        probabilities = torch.softmax(
+            logits.double() / temperatures.masked_fill(greedy, 1.0)[:, None], dim=-1
+        )
+        draws = torch.tensor([row.random.random() for row in rows], dtype=torch.float64, device=logits.device)
+        cumulative = probabilities.cumsum(dim=-1)
+        drawn = torch.searchsorted(cumulative, (draws * cumulative[:, -1])[:, None], right=True)[:, 0]
+        drawn = drawn.clamp(max=logits.shape[-1] - 1)
+        return list(torch.where(greedy, logits.argmax(dim=-1), drawn).tolist())
+
+    def _take(self, row: _Row, token: int) -> None:
+        """Add a token to a row and see whether that ends it."""
+        row.tokens.append(token)
+        if token in row.stop_ids:
+            row.finish = "stop"
+        elif token in self._ends:
+            row.finish = "end"
+        elif row.long_stops and (text := self._text_up_to_stop(row)) is not None:
+            row.finish, row.text = "stop", text
+            return
+        elif len(row.tokens) >= row.request.max_tokens:
+            row.finish = "length"
+        elif len(row.request.prompt) + len(row.tokens) >= self.context:
+            row.finish = "context"
+        if row.finish:
+            visible = row.tokens[:-1] if row.finish == "end" else row.tokens
+            row.text = self._tokenizer.decode(visible, skip_special_tokens=False)
+
+    def _text_up_to_stop(self, row: _Row) -> str | None:
+        """Return the text up to and with a stop string that is split across tokens, or None."""
+        # A token is at least one byte, so the stop lies within as many tokens, and one that it starts in.
+        reach = max(len(stop.encode()) for stop in row.long_stops) + 1
+        tail = self._tokenizer.decode(row.tokens[-reach:], skip_special_tokens=False)
+        if not any(stop in tail for stop in row.long_stops):
+            return None
+        text = str(self._tokenizer.decode(row.tokens, skip_special_tokens=False))
+        # Only the newest token can have completed a stop; an earlier one would have ended the row.
+        ends = [text.rindex(stop) + len(stop) for stop in row.long_stops if stop in text]
+        return text[: min(ends)]

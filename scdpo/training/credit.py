@@ -1,0 +1,235 @@
+"""Token credit: the implicit reward of preference training, token by token (paper, equation 7).
+
+r(x_i) = beta * (log pi(x_i | before) - log pi_reference(x_i | before)). ``token_credit`` gives it for a solution
+and two models; ``localise`` measures how well it points at the step where a solution goes wrong, which
+step-controlled pairs tell. Drawing is in ``eval.credit_page``. Not covered: credit of the kernel's tokens
+as a figure (they are marked as not the model's own).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import torch
+
+from sandbox import Block, Solution
+from scdpo.data.encoding import NAIVE, SolutionEncoder
+
+
+@dataclass(frozen=True)
+class TokenCredit:
+    """One token of a solution.
+
+    Attributes:
+        text: what it adds to the text.
+        credit: its reward; negative where the trained model finds it less likely than the reference does.
+        step: the index of its step; None for the end of the message.
+        own: whether the model wrote it, and not the kernel.
+    """
+
+    text: str
+    credit: float
+    step: int | None
+    own: bool
+
+
+def token_credit(
+    model: Any,
+    reference: Any,
+    encoder: SolutionEncoder,
+    question: str,
+    solution: Solution,
+    beta: float = 0.1,
+) -> list[TokenCredit]:
+    """Return the credit of every token of a solution.
+
+    Args:
+        model: the trained causal language model.
+        reference: the model it was trained from.
+        encoder: their tokenizer, and the format of the solution.
+        question: the problem's text.
+        solution: right or wrong.
+        beta: of the training.
+    """
+    context = encoder.context(question)
+    ids, mask = encoder.completion(question, (), solution.blocks)
+    trained, before = (_log_probs(scored, context, ids) for scored in (model, reference))
+    texts = _token_texts(encoder.tokenizer, ids)
+    steps = _steps_of(encoder, solution, texts)
+    credits = (beta * (trained - before)).tolist()
+    return [
+        TokenCredit(text, credit, step, bool(own))
+        for text, credit, step, own in zip(texts, credits, steps, mask, strict=True)
+    ]
+
+
+def step_credit(tokens: Sequence[TokenCredit]) -> list[float]:
+    """Return the mean credit of each step's own tokens, steps in order; a step without any has 0."""
+    by_step: dict[int, list[float]] = {}
+    for token in tokens:
+        if token.step is not None:
+            by_step.setdefault(token.step, [])
+            if token.own:
+                by_step[token.step].append(token.credit)
+    return [fmean(credits) if credits else 0.0 for _, credits in sorted(by_step.items())]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A figure with its 95 % interval, from a bootstrap over problems."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Localisation:
+    """How well credit finds the step where wrong solutions go wrong.
+
+    Attributes:
+        solutions: how many were measured.
+        problems: of how many problems they are.
+        rank: mean rank of the erroneous step among all steps of its solution by credit; 1 is the lowest.
+        chance_rank: what ranking at random would give.
+        first: share of solutions whose erroneous step has the lowest credit.
+        auroc: the probability that the erroneous step has less credit than a step before it, averaged
+            over solutions; 0.5 is chance. Steps after the error are neither right nor wrong and left out.
+    """
+
+    solutions: int
+    problems: int
+    rank: Interval
+    chance_rank: float
+    first: Interval
+    auroc: Interval
+
+
+def localise(
+    model: Any,
+    reference: Any,
+    encoder: SolutionEncoder,
+    pairs: Iterable[Mapping[str, Any]],
+    beta: float = 0.1,
+) -> Localisation:
+    """Measure error localisation on the rejected sides of step-controlled pairs.
+
+    Args:
+        model: the trained model.
+        reference: the model it was trained from.
+        encoder: their tokenizer, and the format of the pairs.
+        pairs: records of ``pairs.jsonl``, best of problems not trained on; naive ones are skipped.
+        beta: of the training; the figures do not depend on it.
+
+    Raises:
+        ValueError: if there is no step-controlled pair.
+    """
+    measured: dict[str, list[ErrorScores]] = {}
+    for pair in pairs:
+        if pair["kind"] == NAIVE:
+            continue
+        prefix = Solution.of(pair["prefix"])
+        wrong = Solution.of([*pair["prefix"], *pair["rejected"]])
+        credits = step_credit(token_credit(model, reference, encoder, pair["question"], wrong, beta))
+        scores = error_scores(credits, len(prefix.steps))
+        measured.setdefault(pair["problem_id"], []).append(scores)
+    return summarise(measured)
+
+
+@dataclass(frozen=True)
+class ErrorScores:
+    """One solution: where its erroneous step stands."""
+
+    rank: float
+    steps: int
+    auroc: float
+
+
+def error_scores(credits: Sequence[float], error: int) -> ErrorScores:
+    """Return where step ``error`` stands among the credits of all steps; ties count half.
+
+    Raises:
+        ValueError: if there is no such step, or none before it.
+    """
+    if not 1 <= error < len(credits):
+        raise ValueError(f"step {error} of {len(credits)} cannot be the first wrong one after a shared step")
+    mine = credits[error]
+    lower = sum(1.0 if c < mine else 0.5 for i, c in enumerate(credits) if i != error and c <= mine)
+    before = [1.0 if mine < c else 0.5 if mine == c else 0.0 for c in credits[:error]]
+    return ErrorScores(1 + lower, len(credits), fmean(before))
+
+
+def summarise(
+    measured: Mapping[str, Sequence[ErrorScores]], draws: int = 1000, seed: int = 0
+) -> Localisation:
+    """Average over solutions, with intervals from resampling problems, each with all its solutions.
+
+    Args:
+        measured: the scores of the solutions of each problem, one or more of each.
+        draws: how often the problems are resampled.
+        seed: of the resampling.
+
+    Raises:
+        ValueError: if there are none.
+    """
+    groups = list(measured.values())
+    if not groups:
+        raise ValueError("no step-controlled pair to measure error localisation on")
+    sizes = np.array([len(group) for group in groups])
+    drawn = np.random.default_rng(seed).integers(len(groups), size=(draws, len(groups)))
+
+    def interval(figure: Callable[[ErrorScores], float]) -> Interval:
+        sums = np.array([sum(map(figure, group)) for group in groups])
+        low, high = np.quantile(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1), [0.025, 0.975])
+        return Interval(float(sums.sum() / sizes.sum()), float(low), float(high))
+
+    return Localisation(
+        solutions=int(sizes.sum()),
+        problems=len(groups),
+        rank=interval(lambda one: one.rank),
+        chance_rank=fmean((one.steps + 1) / 2 for group in groups for one in group),
+        first=interval(lambda one: one.rank == 1),
+        auroc=interval(lambda one: one.auroc),
+    )
+
+
+def _log_probs(model: Any, context: Sequence[int], ids: Sequence[int]) -> torch.Tensor:
+    """Return log pi(id | everything before it), one a token of ``ids``."""
+    tokens = torch.tensor([[*context, *ids]], device=model.device)
+    model.eval()
+    with torch.no_grad():
+        logits = model(input_ids=tokens, logits_to_keep=len(ids) + 1).logits[0, :-1].float()
+    picked: torch.Tensor = logits.log_softmax(-1).gather(1, tokens[0, len(context) :, None])
+    return picked[:, 0].cpu()
+
+
+def _token_texts(tokenizer: Any, ids: Sequence[int]) -> list[str]:
+    """Return what each token adds to the text; bytes of an unfinished character wait for the rest."""
+    texts, before = [], ""
+    for i in range(len(ids)):
+        text = tokenizer.decode(ids[: i + 1], skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        if text.endswith("\ufffd") and i + 1 < len(ids):
+            texts.append("")
+            continue
+        texts.append(text[len(before) :])
+        before = text
+    return texts
+
+
+def _steps_of(encoder: SolutionEncoder, solution: Solution, texts: Sequence[str]) -> list[int | None]:
+    """Return the step that each token begins in."""
+    ends: list[int] = []
+    rendered: list[Block] = []
+    for step in solution.steps:
+        rendered += step.blocks
+        ends.append(len(encoder.format.render(rendered)))
+    steps: list[int | None] = []
+    at = 0
+    for text in texts:
+        steps.append(next((i for i, end in enumerate(ends) if at < end), None))
+        at += len(text)
+    return steps

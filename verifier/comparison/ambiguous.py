@@ -1,0 +1,46 @@
+"""Compare expressions once more where their notation leaves open what is meant."""
+
+from __future__ import annotations
+
+from verifier.comparison.expressions import same_expression
+from verifier.outcome import Outcome, correct, unverifiable
+from verifier.tree import Add, Call, Node, Sym, free_symbols, multiplied_out, walk
+from verifier.verdict import Rounding
+
+_INTEGRATION = frozenset({"C", "c", "K", "k"})
+
+
+def read_otherwise(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
+    """Return an outcome if two expressions that differ may be the same in another reading; else None."""
+    return _as_products(a, b, rounding) or _up_to_a_constant(a, b, rounding)
+
+
+def _as_products(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
+    """Compare with ``P(1+r)`` read as a product; None where that makes no difference.
+
+    It is a product for certain only if the letter stands alone somewhere, and is none that is used for functions.
+    """
+    calls = [n for n in (*walk(a), *walk(b)) if isinstance(n, Call) and n.name.endswith("()")]
+    names = {call.name.removesuffix("()") for call in calls}
+    if not names or not same_expression(multiplied_out(a), multiplied_out(b), rounding).correct:
+        return None
+    if names <= (free_symbols(a) | free_symbols(b)) - {"f", "F", "g", "G"}:
+        return correct("the same where letters before brackets are factors")
+    return unverifiable("letters before brackets may be functions or factors")
+
+
+def _up_to_a_constant(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
+    """``x^2 + c`` may be ``x^2 + C`` or ``x^2 + K``: constants of integration, or other letters."""
+    parts = [_without_constant(node) for node in (a, b)]
+    if parts[0] is None or parts[1] is None or not same_expression(parts[0], parts[1], rounding).correct:
+        return None
+    return unverifiable("the same but for a letter that may be a constant of integration")
+
+
+def _without_constant(node: Node) -> Node | None:
+    """Return a sum in variables without the one letter in it that may be a constant; None for anything else."""
+    constants = [n for n in walk(node) if isinstance(n, Sym) and n.name in _INTEGRATION]
+    if not isinstance(node, Add) or len(constants) != 1 or constants[0] not in node.terms:
+        return None
+    rest = tuple(term for term in node.terms if term != constants[0])
+    return Add(rest) if free_symbols(Add(rest)) else None

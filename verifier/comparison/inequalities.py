@@ -1,0 +1,109 @@
+"""Compare inequalities in several variables, or with parameters.
+
+Two of them are the same if their differences of sides are proportional, or if they hold at the same points, among
+them points on both sides of every boundary that was found; where none was found, nothing is said.
+"""
+
+from __future__ import annotations
+
+import random
+from fractions import Fraction
+from itertools import pairwise
+
+from verifier.comparison.equations import GRID, proportional_exactly, roots_of
+from verifier.comparison.real_sets import ORDERS, holds
+from verifier.outcome import Outcome, correct, incorrect, unverifiable
+from verifier.tree import Node, Rel, free_symbols, subtract
+from verifier.values.numeric import Numeric, Value, context
+
+_DIGITS = 30
+_DRAWS = 4  # of the other variables, for each variable in which boundaries are looked for
+MIN_BOUNDARIES = 3  # points of each boundary, at least
+_FAR = [Fraction(20) * Fraction(3, 2) ** k for k in range(1, 20)]
+_WIDE_GRID = [-x for x in reversed(_FAR)] + GRID[::4] + _FAR
+
+
+def same_inequality(a: Rel, b: Rel) -> Outcome:
+    """Compare two inequalities in several variables, or with parameters, by the points at which they hold."""
+    names = sorted(free_symbols(a) | free_symbols(b))
+    if _form(a, b):
+        return correct("the same inequality")
+    if sorted(_strictness(a)) != sorted(_strictness(b)):
+        return incorrect("one of the two includes its boundary")
+    rng = random.Random("inequality")
+    counts = {True: 0, False: 0}
+    for _ in range(160):
+        scale = rng.choice((1, 3, 20, 500))
+        point = {n: Fraction(rng.randint(-1000, 1000) * scale, 173) for n in names}
+        values: dict[str, Value] = dict(Numeric(_DIGITS, point).values)
+        truth = [_holds(r, values) for r in (a, b)]
+        if truth[0] != truth[1]:
+            return incorrect("one only holds at " + ", ".join(f"{n} = {v}" for n, v in point.items()))
+        counts[truth[0]] += 1
+    if min(counts.values()) > 0 and _multiples(a, b):
+        return correct("one is a multiple of the other")
+    return _at_boundaries(a, b, names)
+
+
+def _multiples(a: Rel, b: Rel) -> bool:
+    """Whether each has one sign of order, and their differences of sides are proportional."""
+    if len(a.ops) != 1 or len(b.ops) != 1:
+        return False
+    return proportional_exactly(subtract(*a.sides), subtract(*b.sides))
+
+
+def _at_boundaries(a: Rel, b: Rel, names: list[str]) -> Outcome:
+    """Compare on both sides of the boundaries of each, found along every variable."""
+    rng = random.Random("boundaries")
+    found = [0] * (len(a.sides) + len(b.sides) - 2)
+    for name in names:
+        for _ in range(_DRAWS):
+            rest = {n: Fraction(rng.randint(-300, 300), rng.choice((97, 401))) for n in names if n != name}
+            for index, boundary in enumerate((*_boundaries(a), *_boundaries(b))):
+                for root in roots_of(boundary, name, rest, _WIDE_GRID)[:2]:
+                    told = _beside(a, b, name, root, rest)
+                    if isinstance(told, Outcome):
+                        return told
+                    found[index] += told
+    if min(found) < MIN_BOUNDARIES:
+        return unverifiable("too few points were found at which the inequalities begin to hold")
+    return correct(f"they hold on the same side of their boundaries ({sum(found)} points tried)")
+
+
+def _boundaries(relation: Rel) -> list[Node]:
+    return [subtract(left, right) for left, right in pairwise(relation.sides)]
+
+
+def _beside(a: Rel, b: Rel, name: str, root: Value, rest: dict[str, Fraction]) -> bool | Outcome:
+    """Say whether both begin or cease to hold at a boundary point; an outcome where only one does."""
+    step = context().mpf(10) ** -9 * max(1, abs(root))
+    truths = []
+    for place in (root - step, root + step):
+        values: dict[str, Value] = dict(Numeric(_DIGITS, rest).values) | {name: place}
+        truth = [_holds(r, values) for r in (a, b)]
+        if truth[0] != truth[1]:
+            at = ", ".join(f"{n} = {v}" for n, v in rest.items())
+            return incorrect(f"one only holds beside {name} = {context().nstr(root, 8)} ({at})")
+        truths.append(truth[0])
+    return truths[0] != truths[1]
+
+
+def _holds(relation: Rel, values: dict[str, Value]) -> bool:
+    pairs = zip(relation.sides, relation.ops, relation.sides[1:], strict=False)
+    return all(holds(left, op, right, values) for left, op, right in pairs)
+
+
+def _strictness(relation: Rel) -> list[str]:
+    return [op.replace(">", "<") for op in relation.ops]
+
+
+def _form(a: Rel, b: Rel) -> bool:
+    flipped = Rel(
+        b.sides[::-1], tuple({"<": ">", ">": "<", "<=": ">=", ">=": "<="}.get(o, o) for o in b.ops[::-1])
+    )
+    return a in (b, flipped)
+
+
+def is_inequality(node: Node) -> bool:
+    """Whether ``node`` is a chain with an order in it."""
+    return isinstance(node, Rel) and bool(set(node.ops) & ORDERS)

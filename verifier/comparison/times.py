@@ -1,0 +1,65 @@
+"""Compare times of day: ``8:30``, ``20:30``, ``8:30 p.m.``, ``9 o'clock``."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from verifier.outcome import Outcome, correct, incorrect, unverifiable
+from verifier.parsing.notation import plain, words_of
+
+_CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?(?:\s*([ap])\.?\s*m\.?)?", re.IGNORECASE)
+_HOUR = re.compile(r"(\d{1,2})(?:\s*(o'?clock))?(?:\s*([ap])\.?\s*m\.?)?", re.IGNORECASE)
+_SPACING = re.compile(r"\\[!,; ]")
+_HALF_DAY = 12 * 3600
+
+
+class Time(NamedTuple):
+    """Seconds since midnight, whether a.m. or p.m. was said, and whether it can be nothing but a time."""
+
+    seconds: int
+    half_said: bool
+    certain: bool
+
+
+def time_of(text: str) -> Time | None:
+    """Return the time of day that ``text`` states, or None."""
+    words = words_of(_SPACING.sub("", plain(text))).strip(" .")
+    if match := _CLOCK.fullmatch(words):
+        hour, minute, second = (int(g or 0) for g in match.groups()[:3])
+        half, certain = match[4], bool(match[3] or match[4])
+    elif (match := _HOUR.fullmatch(words)) and (match[2] or match[3]):
+        hour, minute, second, half, certain = int(match[1]), 0, 0, match[3], True
+    else:
+        return None
+    if (
+        hour > 24
+        or (hour == 24 and minute + second)
+        or minute > 59
+        or second > 59
+        or (half and not 1 <= hour <= 12)
+    ):
+        return None
+    if half:
+        hour = hour % 12 + (12 if half.lower() == "p" else 0)
+    return Time(hour * 3600 + minute * 60 + second, bool(half), certain)
+
+
+def compare_times(a: str, b: str) -> Outcome | None:
+    """Compare two times; None where one of the answers is none."""
+    x, y = time_of(a), time_of(b)
+    if x is None or y is None:
+        return None
+    if x.seconds == y.seconds:
+        return correct("the same time of day")
+    if x.half_said != y.half_said and abs(x.seconds - y.seconds) == _HALF_DAY:
+        return unverifiable("a time of day without a.m. or p.m.")
+    if not (x.certain or y.certain) and _same_ratio(x.seconds, y.seconds):
+        return unverifiable("two times of day, or two equal ratios")
+    return incorrect("another time of day")
+
+
+def _same_ratio(x: int, y: int) -> bool:
+    """Whether hours and minutes are proportional, none of them zero."""
+    (h, m), (k, n) = divmod(x // 60, 60), divmod(y // 60, 60)
+    return h * n == k * m and 0 not in (h, m, k, n)

@@ -1,0 +1,1 @@
+"""From a solution's text to the answer that it states."""

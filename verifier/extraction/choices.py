@@ -1,0 +1,49 @@
+"""The letter of multiple choice that a piece of prose names."""
+
+from __future__ import annotations
+
+import re
+
+from verifier.parsing.choices import REJECTED, letters_of
+from verifier.parsing.notation import TEXT_COMMAND
+
+_STATED = re.compile(
+    rf"(?<![A-Za-z\\{{_^])[(（]?\s*(?:{TEXT_COMMAND})?\{{?\(?([A-J])\)?\}}?(?![A-Za-z0-9_'’^*/+=])"
+)
+_NEGATION = re.compile(
+    r"(?:\bnot|n't\s+be|\bneither|\bcannot\s+be|不是|不选|不正确|错误)\s*[(（$]?\s*$", re.IGNORECASE
+)
+_NEGATED_LIST = re.compile(
+    r"(?:\bnot|n't\s+be|\bneither|cannot\s+be|不是)[^.。]{0,12}?[A-J]\s*(?:,|or|nor|和|或)\s*$", re.IGNORECASE
+)
+_ARTICLE = re.compile(r"\s+(?!(?:or|and|is)\b)[a-z]")
+
+
+def choice_letter(text: str) -> str | None:
+    """Return the one choice letter that ``text`` names; None for none, or where it hedges between several."""
+    letters: set[str] = set()
+    for match in _STATED.finditer(text[:2000]):
+        before = text[max(0, match.start() - 24) : match.start(1)]
+        if _NEGATION.search(before) or _NEGATED_LIST.search(before) or REJECTED.match(text, match.end()):
+            continue
+        if match[1] == "I" or (match[1] == "A" and _ARTICLE.match(text, match.end())):
+            continue
+        letters.add(match[1])
+    return letters.pop() if len(letters) == 1 else None
+
+
+_PIECE_END = re.compile(r"[.。\n!！]\s*|，|,\s")
+_CHOOSING = re.compile(
+    r"\b(?:answer|option|choice|choose|select|pick|correct|right|it's|it is|it must be)\b|选|答|正确|对"
+    r"|\b(?:so|thus|hence|therefore)\s*,?\s*(?:\\\(|[$*(])*[A-J](?:\\\)|[$*)])*\s*(?:is\b|$)|^[^A-Za-z]*[A-J]不是",
+    re.IGNORECASE,
+)
+
+
+def choice_in_prose(text: str) -> str | None:
+    """Return the letter that the last piece of prose about a choice names, or None."""
+    for piece in reversed(_PIECE_END.split(text)):
+        letter = choice_letter(piece)
+        if letter is not None and (_CHOOSING.search(piece) or letters_of(piece) is not None):
+            return letter
+    return None

@@ -1,0 +1,1 @@
+"""JSON Lines files of pairs to verify, in the layouts that people have."""

@@ -1,0 +1,1 @@
+"""From an answer as written to its tree."""

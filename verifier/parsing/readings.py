@@ -1,0 +1,192 @@
+r"""Read a bare answer into a tree: wrapping, remarks and units come off, words stay words.
+
+An answer may have more than one reading (``1,22`` is 1.22 or a list); all are returned, and two answers are
+equal if a reading of each is.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from verifier.parsing.lexer import join_groups
+from verifier.parsing.markup import strip_markup
+from verifier.parsing.matrices import simplified
+from verifier.parsing.notation import TEXT_COMMAND, chinese_words, has_chinese, plain, words_of
+from verifier.parsing.numerals import write_cycle
+from verifier.parsing.parser import parse
+from verifier.parsing.quantities import compound, split_unit, write_currency
+from verifier.parsing.units import unit_of
+from verifier.parsing.vocabulary import AGREEING, NUMBER_WORDS, is_typed
+from verifier.tree import (
+    INFINITY,
+    Items,
+    Node,
+    Num,
+    ParseError,
+    Quantity,
+    Seq,
+    Text,
+    UnknownOperatorError,
+    mul,
+)
+
+MAX_ANSWER = 20_000
+MAX_QUANTITIES = 20  # in a list
+
+_LEAD = re.compile(
+    r"^\\approx\s*|^(?:the\s+)?(?:final\s+)?(?:answer|result|value)\s*(?:is|:|=)\s*|^(?:approximately|about|约|大约|共|有|是|为)\s*"
+    r"|^\\text\s*\{[^{}]*(?:[:=]|is)\s*\}|^(?:\\text\s*\{[^{}]{3,}\}|(?:[A-Za-z]{4,}|[A-Za-z]+\\_[A-Za-z\\_]+)(?:\s+[A-Za-z]+)*)\s*=\s*"
+    r"|^(?:\\(?:text\w*|mathrm|mathbf)\s*\{\s*[(][a-jA-J][)]\s*\}|[(][a-jA-J][)] )\s*(?=[-\d\\.])|^第(?=\d)"
+    r"|^(?:Therefore|Thus|So|Hence),?\s+|^(?!\S*[不非没未])[\u3400-\u9fff,\s]{1,24}(?:=|:|是|为)\s*(?=[-\d$\\(])",
+    re.IGNORECASE,
+)
+_DOUBT = re.compile("或|不对|不是|错|正确")
+_CONJUNCTION = re.compile(r"(?<=[\w)}\]$])\s*(?:和|与|及|以及|且)\s*(?=[-\w({\[$\\])")
+_DISJUNCTION = re.compile(r"(?<=[\w)}\]$])\s*(?:或者|或)\s*(?=[-\w({\[$\\])")
+_ANY_INTEGER = re.compile(r"[kn] ?\\in ?(?:\\math[bf]{2} ?\{? ?Z ?\}?|Z) ?[)]?$")
+_ANY_N = re.compile(r"n ?\\in ?(?:\\math[bf]{2} ?\{? ?Z|Z)")
+_N = re.compile(r"(?<![A-Za-z\\])n(?![A-Za-z])")
+_ORDINAL = re.compile(rf"^(\d+) ?\^? ?\{{?(?:{TEXT_COMMAND}\{{ ?)?(?:st|nd|rd|th)[ }}]*$")
+_BASED = re.compile(r"^[(](\d+)[)](?=_)")
+_TYPED_POWER = re.compile(r"(?<=\d) ?[xX] ?(?=10 ?\^)")
+_NUMBERED = re.compile(r"^[(]\d[)](?: ?\. ?| (?=[^ ()+*/^-])|(?=[\u3400-\u9fff]|[A-Za-z]\w? ?=))")
+_LIST_GOES_ON = re.compile(r", ?\.{3,}$")
+_NEGATIVE = re.compile(r"^(?:(?:negative|minus) (?=[\d.\\])|负 ?(?=[\d.\\]))", re.IGNORECASE)
+_TEXT_LIST = re.compile(rf"{TEXT_COMMAND}\{{\s*([A-Z](?:\s*,\s*[A-Z])+|-?\d[\d.,]*)\s*\}}")
+_WORDS_ONLY = re.compile(rf"{TEXT_COMMAND}\{{[^{{}}]*\}}|[A-Za-z\s.]+")
+_DECIMAL_COMMA = re.compile(r"-?(?:\d+,\d\d|\d+,\d{4,}|0,\d{3}|\d{4,},\d+)(?:\s*\\?%|\\text\{.{0,12}\})?")
+_SPACED_NUMBERS = re.compile(r"(?=.*\d \d)-?\d+(?:\.\d+)?(?: -?\d+(?:\.\d+)?)+")
+_TEMPERATURE = re.compile(rf" ?\^ ?\{{?\\circ ?\}}? ?(?:{TEXT_COMMAND}\{{ ?)?([CF]) ?\}}?$")
+_TEMPERATURES = {"C": "celsius", "F": "fahrenheit"}
+
+
+@lru_cache(maxsize=8192)
+def readings(answer: str) -> tuple[Node, ...]:
+    """Return the trees that ``answer`` can be read as; words that are no mathematics become ``Text``.
+
+    Raises:
+        LimitError: if it is too long or nested too deeply.
+    """
+    text = tidy(answer)
+    if not text:
+        return (Text(""),)
+    found = read_one(text)
+    if "\\in" in answer and _ANY_N.search(answer) and "k" not in text:  # n in Z may be called k in the other
+        found += read_one(_N.sub("k", text))
+    if _DECIMAL_COMMA.fullmatch(text):
+        found = read_one(text.replace(",", ".", 1)) + found
+    return tuple(dict.fromkeys(found))
+
+
+def tidy(answer: str) -> str:
+    """Return ``answer`` in plain characters, without wrapping, remarks, currency and a full stop."""
+    text = " ".join(answer.split())  # single spaces: no pattern below meets a long run of them
+    if has_chinese(text):
+        text = _without_remark(text) or text
+    text = " ".join(plain(text).split())
+    if has_chinese(text):
+        text = chinese_words(_CONJUNCTION.sub(r" and ", _DISJUNCTION.sub(" or ", text)))
+    text = strip_markup(text)
+    if "\\begin" in text:  # a row separator that lost one of its two backslashes
+        text = re.sub(r"(?<!\\)\\(?=[-\d])", r"\\\\", text)
+    elif "\\\\" in text:
+        text = re.sub(r"\\\\(?=[A-Za-z(){}])", r"\\", text)
+    text = re.sub(r"(?<=\d)\.\s+(?=\d+\s*\.?$)", ".", text)
+    text = text.replace(r"\(", " ").replace(r"\)", " ").replace(r"\[", " ").replace(r"\]", " ")
+    text = write_currency(text).replace("**", "" if text.startswith("**") else "**")
+    text = _TEMPERATURE.sub(lambda m: rf"\text{{ degrees {_TEMPERATURES[m[1]]}}}", text)
+    text = _LIST_GOES_ON.sub(r", \\ldots", text)
+    text = write_cycle(text.strip().strip(",;:：")).strip(".,;:：").strip()
+    for _ in range(2):
+        text = _LEAD.sub("", text).strip()
+    if match := _ANY_INTEGER.search(text):
+        text = text[: match.start()].rstrip().removesuffix("(").rstrip().removesuffix(",").rstrip()
+    text = _NEGATIVE.sub("-", _NUMBERED.sub("", text))
+    text = _ORDINAL.sub(r"\1", text)
+    text = _TYPED_POWER.sub(r"\\times ", _BASED.sub(r"\1", text))
+    if match := _TEXT_LIST.fullmatch(text):
+        text = match[1]
+    return re.sub(r"\\(?:quad|qquad)(?=[a-z])", r"\\quad ", text) if "\\q" in text else text
+
+
+def _without_remark(text: str) -> str:
+    """Take off a remark in Chinese between the last brackets, unless it takes the answer back."""
+    body = text.removesuffix(")")
+    start = body.rfind("(")
+    remark = body[start + 1 :]
+    return (
+        text[:start].rstrip()
+        if start >= 0 and ")" not in remark and has_chinese(remark) and not _DOUBT.search(remark)
+        else text
+    )
+
+
+_DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}")
+
+
+def read_one(text: str) -> list[Node]:
+    """Return the trees that a tidied answer can be read as, or its words as ``Text``."""
+    if _SPACED_NUMBERS.fullmatch(text) and join_groups(text) == text and not re.search(r"\d \d{3}\b", text):
+        return [Seq("(", ")", tuple(parse(number) for number in text.split()))]
+    if _DATE.fullmatch(text):
+        return [Text(text)]
+    words = _known_words(text)
+    if words == Text("infinity"):
+        return [words, INFINITY]
+    if words is not None:
+        maybe = any(map(is_typed, text.split())) or (len(text) == 3 and text.islower())  # sin x, abc
+        typed = _expression(text) if maybe else None
+        return [words, typed] if typed else [words]
+    split = compound(text) or split_unit(text)
+    found: list[Node] = []
+    if split is not None and (value := _expression(split.value)) is not None:
+        scaled = value if split.factor == 1 else mul([Num(split.factor), value])
+        found.append(Quantity(scaled, split.unit, split.certain) if split.unit else scaled)
+    if split is None or not split.certain or not found:
+        found += [node for node in (_expression(text) or _listed(text),) if node is not None]
+    return found or [Text(words_of(text), _has_unknown_operator(text))]
+
+
+def _expression(text: str) -> Node | None:
+    try:
+        return simplified(parse(text))
+    except ParseError:
+        return None
+
+
+def _has_unknown_operator(text: str) -> bool:
+    try:
+        parse(text)
+    except UnknownOperatorError:
+        return True
+    except ParseError:
+        return False
+    return False
+
+
+_LIST_JOINT = re.compile(r" ?(?:, ?(?:and\b)?|\band\b|;) ?")
+
+
+def _listed(text: str) -> Node | None:
+    """Read a list of quantities, such as ``3 cm, 4 cm``; None for anything else."""
+    parts = _LIST_JOINT.split(text) if "(" not in text and "[" not in text else []
+    if not 1 < len(parts) <= MAX_QUANTITIES:
+        return None
+    splits = [split_unit(part) for part in parts]
+    values = [_expression(split.value) if split and split.factor == 1 else None for split in splits]
+    items = [
+        Quantity(v, s.unit, s.certain) for v, s in zip(values, splits, strict=True) if v is not None and s
+    ]
+    return Items(tuple(items)) if len(items) == len(parts) else None
+
+
+def _known_words(text: str) -> Text | Num | None:
+    words = words_of(text)
+    if words in NUMBER_WORDS:
+        return Num(NUMBER_WORDS[words])
+    if words in AGREEING:
+        return Text(AGREEING[words])
+    if re.fullmatch(r"[a-z]{3,}(?: [a-z]+)*", words) and _WORDS_ONLY.fullmatch(text):
+        return Text(words) if unit_of(words) is None and words not in ("infinity", "infty") else None
+    return None
