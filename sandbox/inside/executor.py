@@ -126,7 +126,6 @@ class Executor:
     def _become(self, sock: socket.socket) -> None:
         """Go on as a forked session that is reached over `sock`."""
         self.sock = sock
-        self.raw = RawOutput(self.folder)
         self.announce()
 
     def announce(self) -> None:

@@ -107,7 +107,7 @@ def raise_signal(number: int) -> None:
     """Have a signal arrive in this process: its handler runs, or the process ends where that is what it does."""
     handler = signal.getsignal(number)
     if callable(handler):
-        _thread.interrupt_main(signal.Signals(number))
+        _thread.interrupt_main(number)  # type: ignore[arg-type]  # real-time signals have no name
     elif handler is not signal.SIG_IGN and number not in _HARMLESS:
         os._exit(128 + number)
 
