@@ -19,7 +19,7 @@ from verifier.outcome import Outcome, correct, incorrect, unverifiable
 from verifier.parsing.choices import is_choice
 from verifier.parsing.plain_numbers import Plain, read_number
 from verifier.verdict import ROUNDINGS, Rounding, Verdict
-from verifier.workers.pool import Worker, WorkerError, borrow, give_back
+from verifier.workers.pool import WorkerError, ask
 
 if TYPE_CHECKING:
     from sandbox.solution import Solution
@@ -61,8 +61,10 @@ def verify_many(
 
     Args:
         pairs: what ``verify`` takes, two by two.
-        workers: processes to use at the same time, at least 1.
-        seconds: hard limit for each pair; one that takes longer is ``unverifiable``.
+        workers: worker processes to use at the same time, at least 1. All calls in this process share one pool of
+            them, which has no more than one for each processor.
+        seconds: processor time that each pair may take; one that takes longer is ``unverifiable``. Waiting for a
+            worker does not count, so verdicts depend neither on the machine's load nor on ``workers``.
         rounding: as for ``verify``.
 
     Raises:
@@ -91,11 +93,11 @@ class _Asked:
     def _verdict(self, outcome: Outcome) -> Verdict:
         return Verdict(outcome.status, outcome.reason, self.answer, self.gold, perf_counter() - self.start)
 
-    def decide(self, worker: Worker, seconds: float) -> None:
+    def decide(self, seconds: float) -> None:
         self.start = perf_counter()
         request = {"op": "compare", "a": self.answer, "b": self.gold, "rounding": self.rounding}
         try:
-            reply = worker.ask(request, seconds)
+            reply = ask(request, seconds)
             outcome = Outcome(reply["status"], reply["reason"])
         except WorkerError as error:
             outcome = unverifiable(str(error))
@@ -105,13 +107,8 @@ class _Asked:
 
 
 def _decide(share: list[_Asked], seconds: float) -> None:
-    worker = borrow()
     for one in share:
-        if not worker.usable:
-            give_back(worker)
-            worker = borrow()
-        one.decide(worker, seconds)
-    give_back(worker)
+        one.decide(seconds)
 
 
 def _quick(
