@@ -31,7 +31,9 @@ from typing import Any
 MEMORY_MB = 1536
 MAX_REQUESTS = 5_000  # a worker is replaced after as many, so that nothing it has cached grows for ever
 START_SECONDS = 120.0  # to become ready; 0.2 s on a quiet machine, 10 s were seen at load 50
-WALL_FACTOR = 20  # wall-clock seconds for one of processor time: load 12 on two cores needs 6, a stopped process all
+WALL_FACTOR = (
+    20  # wall-clock seconds for one of processor time: load 12 on two cores needs 6, a stopped process all
+)
 
 
 class WorkerError(RuntimeError):
