@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from numbers import Number
 from typing import Any, TypeGuard
 
 from verifier.check import verify_many
+from verifier.given import gold_text
 from verifier.verdict import Verdict
 
 Completion = str | Sequence[Mapping[str, Any]]
@@ -36,7 +36,8 @@ def accuracy_reward(
         **kwargs: the other columns and the trainer's state.
 
     Raises:
-        TypeError: if a completion is neither text nor messages, or the golds are no list.
+        TypeError: if a completion is neither text nor messages, the golds are no list, or one is neither text nor a
+            number.
         ValueError: if no gold column is given, or its length differs.
     """
     golds = _golds(answer, kwargs, len(completions))
@@ -90,8 +91,11 @@ def compute_score(
         ground_truth: the gold answer.
         extra_info: no effect.
         **kwargs: what else a version of verl hands over; no effect.
+
+    Raises:
+        TypeError: if the gold answer is neither text nor a number.
     """
-    return _scored([solution_str], [ground_truth], None)[0] or 0.0
+    return _scored([solution_str], [gold_text(ground_truth)], None)[0] or 0.0
 
 
 def completion_text(completion: Completion) -> str:
@@ -125,7 +129,7 @@ def _kind(value: object) -> str:
     return f"a {type(value).__name__}{inner}"
 
 
-def _golds(answer: Sequence[Any] | None, columns: Mapping[str, Any], count: int) -> Sequence[Any]:
+def _golds(answer: Sequence[Any] | None, columns: Mapping[str, Any], count: int) -> list[str]:
     """Return the column of gold answers, one for each of ``count`` completions."""
     golds = next((g for g in (answer, columns.get("solution"), columns.get("gold")) if g is not None), None)
     if golds is None:
@@ -134,11 +138,11 @@ def _golds(answer: Sequence[Any] | None, columns: Mapping[str, Any], count: int)
         raise TypeError(f"the gold answers are a list, one a completion, not {_kind(golds)}")
     if len(golds) != count:
         raise ValueError(f"{count} completions but {len(golds)} gold answers")
-    return golds
+    return [gold_text(gold) for gold in golds]
 
 
-def _scored(texts: Sequence[str], golds: Sequence[Any], log_extra: LogExtra | None) -> list[float | None]:
-    verdicts = verify_many([(text, _gold_text(gold)) for text, gold in zip(texts, golds, strict=True)])
+def _scored(texts: Sequence[str], golds: Sequence[str], log_extra: LogExtra | None) -> list[float | None]:
+    verdicts = verify_many(list(zip(texts, golds, strict=True)))
     if log_extra is not None:
         log_extra("extracted", [v.prediction or "" for v in verdicts])
         log_extra("reason", [v.reason for v in verdicts])
@@ -153,9 +157,3 @@ def _after_reasoning(text: str, ends: Sequence[str]) -> str | None:
     """Return what follows the reasoning, or None where it has no end."""
     end = next((end for end in ends if end in text), None)
     return None if end is None else text.rpartition(end)[2]
-
-
-def _gold_text(gold: Any) -> str:
-    """Return a gold answer as text; empty, which ``verify`` refuses, where a table has none (None or NaN)."""
-    missing = gold is None or (isinstance(gold, Number) and gold != gold)
-    return "" if missing else str(gold)
