@@ -20,12 +20,14 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from verifier.errors import VerifierError
+
 MEMORY_MB = 1536
 MAX_IDLE = 8
 MAX_REQUESTS = 5_000  # a worker is replaced after as many, so that nothing it has cached grows for ever
 
 
-class WorkerError(RuntimeError):
+class WorkerError(VerifierError, RuntimeError):
     """The worker gave no answer: it was over its time or memory, or it died."""
 
 
