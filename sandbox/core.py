@@ -1,8 +1,8 @@
-"""The outside of sessions, on one event loop: start, run, interrupt, kill, fork. Both twins call this.
+"""The outside of one session, on an event loop: run, interrupt, kill. Both twins call this.
 
 Everything a session says is hostile data: frames are bounded, parsed as JSON only, and matched to the request
-they answer; a session that breaks the protocol is killed. Does not cover leasing (`pool`) or blocking calls
-(`session`).
+they answer; a session that breaks the protocol is killed. Does not cover starting and forking (`launcher`),
+leasing (`pool`) or blocking calls (`session`).
 """
 
 from __future__ import annotations
@@ -13,15 +13,13 @@ import signal
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from sandbox import folders, results, wire
-from sandbox.limits import CellResult, Level, Limits, SandboxError, SessionClosed, Status
+from sandbox.errors import IsolationError, SandboxError, SessionClosed
+from sandbox.limits import CellResult, Level, Limits, Status
 from sandbox.results import Outcome
-
-if TYPE_CHECKING:
-    from sandbox.launcher import Launcher
 
 Event = list[Any]
 START_SECONDS = 30.0
@@ -49,12 +47,11 @@ class Origin:
 class SessionCore:
     """One session process and its socket; methods run on the owner's event loop."""
 
-    def __init__(self, launcher: Launcher, number: int, sock: socket.socket, limits: Limits) -> None:
-        """Speak over `sock` with session `number` of `launcher`."""
-        self.launcher = launcher
+    def __init__(self, number: int, sock: socket.socket, limits: Limits, level: Level) -> None:
+        """Speak over `sock` with session `number`, which runs at `level`."""
         self.number = number
         self.limits = limits
-        self.level: Level = launcher.level
+        self.level = level
         self.origin = Origin()
         self.history: list[tuple[str, str]] = []
         self.state_lost = False
@@ -66,7 +63,8 @@ class SessionCore:
         self.ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self.pidfd = -1
         self.pid = -1
-        self.on_close: Callable[[], None] | None = None
+        self.on_close: list[Callable[[], None]] = []
+        self.turn = asyncio.Lock()  # held for one cell, question or fork at a time
         self._sock = sock
         self._frames = wire.FrameReader(FRAME_BYTES)
         self._request = 0
@@ -74,7 +72,6 @@ class SessionCore:
         self._waiting: asyncio.Future[Outcome] | None = None
         self._outcome = Outcome(None)
         self._on_event: Callable[[Event], None] | None = None
-        self._turn = asyncio.Lock()
         sock.setblocking(False)
         asyncio.get_running_loop().add_reader(sock, self._readable)
 
@@ -96,7 +93,7 @@ class SessionCore:
         Raises:
             SessionClosed: the session has been closed.
         """
-        async with self._turn:
+        async with self.turn:
             if self.closed:
                 raise SessionClosed("the session is closed")
             if self.state_lost:
@@ -123,81 +120,29 @@ class SessionCore:
         """Make a request that runs no cell (complete, inspect, is_complete); {} when the session cannot
         answer.
         """
-        async with self._turn:
+        async with self.turn:
             if not self.alive:
                 return {}
             outcome = await self._exchange(frame, None, self.limits.cell_seconds)
             return outcome.done or {}
 
-    async def fork(self, count: int) -> list[SessionCore]:
-        """Return `count` sessions with this one's state: forked, or replayed where a fork would not be
-        faithful.
+    async def fork_onto(self, numbers: list[int], sockets: list[socket.socket]) -> str | None:
+        """Have the session copy itself once onto each of `sockets`; return None, or why it did not.
+
+        The caller holds `turn`.
 
         Raises:
-            SessionClosed: the session is closed or has lost its state, or a replayed one lost it on the way.
+            SessionClosed: the session lost its state over it.
         """
-        async with self._turn:
-            if not self.alive:
-                raise SessionClosed("a session that is closed or has lost its state cannot be forked")
-            made: list[SessionCore] = []
-            try:
-                reason: str | None = "only strict isolation can fork"
-                while len(made) < count and self.level == "strict":
-                    batch, reason = await self._fork_batch(min(count - len(made), wire.MAX_FDS // 4))
-                    made += batch
-                    if reason:
-                        break
-                while len(made) < count:
-                    made.append(await self._replay(reason or ""))
-            except BaseException:
-                for child in made:
-                    child.kill()
-                    child.dispose()
-                raise
-            return made
-
-    async def _fork_batch(self, count: int) -> tuple[list[SessionCore], str | None]:
-        children: list[SessionCore] = []
-        theirs: list[socket.socket] = []
-        for _ in range(count):
-            ours, its = socket.socketpair()
-            theirs.append(its)
-            children.append(self.launcher.adopt(ours, self.limits))
-        numbers = [child.number for child in children]
-        try:
-            await self.launcher.grant(self.number, numbers, self.limits)
-            frame = {"op": "fork", "children": numbers}
-            outcome = await self._exchange(
-                frame, None, self.limits.cell_seconds, [s.fileno() for s in theirs]
-            )
-        finally:
-            for its in theirs:
-                its.close()
+        frame = {"op": "fork", "children": numbers}
+        fds = [sock.fileno() for sock in sockets]
+        outcome = await self._exchange(frame, None, self.limits.cell_seconds, fds)
         done = outcome.done or {}
-        if done.get("forked") == count:
-            for child in children:
-                await child.wait_ready()
-                child.origin = Origin("fork")
-                child.history = list(self.history)
-            return children, None
-        for child in children:
-            child.kill()
-            child.dispose()
+        if done.get("forked") == len(numbers):
+            return None
         if self.state_lost:
             raise SessionClosed(f"the session ended while it was being forked: {outcome.died}")
-        return [], wire.clean_text(str(done.get("unsound") or "the session did not fork"))
-
-    async def _replay(self, reason: str) -> SessionCore:
-        child = await self.launcher.start(self.limits)
-        matches = True
-        for code, output in self.history:
-            result, _ = await child.run(code)
-            if result.state_lost:
-                child.dispose()
-                raise SessionClosed(f"replay for a fork ({reason}) lost its state: {result.error}")
-            matches = matches and result.output == output
-        child.origin = Origin("replay", reason, matches)
-        return child
+        return wire.clean_text(str(done.get("unsound") or "the session did not fork"))
 
     async def wait_ready(self) -> None:
         """Wait until the session has isolated itself and takes cells.
@@ -248,9 +193,8 @@ class SessionCore:
             self.pidfd = -1
         if self.folder:
             folders.remove(self.folder)
-        self.launcher.forget(self)
-        if self.on_close:
-            self.on_close()
+        for closed in self.on_close:
+            closed()
 
     def _signal(self, number: int) -> None:
         if self.pidfd >= 0:
@@ -335,7 +279,7 @@ class SessionCore:
     def _take(self, frame: dict[str, Any]) -> None:
         if not self.ready.done():
             if "fatal" in frame:
-                self.launcher.refused(self, str(frame["fatal"]))
+                self.ready.set_exception(IsolationError(wire.clean_text(str(frame["fatal"]))))
             elif "failed" in frame:
                 self._fail(wire.clean_text(str(frame["failed"])))
             elif frame["ready"] == self.level:
@@ -384,8 +328,3 @@ def _death(code: int) -> str:
         return f"the kernel process was ended by {signal.Signals(-code).name}"
     except ValueError:
         return f"the kernel process was ended by signal {-code}"
-
-
-def limits_frame(limits: Limits) -> dict[str, Any]:
-    """Return `limits` as JSON data."""
-    return asdict(limits)

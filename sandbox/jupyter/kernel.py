@@ -25,7 +25,8 @@ from ipykernel.kernelbase import Kernel
 from jupyter_client.kernelspec import KernelSpecManager
 
 from sandbox.core import Event, SessionCore
-from sandbox.limits import Limits, SandboxError
+from sandbox.errors import SandboxError
+from sandbox.limits import Limits
 from sandbox.pool import Pool
 
 NAME = "scdpo-sandbox"

@@ -28,6 +28,8 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from verifier.errors import VerifierError
+
 MEMORY_MB = 1536
 MAX_REQUESTS = 5_000  # a worker is replaced after as many, so that nothing it has cached grows for ever
 START_SECONDS = 120.0  # to become ready; 0.2 s on a quiet machine, 10 s were seen at load 50
@@ -36,7 +38,7 @@ WALL_FACTOR = (
 )
 
 
-class WorkerError(RuntimeError):
+class WorkerError(VerifierError, RuntimeError):
     """The worker gave no answer: it was over its time or memory, or it died."""
 
 
