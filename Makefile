@@ -1,6 +1,7 @@
 # make quickstart   install and run the main job        make test   install and run the tests
 # make check        lint, types, import rule            make slow   the longer tests
 # make docs         the documentation as a site, in site/
+# make wheels       build the wheel, try it in clean environments of every Python here
 # make ray          the tests on a local Ray cluster    make vllm   the tests with vLLM on a CPU, in a second environment
 PYTHON ?= python3
 VENV ?= .venv
@@ -8,7 +9,7 @@ VLLM ?= .venv-vllm
 BIN := $(VENV)/bin
 RUN ?= runs/quickstart
 
-.PHONY: install quickstart test slow ray vllm check docs clean
+.PHONY: install quickstart test slow ray vllm wheels check docs clean
 
 install: $(VENV)/.installed
 
@@ -52,6 +53,9 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+wheels:
+	.ci/wheels
 
 docs: install
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet

@@ -10,8 +10,9 @@ from typing import Annotated, Final
 import typer
 
 from sandbox import AsyncSandbox
+from scdpo.cli.backend_options import with_backend
 from scdpo.cli.console import Bar, console, report_errors, show_stages
-from scdpo.cli.options import Confirm, Format, RunFolder, Seed, Steps, System, refuse, with_backend
+from scdpo.cli.options import Confirm, FormatChoice, RunFolder, Seed, Steps, System, refuse
 from scdpo.corrupt.temperature import BranchSettings
 from scdpo.data.import_solutions import import_solutions
 from scdpo.data.prompt_style import sampled_system
@@ -47,7 +48,7 @@ def corrupt(
         ),
     ] = None,
     format: Annotated[
-        Format | None,
+        FormatChoice | None,
         typer.Option(
             help="How the model that will be trained writes, and texts in that file are written; "
             "the run's own or [b]mathcoder[/b] if not given."

@@ -1,6 +1,6 @@
 """One trial: a mutated cell and all that follows it, run and rewritten, or given up for a named reason.
 
-The cells run in a session that already holds the state of the prefix; this module only yields ``Run`` commands.
+The cells run in a session that already holds the state of the prefix; this module only yields ``RunCell`` commands.
 """
 
 from __future__ import annotations
@@ -14,12 +14,20 @@ from typing import Any, Final
 from sandbox import CellResult
 from sandbox.blocks import Block
 from sandbox.solution import Solution
-from scdpo.corrupt.mutation.search_input import Case, Cell, Command, Place, Plan, Run, values_before
+from scdpo.corrupt.mutation.search_input import (
+    Case,
+    Command,
+    MutableCell,
+    Place,
+    Plan,
+    RunCell,
+    values_before,
+)
 from scdpo.corrupt.mutation.stated import states_result
 from scdpo.corrupt.mutation.syntax import Mutation
 from scdpo.corrupt.rewriting.changes import Known, compare
 from scdpo.corrupt.rewriting.numbers_in_text import find_mentions
-from scdpo.corrupt.rewriting.plausible import Inconsistent, Limits
+from scdpo.corrupt.rewriting.plausible import Inconsistent, ValueContext
 from scdpo.corrupt.rewriting.programs import carry_code, follow_in_comments, literals
 from scdpo.corrupt.rewriting.propagate import carry_text
 from scdpo.data.filters import drop_reason
@@ -56,7 +64,7 @@ del _probe
 
 def read_variables(session: Any) -> Generator[Command, Any, dict[str, str]]:
     """Return the printed plain variables; none if the session does not say (the probe runs among hostile code)."""
-    result: CellResult = yield Run(session, _PROBE)
+    result: CellResult = yield RunCell(session, _PROBE)
     lines = result.output.strip().splitlines()
     if result.status != "ok" or not lines:
         return {}
@@ -104,7 +112,7 @@ def continue_from(
             code = _mutated_code(mutation)
         else:
             code = carry_code(block.content, known, expressions, case.limits)
-        result: CellResult = yield Run(session, code)
+        result: CellResult = yield RunCell(session, code)
         if not is_clean(result):
             raise Inconsistent("code_failed")
         variables = yield from read_variables(session)
@@ -151,7 +159,7 @@ def _known_before(place: Place, mutation: Mutation) -> Known:
 
 def _learn(
     case: Case,
-    cell: Cell,
+    cell: MutableCell,
     output: str,
     variables: dict[str, str],
     known: Known,
@@ -175,7 +183,7 @@ def _check_signs(old: Mapping[str, str], new: Mapping[str, str]) -> None:
     """Pass if no variable changed its sign; raises Inconsistent: a negative count absurdly makes the rest so."""
     for name in old.keys() & new.keys():
         for change in compare(old[name], new[name]).changed:
-            Limits.check_sign(change.old, change.new)
+            ValueContext.check_sign(change.old, change.new)
 
 
 def wrong_answer(place: Place, rejected: tuple[Block, ...]) -> str:
