@@ -17,7 +17,17 @@ TOY = {
     "benchmarks/service.py": ["--clients", "4", "--seconds", "1"],
     "benchmarks/trainer.py": ["--problems", "2", "--width", "32", "--layers", "2", "--vocabulary", "600"],
     "benchmarks/verifier.py": ["--pairs", "40"],
-    "experiments/embedded/train.py": ["OUT", "--problems", "16", "--steps", "2", "--width", "32", "--layers", "1"],
+    "experiments/embedded/train.py": [
+        "OUT",
+        "--problems",
+        "16",
+        "--steps",
+        "2",
+        "--width",
+        "32",
+        "--layers",
+        "1",
+    ],
     "experiments/embedded/measure.py": ["--problems", "4"],
 }
 TESTED_ELSEWHERE = {
@@ -34,7 +44,9 @@ TESTED_ELSEWHERE = {
 @pytest.mark.parametrize("script", TOY)
 def test_a_script_runs_to_its_end_at_toy_size(script: str, tmp_path: Path) -> None:
     options = [str(tmp_path / "out") if option == "OUT" else option for option in TOY[script]]
-    module = ["-m", script.removesuffix(".py").replace("/", ".")] if script.startswith("experiments") else [script]
+    module = (
+        ["-m", script.removesuffix(".py").replace("/", ".")] if script.startswith("experiments") else [script]
+    )
     done = subprocess.run(
         [sys.executable, *module, *options], cwd=ROOT, capture_output=True, text=True, timeout=900
     )

@@ -32,7 +32,8 @@ from scdpo.corrupt.mutation.search_input import (
 )
 from scdpo.corrupt.mutation.stated import contradiction, departs_from_plan
 from scdpo.corrupt.mutation.syntax import Mutation, mutate
-from scdpo.corrupt.mutation.trial import continue_from, even, is_clean, read_variables, wrong_answer
+from scdpo.corrupt.mutation.trial import continue_from, is_clean, read_variables, wrong_answer
+from scdpo.corrupt.outputs import same_output
 from scdpo.corrupt.rewriting.numbers_in_text import find_mentions, split_fractions
 from scdpo.corrupt.rewriting.plausible import Inconsistent, ValueContext
 from scdpo.data.filters import drop_reason
@@ -88,7 +89,7 @@ def _run_solution(blocks: Sequence[Block]) -> Generator[Command, Any, dict[int, 
             continue
         result: CellResult = yield RunCell(session, block.content)
         recorded = blocks[index + 1] if index + 1 < len(blocks) else None
-        if recorded is None or not is_clean(result) or even(result.output) != even(recorded.content):
+        if recorded is None or not is_clean(result) or not same_output(result.output, recorded.content):
             yield CloseSession(session)
             return None
         variables = yield from read_variables(session)

@@ -25,6 +25,7 @@ from scdpo.corrupt.mutation.search_input import (
 )
 from scdpo.corrupt.mutation.stated import states_result
 from scdpo.corrupt.mutation.syntax import Mutation
+from scdpo.corrupt.outputs import same_output
 from scdpo.corrupt.rewriting.changes import Known, compare
 from scdpo.corrupt.rewriting.numbers_in_text import find_mentions
 from scdpo.corrupt.rewriting.plausible import Inconsistent, ValueContext
@@ -80,11 +81,6 @@ def read_variables(session: Any) -> Generator[Command, Any, dict[str, str]]:
 def is_clean(result: CellResult) -> bool:
     """Return whether a cell ran to its end without an error, a warning or a value that is no number."""
     return result.status == "ok" and not result.truncated and not _ERROR.search(result.output)
-
-
-def even(output: str) -> str:
-    """Return an output without its white space; recorders wrap differently, and write an empty output as a word."""
-    return re.sub(r"\s+", "", output.replace("<empty_execution>", ""))
 
 
 def continue_from(
@@ -176,7 +172,7 @@ def _learn(
     known.learn_output(difference)
     known.learn_variables(cell.variables, variables)
     expressions.extend(difference.expressions)
-    return cell.output if even(output) == even(cell.output) else output
+    return cell.output if same_output(output, cell.output) else output
 
 
 def _check_signs(old: Mapping[str, str], new: Mapping[str, str]) -> None:
