@@ -189,7 +189,7 @@ class Ratio:
 
 @dataclass(frozen=True, slots=True)
 class Residue:
-    """A number modulo another: ``5 \\pmod 7``."""
+    r"""A number modulo another: ``5 \\pmod 7``."""
 
     value: Node
     modulus: Node

@@ -236,7 +236,7 @@ class Parser:
         return Ratio(tuple(parts)) if len(parts) > 1 else parts[0]
 
     def sets(self) -> Node:
-        """Unions, intersections and differences, from the left; a binomial ``n \\choose k``; a residue."""
+        r"""Unions, intersections and differences, from the left; a binomial ``n \\choose k``; a residue."""
         node = self.sum()
         while self.peek().kind == "cmd" and self.peek().text in _SET_COMMANDS:
             op = _SET_COMMANDS[self.take().text]

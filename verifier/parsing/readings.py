@@ -238,7 +238,8 @@ def _digits_in_base(text: str) -> Based | None:
 
 # E[X] = 3, \operatorname{Var}(X) = 3; "x is not 7 = 7" and "a = b = 3" are left alone: the name is not read.
 _NAME = re.compile(
-    rf"(?:\\(?:mathbb|operatorname|mathcal|Pr)|{TEXT_COMMAND})?[ {{]*[A-Za-z]{{0,12}}[ }}]*(?:_\{{?[^{{}}=]{{1,12}}\}}?)?"
+    rf"(?:\\(?:mathbb|operatorname|mathcal|Pr)|{TEXT_COMMAND})?[ {{]*[A-Za-z]{{0,12}}[ }}]*"
+    r"(?:_\{?[^{}=]{1,12}\}?)?"
     r" ?[(\[|][^=<>]{1,40}(?:=[^=<>]{1,12})?[)\]|]|\\?[A-Za-z]+_\{[^{}]*\{?[^{}]*\}?[^{}]*\}"
     r"|\\angle [A-Z1-9]+|(?:\\text \?\{)?[A-Z][a-z]*(?: [a-z]+){0,3}\}?",
 )

@@ -114,7 +114,7 @@ _POSITIVE_REALS = re.compile(
 
 
 def sets_written_out(text: str) -> str:
-    """Write intervals whose open ends are brackets turned outward, and sets named in words, as the parser reads them."""
+    """Write intervals with outward brackets, and sets named in words, as the parser reads them."""
     bare = _SIZED.sub("", text) if "]" in text or "[" in text else ""
     if bare.startswith("]") or bare.endswith("["):
         text = _OUTWARD.sub(
@@ -127,7 +127,10 @@ def sets_written_out(text: str) -> str:
 
 # --- qualifiers
 
-_FOLLOWS = r"(?:all|any|some|each|every|real|integers?|positive|constants?|\\?[a-zA-Z]\w{0,2}(?:_\w+)? ?(?:,|\\|[<>=≥≤]|is\b|in\b|are\b|\}|\$))"
+_FOLLOWS = (
+    r"(?:all|any|some|each|every|real|integers?|positive|constants?"
+    r"|\\?[a-zA-Z]\w{0,2}(?:_\w+)? ?(?:,|\\|[<>=≥≤]|is\b|in\b|are\b|\}|\$))"
+)
 # 2^n-1 \text{ for } n \ge 1, 2x \text{ where } x > 0; 5 \text{ for } 3 is left alone.
 _QUALIFIER = re.compile(
     rf"(?:{TEXT_COMMAND}\{{)?[ ,;(]{{0,3}}(?<![A-Za-z])(?:for|where|with)\b *(?:\}} ?)?(?:\$|\\\()? *(?={_FOLLOWS}).*$"
@@ -141,7 +144,7 @@ _REJECTED = re.compile(
 
 
 def unqualified(text: str) -> str:
-    """Take off what an answer says about its letters (``for n \\ge 1``), and solutions that it rejects."""
+    r"""Take off what an answer says about its letters (``for n \\ge 1``), and solutions that it rejects."""
     if "reject" in text or "extraneous" in text:
         text = _REJECTED.sub("", text).strip(" ,;") or text
     if "\\forall" in text:

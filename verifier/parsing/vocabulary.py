@@ -47,8 +47,8 @@ def is_typed(word: str) -> bool:
 RELATION_COMMANDS = {"le": "<=", "ge": ">=", "ne": "!=", "approx": "~", "equiv": "=", "in": "in", "sim": "~"}
 # Commands that stand between two things and are no sign of multiplication between them.
 _BETWEEN = (
-    "cup cap setminus cdot times pm mp choose bmod pmod mod \\ and or to Rightarrow Leftrightarrow circ not qquad quad forall exists perp"
-    " parallel subset subseteq notin propto"
+    "cup cap setminus cdot times pm mp choose bmod pmod mod \\ and or to Rightarrow Leftrightarrow circ not qquad"
+    " quad forall exists perp parallel subset subseteq notin propto"
 )
 NO_FACTORS = frozenset((*_BETWEEN.split(), *RELATION_COMMANDS))
 _LETTER_LIKE = (
