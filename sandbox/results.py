@@ -72,6 +72,11 @@ def judge(outcome: Outcome, limits: Limits, level: Level, seconds: float, state_
     )
 
 
+def cpu_used(limits: Limits) -> str:
+    """Return the error of a session that met its limit of processor time."""
+    return f"TimeoutError: the session used its {limits.cpu_seconds} s of processor time"
+
+
 def overrule(result: CellResult, status: Status, error: str) -> CellResult:
     """Return `result` with the status and error of a limit that was met outside the cell."""
     output = f"{result.output}\n{error}" if result.output else error
@@ -90,7 +95,7 @@ def _status(outcome: Outcome, done: dict[str, Any], limits: Limits) -> tuple[Sta
     if failure:
         name = clean_text(str(failure[0]))
         if done.get("cpu") and name == "CpuLimit":
-            return "timeout", f"TimeoutError: the session used its {limits.cpu_seconds} s of processor time"
+            return "timeout", cpu_used(limits)
         return "memory" if name == "MemoryError" else "error", clean_text(f"{name}: {failure[1]}")[:2000]
     if done.get("truncated"):
         return "output", f"OutputLimit: output was cut to {limits.output_chars} characters"

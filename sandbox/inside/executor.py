@@ -90,7 +90,6 @@ class Executor:
         builtins.input = refuse_input  # type: ignore[assignment]
         signal.signal(signal.SIGINT, self._on_interrupt)
         signal.signal(signal.SIGXCPU, self._on_cpu)
-        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # forked sessions are not ours to wait for
 
     def _on_interrupt(self, _signum: int, _frame: FrameType | None) -> None:
         if self.running:

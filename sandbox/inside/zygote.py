@@ -1,7 +1,7 @@
 """The process sessions are forked from: started clean, single-threaded, with IPython, NumPy and SymPy loaded.
 
 It is exec'd, so that nothing of the caller's memory, environment, threads or descriptors reaches a session.
-Over one SEQPACKET socket it takes {"op": "start" | "fork"} requests and reports what became of its children;
+Over one SEQPACKET socket it takes {"op": "start" | "fork" | "forked"} requests and reports what became of its children;
 it ends, and every session with it, when that socket closes. Does not cover running cells (`executor`).
 """
 
@@ -42,6 +42,8 @@ class Zygote:
         self.read = read
         self.executor = executor
         self.pids: dict[int, int] = {}
+        # What a session begins with.
+        self.resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         self.poll = select.poll()
         self.forks = fork_permits.Supervisor(self._report, self.poll)
 
@@ -81,6 +83,8 @@ class Zygote:
     def _handle(self, request: dict[str, Any], fds: list[int]) -> None:
         if request["op"] == "start":
             self._start(request, fds[0])
+        elif request["op"] == "forked":
+            self.forks.end_grant(request["session"])
         else:
             limits = Limits(**request["limits"])
             self.forks.grant(request["session"], request["children"], (limits.disk_mb, limits.files))
@@ -98,7 +102,7 @@ class Zygote:
         hello, fds, _flags, _address = socket.recv_fds(ours, 1, 1)
         ours.close()
         if hello and fds:
-            self.forks.watch(fds[0], request["session"], pid)
+            self.forks.watch(fds[0], request["session"], pid, request["limits"]["threads"])
 
     def _be_session(self, request: dict[str, Any], fd: int, hello: socket.socket) -> None:
         """Become session `request["session"]`; never returns."""
@@ -140,19 +144,29 @@ class Zygote:
             os._exit(status)
 
     def _reap(self) -> None:
-        """Collect ended children and tell the owner."""
+        """Collect ended children, forks among them, and tell the owner how they ended and what they had used."""
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                pid, status, used = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
                 return
             if pid == 0:
                 return
+            self.forks.ended(pid)
             if pid in self.pids:
-                self._report({"ended": self.pids.pop(pid), "code": os.waitstatus_to_exitcode(status)})
+                self._report(
+                    {
+                        "ended": self.pids.pop(pid),
+                        "code": os.waitstatus_to_exitcode(status),
+                        "cpu_seconds": used.ru_utime + used.ru_stime,
+                        "grown_bytes": max(used.ru_maxrss * 1024 - self.resident, 0),
+                    }
+                )
 
     def _report(self, message: dict[str, Any], fds: list[int] | None = None) -> None:
         """Send to the owner, waiting while it is busy; descriptors are closed here once sent."""
+        if "forked" in message:
+            self.pids[message["pid"]] = message["forked"]
         try:
             wire.send_with_fds(self.control, message, fds or [])
         except (BrokenPipeError, ConnectionResetError):

@@ -24,6 +24,8 @@ from sandbox.limits import Level, Limits
 SANDBOX_ID = 200_000
 # Address space on top of a session's limit, for saying that the limit was met.
 RESERVE_BYTES = 64 * 2**20
+# Processes and threads of a session and all its forks.
+FAMILY_TASKS = 4096
 SESSION_ID = 1000
 _NAMESPACES = (
     syscalls.CLONE_NEWUSER
@@ -154,7 +156,9 @@ def set_rlimits(limits: Limits, *, own_user: bool) -> None:
     ):
         resource.setrlimit(kind, (soft, hard))
     if own_user:
-        resource.setrlimit(resource.RLIMIT_NPROC, (limits.threads + 1, limits.threads + 1))
+        # The supervisor counts each session's threads. This bounds a session and all its forks together, which
+        # the kernel counts as one.
+        resource.setrlimit(resource.RLIMIT_NPROC, (FAMILY_TASKS, FAMILY_TASKS))
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # writing past the quota is an error, not a death
 
 

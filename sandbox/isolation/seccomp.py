@@ -1,8 +1,8 @@
 """The system call filter of a session: an allow-list, compiled to BPF and installed without any library.
 
 Calls outside the list fail: no network, processes, signals, mounts, namespaces, tracing, keyrings, shared
-memory, io_uring or bpf. `clone` without CLONE_THREAD and `mount` may be put to a supervisor (the zygote),
-which is how a session is forked. Does not cover what the supervisor decides: see `forking`.
+memory, io_uring or bpf. `clone` and `mount` may be put to a supervisor (the zygote), which is how a session is
+forked and its threads are counted. Does not cover what the supervisor decides: see `forking`.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _rules(supervised: bool) -> dict[str, list[Instruction]]:
             _load_argument(0),
             (_JSET, 0, 2, syscalls.CLONE_THREAD),
             (_JSET, 1, 0, _NAMESPACES),
-            _ALLOW,
+            ask if supervised else _ALLOW,  # a thread, which the supervisor counts
             ask,
         ],
         "mount": [ask],
