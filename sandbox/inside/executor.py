@@ -41,8 +41,10 @@ class CpuLimit(KeyboardInterrupt):
 class Executor:
     """The loop of one session."""
 
-    def __init__(self, shell: SessionShell, sock: socket.socket, folder: str, level: str) -> None:
-        """Serve `sock` with `shell`; cells work in `folder`, isolated as `level` says."""
+    def __init__(
+        self, shell: SessionShell, loop: CellLoop, sock: socket.socket, folder: str, level: str
+    ) -> None:
+        """Serve `sock` with `shell`, whose cells run in `loop` and work in `folder`, isolated as `level` says."""
         self.shell = shell
         self.sock = sock
         self.folder = folder
@@ -56,7 +58,7 @@ class Executor:
         self.cell = 0
         self.cpu_met = False
         self.interrupted = False
-        self.loop = CellLoop()
+        self.loop = loop
         self.memory = AddressSpace()
         shell.attach(self.collector)
         shell.before_showing = self.memory.use_reserve
@@ -224,7 +226,7 @@ def prepare() -> Callable[[socket.socket, str, str], None]:
     """Build the shell that every session starts with; return what a session then runs to serve its socket."""
     stand_ins.install()
     credit.install()
-    shell = make_shell()
+    shell, loop = make_shell(), CellLoop()
 
     def serve(sock: socket.socket, folder: str, level: str) -> None:
         os.chdir(folder)
@@ -233,7 +235,7 @@ def prepare() -> Callable[[socket.socket, str, str], None]:
         stand_ins.begin(home)
         sys.path.insert(0, "")
         fresh_state()
-        executor = Executor(shell, sock, folder, level)
+        executor = Executor(shell, loop, sock, folder, level)
         executor.announce()
         executor.serve()
 

@@ -28,6 +28,8 @@ Executor = Callable[[socket.socket, str, Level], None]
 
 CONTROL_FD = 3
 NO_DESCRIPTOR = -1
+# Kept here, since sessions find a refusal in its place.
+_fork = os.fork
 
 
 class Zygote:
@@ -91,7 +93,7 @@ class Zygote:
 
     def _start(self, request: dict[str, Any], fd: int) -> None:
         ours, theirs = socket.socketpair()
-        pid = os.fork()
+        pid = _fork()
         if pid == 0:
             self._be_session(request, fd, theirs)
         theirs.close()
@@ -190,7 +192,7 @@ def main(config: str) -> None:
         return
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the owner's terminal is the owner's business
     # Only now: everything above also lives in the waiting outer half, which has no use for IPython.
-    from sandbox.inside import executor
+    from sandbox.inside import executor, memory
 
     for name in settings["preload"]:
         __import__(name)
@@ -203,6 +205,7 @@ def main(config: str) -> None:
     levels.prepare(settings["level"])
     gc.collect()
     gc.freeze()
+    memory.use_large_pages()
     wire.send_with_fds(control, {"ready": settings["level"]}, [])
     Zygote(control, settings["level"], read, run).serve()
     os._exit(0)
