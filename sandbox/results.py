@@ -57,7 +57,7 @@ def judge(outcome: Outcome, limits: Limits, level: Level, seconds: float, state_
     done = outcome.done or {}
     status, error = _status(outcome, done, limits)
     output = text.output
-    if error and status not in ("ok", "error") and error not in output:
+    if error and status not in ("ok", "error") and error.rstrip(": ") not in output:
         output = f"{output}\n{error}" if output else error
     return CellResult(
         status=status,
@@ -96,7 +96,9 @@ def _status(outcome: Outcome, done: dict[str, Any], limits: Limits) -> tuple[Sta
         name = clean_text(str(failure[0]))
         if done.get("cpu") and name == "CpuLimit":
             return "timeout", cpu_used(limits)
-        return "memory" if name == "MemoryError" else "error", clean_text(f"{name}: {failure[1]}")[:2000]
+        return "memory" if name == "MemoryError" else "error", cut.COLOUR.sub("", f"{name}: {failure[1]}")[
+            :2000
+        ]
     if done.get("truncated"):
         return "output", f"OutputLimit: output was cut to {limits.output_chars} characters"
     return "ok", None

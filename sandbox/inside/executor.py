@@ -57,7 +57,6 @@ class Executor:
         self.running = False
         self.cell = 0
         self.cpu_met = False
-        self.interrupted = False
         self.loop = loop
         self.memory = AddressSpace()
         shell.attach(self.collector)
@@ -83,7 +82,8 @@ class Executor:
         self.sock.sendall(wire.encode(frame))
 
     def _send_events(self, events: list[list[Any]]) -> None:
-        self.send({"id": self.request, "events": events})
+        with self.memory.reserved():
+            self.send({"id": self.request, "events": events})
 
     def _take_back(self) -> None:
         """Undo what a cell may have done to the process-wide hooks the next cell depends on."""
@@ -95,7 +95,7 @@ class Executor:
 
     def _on_interrupt(self, _signum: int, _frame: FrameType | None) -> None:
         if self.running:
-            self.interrupted = True
+            self.shell.interrupted = True
             raise KeyboardInterrupt("the cell ran longer than its limit")
 
     def _on_cpu(self, _signum: int, _frame: FrameType | None) -> None:
@@ -139,7 +139,7 @@ class Executor:
         self.cell += 1
         self.collector.begin(self.cell, frame["chars"], frame["messages"])
         self.shell.failure = self.shell.page = None
-        self.interrupted = False
+        self.shell.interrupted = False
         try:
             try:
                 with self.memory.bounded():
@@ -173,13 +173,9 @@ class Executor:
             self.shell.failure = (type(error).__name__, "")
 
     def _show(self, error: BaseException) -> None:
-        """Have an error that IPython let through end the cell as any other."""
-        if self.shell.failure is not None:
-            return
-        try:
-            self.shell.showtraceback((type(error), error, error.__traceback__))
-        except Exception:  # noqa: BLE001 - it is the cell's own class, or came from too deep down
-            self.shell.failure = (type(error).__name__, "")
+        """Have an error that IPython let through end the cell as any other, in one line: where it passed is ours."""
+        if self.shell.failure is None:
+            self.shell.show_line(type(error), error)
 
     def _finish(self, chars: int) -> dict[str, Any]:
         text, cut = self.raw.drain(4 * chars)
@@ -193,7 +189,7 @@ class Executor:
             "truncated": self.collector.truncated or cut,
             "flooded": self.collector.flooded,
             "cpu": self.cpu_met,
-            "interrupted": self.interrupted,
+            "interrupted": self.shell.interrupted,
             "page": self.shell.page,
         }
 

@@ -24,17 +24,29 @@ class AddressSpace:
     @contextlib.contextmanager
     def bounded(self) -> Iterator[None]:
         """Hold a cell to its limit."""
-        with contextlib.suppress(ValueError):
-            resource.setrlimit(resource.RLIMIT_AS, (self._soft, self._hard))
+        self._hold(self._soft)
         try:
             yield
         finally:
             self.use_reserve()
 
+    @contextlib.contextmanager
+    def reserved(self) -> Iterator[None]:
+        """Have the reserve for a moment, within a cell or outside one."""
+        before, _ = resource.getrlimit(resource.RLIMIT_AS)
+        self.use_reserve()
+        try:
+            yield
+        finally:
+            self._hold(before)
+
     def use_reserve(self) -> None:
         """Let this process have the reserve too, until the next cell."""
+        self._hold(self._hard)
+
+    def _hold(self, soft: int) -> None:
         with contextlib.suppress(ValueError):  # the cell has given the reserve up for good
-            resource.setrlimit(resource.RLIMIT_AS, (self._hard, self._hard))
+            resource.setrlimit(resource.RLIMIT_AS, (soft, self._hard))
 
 
 _LARGE_PAGE = 2**21
