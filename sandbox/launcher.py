@@ -61,6 +61,8 @@ class Launcher:
         self._control: socket.socket | None = None
         self._booted: asyncio.Future[None] | None = None
         self._turn = asyncio.Lock()
+        self._home: folders.Home | None = None
+        self._no_forks: str | None = None if level == "strict" else "only strict isolation can fork"
 
     async def open(self) -> None:
         """Start the zygote unless it runs, and wait until it takes requests.
@@ -70,6 +72,9 @@ class Launcher:
             SandboxError: it did not come up.
         """
         async with self._turn:
+            if self._home is None and self.level != "strict":
+                await asyncio.to_thread(folders.sweep)
+                self._home = folders.Home()
             if self._control is None:
                 self._spawn()
             assert self._booted is not None
@@ -87,6 +92,7 @@ class Launcher:
             "imports": rootfs.import_folders(),
             "preload": PRELOAD,
             "root": root,
+            "home": self._home and self._home.path,
             "fd": theirs.fileno(),
         }
         with theirs:
@@ -117,7 +123,8 @@ class Launcher:
         session = self.adopt(ours, limits)
         request: dict[str, Any] = {"op": "start", "session": session.number, "limits": asdict(limits)}
         if self.level != "strict":
-            session.folder = request["folder"] = folders.make()
+            assert self._home is not None
+            session.folder = request["folder"] = self._home.make(session.number)
         with theirs:
             await self._tell(request, [theirs.fileno()])
         try:
@@ -147,12 +154,10 @@ class Launcher:
                 raise SessionClosed("a session that is closed or has lost its state cannot be forked")
             made: list[SessionCore] = []
             try:
-                reason: str | None = "only strict isolation can fork"
-                while len(made) < count and self.level == "strict":
+                reason = self._no_forks
+                while len(made) < count and reason is None:
                     batch, reason = await self._fork_batch(session, min(count - len(made), wire.MAX_FDS // 4))
                     made += batch
-                    if reason:
-                        break
                 while len(made) < count:
                     made.append(await self._replay(session, reason or ""))
             except BaseException:
@@ -219,6 +224,9 @@ class Launcher:
         for session in list(self.sessions.values()):
             session.dispose()
         self._lose("the sandbox was closed")
+        if self._home is not None:
+            self._home.remove()
+            self._home = None
 
     async def _tell(self, message: dict[str, Any], fds: list[int]) -> None:
         while True:
@@ -249,6 +257,8 @@ class Launcher:
             self._booted.set_result(None)
         elif "fatal" in message:
             self._booted.set_exception(IsolationError(message["fatal"]))
+        elif "unsupervised" in message:
+            self._no_forks = "this host refuses a listener for supervised system calls"
         elif "ended" in message:
             session = self.sessions.get(message["ended"])
             if session and not session.ended.done():

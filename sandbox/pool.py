@@ -14,9 +14,11 @@ from typing import Literal
 
 from sandbox.core import SessionCore
 from sandbox.errors import IsolationError, SandboxError
+from sandbox.host_memory import memory_is_short
+from sandbox.isolation import rlimits
 from sandbox.launcher import Launcher
 from sandbox.limits import Level, Limits
-from sandbox.watch import WATCH_SECONDS, memory_is_short, watch
+from sandbox.watch import WATCH_SECONDS, watch
 
 START_ATTEMPTS = 3
 
@@ -69,7 +71,9 @@ class Pool:
 
     def __init__(self, limits: Limits, level: Level | Literal["auto"], warm: int, max_sessions: int) -> None:
         """Keep `warm` sessions ready and let at most `max_sessions` be leased at once."""
-        self.limits = limits
+        self.limits, lowered = rlimits.attainable(limits)
+        for why in lowered:
+            logger.warning("%s", why)
         self.warm = warm
         self.max_sessions = max_sessions
         self.level = level
@@ -97,16 +101,27 @@ class Pool:
             return self._launcher
 
     async def _choose(self) -> Launcher:
-        launcher = Launcher("strict" if self.level == "auto" else self.level)
+        """Return a launcher that has brought a session up, which is kept ready: until then a layer may be refused."""
+        if self.level != "auto":
+            return await self._try(self.level)
+        try:
+            return await self._try("strict")
+        except IsolationError as refusal:
+            try:
+                launcher = await self._try("landlock")
+            except IsolationError as second:
+                raise IsolationError(f"level 'strict': {refusal}; level 'landlock': {second}") from refusal
+            warnings.warn(f"sandbox: level 'landlock' is used, since {refusal}", stacklevel=2)
+            return launcher
+
+    async def _try(self, level: Level) -> Launcher:
+        launcher = Launcher(level)
         try:
             await launcher.open()
-        except IsolationError as refusal:
+            self._ready.append(await self._start(launcher))
+        except BaseException:
             launcher.close()
-            if self.level != "auto":
-                raise
-            warnings.warn(f"sandbox: level 'landlock' is used, since {refusal}", stacklevel=2)
-            launcher = Launcher("landlock")
-            await launcher.open()
+            raise
         return launcher
 
     async def lease(self) -> SessionCore:
