@@ -9,12 +9,13 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from typer.cli import get_docs_for_click
 
-from eval.cli import app
+from scdpo.cli import VERBS, app, load_verb
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add ``reference/cli.md``: every verb with its arguments, options and example."""
     command = typer.main.get_command(app)
+    command.commands = {name: load_verb(name) for name in VERBS}
     page = get_docs_for_click(obj=command, ctx=typer.Context(command), name="scdpo", title="Command line")
     page = re.sub(r"\[b\](.*?)\[/b\]", r"`\1`", page)  # the terminal's bold
     files.append(File.generated(config, "reference/cli.md", content=page))

@@ -2,7 +2,8 @@
 
 from sandbox.blocks import Block, Step
 from sandbox.core import Origin
-from sandbox.limits import CellResult, IsolationError, Level, Limits, SandboxError, SessionClosed, Status
+from sandbox.errors import IsolationError, SandboxError, SessionClosed
+from sandbox.limits import CellResult, Level, Limits, Status
 from sandbox.session import AsyncSandbox, AsyncSession, Sandbox, Session
 from sandbox.solution import Solution
 

@@ -15,9 +15,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+from sandbox.errors import IsolationError
 from sandbox.isolation import landlock, levels, rootfs, seccomp, syscalls
 from sandbox.isolation.levels import LANDLOCK_FIX, SECCOMP_FIX, USERNS_FIX
-from sandbox.limits import IsolationError, Level, Limits
+from sandbox.limits import Level, Limits
 
 PROBE_SECONDS = 60
 

@@ -1,4 +1,6 @@
-"""Start a zygote and, through it, sessions. One launcher belongs to one sandbox and its event loop.
+"""Start a zygote and, through it, sessions; fork or replay them.
+
+One launcher belongs to one sandbox and its event loop.
 
 Does not cover how sessions are shared out (`pool`) or what they run (`core`).
 """
@@ -11,12 +13,14 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import asdict
 from typing import Any
 
 from sandbox import folders, wire
-from sandbox.core import START_SECONDS, SessionCore, limits_frame
+from sandbox.core import START_SECONDS, Origin, SessionCore
+from sandbox.errors import IsolationError, SandboxError, SessionClosed
 from sandbox.isolation import rootfs
-from sandbox.limits import IsolationError, Level, Limits, SandboxError
+from sandbox.limits import Level, Limits
 
 _BOOT = (
     "import sys, json; c = sys.argv[1]; s = json.loads(c); "
@@ -111,7 +115,7 @@ class Launcher:
         await self.open()
         ours, theirs = socket.socketpair()
         session = self.adopt(ours, limits)
-        request: dict[str, Any] = {"op": "start", "session": session.number, "limits": limits_frame(limits)}
+        request: dict[str, Any] = {"op": "start", "session": session.number, "limits": asdict(limits)}
         if self.level != "strict":
             session.folder = request["folder"] = folders.make()
         with theirs:
@@ -123,26 +127,92 @@ class Launcher:
             raise
         return session
 
-    def adopt(self, sock: socket.socket, limits: Limits) -> SessionCore:
+    def adopt(self, sock: socket.socket, limits: Limits, *, forked: bool = False) -> SessionCore:
         """Give a session that is about to exist its number."""
         self._numbers += 1
-        session = SessionCore(self, self._numbers, sock, limits)
+        session = SessionCore(self._numbers, sock, limits, self.level, forked=forked)
+        session.on_close.append(lambda: self._forget(session.number))
         self.sessions[session.number] = session
         return session
 
-    async def grant(self, parent: int, children: list[int], limits: Limits) -> None:
-        """Have the zygote let session `parent` be forked into `children`, from the next request on."""
-        await self._tell(
-            {"op": "fork", "session": parent, "children": children, "limits": limits_frame(limits)}, []
-        )
+    async def fork(self, session: SessionCore, count: int) -> list[SessionCore]:
+        """Return `count` sessions with the state of `session`: forked, or replayed where a fork would not be
+        faithful.
 
-    def refused(self, session: SessionCore, why: str) -> None:
-        """Note that `session` could not isolate itself."""
-        session.ready.set_exception(IsolationError(wire.clean_text(why)))
+        Raises:
+            SessionClosed: `session` is closed or has lost its state, or a replayed one lost it on the way.
+        """
+        async with session.turn:
+            if not session.alive:
+                raise SessionClosed("a session that is closed or has lost its state cannot be forked")
+            made: list[SessionCore] = []
+            try:
+                reason: str | None = "only strict isolation can fork"
+                while len(made) < count and self.level == "strict":
+                    batch, reason = await self._fork_batch(session, min(count - len(made), wire.MAX_FDS // 4))
+                    made += batch
+                    if reason:
+                        break
+                while len(made) < count:
+                    made.append(await self._replay(session, reason or ""))
+            except BaseException:
+                for child in made:
+                    child.dispose()
+                raise
+            return made
 
-    def forget(self, session: SessionCore) -> None:
-        """Drop a closed session."""
-        self.sessions.pop(session.number, None)
+    async def _fork_batch(self, parent: SessionCore, count: int) -> tuple[list[SessionCore], str | None]:
+        """Return `count` forks and None, or none and the reason why not."""
+        children: list[SessionCore] = []
+        theirs: list[socket.socket] = []
+        for _ in range(count):
+            ours, its = socket.socketpair()
+            theirs.append(its)
+            children.append(self.adopt(ours, parent.limits, forked=True))
+        try:
+            reason = await self._fork_onto(parent, children, theirs)
+        except BaseException:
+            for child in children:
+                child.dispose()
+            raise
+        finally:
+            for its in theirs:
+                its.close()
+        if reason is None:
+            return children, None
+        for child in children:
+            child.dispose()
+        return [], reason
+
+    async def _fork_onto(
+        self, parent: SessionCore, children: list[SessionCore], theirs: list[socket.socket]
+    ) -> str | None:
+        """Have the zygote let `parent` be forked, and it fork; return None, or why it did not."""
+        numbers = [child.number for child in children]
+        limits = asdict(parent.limits)
+        await self._tell({"op": "fork", "session": parent.number, "children": numbers, "limits": limits}, [])
+        reason = await parent.fork_onto(numbers, theirs)
+        if reason is None:
+            for child in children:
+                await child.wait_ready()
+                child.origin = Origin("fork")
+                child.history = list(parent.history)
+        return reason
+
+    async def _replay(self, parent: SessionCore, reason: str) -> SessionCore:
+        child = await self.start(parent.limits)
+        matches = True
+        for code, output in parent.history:
+            result, _ = await child.run(code)
+            if result.state_lost:
+                child.dispose()
+                raise SessionClosed(f"replay for a fork ({reason}) lost its state: {result.error}")
+            matches = matches and result.output == output
+        child.origin = Origin("replay", reason, matches)
+        return child
+
+    def _forget(self, number: int) -> None:
+        self.sessions.pop(number, None)
 
     def close(self) -> None:
         """End the zygote and every session, and wait for the process to go."""

@@ -1,4 +1,4 @@
-"""What a session may use, what a cell gave back, and the errors callers can meet.
+"""What a session may use, and what a cell gave back.
 
 Does not cover how a limit is enforced: see `isolation` (rlimits, quotas), `executor` (output, interrupts)
 and `core` (wall clock, host memory).
@@ -11,18 +11,6 @@ from typing import Literal
 
 Level = Literal["strict", "landlock", "none"]
 Status = Literal["ok", "error", "timeout", "memory", "output", "died"]
-
-
-class SandboxError(RuntimeError):
-    """The sandbox itself cannot go on (never raised for what a cell did)."""
-
-
-class IsolationError(SandboxError):
-    """A required isolation layer is missing on this machine; the message holds the fix."""
-
-
-class SessionClosed(SandboxError):
-    """The session was closed, or its state was lost and it cannot run another cell."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,16 +7,20 @@ session does (`core`) or the calls users make (`session`).
 from __future__ import annotations
 
 import asyncio
+import logging
 import warnings
 from collections import deque
 from typing import Literal
 
 from sandbox.core import SessionCore
+from sandbox.errors import IsolationError, SandboxError
 from sandbox.launcher import Launcher
-from sandbox.limits import IsolationError, Level, Limits, SandboxError
+from sandbox.limits import Level, Limits
 from sandbox.watch import WATCH_SECONDS, memory_is_short, watch
 
 START_ATTEMPTS = 3
+
+logger = logging.getLogger(__name__)  # below the package's own, "sandbox"
 
 
 class Places:
@@ -118,7 +122,7 @@ class Pool:
         except BaseException:
             self._places.give_back()
             raise
-        session.on_close = self._places.give_back
+        session.on_close.append(self._places.give_back)
         self._refill()
         return session
 
@@ -132,7 +136,7 @@ class Pool:
             except SandboxError as error:
                 if self.closed:
                     raise
-                warnings.warn(f"sandbox: {error}; another one is started", stacklevel=2)
+                logger.warning("%s; another one is started", error)
         return await launcher.start(self.limits)
 
     async def fork(self, session: SessionCore, count: int) -> list[SessionCore]:
@@ -145,13 +149,14 @@ class Pool:
             raise ValueError(f"cannot fork {count} sessions with max_sessions={self.max_sessions}")
         self._places.take_now(count)
         try:
-            children = await session.fork(count)
+            assert self._launcher is not None  # it started `session`
+            children = await self._launcher.fork(session, count)
         except BaseException:
             for _ in range(count):
                 self._places.give_back()
             raise
         for child in children:
-            child.on_close = self._places.give_back
+            child.on_close.append(self._places.give_back)
         return children
 
     def close(self) -> None:

@@ -15,7 +15,8 @@ from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, overload
 
 from sandbox.core import Origin, SessionCore
-from sandbox.limits import CellResult, Level, Limits, SandboxError
+from sandbox.errors import SandboxError
+from sandbox.limits import CellResult, Level, Limits
 from sandbox.pool import Pool
 from sandbox.solution import Solution
 

@@ -1,6 +1,6 @@
 """The verbs: ``verify`` one answer, ``verify_many`` in order.
 
-Both return verdicts and never raise on any text. They hold no lock and use no signal, so they work from any
+Both return verdicts and never raise on any text or number. They hold no lock and use no signal, so they work from any
 thread, event loop or worker process.
 """
 
@@ -13,27 +13,29 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from verifier.comparison.equal import compare_answers, compare_numbers, compare_quickly
 from verifier.extraction.extract import ABSENT, Extraction, extract
-from verifier.extraction.golds import Gold, Golds, gold_text, read_gold
+from verifier.extraction.golds import Gold, read_gold
 from verifier.extraction.statement import SEVERAL
+from verifier.given import Given, GivenGold, gold_text, prediction_text
 from verifier.outcome import Outcome, correct, incorrect, unverifiable
 from verifier.parsing.plain_numbers import read_number
 from verifier.verdict import ROUNDINGS, STRENGTHS, Rounding, Strength, Verdict, suffices
-from verifier.workers.pool import Worker, WorkerError, borrow, give_back
+from verifier.workers.pool import WorkerError, ask
 
 if TYPE_CHECKING:
     from sandbox.solution import Solution
 
 
 def verify(
-    prediction: str | Solution, gold: Golds, *, rounding: Rounding = "exact", require: Strength = "weak"
+    prediction: Given | Solution, gold: GivenGold, *, rounding: Rounding = "exact", require: Strength = "weak"
 ) -> Verdict:
     r"""Say whether the final answer of ``prediction`` equals ``gold``.
 
     Args:
-        prediction: a solution (see ``extract_answer``) or a bare answer.
+        prediction: a solution (see ``extract_answer``) or a bare answer, as text or as a number. None and NaN state no
+            answer.
         gold: the gold answer, bare (``2\sqrt{3}``) or wrapped (``$2\sqrt{3}$``); a worked solution where a box or
-            ``####`` says which answer is meant; a number; or a list of these, any of which will do. None and NaN stand
-            for no gold.
+            ``####`` says which answer is meant; a number; or a list of these, any of which will do. None and NaN
+            are no gold: the verdict is ``unverifiable``.
         rounding: ``exact`` (default): a rounded decimal is not the exact value, but a decimal of 12 digits or
             more that agrees to all but its last digit is taken for a printed float. ``sigfigs``: a decimal of
             three digits or more that is the other answer rounded is right too.
@@ -47,13 +49,13 @@ def verify(
     """
     _check_options(rounding, require)
     start = perf_counter()
-    asked = _quick(prediction, gold, rounding, require)
+    asked = _quick(prediction_text(prediction), gold_text(gold), rounding, require)
     outcome = asked.outcome or compare_answers(asked.found.answer or "", asked.gold.answer or "", rounding)
     return _verdict(asked, outcome, start)
 
 
 def verify_many(
-    pairs: Iterable[tuple[str | Solution, Golds]],
+    pairs: Iterable[tuple[Given | Solution, GivenGold]],
     *,
     workers: int = 2,
     seconds: float = 5.0,
@@ -66,14 +68,16 @@ def verify_many(
     pair that takes too long or too much memory is ended without costing the others.
 
     Args:
-        pairs: what ``verify`` takes, two by two.
-        workers: processes to use at the same time, at least 1.
-        seconds: hard limit for each pair; one that takes longer is ``unverifiable``.
+        pairs: what ``verify`` takes, two by two. A pair that holds a value of another type is ``unverifiable``, and
+            the reason says why.
+        workers: worker processes to use at the same time, at least 1. All calls in this process share one pool of
+            them, which has no more than one for each processor.
+        seconds: processor time that each pair may take; one that takes longer is ``unverifiable``. Waiting for a
+            worker does not count, so verdicts depend neither on the machine's load nor on ``workers``.
         rounding: as for ``verify``.
         require: as for ``verify``.
 
     Raises:
-        TypeError: if a prediction or a gold is of another type.
         ValueError: if ``workers`` or ``seconds`` is not positive, or ``rounding`` or ``require`` is unknown.
     """
     if workers < 1 or seconds <= 0:
@@ -99,23 +103,26 @@ class _Asked:
     """One pair of ``verify_many``: decided at once, or with what a worker needs to decide it."""
 
     def __init__(
-        self, prediction: str | Solution, gold: Golds, rounding: Rounding, require: Strength
+        self, prediction: Given | Solution, gold: GivenGold, rounding: Rounding, require: Strength
     ) -> None:
         self.start = perf_counter()
         self.rounding = rounding
-        self.read = _quick(prediction, gold, rounding, require)
+        try:
+            self.read = _quick(prediction_text(prediction), gold_text(gold), rounding, require)
+        except TypeError as error:
+            self.read = _Read(Gold(None), ABSENT, unverifiable(str(error)))
         self.verdict = self.told(self.read.outcome) if self.read.outcome else None
 
     def told(self, outcome: Outcome) -> Verdict:
         return _verdict(self.read, outcome, self.start)
 
-    def decide(self, worker: Worker, seconds: float) -> None:
+    def decide(self, seconds: float) -> None:
         self.start = perf_counter()
         request = {
             "op": "compare", "a": self.read.found.answer, "b": self.read.gold.answer, "rounding": self.rounding,
         }  # fmt: skip
         try:
-            reply = worker.ask(request, seconds)
+            reply = ask(request, seconds)
             outcome = Outcome(reply["status"], reply["reason"])
         except WorkerError as error:
             outcome = unverifiable(str(error))
@@ -125,13 +132,8 @@ class _Asked:
 
 
 def _decide(share: list[_Asked], seconds: float) -> None:
-    worker = borrow()
     for one in share:
-        if not worker.usable:
-            give_back(worker)
-            worker = borrow()
-        one.decide(worker, seconds)
-    give_back(worker)
+        one.decide(seconds)
 
 
 class _Read(NamedTuple):
@@ -149,19 +151,16 @@ def _verdict(read: _Read, outcome: Outcome, start: float) -> Verdict:
     )
 
 
-def _quick(prediction: str | Solution, gold: Golds, rounding: Rounding, require: Strength) -> _Read:
+def _quick(prediction: str | Solution, gold: str, rounding: Rounding, require: Strength) -> _Read:
     """Read the pair, and decide it where that takes no more."""
-    text = gold if isinstance(gold, str) else gold_text(gold)
-    wanted = read_gold(text)
-    if not isinstance(prediction, str) and not hasattr(prediction, "final_text"):
-        raise TypeError(f"a prediction is a {type(prediction).__name__}; give a text or a Solution")
+    wanted = read_gold(gold)
     if wanted.answer is None:
         return _Read(wanted, ABSENT, unverifiable(wanted.why))
     if (
         wanted.number is None
         and require == "weak"
         and isinstance(prediction, str)
-        and prediction.strip() == text.strip()
+        and prediction.strip() == gold.strip()
     ):
         return _Read(wanted, Extraction(wanted.answer, "bare", "stated"), correct("written the same"))
     found = extract(prediction, "choice" if wanted.choice else "any")

@@ -10,7 +10,7 @@ from typing import Protocol
 from sandbox.solution import Solution
 from verifier.check import verify
 from verifier.extraction.extract import extract
-from verifier.extraction.golds import Golds
+from verifier.given import GivenGold
 from verifier.verdict import Rounding, SolutionVerdict, Strength
 
 
@@ -29,7 +29,7 @@ class CodeRunner(Protocol):
 
 def verify_solution(
     solution: Solution | str,
-    gold: Golds,
+    gold: GivenGold,
     *,
     sandbox: CodeRunner | None = None,
     rounding: Rounding = "exact",

@@ -18,10 +18,10 @@ from rich.console import Console
 
 from eval.pipelines.quickstart import train_once
 from scdpo.cli.console import Bar, show_stages
-from scdpo.cli.options import Place
 from scdpo.corrupt.temperature import BranchSettings
 from scdpo.data.problems import embedded_model_path, load_problems
 from scdpo.data.runs import Run
+from scdpo.jobs.backend import Backend
 from scdpo.jobs.local import NaiveSettings
 from scdpo.training.config import SCDPOConfig
 from scdpo.training.train import parse_settings
@@ -62,7 +62,7 @@ class RoundPlan:
         )
 
 
-def on_policy_rounds(folder: Path, rounds: int, place: Place, plan: RoundPlan, console: Console) -> Path:
+def on_policy_rounds(folder: Path, rounds: int, backend: Backend, plan: RoundPlan, console: Console) -> Path:
     """Do rounds in a folder, or what is left of them; return the folder of the last model.
 
     Raises:
@@ -71,35 +71,35 @@ def on_policy_rounds(folder: Path, rounds: int, place: Place, plan: RoundPlan, c
         ValueError: for a wrong setting, or a round that made no pair to train on.
     """
     parse_settings(SCDPOConfig, plan.training, folder)  # a wrong one is told before hours of sampling
-    start = place.model or str(embedded_model_path())
+    start = backend.model or str(embedded_model_path())
     for number in range(1, rounds + 1):
         console.rule(f"round {number} of {rounds}")
-        before = f"round-{number - 1}" if number > 1 else place.model or "embedded"
+        before = f"round-{number - 1}" if number > 1 else backend.model or "embedded"
         with Run(folder / f"round-{number}") as run:
-            start = str(_round(run, replace(place, model=start), before, plan.of_round(number)))
+            start = str(_round(run, replace(backend, model=start), before, plan.of_round(number)))
     return Path(start)
 
 
-def _round(run: Run, place: Place, before: str, plan: RoundPlan) -> Path:
+def _round(run: Run, backend: Backend, before: str, plan: RoundPlan) -> Path:
     """Do one round; return the folder of its model."""
     settled = {"model": before, **asdict(plan)}
     run.check("round", settled)
     with Bar() as bar:
-        asyncio.run(_make_pairs(run, place, plan, settled, bar))
-    assert place.model is not None
+        asyncio.run(_make_pairs(run, backend, plan, settled, bar))
+    assert backend.model is not None
     own_bar = {"disable_tqdm": True}
     settings = {**own_bar, **plan.training, "format": plan.format, "system_prompt": plan.system}
     output = run.folder / "model" / "scdpo"
-    train_once(run, "SCDPO", place.model, run.folder / "pairs.jsonl", output, "scdpo", settings)
+    train_once(run, "SCDPO", backend.model, run.folder / "pairs.jsonl", output, "scdpo", settings)
     show_stages(run.read_json("stages.json"))
     return output
 
 
-async def _make_pairs(run: Run, place: Place, plan: RoundPlan, settled: dict[str, Any], bar: Bar) -> None:
+async def _make_pairs(run: Run, backend: Backend, plan: RoundPlan, settled: dict[str, Any], bar: Bar) -> None:
     if "train SCDPO" in run.read_json("stages.json"):
         return  # the model need not be loaded to see that nothing is left to do
     problems = load_problems(plan.problems, split=plan.split, limit=plan.limit, seed=plan.naive.seed)
-    async with place.jobs(plan.format, plan.system) as jobs:
+    async with backend.jobs(plan.format, plan.system) as jobs:
         run.settle("round", settled)
         await jobs.sample_naive(run, problems, plan.naive, bar)
         await jobs.branch_by_temperature(run, plan.branches, bar)

@@ -23,6 +23,7 @@ from markupsafe import Markup
 from eval.report import pack, sections
 from eval.report.sections import ReportError
 from eval.results import read_results
+from scdpo.errors import MissingFileError
 
 __all__ = ["ReportError", "write_report"]
 
@@ -43,7 +44,7 @@ def write_report(run_dir: Path | str) -> Path:
     """
     run_dir = Path(run_dir)
     if not run_dir.is_dir():
-        raise FileNotFoundError(f"no run folder at {run_dir}")
+        raise MissingFileError(f"no run folder at {run_dir}")
     pieces = _environment().get_template("page.html.jinja").generate(_context(run_dir))
     path = run_dir / "report.html"
     part = path.with_name(path.name + ".part")

@@ -20,8 +20,9 @@ from collections.abc import Callable
 from typing import Any
 
 from sandbox import wire
+from sandbox.errors import IsolationError
 from sandbox.isolation import fork_permits, levels
-from sandbox.limits import IsolationError, Level, Limits
+from sandbox.limits import Level, Limits
 
 Executor = Callable[[socket.socket, str, Level], None]
 

@@ -16,8 +16,9 @@ import resource
 import signal
 import sys
 
+from sandbox.errors import IsolationError
 from sandbox.isolation import landlock, rootfs, seccomp, syscalls
-from sandbox.limits import IsolationError, Level, Limits
+from sandbox.limits import Level, Limits
 
 # As root, sessions run under this otherwise unused id; as anyone else, under the caller's.
 SANDBOX_ID = 200_000

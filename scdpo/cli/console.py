@@ -1,13 +1,18 @@
-"""What every verb shares: progress bars, tables, and errors said in one line."""
+"""What every verb shares: progress bars, tables, logging, and errors said in one line."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import functools
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
+from typing import Any
 
 import typer
 from rich.console import Console
+from rich.logging import RichHandler
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -22,26 +27,79 @@ from rich.table import Table
 from rich.text import Text
 
 from sandbox import SandboxError
-from scdpo.data.problems import ProblemSourceError
-from scdpo.data.runs import RunError
-from scdpo.sampling.engines import EngineError
-from verifier.files.jsonl import LineError
+from scdpo.errors import ScdpoError
+from verifier.errors import VerifierError
 
 console = Console()
 STOPPED = 130
+OWN_PACKAGES = ("sandbox", "verifier", "scdpo", "eval")
+_DEBUG = "SCDPO_DEBUG"
+"""Environment variable that ``--debug`` sets, so that a launcher's processes know it too."""
+
+
+def set_up(verbose: int, debug: bool) -> None:
+    """Let the loggers of the four packages speak: warnings, with ``-v`` what goes on, with ``-vv`` everything."""
+    level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
+    handler = RichHandler(console=Console(stderr=True), show_path=False)
+    for name in OWN_PACKAGES:
+        logger = logging.getLogger(name)
+        logger.handlers[:] = [handler]
+        logger.setLevel(level)
+    if debug:
+        os.environ[_DEBUG] = "1"
 
 
 @contextmanager
-def told() -> Iterator[None]:
-    """Turn the errors a user can mend into one line and exit code 1, and Ctrl-C into a word on how to go on."""
+def report_errors() -> Iterator[None]:
+    """Say an error of ours, which a user can mend, in one line (exit code 1), and after Ctrl-C how to go on.
+
+    Any other error is a fault of the program, or of a library, and shows itself; ``--debug`` shows all of them.
+    """
     try:
         yield
-    except (EngineError, LineError, ProblemSourceError, RunError, SandboxError, FileNotFoundError) as error:
-        console.print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True)
-        raise typer.Exit(1) from error
+    except (ScdpoError, VerifierError, SandboxError) as error:
+        if os.environ.get(_DEBUG):
+            raise
+        fail(str(error))
     except KeyboardInterrupt as stop:
         console.print("\nStopped. Everything made so far is kept; call the same command again to go on.")
         raise typer.Exit(STOPPED) from stop
+
+
+def fail(words: str) -> None:
+    """Say what is wrong, and end with exit code 1."""
+    console.print(Text.assemble(("error: ", "bold red"), words), soft_wrap=True)
+    raise typer.Exit(1)
+
+
+@contextmanager
+def missing_packages(verb: str, extra: str) -> Iterator[None]:
+    """Say which extra brings a package that a verb needs and that is not installed."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in OWN_PACKAGES or os.environ.get(_DEBUG):
+            raise
+        fail(f'scdpo {verb} needs {package}, which is not installed: pip install "scdpo[{extra}]"')
+
+
+def with_missing_packages(function: Callable[..., None], verb: str, extra: str) -> Callable[..., None]:
+    """Return a verb's function that says which extra brings a package that it lacks."""
+
+    @functools.wraps(function)
+    def called(*arguments: Any, **options: Any) -> None:
+        with missing_packages(verb, extra):
+            function(*arguments, **options)
+
+    return called
+
+
+def quiet_libraries() -> None:
+    """Hide the progress bars of the libraries that load models: the job's own bar is the one to look at."""
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
 
 
 class _Rate(Column):
@@ -111,3 +169,15 @@ def show_stages(stages: Mapping[str, Mapping[str, object]]) -> None:
         share = f"{kept / taken:.0%}" if taken else "–"
         table.add_row(stage, str(taken), str(kept), share, reasons or "–")
     console.print(table)
+
+
+CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\r\t"}
+
+
+def visible(text: str) -> str:
+    r"""Return a text with its control characters written out (``\x1b``).
+
+    A model wrote it, or its code did: sent to a terminal as it is, it could retitle it, hide lines or write to the
+    clipboard.
+    """
+    return text.translate(CONTROLS)

@@ -22,6 +22,7 @@ from datasets import Dataset, Features, List, Value
 from sandbox.blocks import Block, BlockType
 from sandbox.formats import get_format
 from scdpo.data.records import ConfirmationRecord
+from scdpo.errors import SettingsError
 
 NAIVE: Final = "naive"
 STEP_CONTROLLED: Final = "step_controlled"
@@ -90,18 +91,18 @@ class SolutionEncoder:
         self, tokenizer: Any, format: str = "mathcoder", system: str = "", count_execution: bool = False
     ) -> None:
         if not tokenizer.is_fast:
-            raise ValueError("the loss masks need character offsets, which only fast tokenizers give")
+            raise SettingsError("the loss masks need character offsets, which only fast tokenizers give")
         self.tokenizer = tokenizer
         self.format = get_format(format)
         self.system = system
         self.count_execution = count_execution
         missing = [t for t in self.format.special_tokens if t not in tokenizer.get_vocab()]
         if missing:
-            raise ValueError(
+            raise SettingsError(
                 f"the tokenizer lacks special tokens of the {format} format: {' '.join(missing)}"
             )
         if not self.format.end and tokenizer.eos_token_id is None:
-            raise ValueError(
+            raise SettingsError(
                 f"the {format} format ends a message with the tokenizer's end token; it has none"
             )
         self._start: Ids = begin_ids(tokenizer)

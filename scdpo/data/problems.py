@@ -23,6 +23,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from scdpo.errors import ScdpoError
 from verifier import extract_answer
 
 Split = Literal["train", "preference", "test"]
@@ -39,7 +40,7 @@ _THOUSANDS = re.compile(r"[-+]?\s*\\?[$€£¥]?\s*[-+]?\d{1,3}(?:,\d{3})+(?:\.\
 _ASSETS = Path(__file__).parents[1] / "assets"
 
 
-class ProblemSourceError(ValueError):
+class ProblemSourceError(ScdpoError, ValueError):
     """A source of problems cannot be read; the message names the file, line and field, or the remedy."""
 
 

@@ -20,11 +20,12 @@ from pydantic import ValidationError
 
 from scdpo.data.card import run_card
 from scdpo.data.records import BranchRecord, PairRecord, Record, SolutionRecord
+from scdpo.errors import ScdpoError
 
 R = TypeVar("R", bound=Record)
 
 
-class RunError(RuntimeError):
+class RunError(ScdpoError, RuntimeError):
     """A run folder cannot be used; the message names the file and line, or the remedy."""
 
 

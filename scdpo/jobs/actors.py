@@ -28,7 +28,7 @@ from scdpo.sampling.sampler import Sampler, SamplerLimits
 
 
 @dataclass(frozen=True, slots=True)
-class Style:
+class SolutionStyle:
     """How solutions are written: what ``Sampler`` wants to know besides engine and sandbox."""
 
     format: str = "mathcoder"
@@ -163,7 +163,7 @@ class _Copy:
 class SandboxWorker:
     """Does jobs on single problems with kernels of its own; the model is elsewhere."""
 
-    def __init__(self, load: Callable[[], Engine], style: Style) -> None:
+    def __init__(self, load: Callable[[], Engine], style: SolutionStyle) -> None:
         self._load = load
         self._style = style
         self._sampler: Sampler | None = None
@@ -179,14 +179,14 @@ class SandboxWorker:
         await self.ready()
         assert self._sampler is not None
         with TemporaryDirectory(prefix="scdpo-") as folder, Run(folder) as run:
-            enter(run, known)
+            append_records(run, known)
             await job(run, self._sampler)
             old = {(type(record), record.id) for record in known}
             files = (run.solutions, run.pairs, run.branches)
             return [record for file in files for record in file if (type(record), record.id) not in old]
 
 
-def enter(run: Run, records: Sequence[Record]) -> int:
+def append_records(run: Run, records: Sequence[Record]) -> int:
     """Write records into the files of their kinds, in order; return how many pairs were new."""
     pairs = 0
     for record in records:

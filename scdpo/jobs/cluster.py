@@ -36,8 +36,8 @@ from scdpo.jobs.actors import (
     SampleJob,
     SandboxWorker,
     Silent,
-    Style,
-    enter,
+    SolutionStyle,
+    append_records,
     first_line,
 )
 from scdpo.jobs.local import (
@@ -80,7 +80,7 @@ class ClusterSettings:
     in_flight: int = 64
 
 
-class _Hand:
+class _WorkerReplica:
     """A sandbox worker, as ``Replicas`` sees it."""
 
     def __init__(self, name: str, handle: Any) -> None:
@@ -123,14 +123,14 @@ class Cluster:
         self,
         choice: EngineChoice,
         settings: ClusterSettings,
-        style: Style | None = None,
+        style: SolutionStyle | None = None,
         load: Callable[[EngineChoice], Engine] = load_engine,
     ) -> None:
         self._choice = choice
         self._settings = settings
-        self._style = style or Style(limits=SamplerLimits(in_flight=settings.in_flight))
+        self._style = style or SolutionStyle(limits=SamplerLimits(in_flight=settings.in_flight))
         self._load = load
-        self._hands: list[_Hand] = []
+        self._workers_replicas: list[_WorkerReplica] = []
         self._stack = contextlib.AsyncExitStack()
         self._sampler: Sampler | None = None
 
@@ -191,15 +191,17 @@ class Cluster:
             await workers[0].ready.remote()
         except (RayActorError, RayTaskError) as error:
             raise EngineError(f"the cluster cannot start a sandbox worker: {_cause(error)}") from error
-        self._hands = [_Hand(f"worker {i}", worker) for i, worker in enumerate(workers)]
+        self._workers_replicas = [_WorkerReplica(f"worker {i}", worker) for i, worker in enumerate(workers)]
 
     async def _do(
         self, work: Iterable[tuple[Job, list[Record]]], at_once: int
     ) -> AsyncIterator[list[Record]]:
         """Have jobs done, ``at_once`` by each worker, and yield the records that each adds."""
-        workers = Replicas(self._hands, limit=at_once, patience=PATIENCE_SECONDS, error=SandboxError)
+        workers = Replicas(
+            self._workers_replicas, limit=at_once, patience=PATIENCE_SECONDS, error=SandboxError
+        )
         try:
-            async for records in each(workers.ask, work, at_once * len(self._hands)):
+            async for records in each(workers.ask, work, at_once * len(self._workers_replicas)):
                 yield records
         finally:
             await workers.close()
@@ -218,7 +220,7 @@ class Cluster:
             for p in left
         )
         async for records in self._do(work, max(1, self._settings.in_flight // settings.wave)):
-            progress.advance(enter(run, records))
+            progress.advance(append_records(run, records))
         assert self._sampler is not None
         await sample_naive(run, problems, self._sampler, settings, Silent())
         _took(run, "solutions", monotonic() - started)
@@ -251,7 +253,7 @@ class Cluster:
         work = ((job, [run.solutions.get(id), *known[id]]) for id in chosen)
         async for records in self._do(work, at_once):
             # The worker sends pairs before the branches that they come of, and so they are written.
-            progress.advance(enter(run, records))
+            progress.advance(append_records(run, records))
 
 
 def _connect(settings: ClusterSettings, engines: int) -> None:

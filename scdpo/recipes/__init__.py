@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from scdpo.errors import MissingFileError, SettingsError
+
 FOLDER = Path(__file__).parent
 
 
@@ -30,8 +32,8 @@ def load(name_or_path: str | Path) -> dict[str, Any]:
     if not path.is_file():
         path = FOLDER / f"{Path(name_or_path).stem}.yaml"
     if not path.is_file():
-        raise FileNotFoundError(f"{name_or_path} is no file and none of the recipes: {', '.join(names())}")
+        raise MissingFileError(f"{name_or_path} is no file and none of the recipes: {', '.join(names())}")
     settings = yaml.safe_load(path.read_text(encoding="utf-8"))
     if not isinstance(settings, dict):
-        raise ValueError(f"{path} must hold settings, one a line, as `name: value`")
+        raise SettingsError(f"{path} must hold settings, one a line, as `name: value`")
     return settings

@@ -114,7 +114,7 @@ def _shaping(args: TrainingArguments, model_args: Any) -> dict[str, Any]:
     return result
 
 
-class GoesOn:
+class ResumeMixin:
     """Has a ``transformers.Trainer`` that goes on from its last step take no further one.
 
     It takes one where the training ended within an epoch. A base class that stands before the trainer's.

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from trl import DPOConfig
 
 from sandbox.formats import FORMAT_NAMES
+from scdpo.errors import SettingsError
 
 
 @dataclass
@@ -67,20 +68,20 @@ class SCDPOConfig(DPOConfig):  # type: ignore[misc]  # trl has no types
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.pairs_per_problem is not None and self.pairs_per_problem < 1:
-            raise ValueError(f"pairs_per_problem is 1 or more, not {self.pairs_per_problem}")
+            raise SettingsError(f"pairs_per_problem is 1 or more, not {self.pairs_per_problem}")
         if not self.precompute_ref_log_probs:
-            raise ValueError(
+            raise SettingsError(
                 "precompute_ref_log_probs must stay true: the reference is scored once and cached"
             )
         if self.sync_ref_model:
-            raise ValueError(
+            raise SettingsError(
                 "sync_ref_model changes the reference during training; its cached scores would be stale"
             )
         if self.ld_alpha is not None:
-            raise ValueError(
+            raise SettingsError(
                 "ld_alpha weighs tokens by their position; rewards by kind of pair would not match it"
             )
         if self.remove_unused_columns:
-            raise ValueError(
+            raise SettingsError(
                 "remove_unused_columns must stay false: the collator reads the pairs' own columns"
             )

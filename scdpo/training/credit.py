@@ -18,6 +18,7 @@ import torch
 
 from sandbox import Block, Solution
 from scdpo.data.encoding import NAIVE, SolutionEncoder
+from scdpo.errors import SettingsError
 
 
 @dataclass(frozen=True)
@@ -178,7 +179,7 @@ def summarise(
     """
     groups = list(measured.values())
     if not groups:
-        raise ValueError("no step-controlled pair to measure error localisation on")
+        raise SettingsError("no step-controlled pair to measure error localisation on")
     sizes = np.array([len(group) for group in groups])
     drawn = np.random.default_rng(seed).integers(len(groups), size=(draws, len(groups)))
 

@@ -14,16 +14,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from datasets import Dataset
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, TrainerCallback, set_seed
+from transformers import AutoModelForCausalLM, PreTrainedModel, TrainerCallback, set_seed
 from trl import SFTConfig, SFTTrainer, get_peft_config, get_quantization_config
 
 from sandbox.formats import FORMAT_NAMES, get_format
 from scdpo.data.encoding import EncodingReport, SolutionEncoder
 from scdpo.data.records import SolutionRecord
 from scdpo.data.runs import RecordFile
+from scdpo.errors import MissingFileError, SettingsError
 from scdpo.training import checkpoints
 from scdpo.training.adapters import learn_tokens, save_model
-from scdpo.training.train import TrainResult, parse_settings
+from scdpo.training.train import TrainResult, load_tokenizer, parse_settings
 
 _IGNORED: Final = -100
 
@@ -75,18 +76,16 @@ def sft(
         scdpo.data.runs.RunError: if a line of the file is no solution, or the output folder holds another training.
     """
     if not Path(solutions).is_file():
-        raise FileNotFoundError(f"no solutions at {solutions}; `scdpo sample` makes them")
+        raise MissingFileError(f"no solutions at {solutions}; `scdpo sample` makes them")
     output = Path(output_dir)
     args, model_args = parse_settings(SolutionSFTConfig, settings, output)
     args.dataset_kwargs = {"skip_prepare_dataset": True}
-    tokenizer = AutoTokenizer.from_pretrained(
-        model, revision=model_args.model_revision, trust_remote_code=args.trust_remote_code
-    )
+    tokenizer = load_tokenizer(model, model_args.model_revision, args.trust_remote_code)
     new = _add_tokens(tokenizer, args.format)
     encoder = SolutionEncoder(tokenizer, args.format, args.system_prompt, args.count_execution)
     encoded, report = encode_solutions(RecordFile(Path(solutions), SolutionRecord), encoder, args.max_length)
     if not len(encoded):
-        raise ValueError(f"{solutions} holds no solution to train on; dropped: {dict(report.dropped)}")
+        raise SettingsError(f"{solutions} holds no solution to train on; dropped: {dict(report.dropped)}")
     start = checkpoints.identity(model, model_args.model_revision)
     checkpoints.settle(output, start, checkpoints.digest(encoded), args, model_args)
     loading = {"trust_remote_code": args.trust_remote_code, **args.model_init_kwargs}
@@ -109,7 +108,7 @@ def sft(
     return TrainResult.of(trainer, output, report)
 
 
-class _Trainer(checkpoints.GoesOn, SFTTrainer):  # type: ignore[misc]  # trl has no types
+class _Trainer(checkpoints.ResumeMixin, SFTTrainer):  # type: ignore[misc]  # trl has no types
     """TRL's trainer, called again after its last step or before."""
 
 

@@ -30,6 +30,7 @@ from trl import ModelConfig, get_peft_config, get_quantization_config
 from scdpo.data.encoding import KINDS, NAIVE, EncodingReport, SolutionEncoder, encode_pairs
 from scdpo.data.records import PairRecord
 from scdpo.data.runs import RecordFile
+from scdpo.errors import MissingFileError, SettingsError
 from scdpo.training import checkpoints
 from scdpo.training.adapters import save_model
 from scdpo.training.config import SCDPOConfig
@@ -105,9 +106,7 @@ def train(
     """
     output = Path(output_dir)
     args, model_args = parse_settings(SCDPOConfig, settings, output)
-    tokenizer = AutoTokenizer.from_pretrained(
-        model, revision=model_args.model_revision, trust_remote_code=args.trust_remote_code
-    )
+    tokenizer = load_tokenizer(model, model_args.model_revision, args.trust_remote_code)
     encoded, report = read_encoded(pairs, tokenizer, args, method)
     data = checkpoints.digest(encoded)
     start = checkpoints.identity(model, model_args.model_revision)
@@ -149,16 +148,24 @@ def parse_settings(
     known = {f.name: str(f.type) for f in (*fields(cast(Any, config)), *fields(ModelConfig))}
     for name in chosen.keys() - known.keys():
         near = get_close_matches(name, known, 1)
-        raise ValueError(f"there is no setting {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+        raise SettingsError(
+            f"there is no setting {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+        )
     for name, value in chosen.items():
         # YAML takes 2e-5, without a point, for a word.
         if isinstance(value, str) and "float" in known[name] and "str" not in known[name]:
             try:
                 chosen[name] = float(value)
             except ValueError as error:
-                raise ValueError(f"the setting {name!r} is a number, not {value!r}") from error
+                raise SettingsError(f"the setting {name!r} is a number, not {value!r}") from error
     parser = HfArgumentParser((config, ModelConfig))
-    args, model_args = parser.parse_dict({**chosen, "output_dir": str(output)})
+    try:
+        args, model_args = parser.parse_dict({**chosen, "output_dir": str(output)})
+    except (
+        ValueError,
+        TypeError,
+    ) as error:  # what TRL and transformers say of settings that do not go together
+        raise SettingsError(str(error)) from error
     loading = {
         "revision": model_args.model_revision,
         "dtype": model_args.dtype,
@@ -171,6 +178,18 @@ def parse_settings(
     return args, model_args
 
 
+def load_tokenizer(model: str, revision: str, trust_remote_code: bool) -> Any:
+    """Return a model's tokenizer.
+
+    Raises:
+        SettingsError: if there is no such model, or its tokenizer cannot be loaded.
+    """
+    try:
+        return AutoTokenizer.from_pretrained(model, revision=revision, trust_remote_code=trust_remote_code)
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"cannot load the tokenizer of {model!r}: {error}") from error
+
+
 def read_pairs(path: Path | str) -> Iterator[dict[str, Any]]:
     """Yield the pairs of a file as dictionaries.
 
@@ -179,7 +198,7 @@ def read_pairs(path: Path | str) -> Iterator[dict[str, Any]]:
         scdpo.data.runs.RunError: if a line is no pair.
     """
     if not Path(path).is_file():
-        raise FileNotFoundError(f"no pairs at {path}; `scdpo sample` and `scdpo corrupt` make them")
+        raise MissingFileError(f"no pairs at {path}; `scdpo sample` and `scdpo corrupt` make them")
     for record in RecordFile(Path(path), PairRecord):
         yield record.model_dump()
 
@@ -193,7 +212,7 @@ def read_encoded(
         ValueError: if the method is unknown or no pair is left.
     """
     if method not in KINDS_OF:
-        raise ValueError(f"method {method!r} is not one of {', '.join(KINDS_OF)}")
+        raise SettingsError(f"method {method!r} is not one of {', '.join(KINDS_OF)}")
     encoder = SolutionEncoder(tokenizer, args.format, args.system_prompt, args.count_execution)
     encoded, report = encode_pairs(
         read_pairs(pairs),
@@ -204,7 +223,9 @@ def read_encoded(
         per_problem=args.pairs_per_problem,
     )
     if not len(encoded):
-        raise ValueError(f"{pairs} holds no pair that {method} can train on; dropped: {dict(report.dropped)}")
+        raise SettingsError(
+            f"{pairs} holds no pair that {method} can train on; dropped: {dict(report.dropped)}"
+        )
     return encoded, report
 
 

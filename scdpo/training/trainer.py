@@ -4,7 +4,7 @@ TRL computes the losses, the reference and the training loop. This module gives 
 batches, and a model call that encodes the pairs of a problem as one tree. It hooks in at ``compute_loss``,
 ``compute_ref_log_probs``, ``create_accelerator_and_postprocess``, ``log`` and the collator, and, because TRL has no
 public way to accept tokens that are already there or to end its ZeRO-3 engine, at ``_prepare_dataset``,
-``_get_train_sampler`` and ``_precompute_ref_logps`` (and ``scdpo.training.checkpoints.GoesOn`` at ``_run_epoch``).
+``_get_train_sampler`` and ``_precompute_ref_logps`` (and ``scdpo.training.checkpoints.ResumeMixin`` at ``_run_epoch``).
 
 Not covered: a reference that changes during training, vision models, mixture-of-experts auxiliary losses
 together with trunk sharing.
@@ -26,15 +26,16 @@ from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, TrainerCall
 from trl import DPOTrainer
 
 from scdpo.data.encoding import ENCODED_FEATURES, KINDS, EncodingReport, SolutionEncoder, encode_pairs
+from scdpo.errors import SettingsError
 from scdpo.training.batching import KIND_KEY, TREE_KEYS, PairCollator, TreeCollator, TrunkSampler, tree_tokens
-from scdpo.training.checkpoints import GoesOn
+from scdpo.training.checkpoints import ResumeMixin
 from scdpo.training.config import SCDPOConfig
 from scdpo.training.trunk import LAYER_TYPES, REMEDY, TREE_ATTENTION, TreeLayout
 
 _PER_TOKEN: Final = ("log_probs", "entropy", "log_sum_sq_probs", "mean_logits", "is_top1")
 
 
-class SCDPOTrainer(GoesOn, DPOTrainer):  # type: ignore[misc]  # trl has no types
+class SCDPOTrainer(ResumeMixin, DPOTrainer):  # type: ignore[misc]  # trl has no types
     """Trains a model on preference pairs, step-controlled and naive ones mixed.
 
     Logged besides TRL's figures: ``rewards/accuracies_K`` and ``rewards/margins_K`` for K in ``naive`` and
@@ -106,7 +107,7 @@ class SCDPOTrainer(GoesOn, DPOTrainer):  # type: ignore[misc]  # trl has no type
         if plugin is None:
             return
         if plugin.cpu_ram_efficient_loading:
-            raise ValueError(
+            raise SettingsError(
                 "fsdp_cpu_ram_efficient_loading gives the weights to the first process only, and the reference "
                 "would be scored with the others' empty ones; set it to false"
             )
@@ -155,7 +156,7 @@ class SCDPOTrainer(GoesOn, DPOTrainer):  # type: ignore[misc]  # trl has no type
             per_problem=args.pairs_per_problem,
         )
         if not len(encoded):
-            raise ValueError(
+            raise SettingsError(
                 f"no pair is left to train on; dropped: {self.encoding_reports[dataset_name].dropped}"
             )
         return encoded
@@ -240,7 +241,7 @@ class _Scorer:
 
     def _score_tree(self, inputs: dict[str, Any]) -> Any:
         if inputs.pop("output_router_logits", False):
-            raise ValueError(f"a tree cannot follow a router's auxiliary loss; {REMEDY}")
+            raise SettingsError(f"a tree cannot follow a router's auxiliary loss; {REMEDY}")
         layout: TreeLayout = self._tree["tree"]
         del inputs["input_ids"], inputs["attention_mask"]
         layout.attended = 0
@@ -259,7 +260,7 @@ class _Scorer:
             keep.remove()
         layers = self._backbone.config.get_text_config().num_hidden_layers
         if layout.attended < layers:
-            raise ValueError(
+            raise SettingsError(
                 f"{layout.attended} of this model's {layers} layers follow the tree with their attention; {REMEDY}"
             )
         for name in _PER_TOKEN:
@@ -296,7 +297,7 @@ def _use_tree_attention(model: str | PreTrainedModel | PeftModel, args: SCDPOCon
     loading = args.model_init_kwargs or {}
     asked = loading.get("attn_implementation")
     if asked not in (None, TREE_ATTENTION):
-        raise ValueError(
+        raise SettingsError(
             f"share_trunk brings an attention of its own: leave attn_implementation out, or {REMEDY}"
         )
     if isinstance(model, str):
@@ -307,7 +308,7 @@ def _use_tree_attention(model: str | PreTrainedModel | PeftModel, args: SCDPOCon
         config = _causal_lm(model).config
     others = set(getattr(config.get_text_config(), "layer_types", None) or ()) - LAYER_TYPES
     if others:
-        raise ValueError(
+        raise SettingsError(
             f"this model has layers of {', '.join(sorted(others))}, which mix sequences; {REMEDY}"
         )
     if isinstance(model, str):

@@ -24,6 +24,8 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
+from scdpo.errors import SettingsError
+
 TREE_ATTENTION: Final = "scdpo_tree"
 LAYER_TYPES: Final = {"full_attention", "sliding_attention"}
 """The ``layer_types`` of a model's configuration that a tree can be followed through."""
@@ -253,7 +255,7 @@ def tree_attention(
     """
     unknown = [name for name in _UNSUPPORTED if kwargs.get(name) is not None]
     if unknown:
-        raise ValueError(
+        raise SettingsError(
             f"this model's attention uses {', '.join(unknown)}, which the tree's has not; {REMEDY}"
         )
     if tree is None:
@@ -262,7 +264,7 @@ def tree_attention(
         )
         return result
     if kwargs.get("sliding_window") is not None and kwargs["sliding_window"] < tree.depth:
-        raise ValueError(
+        raise SettingsError(
             f"a sliding window of {kwargs['sliding_window']} tokens is shorter than a sequence of "
             f"{tree.depth}; {REMEDY}"
         )

@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from eval.results import read_results
 from scdpo.data.runs import Run
 
-COMMAND = [sys.executable, "-c", "from eval.cli import app; app()", "quickstart"]
+COMMAND = [sys.executable, "-c", "from scdpo.cli import app; app()", "quickstart"]
 SMALL = ["--problems", "12", "--tests", "10"]
 
 

@@ -11,12 +11,12 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from eval.cli import app
 from eval.pipelines.rounds import RoundPlan, on_policy_rounds
 from sandbox import AsyncSandbox
-from scdpo.cli.options import Local, Place
+from scdpo.cli import app
 from scdpo.corrupt.temperature import BranchSettings
 from scdpo.data.runs import Run, RunError
+from scdpo.jobs.backend import Backend, LocalJobs
 from scdpo.jobs.local import NaiveSettings
 from scdpo.sampling.engines import EngineError
 from scdpo.sampling.sampler import Sampler
@@ -24,20 +24,22 @@ from tests.scdpo.scripted import ScriptedEngine, adder
 
 
 @dataclass(frozen=True)
-class ScriptedPlace(Place):
+class ScriptedBackend(Backend):
     """Samples with a script, and notes for which models it was asked."""
 
     asked: list[str] = field(default_factory=list)
     fails_at: int = 99
 
     @asynccontextmanager
-    async def jobs(self, format: str, system: str) -> AsyncIterator[Local]:
+    async def jobs(self, format: str, system: str) -> AsyncIterator[LocalJobs]:
         assert self.model is not None
         self.asked.append(self.model)
         if len(self.asked) == self.fails_at:
             raise EngineError("no memory left")
         async with AsyncSandbox() as box:
-            yield Local(Sampler(ScriptedEngine(Path(self.model), adder), box, format=format, system=system))
+            yield LocalJobs(
+                Sampler(ScriptedEngine(Path(self.model), adder), box, format=format, system=system)
+            )
 
 
 @pytest.fixture
@@ -54,11 +56,11 @@ def test_each_round_starts_from_the_model_of_the_round_before(
     plan: RoundPlan, tiny_model: Path, tmp_path: Path
 ) -> None:
     runs, quiet = tmp_path / "runs", Console(quiet=True)
-    place = ScriptedPlace(str(tiny_model), fails_at=2)
+    place = ScriptedBackend(str(tiny_model), fails_at=2)
     with pytest.raises(EngineError):
         on_policy_rounds(runs, 2, place, plan, quiet)
     # Called again after the stop, the first round is not done again.
-    again = ScriptedPlace(str(tiny_model))
+    again = ScriptedBackend(str(tiny_model))
     newest = on_policy_rounds(runs, 2, again, plan, quiet)
     assert newest == runs / "round-2" / "model" / "scdpo"
     assert again.asked == [str(runs / "round-1" / "model" / "scdpo")]
@@ -72,16 +74,16 @@ def test_each_round_starts_from_the_model_of_the_round_before(
     assert {id.split("#")[1].split(".")[0] for id in second} == {"6"}
     assert {s.sampling.model for s in second.values()} == {"script"}
     # A finished folder takes further rounds, and no other plan.
-    more = ScriptedPlace(str(tiny_model))
+    more = ScriptedBackend(str(tiny_model))
     on_policy_rounds(runs, 3, more, plan, quiet)
     assert more.asked == [str(newest)]
     with pytest.raises(RunError, match="begun with"):
-        on_policy_rounds(runs, 3, ScriptedPlace("another"), plan, quiet)
+        on_policy_rounds(runs, 3, ScriptedBackend("another"), plan, quiet)
 
 
 def test_a_wrong_setting_is_told_before_anything_is_sampled(plan: RoundPlan, tmp_path: Path) -> None:
     wrong = replace(plan, training={"learning_rate": "much"})
-    place = ScriptedPlace("unused")
+    place = ScriptedBackend("unused")
     with pytest.raises(ValueError, match=r"'learning_rate' is a number, not 'much'"):
         on_policy_rounds(tmp_path / "runs", 1, place, wrong, Console(quiet=True))
     assert place.asked == []

@@ -14,6 +14,7 @@ import pytest
 
 from sandbox import AsyncSandbox, AsyncSession, Block, SessionClosed, Solution
 from sandbox.core import SessionCore
+from sandbox.launcher import Launcher
 from scdpo.corrupt.temperature import Branches, BranchSettings, corrupt_by_temperature
 from scdpo.data.import_solutions import as_record
 from scdpo.sampling.sampler import Sampler
@@ -81,14 +82,14 @@ def test_a_kernel_that_is_lost_while_a_prefix_runs_is_counted(
 def test_a_kernel_that_is_lost_while_a_fork_is_replayed_is_counted(
     tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def unsound(self: SessionCore, count: int) -> tuple[list[SessionCore], str]:
+    async def unsound(*_: object) -> tuple[list[SessionCore], str]:
         return [], "a live thread"
 
     def killed(session: SessionCore, times: int) -> None:
         if times:  # the replay
             session.kill()
 
-    monkeypatch.setattr(SessionCore, "_fork_batch", unsound)
+    monkeypatch.setattr(Launcher, "_fork_batch", unsound)
     monkeypatch.setattr(SessionCore, "run", run_of("a = 17\na", killed))
     found = branches(tiny_model, SOLUTION, answers("So it is \\boxed{23}."))
     assert [len(b.pairs) for b in found] == [1, 0]

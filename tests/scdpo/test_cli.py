@@ -13,10 +13,10 @@ import datasets
 import pytest
 from typer.testing import CliRunner, Result
 
-from eval.cli import app
-from scdpo.cli.options import Place
+from scdpo.cli import app
 from scdpo.data.problems import Problem
 from scdpo.data.runs import Run
+from scdpo.jobs.backend import Backend
 from tests.scdpo.scripted import adder
 from tests.scdpo.test_server_engine import FakeServer
 
@@ -178,7 +178,7 @@ def test_all_problems_of_a_file_are_taken(tmp_path: Path, monkeypatch: pytest.Mo
         yield
 
     monkeypatch.setattr("scdpo.jobs.local.sample_naive", sample_naive)
-    monkeypatch.setattr(Place, "sampler", sampler)
+    monkeypatch.setattr(Backend, "sampler", sampler)
     file = tmp_path / "many.jsonl"
     file.write_text('{"question": "1+1?", "answer": 2}\n' * 700)
     for more in ([], ["--limit", 600]):
@@ -221,9 +221,9 @@ def test_an_option_that_would_be_passed_over_is_refused(
 
 
 def test_the_solutions_under_way_on_a_cluster_are_divided_among_its_workers() -> None:
-    assert Place(cluster="ray", in_flight=640, workers=10).per_worker == 64
-    assert Place(cluster="ray", engines=8, workers=32).per_worker == 64
-    assert Place().at_once == 256
+    assert Backend(cluster="ray", in_flight=640, workers=10).per_worker == 64
+    assert Backend(cluster="ray", engines=8, workers=32).per_worker == 64
+    assert Backend().at_once == 256
 
 
 def test_exported_prompts_hold_the_system_message_of_the_run(tmp_path: Path, solutions: Path) -> None:
@@ -256,6 +256,7 @@ def test_a_recipe_that_starts_from_another_model_than_the_run_s_is_refused(tmp_p
 
 @pytest.mark.parametrize("verb", ["sft", "train"])
 def test_a_model_that_is_not_where_the_recipe_says_is_told_in_one_line(tmp_path: Path, verb: str) -> None:
+    (tmp_path / "run").mkdir()
     result = call(verb, tmp_path / "run", "--set", f"model_name_or_path={tmp_path}/model/sft")
     assert result.exit_code == 1
     assert "model/sft is no model" in result.output
@@ -264,6 +265,7 @@ def test_a_model_that_is_not_where_the_recipe_says_is_told_in_one_line(tmp_path:
 
 def test_an_adapter_alone_is_no_model_to_start_from(tmp_path: Path) -> None:
     (tmp_path / "adapter_config.json").write_text("{}")
+    (tmp_path / "run").mkdir()
     result = call("train", tmp_path / "run", "--model", tmp_path)
     assert result.exit_code == 1
     assert "is an adapter alone" in result.output
@@ -328,7 +330,7 @@ def test_a_server_that_was_restarted_with_another_model_is_refused(
 def test_mutation_needs_no_word_of_the_model_that_a_server_had(tmp_path: Path, solutions: Path) -> None:
     folder = tmp_path / "run"
     with Run(folder) as run:
-        run.settle("sample", {"model": Place(servers=["http://127.0.0.1:1"]).named})
+        run.settle("sample", {"model": Backend(servers=["http://127.0.0.1:1"]).named})
     result = call("corrupt", folder, "--corruptor", "mutation", "--solutions", solutions)
     assert result.exit_code == 0, result.output
     assert list(Run(folder).pairs)
@@ -337,7 +339,7 @@ def test_mutation_needs_no_word_of_the_model_that_a_server_had(tmp_path: Path, s
 @pytest.mark.parametrize("verb", ["train", "sft"])
 def test_a_run_that_a_server_sampled_is_not_taken_for_the_built_in_model_s(verb: str, tmp_path: Path) -> None:
     with Run(tmp_path / "run") as run:
-        run.settle("sample", {"model": Place(servers=["http://127.0.0.1:1"]).named})
+        run.settle("sample", {"model": Backend(servers=["http://127.0.0.1:1"]).named})
         run.pairs.path.write_text("")
     said = call(verb, tmp_path / "run")
     assert said.exit_code == 1

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from eval.cli import app
+from scdpo.cli import app
 from scdpo.data.import_pairs import read_pairs
 from scdpo.data.runs import Run
 from verifier.files.jsonl import LineError

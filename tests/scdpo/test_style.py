@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from scdpo.cli.options import Format, asked
-from scdpo.cli.train import asked_as_sampled
-from scdpo.data.prompt_style import TRAINING_FILE, Asked, trained_as
+from scdpo.cli.training import asked_as_sampled
+from scdpo.data.prompt_style import TRAINING_FILE, PromptStyle, prompt_style, trained_as
 from scdpo.data.runs import Run, RunError
 
 RECIPE = {"format": "mathcoder", "system_prompt": "Below is a math problem.", "beta": 0.1}
@@ -30,16 +29,16 @@ def run(tmp_path: Path) -> Path:
 
 
 def test_a_model_is_asked_as_it_was_trained(trained: str) -> None:
-    assert asked(trained, None, None) == Asked("markdown", "Be brief.")
+    assert prompt_style(trained, None, None) == PromptStyle("markdown", "Be brief.")
 
 
 def test_what_the_options_say_stands_above_the_training(trained: str) -> None:
-    assert asked(trained, Format.cot, "") == Asked("cot", "")
+    assert prompt_style(trained, "cot", "") == PromptStyle("cot", "")
 
 
 @pytest.mark.parametrize("model", [None, "owner/model", "embedded"])
 def test_a_model_that_was_not_trained_here_is_asked_in_the_first_format(model: str | None) -> None:
-    assert asked(model, None, None) == Asked("mathcoder", "")
+    assert prompt_style(model, None, None) == PromptStyle("mathcoder", "")
 
 
 def test_a_damaged_note_of_the_training_is_named(trained: str) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 from urllib.parse import quote
 
 from sandbox import CellResult, Solution
+from verifier.errors import VerifierError
 from verifier.verdict import Rounding, SolutionVerdict, Verdict
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ BATCH_CHARS = 150_000
 MAX_WAIT = 30.0  # seconds that a Retry-After is followed for at most
 
 
-class ServiceError(RuntimeError):
+class ServiceError(VerifierError, RuntimeError):
     """The service did not answer as asked.
 
     Attributes:

@@ -9,7 +9,7 @@ negative or zero a point counts only if both sides stay real, so ``\sqrt{x^2}`` 
 from __future__ import annotations
 
 from fractions import Fraction
-from time import perf_counter
+from time import thread_time
 
 from verifier.outcome import Outcome, correct, incorrect, unverifiable
 from verifier.parsing.plain_numbers import show
@@ -176,7 +176,7 @@ def _by_fingerprint(a: Node, b: Node) -> str:
 
 def _by_sampling(a: Node, b: Node, names: list[str], tolerance: Fraction | None, *, certain: bool) -> Outcome:
     complex_meant = any(n == Const("i") for n in (*walk(a), *walk(b)))
-    deadline = perf_counter() + SAMPLING_SECONDS
+    deadline = thread_time() + SAMPLING_SECONDS
     agreeing, last_error = 0, "no point at which both have a value"
     for positive, point in sample_points(names) + telling_points(a, b, names):
         try:
@@ -185,14 +185,14 @@ def _by_sampling(a: Node, b: Node, names: list[str], tolerance: Fraction | None,
                 verdict = _closely(a, b, point)
         except _Failure as error:
             last_error = str(error) or last_error
-            if perf_counter() > deadline:
+            if thread_time() > deadline:
                 break
             continue
         if verdict is None:
             continue
         if verdict is True:
             agreeing += 1
-            if perf_counter() > deadline:
+            if thread_time() > deadline:
                 break
             continue
         return incorrect(f"they differ at {_point(point)}: {verdict}")

@@ -56,9 +56,11 @@ def boxed_answer(text: str) -> Boxed | None:
         encloses = visited > 1 and end > follower
         if visited == 1:
             last_end = end
-            if not content or left_open_after(text, end):
+            if not content:
                 return Boxed("", end)
-        elif not encloses and not _joined(text, end, follower):
+            if left_open_after(text, end):
+                return Boxed("", len(text))
+        elif answers and not encloses and not _joined(text, end, follower):
             break
         if encloses and answers:
             answers[-1] = _unboxed(content)

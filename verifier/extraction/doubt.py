@@ -59,11 +59,12 @@ _OPEN = re.compile(  # "I would guess 5"; "the possible values are 3, 5" and 可
 _OR_ANOTHER = re.compile(
     r"(?:[\s.,)$}*]|\\[)\]])*(?:\b(?:or|maybe|perhaps)\s+|或者?是?\s*)(?:maybe\s+)?[$\\(*]*[-\d\\]"
 )
-_GIVING_UP = re.compile(
-    r"\b(?:do(?:es)?\s+not|don'?t|cannot|can'?t|could\s+not|couldn'?t|unable\s+to)\s+(?:\w+\s+)?"
-    r"(?:know|be\s+determined|determine|solve|answer|find|decide)\b|\bgive\s+up\b|\bno\s+idea\b|无法确定|不能确定|不知道",
+_KNOWING_NOTHING = re.compile(
+    r"\b(?:do\s+not|don['’]?t|cannot|can['’]?t|could\s+not|couldn['’]?t|unable\s+to)\s+(?:\w+\s+)?"
+    r"(?:know|solve|answer|find|decide)\b|\bgive\s+up\b|\bno\s+idea\b|不知道",
     re.IGNORECASE,
 )
+_UNDETERMINED = re.compile(r"\b(?:not|cannot|can't)\s+be\s+determined\b|无法确定|不能确定", re.IGNORECASE)
 
 
 def leaves_open(sentence: str) -> bool:
@@ -71,9 +72,14 @@ def leaves_open(sentence: str) -> bool:
     return _OPEN.search(sentence) is not None
 
 
+def knows_nothing(sentence: str) -> bool:
+    """Whether a sentence says that its writer has no answer; "it cannot be determined" is one."""
+    return _KNOWING_NOTHING.search(sentence) is not None
+
+
 def gives_up(sentence: str) -> bool:
-    """Whether a sentence says that there is no answer to give."""
-    return _GIVING_UP.search(sentence) is not None
+    """Whether no number is to be read before a sentence: it says that there is none."""
+    return knows_nothing(sentence) or _UNDETERMINED.search(sentence) is not None
 
 
 def denied_before(text: str, start: int) -> bool:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from verifier.extraction.boxes import boxed_answer
 from verifier.extraction.choices import choice_in_prose, choice_letter
-from verifier.extraction.doubt import gives_up
+from verifier.extraction.doubt import gives_up, knows_nothing
 from verifier.extraction.fields import in_json, tagged
 from verifier.extraction.lines import last_line, sentence_of, sentences_from_the_end
 from verifier.extraction.phrases import last_heading, last_phrase
@@ -142,6 +142,7 @@ def _phrased(text: str, hint: Hint) -> Extraction | None:
     return Extraction(None, stated.why) if stated.why else None
 
 
+_POLITE_END = re.compile(r"(?<=[\d)\]}$%])\s*(?:です|である|だ|입니다|이다|예요)[。.]?$")  # 12です, 12입니다
 _QUOTED = re.compile(r"""["“”'‘’「]([^"“”「」]{1,400}?)["“”'’」]\.?""")
 
 
@@ -153,7 +154,7 @@ def _after_phrase(segment: str, hint: Hint) -> Stated:
             return Stated(letter)
     elif "$" not in segment and read_number(segment) is not None:
         return Stated(segment.removesuffix("."))
-    segment = strip_markup(without_emphasis(segment)[0])
+    segment = _POLITE_END.sub("", strip_markup(without_emphasis(segment)[0]))
     if quoted := _QUOTED.fullmatch(segment):
         segment = quoted[1].strip()
     first_line = segment.split("\n", 1)[0].strip()
@@ -205,6 +206,7 @@ def _without_reason(sentence: str) -> str:
 # --- the whole text, and its last line
 
 _SPACED_POINT = re.compile(r"(?<=\d)\.\s+(?=\d+\.?$)")
+_ANYTHING = re.compile(r"\w|\\")
 _FULL_STOP = re.compile(r"\.\s")
 _SIGN = re.compile(r"^(?:\\(?:therefore|implies|Rightarrow)\b|[∴⇒→]|=>|=)\s*")  # = 5, ∴ x = 5; ==5 is none
 
@@ -217,7 +219,13 @@ def _bare(text: str) -> Extraction | None:
         answer = stripped.strip("$") if stripped[0] == stripped[-1] else stripped
         return Extraction(answer, "bare", "stated")
     stripped = _SIGN.sub("", without_emphasis(stripped)[0])
-    if not stripped or "\\boxed" in stripped or stripped.count("\n") > 8 or not is_bare(stripped):
+    if (
+        not _ANYTHING.search(stripped)
+        or knows_nothing(stripped)
+        or "\\boxed" in stripped
+        or stripped.count("\n") > 8
+        or not is_bare(stripped)
+    ):
         return None
     if _FULL_STOP.search(_SPACED_POINT.sub(".", MATH.sub(" ", stripped))):
         return None

@@ -9,11 +9,9 @@ several counted things besides is no one answer, and a word such as "proof" or "
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
-from numbers import Number
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from verifier.extraction.boxes import boxed_answer
 from verifier.extraction.fields import tagged
@@ -25,8 +23,6 @@ from verifier.parsing.choices import is_choice
 from verifier.parsing.markup import MATH, strip_markup, unwrap
 from verifier.parsing.notation import TEXT_COMMAND, has_chinese
 from verifier.parsing.plain_numbers import Plain, read_number
-
-Golds = str | Number | None | Sequence[Any]
 
 ALTERNATIVES = " ## "  # parts several forms of a gold, any of which will do
 
@@ -48,32 +44,6 @@ class Gold(NamedTuple):
 
 
 MISSING = Gold(None, why="the gold answer is empty")
-
-
-def gold_text(gold: Any) -> str:
-    """Return a gold answer of any kind that data sets hold as text, with ``##`` between alternatives.
-
-    Args:
-        gold: a text, a number, None or NaN (no gold), or a list of these, any of which will do.
-
-    Raises:
-        TypeError: if it is of another type.
-    """
-    if isinstance(gold, str):
-        return gold
-    if hasattr(gold, "tolist"):  # an array, or a number, of numpy
-        gold = gold.tolist()
-    if gold is None or (isinstance(gold, Number) and gold != gold):
-        return ""
-    if isinstance(gold, Number | str):
-        return str(gold)
-    if isinstance(gold, list | tuple):
-        if any(isinstance(one, list | tuple) for one in gold):
-            raise TypeError("a gold answer holds lists within a list; give one list of alternatives")
-        return ALTERNATIVES.join(filter(str.strip, map(gold_text, gold)))
-    raise TypeError(
-        f"a gold answer is a {type(gold).__name__}; give a text, a number, None, or a list of alternatives"
-    )
 
 
 @lru_cache(maxsize=4096)

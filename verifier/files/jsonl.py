@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+from verifier.errors import VerifierError
+
 T = TypeVar("T")
 
 
-class LineError(ValueError):
+class LineError(VerifierError, ValueError):
     """A file cannot be read; the message names it, and the line and field where there is one."""
 
 

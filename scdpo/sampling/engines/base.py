@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from scdpo.errors import ScdpoError
+
 FinishReason = Literal["stop", "end", "length", "context"]
 
 
-class EngineError(RuntimeError):
+class EngineError(ScdpoError, RuntimeError):
     """The engine cannot serve: the model is missing, the server is gone, the device has no memory left."""
 
 

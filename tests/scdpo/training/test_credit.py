@@ -11,9 +11,9 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from typer.testing import CliRunner
 
-from eval.cli import app
 from eval.credit_page import page, save_png
 from sandbox import Solution
+from scdpo.cli import app
 from scdpo.data.encoding import SolutionEncoder
 from scdpo.training.credit import (
     ErrorScores,

@@ -12,8 +12,8 @@ from torch.nn.functional import logsigmoid
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from typer.testing import CliRunner
 
-from eval.cli import app
 from sandbox import Block, Solution
+from scdpo.cli import app
 from scdpo.data.export import export_pairs
 from scdpo.data.import_solutions import as_record
 from scdpo.data.pairs import step_controlled_pair

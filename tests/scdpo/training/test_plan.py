@@ -10,8 +10,8 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from eval.cli import app
 from scdpo import recipes
+from scdpo.cli import app
 from scdpo.training.config import SCDPOConfig
 from scdpo.training.dry_run import dry_run
 from scdpo.training.sft import SolutionSFTConfig

@@ -1,0 +1,1 @@
+"""The verbs that measure, a module each; ``scdpo.cli`` names them in its table."""

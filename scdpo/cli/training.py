@@ -1,0 +1,109 @@
+"""What the verbs that train share: settings, the model to start from, and the table at the end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+from rich.table import Table
+from rich.text import Text
+
+from scdpo import recipes
+from scdpo.cli.console import console
+from scdpo.data.problems import embedded_model_path
+from scdpo.data.prompt_style import sampled_model, sampling_of
+from scdpo.data.runs import Run, RunError
+from scdpo.training.train import TrainResult
+
+Config = Annotated[
+    str,
+    typer.Option(help="A recipe's name (embedded, mistral-7b, …) or a YAML file as trl reads it."),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="One setting, as name=value; stands above the recipe's. May be given again."),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(help="Where the model goes; RUN/model/METHOD, where the report finds it, if not given."),
+]
+
+
+def settings_of(config: str, changes: list[str] | None) -> tuple[dict[str, Any], str | None]:
+    """Return the settings of a recipe with changes, and the model that it names."""
+    settings = recipes.load(config)
+    for change in changes or []:
+        name, equals, value = change.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"--set wants name=value, not {change!r}")
+        settings[name] = yaml.safe_load(value)
+    return settings, settings.pop("model_name_or_path", None)
+
+
+def start_model(run: Path, model: str | None, named: str | None) -> str:
+    """Return the model to start from: the one asked for, else the recipe's or the run's, else the built-in one.
+
+    Args:
+        run: the run folder, whose solutions a model sampled.
+        model: what ``--model`` says.
+        named: what the recipe says.
+
+    Raises:
+        RunError: if recipe and run name different models, or what is named is a folder and not a model.
+    """
+    sampled = None if model else sampled_model(Run(run))
+    if named and sampled and not model and Path(named).resolve() != Path(sampled).resolve():
+        raise RunError(
+            f"the recipe starts from {named}, and {run} was sampled with {sampled}: say with --model which it is"
+        )
+    start = model or named or sampled or str(embedded_model_path())
+    # A name on the hub is OWNER/NAME.
+    is_path = (
+        start.startswith((".", "/")) or start.count("/") > 1 or (Path(start).parent.exists() and "/" in start)
+    )
+    if is_path and not (Path(start) / "config.json").is_file():
+        adapter = (Path(start) / "adapter_config.json").is_file()
+        what = "is an adapter alone: merge it into its model, and name that" if adapter else "is no model"
+        raise RunError(f"{start} {what}; `scdpo sft` leaves one in RUN/model/sft, --model says where it is")
+    return start
+
+
+def asked_as_sampled(run: Path, settings: dict[str, Any], changes: list[str] | None) -> dict[str, Any]:
+    """Return settings with the format and the system message that a run was sampled with, if it was.
+
+    What the model was asked with stands above a recipe, for its pairs are of that prompt.
+
+    Raises:
+        RunError: if ``--set`` says otherwise.
+    """
+    sampled = sampling_of(Run(run))
+    own = {
+        setting: sampled[name]
+        for name, setting in {"format": "format", "system": "system_prompt"}.items()
+        if name in sampled
+    }
+    for name, value in own.items():
+        if settings.get(name, value) == value:
+            continue
+        if any(change.startswith(f"{name}=") for change in changes or []):
+            raise RunError(f"{run} was sampled with {name}={value!r}: leave out --set {name}, or sample anew")
+        words = f"{name} is {value!r}, as {run} was sampled, not the recipe's {settings[name]!r}"
+        console.print(Text(words), soft_wrap=True)
+    return {**settings, **own}
+
+
+def show_result(result: TrainResult) -> None:
+    """Print what a training left."""
+    table = Table(title=f"Trained {result.steps} steps: {result.model_path}", title_justify="left")
+    table.add_column("figure")
+    table.add_column("last value", justify="right")
+    for name, value in result.metrics.items():
+        if isinstance(value, int | float):
+            table.add_row(name, f"{value:.4g}")
+    table.add_row("tokens encoded", f"{result.tokens:,}")
+    table.add_row("peak memory", f"{result.peak_memory:.3g} GiB")
+    console.print(table)
+    for reason, number in result.report.dropped.items():
+        console.print(f"dropped: {number} × {reason.replace('_', ' ')}")
