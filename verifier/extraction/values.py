@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from verifier.functions_table import SPELLINGS
 from verifier.parsing.markup import MATH, unwrap
 from verifier.parsing.notation import TEXT_COMMAND, plain
 from verifier.parsing.units import unit_of
-from verifier.parsing.vocabulary import CONSTANTS, FUNCTIONS, GREEK
+from verifier.parsing.vocabulary import CONSTANTS, GREEK
 
 MAX_UNIT_WORDS = 5
 MAX_SHORT = 4  # characters of a unit that could also be variables, so that it is written as words: 5 m, 3 km
@@ -137,7 +138,7 @@ def _kind(tokens: list[_Token], i: int) -> str:
         return "math"
     if token.text == "mod" and after and after.kind == "number":
         return "math"
-    if token.text in FUNCTIONS and after is not None and (after.text == "(" and glued_after):
+    if token.text in SPELLINGS and after is not None and (after.text == "(" and glued_after):
         return "math"
     if len(token.text) > 2 or not token.text.isascii():
         return "word"
@@ -197,13 +198,13 @@ def _value(sentence: str, tokens: list[_Token], begin: int, end: int) -> tuple[V
         text = rf"{text}\text{{ {unit}}}" if short else f"{text}{joint}{unit}"
         stop = tokens[goes_on - 1].end
     elif (letters := _LETTER_UNIT.fullmatch(text)) and unit_of(plain(letters[2])):
-        text = rf"{letters[1]}\text{{ {plain(letters[2])}}}"
+        text = rf"{letters[1]}\text{{ {letters[2]}}}{plain(letters[3] or '')}"
     return Value(tokens[first].start, stop, text), max(goes_on, end)
 
 
 # 3×10^8 m/s, 5 m; "y = 5 m" may be a product
 _LETTER_UNIT = re.compile(
-    r"((?:[^=A-Za-z]|[xX](?=\s?\d))*[\d)\]²³⁰-⁹]) ?([A-Za-z]{1,3}(?:/[A-Za-z]{1,3})?(?:\^?[23²³])?)"
+    r"((?:[^=A-Za-z]|[xX](?=\s?\d))*[\d)\]²³⁰-⁹]) ?([A-Za-z]{1,3}(?:/[A-Za-z]{1,3})?(\^[23]|[²³])?)"
 )
 
 
