@@ -1,7 +1,7 @@
 """The process sessions are forked from: started clean, single-threaded, with IPython, NumPy and SymPy loaded.
 
 It is exec'd, so that nothing of the caller's memory, environment, threads or descriptors reaches a session.
-Over one SEQPACKET socket it takes {"op": "start" | "fork"} requests and reports what became of its children;
+Over one SEQPACKET socket it takes {"op": "start" | "fork" | "forked"} requests and reports what became of its children;
 it ends, and every session with it, when that socket closes. Does not cover running cells (`executor`).
 """
 
@@ -89,6 +89,8 @@ class Zygote:
     def _handle(self, request: dict[str, Any], fds: list[int]) -> None:
         if request["op"] == "start":
             self._start(request, fds[0])
+        elif request["op"] == "forked":
+            self.forks.end_grant(request["session"])
         else:
             limits = Limits(**request["limits"])
             self.forks.grant(request["session"], request["children"], (limits.disk_mb, limits.files))

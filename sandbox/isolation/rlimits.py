@@ -20,6 +20,8 @@ CPU_GRACE = 5
 # Descriptors above the limit that a session needs while it moves its socket out of the cells' way.
 SPARE_DESCRIPTORS = 8
 STACK_BYTES = 8 * MIB
+# Address space on top of a session's limit, for saying that the limit was met.
+RESERVE_BYTES = 64 * MIB
 
 
 def attainable(limits: Limits) -> tuple[Limits, list[str]]:
@@ -66,7 +68,7 @@ def confine(limits: Limits, *, own_user: bool) -> None:
     memory = address_space() + limits.memory_mb * MIB
     disk = limits.disk_mb * MIB
     for kind, soft, hard in (
-        (resource.RLIMIT_AS, memory, memory),
+        (resource.RLIMIT_AS, memory, memory + RESERVE_BYTES),
         (resource.RLIMIT_CPU, limits.cpu_seconds, limits.cpu_seconds + CPU_GRACE),
         (resource.RLIMIT_FSIZE, disk, disk),
         (resource.RLIMIT_NOFILE, limits.descriptors, limits.descriptors),

@@ -241,7 +241,7 @@ def owner_killed(level: Level | Literal["auto"], folder: Path) -> str | None:
         ) as owner:
             assert owner.stdout is not None
             pid = int(owner.stdout.readline())
-            sessions = _descendants(owner.pid)
+            sessions = descendants(owner.pid)
             owner.send_signal(number)
         until = time.monotonic() + SECONDS_TO_END
         while time.monotonic() < until and (left := [p for p in sessions if _runs(p)]):
@@ -255,7 +255,7 @@ def owner_killed(level: Level | Literal["auto"], folder: Path) -> str | None:
     return None
 
 
-def _descendants(pid: int) -> list[int]:
+def descendants(pid: int) -> list[int]:
     """Return the processes below `pid`."""
     below: dict[int, list[int]] = {}
     for path in glob.glob("/proc/[0-9]*/stat"):
