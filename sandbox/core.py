@@ -206,6 +206,14 @@ class SessionCore:
         for closed in self.on_close:
             closed()
 
+    def abandon(self) -> None:
+        """Let go of the session's descriptors without ending it, in a process forked from the owner's."""
+        self.closed = True
+        self._sock.close()
+        if self.pidfd >= 0:
+            os.close(self.pidfd)
+            self.pidfd = -1
+
     def _await_end(self) -> None:
         """Wait until the killed process is gone, which could else go on writing into its folder."""
         if self.pidfd >= 0:

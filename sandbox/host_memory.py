@@ -92,11 +92,11 @@ def _groups(root: Path) -> Iterator[Memory]:
 def _group(folder: Path, files: _Files) -> Memory | None:
     try:
         limit = (folder / files.limit).read_text(encoding="ascii").strip()
+        if limit == "max" or int(limit) > _NO_LIMIT:
+            return None
         used = int((folder / files.used).read_text(encoding="ascii"))
         cache = _table(folder / "memory.stat", 1).get(files.cache, 0)
     except FileNotFoundError:
-        return None
-    if limit == "max" or int(limit) > _NO_LIMIT:
         return None
     return Memory(int(limit), int(limit) - used + cache)
 

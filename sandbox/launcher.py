@@ -23,6 +23,7 @@ from sandbox import folders, wire
 from sandbox.core import START_SECONDS, Origin, SessionCore
 from sandbox.errors import IsolationError, SandboxError, SessionClosed
 from sandbox.isolation import rootfs
+from sandbox.libraries import PRELOAD, Libraries
 from sandbox.limits import Level, Limits
 
 _BOOT = (
@@ -30,7 +31,6 @@ _BOOT = (
     "sys.path += [p for p in [*s['imports'], s['root']] if p not in sys.path]; "
     "from sandbox.inside.zygote import main; main(c)"
 )
-PRELOAD = ("numpy", "numpy.random", "numpy.linalg", "sympy")
 
 
 def environment() -> dict[str, str]:
@@ -57,8 +57,9 @@ def environment() -> dict[str, str]:
 class Launcher:
     """A zygote process, and the sessions that came from it."""
 
-    def __init__(self, level: Level) -> None:
-        """Prepare to start sessions under `level`; `open` starts the zygote."""
+    def __init__(self, level: Level, libraries: Libraries) -> None:
+        """Prepare to start sessions under `level` that can import `libraries`; `open` starts the zygote."""
+        self._libraries = libraries
         self.level = level
         self.sessions: dict[int, SessionCore] = {}
         self._numbers = 0
@@ -94,8 +95,9 @@ class Launcher:
         root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
         config = {
             "level": self.level,
-            "imports": rootfs.import_folders(),
-            "preload": PRELOAD,
+            "imports": [*rootfs.import_folders(), *self._libraries.packages],
+            "packages": self._libraries.packages,
+            "preload": [*PRELOAD, *self._libraries.preload],
             "root": root,
             "home": self._home and self._home.path,
             "fd": theirs.fileno(),
@@ -240,6 +242,19 @@ class Launcher:
             self._home.remove()
             self._home = None
 
+    def abandon(self) -> None:
+        """Let go of the zygote and every session without a word to them, in a process forked from the owner's.
+
+        The loop's own descriptors are shared with the owner and stay as they are.
+        """
+        for session in list(self.sessions.values()):
+            session.abandon()
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+        if self._home is not None:
+            self._home.abandon()
+
     async def _tell(self, message: dict[str, Any], fds: list[int]) -> None:
         while True:
             if self._control is None:
@@ -269,6 +284,8 @@ class Launcher:
             self._booted.set_result(None)
         elif "fatal" in message:
             self._booted.set_exception(IsolationError(message["fatal"]))
+        elif "failed" in message:
+            self._booted.set_exception(SandboxError(wire.clean_text(message["failed"])))
         elif "unsupervised" in message:
             self._no_forks = "this host refuses a listener for supervised system calls"
         elif "ended" in message:

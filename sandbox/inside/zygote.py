@@ -181,8 +181,21 @@ class Zygote:
                 os.close(fd)
 
 
+def _unusable(packages: list[str], preload: list[str]) -> str | None:
+    """Import what is to be `preload`ed; return what is wrong with that or with the folders `packages`, or None."""
+    for folder in packages:
+        if not os.access(folder, os.R_OK | os.X_OK):  # under `strict` a root's sessions are not root
+            return f"packages: sessions cannot read {folder}: let others read it (chmod -R o+rX)"
+    for name in preload:
+        try:
+            __import__(name)
+        except Exception as error:  # noqa: BLE001 - a module that is loaded may raise anything
+            return f"preload: {name} cannot be imported: {type(error).__name__}: {error}"
+    return None
+
+
 def main(config: str) -> None:
-    """Run a zygote as `config` (JSON: level, imports, preload, root, home, fd) says."""
+    """Run a zygote as `config` (JSON: level, imports, packages, preload, root, home, fd) says."""
     settings = json.loads(config)
     if settings["fd"] != CONTROL_FD:
         os.dup2(settings["fd"], CONTROL_FD, inheritable=False)
@@ -201,8 +214,10 @@ def main(config: str) -> None:
     # Only now: everything above also lives in the waiting outer half, which has no use for IPython.
     from sandbox.inside import executor
 
-    for name in settings["preload"]:
-        __import__(name)
+    why = _unusable(settings["packages"], settings["preload"])
+    if why:
+        wire.send_with_fds(control, {"failed": why[:2000]}, [])
+        os._exit(1)
     run = executor.prepare()
     sys.path[:] = [p for p in sys.path if p != settings["root"]]
     null = os.open(os.devnull, os.O_RDWR)
