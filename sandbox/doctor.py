@@ -18,7 +18,7 @@ from typing import Literal
 from sandbox.errors import IsolationError
 from sandbox.isolation import landlock, levels, rlimits, rootfs, seccomp, syscalls
 from sandbox.isolation.levels import LANDLOCK_FIX, SECCOMP_FIX, USERNS_FIX
-from sandbox.limits import Level, Limits
+from sandbox.limits import Limits
 
 PROBE_SECONDS = 60
 Need = Literal["strict", "landlock", "landlock only", "forks"]
@@ -80,7 +80,7 @@ def probe() -> list[Layer]:
     return [Layer(**layer) for layer in json.loads(done.stdout)]
 
 
-def best_level(layers: list[Layer]) -> Level | None:
+def best_level(layers: list[Layer]) -> Literal["strict", "landlock"] | None:
     """Return the strictest level `layers` allow, or None when there is none but `none`."""
     missing = {layer.needed_for for layer in layers if not layer.works}
     if "landlock" in missing or missing >= {"strict", "landlock only"}:

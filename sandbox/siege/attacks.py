@@ -22,10 +22,11 @@ from pathlib import Path
 from typing import Literal
 
 from sandbox import siege
-from sandbox.limits import CellResult, Level, Limits
+from sandbox.limits import CellResult, Limits
 from sandbox.session import Sandbox
 
-Attack = Callable[[Level | Literal["auto"], Path], str | None]
+Besieged = Literal["strict", "landlock"]
+Attack = Callable[[Besieged, Path], str | None]
 LIMITS = Limits(cell_seconds=8.0, memory_mb=512, disk_mb=8, files=2048)
 # A file that every session can read and that belongs to whoever installed this package.
 READABLE = str(Path(siege.__file__))
@@ -43,7 +44,7 @@ def attempt(f, *args, **named):
 """
 
 
-def attributes(level: Level | Literal["auto"], folder: Path) -> str | None:
+def attributes(level: Besieged, folder: Path) -> str | None:
     """Change mode, owner, times, length or extended attributes of the host's files."""
     target, below = folder / "secret", folder / "below"
     target.write_text("secret")
@@ -82,7 +83,7 @@ def _attributes(path: str) -> tuple[int | float | list[str], ...]:
     return found.st_mode, found.st_uid, found.st_gid, found.st_mtime, found.st_size, found.st_nlink, names
 
 
-def unix_sockets(level: Level | Literal["auto"], folder: Path) -> str | None:
+def unix_sockets(level: Besieged, folder: Path) -> str | None:
     """Say something to a Unix socket of the host's."""
     paths = {kind: str(folder / f"socket{kind:d}") for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM)}
     with contextlib.ExitStack() as stack:
@@ -111,7 +112,7 @@ for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM, socket.SOCK_SEQPACKET, socke
     return None
 
 
-def locks(level: Level | Literal["auto"], folder: Path) -> str | None:
+def locks(level: Besieged, folder: Path) -> str | None:
     """Make the host wait for a file that a session can read: by a lease or by a lock."""
     cell = f"""{TRY}
 held = []
@@ -141,7 +142,7 @@ for flags in (os.O_RDONLY, os.O_PATH):
     return None
 
 
-def set_id_files(level: Level | Literal["auto"], folder: Path) -> str | None:
+def set_id_files(level: Besieged, folder: Path) -> str | None:
     """Leave a file on the host that runs as its owner for whoever starts it."""
     cell = f"""{TRY}
 def make(name):
@@ -171,8 +172,8 @@ for n in ('.', '..', os.path.dirname(os.path.dirname(os.getcwd()))):
 # Each keeps more than its 8 MiB or 2,048 files in a way of its own.
 OVER_QUOTA = {
     "plain": "for i in range(40): open(f'f{i}', 'wb').write(bytes(2**20))",
-    "deep": "for i in range(1500):\n    os.mkdir('a'); os.chdir('a')\n" + "open('f', 'wb').write(bytes(7 * 2**20))\n" * 1
-    + "for i in range(40): open(f'f{i}', 'wb').write(bytes(2**20))",
+    "deep": "for i in range(1500):\n    os.mkdir('a'); os.chdir('a')\n"
+    "for i in range(40): open(f'f{i}', 'wb').write(bytes(2**20))",
     "unreadable": "os.mkdir('d', 0o300)\nfor i in range(40): open(f'd/f{i}', 'wb').write(bytes(2**20))",
     "locked": "os.mkdir('d'); os.umask(0o777)\nfds = [os.open(f'd/f{i}', os.O_CREAT | os.O_WRONLY) for i in range(40)]\n"
     "for fd in fds: os.write(fd, bytes(2**20))",
@@ -185,7 +186,7 @@ OVER_QUOTA = {
 }  # fmt: skip
 
 
-def quota(level: Level | Literal["auto"], folder: Path) -> str | None:
+def quota(level: Besieged, folder: Path) -> str | None:
     """Keep more on the disk than is allowed, however it is hidden; end the watch over the others with it."""
     with _temporary(folder), Sandbox(LIMITS, level=level, warm=0) as box:
         for name, code in OVER_QUOTA.items():
@@ -193,8 +194,6 @@ def quota(level: Level | Literal["auto"], folder: Path) -> str | None:
                 results = [session.run(f"import os\n{code}"), session.run("import time\ntime.sleep(2)")]
                 if not any("DiskLimit" in (r.error or "") or _no_space(r) for r in results):
                     return f"{name}: {[(r.status, r.error) for r in results]}"
-                if any(r.status == "ok" and r.isolation == "none" for r in results[1:]):
-                    return f"{name}: went on"
             left = [path for path in glob.glob(f"{folder}/scdpo-*/*") if not path.endswith("/lock")]
             if left:
                 return f"{name}: left {left}"
@@ -230,7 +229,7 @@ while True: attempt(time.sleep, 1)
 """
 
 
-def owner_killed(level: Level | Literal["auto"], folder: Path) -> str | None:
+def owner_killed(level: Besieged, folder: Path) -> str | None:
     """Outlive the process that owns the sandbox, or leave files behind."""
     for number in (signal.SIGKILL, signal.SIGTERM):
         with subprocess.Popen(
@@ -292,7 +291,7 @@ FORGED_BODIES = {
 }  # fmt: skip
 
 
-def forged_replies(level: Level | Literal["auto"], folder: Path) -> str | None:
+def forged_replies(level: Besieged, folder: Path) -> str | None:
     """Have the owner take a forged reply for a true one, or fail over it."""
     with Sandbox(LIMITS, level=level, warm=0) as box, box.session() as neighbour:
         for name, body in FORGED_BODIES.items():
@@ -315,7 +314,7 @@ def _temporary(folder: Path):  # type: ignore[no-untyped-def]
         tempfile.tempdir = before
 
 
-def _run(level: Level | Literal["auto"], cell: str) -> CellResult:
+def _run(level: Besieged, cell: str) -> CellResult:
     with Sandbox(LIMITS, level=level, warm=0) as box, box.session() as session:
         return session.run(cell)
 

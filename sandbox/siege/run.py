@@ -17,9 +17,10 @@ from typing import Any, Literal, get_args
 from sandbox.limits import CellResult, Level, Limits
 from sandbox.session import Sandbox
 from sandbox.siege import attacks, cells
+from sandbox.siege.attacks import Besieged
 
 # What level `landlock` cannot do is said in docs/security.md.
-NOT_HELD: dict[Level, frozenset[str]] = {
+NOT_HELD: dict[Besieged, frozenset[str]] = {
     "strict": frozenset(),
     "landlock": frozenset({"disk_is_bounded", "files_are_bounded", "threads_are_bounded"}),
 }
@@ -43,7 +44,9 @@ class SandboxBackend:
         self.box.close()
 
 
-def lay(level: Level, tell: Callable[[str, str | None], Any] = lambda name, problem: None) -> dict[str, str]:
+def lay(
+    level: Besieged, tell: Callable[[str, str | None], Any] = lambda name, problem: None
+) -> dict[str, str]:
     """Put `level` to every cell and attack; return what got through by name, and `tell` of each as it ends.
 
     Raises:
@@ -51,7 +54,7 @@ def lay(level: Level, tell: Callable[[str, str | None], Any] = lambda name, prob
     """
     backend = SandboxBackend(level)
     try:
-        chosen = [check for check in cells.CHECKS if check.name not in NOT_HELD.get(level, ())]
+        chosen = [check for check in cells.CHECKS if check.name not in NOT_HELD[level]]
         problems = cells.run_all(backend, chosen)
         for check in chosen:
             tell(check.name, problems.get(check.name))
@@ -69,7 +72,7 @@ def lay(level: Level, tell: Callable[[str, str | None], Any] = lambda name, prob
 def main() -> None:
     """Run the siege and print what got through; exit with 1 if something did."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--level", choices=[*get_args(Level)], default="strict")
+    parser.add_argument("--level", choices=[*get_args(Besieged)], default="strict")
     parser.add_argument("--json", action="store_true", help="print what got through as JSON")
     options = parser.parse_args()
     problems = lay(options.level)
