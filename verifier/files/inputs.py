@@ -1,70 +1,67 @@
-"""Read pairs to verify from JSON Lines: plain pairs, our records, and the output files of MathCoder and ToRA.
+"""Read pairs to verify: plain pairs, our records, MathCoder's and ToRA's outputs, and other programs' result logs.
 
 Known lines: ``prediction`` and ``gold`` (or ``answer``); ``blocks`` and ``gold`` or ``answer`` (our records);
 ``debug_result`` and ``ground_truth`` (MathCoder, whose file name says ``-correct`` or ``-wrong``); ``code``, ``gt``
 and ``pred`` (ToRA, one item a sample). A label is taken along where the line has one. Gzip files are read as they are.
+The logs of lm-eval, lighteval and inspect_ai are read by ``result_logs``.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sandbox.blocks import BLOCK_TYPES, Block
 from sandbox.solution import Solution
+from verifier.files import result_logs
+from verifier.files.item import Item
 from verifier.files.jsonl import read_lines
 from verifier.given import gold_text, prediction_text
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One pair to verify.
-
-    Attributes:
-        id: the line's own id, or the file's name and line number.
-        prediction: a whole solution, or a bare answer as text.
-        gold: the gold answer.
-        kind: what to group it by in a table: the line's ``kind``, else its ``source``, else the file's name.
-        label: whether it is correct by the line's own account; None where it does not say.
-    """
-
-    id: str
-    prediction: str | Solution
-    gold: str
-    kind: str
-    label: bool | None = None
-
-
 def read_items(path: Path) -> Iterator[Item]:
-    """Yield the pairs of a JSON Lines file (``.gz`` too).
+    """Yield the pairs of a file: JSON Lines (``.gz`` too), or a result log by its ending.
 
     Raises:
         LineError: naming the file and line, if a line is not JSON, is none of the known records, or has no gold
             answer.
         OSError: if the file cannot be read.
     """
+    if path.suffix == ".parquet":
+        yield from result_logs.lighteval_items(path)
+    elif path.suffix in (".eval", ".json"):
+        yield from result_logs.inspect_items(path)
+    else:
+        yield from _json_lines(path)
+
+
+def _json_lines(path: Path) -> Iterator[Item]:
     yield from read_lines(path, lambda line, number: _items(line, path, number))
 
 
 def _items(line: dict[str, Any], path: Path, number: int) -> Iterator[Item]:
+    if result_logs.is_lm_eval(line):
+        yield from result_logs.lm_eval_items(line, path)
+        return
     stem = path.name.split(".", 1)[0]
+    problem = str(line.get("problem_id", line.get("id", line.get("idx", number))))
     name = str(line.get("id", line.get("idx", f"{stem}:{number}")))
     kind = str(line.get("kind") or line.get("source") or stem)
     if "debug_result" in line:
         label = True if stem.endswith("-correct") else False if stem.endswith("-wrong") else None
-        yield Item(name, _mathcoder(line), _gold(line["ground_truth"], "answer"), kind, label)
+        yield Item(
+            name, _mathcoder(line), _gold(line["ground_truth"], "answer"), kind, label, problem, number
+        )
     elif "code" in line and "gt" in line:
         for sample, text in enumerate(line["code"]):
-            yield Item(
-                f"{name}/{sample}", prediction_text(text), _gold(line, "gt"), kind, _tora_label(line, sample)
-            )
+            said, label = prediction_text(text), _tora_label(line, sample)
+            yield Item(f"{name}/{sample}", said, _gold(line, "gt"), kind, label, problem, sample)
     else:
         gold = _gold(line, "gold" if "gold" in line else "answer")
-        said = Solution.of(line["blocks"]) if "blocks" in line else prediction_text(line["prediction"])
-        yield Item(name, said, gold, kind, _label(line))
+        answer = Solution.of(line["blocks"]) if "blocks" in line else prediction_text(line["prediction"])
+        yield Item(name, answer, gold, kind, _label(line), problem, number, str(line.get("question") or ""))
 
 
 def _gold(record: dict[str, Any], field: str) -> str:

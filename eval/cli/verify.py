@@ -1,0 +1,306 @@
+"""``scdpo verify``: verdicts for a file of answers, solutions or another program's results; what changes, and tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from threading import Lock
+from typing import IO, Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from eval.compare import p_words
+from eval.metrics import Paired, wilson
+from eval.rescore import Rescored, Score, paired, recorded, rescore, scores, verified
+from scdpo.cli.console import STOPPED, Bar, console, report_errors, visible
+from scdpo.data.runs import RunError
+from verifier import extract_answer
+from verifier.files.inputs import read_items
+from verifier.files.item import Item
+
+SHOWN = 20  # changes that are printed; all are in the file of verdicts
+JUDGE_CALLS = 8  # to the judge at once: few answers are left to it, and a server batches them
+CHANGES = ("now right", "now wrong", "now open")
+
+
+class Rounding(StrEnum):
+    """What a rounded decimal counts as, see ``verifier.verify``."""
+
+    exact = "exact"
+    sigfigs = "sigfigs"
+
+
+class Against(StrEnum):
+    """Another verifier to compare with."""
+
+    math_verify = "math-verify"
+
+
+def verify(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            exists=True,
+            dir_okay=False,
+            help="Answers, solutions or a result log: .jsonl(.gz), .parquet, .eval, .json.",
+        ),
+    ],
+    out: Annotated[Path | None, typer.Option(help="Verdicts; FILE.verdicts.jsonl if not given.")] = None,
+    compare: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="Another model's log of the same problems: test the two."
+        ),
+    ] = None,
+    against: Annotated[
+        Against | None, typer.Option(help="Also ask this verifier; where they differ goes to a queue.")
+    ] = None,
+    judge: Annotated[
+        str | None,
+        typer.Option(help="Ask an OpenAI-compatible server (http://HOST/v1) about what stays unverifiable."),
+    ] = None,
+    judge_model: Annotated[str | None, typer.Option(help="Name of the judge's model.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Processor time for one answer.")] = 5.0,
+    rounding: Annotated[
+        Rounding,
+        typer.Option(help="sigfigs: a decimal of 3 digits or more may be the other answer rounded."),
+    ] = Rounding.exact,
+) -> None:
+    """Say of each answer of a file whether it is right, with the reason; a table by kind at the end.
+
+    Reads prediction and gold, our own records, MathCoder's and ToRA's output files, and the logs of lm-eval
+    (--log_samples), lighteval (--save-details) and inspect_ai. Where the file holds scores, says what changes.
+
+    The judge's key is read from the environment variable SCDPO_JUDGE_KEY. What it says stands beside the verdict.
+
+    Example: [b]scdpo verify answers.jsonl --against math-verify[/b]
+
+    Example: [b]scdpo verify new/samples_gsm8k_DATE.jsonl --compare old/samples_gsm8k_DATE.jsonl[/b]
+    """
+    stem = file.name.removesuffix(".gz").rsplit(".", 1)[0]
+    target = out or file.with_name(f"{stem}.verdicts.jsonl")
+    started = time.monotonic()
+    with report_errors():
+        if (judge is None) != (judge_model is None):
+            raise RunError("--judge and --judge-model belong together")
+        items = _read(file)
+        others = _read(compare) if compare is not None else []
+        with _written(target) as lines:
+            results = _verified(items, workers, seconds, rounding, target, lines)
+        rivals = list(rescore(others, workers, seconds, rounding.value))
+        differing = _ask_other(results, target) if against else set()
+        judged = _ask_judge(results, target, judge, judge_model) if judge and judge_model else {}
+        _show_verdicts(results, differing, judged)
+        _show_changes(results)
+        console.print(
+            f"{len(results)} verdicts in {time.monotonic() - started:.1f} s: [b]{escape(str(target))}[/b]"
+        )
+        if compare is not None:
+            _show_test(file, results, compare, rivals)
+
+
+def _read(file: Path) -> list[Item]:
+    try:
+        items = list(read_items(file))
+    except OSError as error:
+        raise RunError(f"{file} cannot be read: {error.strerror}") from error
+    if not items:
+        raise RunError(f"{file} holds no answers")
+    return items
+
+
+@contextmanager
+def _written(target: Path) -> Iterator[IO[str]]:
+    """Open a file that takes the place of ``target`` when it is whole; until then it is ``target`` with ``.part``."""
+    part = target.with_name(target.name + ".part")
+    try:
+        with part.open("w", encoding="utf-8") as lines:
+            yield lines
+        part.replace(target)
+    except OSError as error:
+        raise RunError(f"{target} cannot be written: {error.strerror}; --out names another file") from error
+
+
+def _verified(
+    items: Sequence[Item], workers: int, seconds: float, rounding: Rounding, target: Path, lines: IO[str]
+) -> list[Rescored]:
+    """Verify the items, and write each verdict as it comes.
+
+    Ctrl-C ends the command: verifying is fast, and a file that changed in between must not keep old verdicts.
+    """
+    results: list[Rescored] = []
+    try:
+        with Bar("right") as bar:
+            bar.start("verify", len(items), 0)
+            for one in rescore(items, workers, seconds, rounding.value):
+                results.append(one)
+                lines.write(json.dumps(_record(one)) + "\n")
+                bar.advance(int(one.verdict.correct))
+    except KeyboardInterrupt as stop:
+        console.print(
+            f"\nStopped after {len(results)} of {len(items)} answers; their verdicts are in {escape(str(target))}.part."
+            " The same command begins anew."
+        )
+        raise typer.Exit(STOPPED) from stop
+    return results
+
+
+def _record(one: Rescored) -> dict[str, Any]:
+    record = {"id": one.item.id, "kind": one.item.kind, **one.verdict.to_dict()}
+    return record if one.item.label is None else record | {"recorded": one.item.label}
+
+
+# --- other opinions
+
+
+def _ask_other(results: Sequence[Rescored], target: Path) -> set[int]:
+    """Ask Math-Verify, write where it says otherwise to a queue, and return which these are."""
+    try:
+        from math_verify import parse
+        from math_verify import verify as theirs
+    except ImportError as error:
+        raise RunError("--against math-verify needs it: pip install math-verify==0.9.0") from error
+
+    queue = target.with_name(f"{target.name.removesuffix('.jsonl')}.disagreements.jsonl")
+    differing = set()
+    with _written(queue) as lines:
+        for number, one in enumerate(results):
+            said = one.item.prediction
+            text = said if isinstance(said, str) else said.render("markdown")
+            # Its own time limits need the main thread's alarm, which is where the command line runs.
+            right = bool(theirs(parse(f"${one.item.gold}$"), parse(text)))
+            if right == one.verdict.correct:
+                continue
+            differing.add(number)
+            entry = {
+                "id": one.item.id,
+                "prediction": extract_answer(said),
+                "gold": one.item.gold,
+                "ours": one.verdict.to_dict(),
+                "math_verify": right,
+            }
+            lines.write(json.dumps(entry) + "\n")
+    console.print(f"Where the two differ, to be labelled: [b]{escape(str(queue))}[/b]")
+    return differing
+
+
+def _ask_judge(results: Sequence[Rescored], target: Path, url: str, model: str) -> dict[int, str]:
+    """Ask the judge about what is unverifiable, record its calls, and return what it says, by place in ``results``."""
+    try:
+        from verifier.judge import Judge, JudgeCall
+    except ImportError as error:
+        raise RunError(str(error)) from error
+
+    calls = target.with_name(f"{target.name.removesuffix('.jsonl')}.judge.jsonl")
+    lock = Lock()
+    with _written(calls) as lines:
+
+        def record(call: JudgeCall) -> None:
+            with lock:
+                lines.write(json.dumps(call.to_dict()) + "\n")
+                lines.flush()
+
+        asked = Judge(url, model, record, key=os.environ.get("SCDPO_JUDGE_KEY"))
+        try:
+            with ThreadPoolExecutor(JUDGE_CALLS) as threads:
+                says = threads.map(
+                    lambda one: asked.says(one.item.id, one.item.question, one.verdict), results
+                )
+                judged: dict[int, str] = {
+                    number: said for number, said in enumerate(says) if said is not None
+                }
+        finally:
+            asked.close()
+    console.print(f"Calls to the judge: [b]{escape(str(calls))}[/b]")
+    return judged
+
+
+# --- what is printed
+
+
+def _show_verdicts(results: Sequence[Rescored], differing: set[int], judged: dict[int, str]) -> None:
+    rows: dict[str, Counter[str]] = defaultdict(Counter)
+    for number, one in enumerate(results):
+        row = rows[one.item.kind]
+        row[one.verdict.status] += 1
+        if one.item.label is not None:
+            row["recorded right"] += one.item.label
+            row[one.change or "as recorded"] += 1
+        row["differ"] += number in differing
+        if number in judged:
+            row[f"judged {judged[number]}"] += 1
+    total = sum(rows.values(), Counter[str]())
+    columns = ["correct", "incorrect", "unverifiable"]
+    columns += [name for name in ("recorded right", *CHANGES, "differ") if total[name]]
+    columns += [f"judged {word}" for word in ("same", "different", "unclear") if total[f"judged {word}"]]
+    table = Table(title="Verdicts by kind", title_justify="left")
+    table.add_column("kind")
+    for name in columns:
+        table.add_column(name, justify="right")
+    for kind, row in sorted(rows.items()):
+        table.add_row(Text(visible(kind)), *(str(row[name]) for name in columns))
+    table.add_section()
+    table.add_row("all", *(str(total[name]) for name in columns))
+    console.print(table)
+
+
+def _show_changes(results: Sequence[Rescored]) -> None:
+    """Print the answers whose recorded score does not hold."""
+    changed = [one for one in results if one.change]
+    if not changed:
+        return
+    table = Table(title="What changes", title_justify="left")
+    for name in ("id", "", "answer", "gold", "reason"):
+        table.add_column(name, overflow="fold")
+    for one in sorted(changed, key=lambda one: CHANGES.index(str(one.change)))[:SHOWN]:
+        verdict = one.verdict
+        cells = (one.item.id, str(one.change), verdict.prediction or "–", verdict.gold or "–", verdict.reason)
+        table.add_row(*(Text(visible(cell)[:200]) for cell in cells))
+    console.print(table)
+    if len(changed) > SHOWN:
+        console.print(f"{len(changed) - SHOWN} more: the lines whose `correct` is not `recorded`.")
+
+
+def _show_test(first: Path, results: Sequence[Rescored], second: Path, rivals: Sequence[Rescored]) -> None:
+    table = Table(title=f"{second} against {first}", title_justify="left")
+    table.add_column("scores")
+    for name in ("first, %", "second, %", "difference", "p", "problems", "only first", "only second"):
+        table.add_column(name, justify="right")
+    ways: list[tuple[str, Score]] = [("verified", verified)]
+    if any(one.item.label is not None for one in results) and any(o.item.label is not None for o in rivals):
+        ways.append(("recorded", recorded))
+    for name, score in ways:
+        found = paired(results, rivals, score)
+        cells = (_share(scores(results, score)), _share(scores(rivals, score)), *_test_cells(found))
+        table.add_row(name, *cells)
+    console.print(table)
+
+
+def _share(values: dict[str, float]) -> str:
+    total = sum(values.values())
+    interval = wilson(total, len(values))
+    return f"{100 * total / len(values):.1f} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
+
+
+def _test_cells(found: Paired) -> tuple[str, ...]:
+    low, high = found.interval.low, found.interval.high
+    difference = f"{100 * found.difference:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
+    problems = str(found.problems) + (f" ({found.unpaired} in one only)" if found.unpaired else "")
+    return (
+        difference,
+        f"{p_words(found.p_value)} ({found.test})",
+        problems,
+        str(found.first_only),
+        str(found.second_only),
+    )
