@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from eval.metrics import Paired, compare
-from eval.results import ResultError
+from scdpo.errors import SettingsError
 from verifier import Verdict, verify_many
 from verifier.files.item import Item
 from verifier.verdict import Rounding
@@ -76,7 +76,7 @@ def paired(first: Sequence[Rescored], second: Sequence[Rescored], score: Score) 
     Problems that have not the same gold answer in both are none of both.
 
     Raises:
-        ResultError: if the two have no problem in common.
+        SettingsError: if the two have no problem in common.
     """
     golds = {_problem(one.item): one.item.gold for one in first}
     other = {_problem(one.item): one.item.gold for one in second}
@@ -86,7 +86,7 @@ def paired(first: Sequence[Rescored], second: Sequence[Rescored], score: Score) 
         for log in (first, second)
     )
     if one.keys().isdisjoint(two):
-        raise ResultError("the two logs have no problem in common: the same id with the same gold answer")
+        raise SettingsError("the two logs have no problem in common: the same id with the same gold answer")
     return compare(one, two)
 
 

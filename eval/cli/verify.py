@@ -19,11 +19,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from eval.compare import p_words
-from eval.metrics import Paired, wilson
+from eval.metrics import Paired, p_words, wilson
 from eval.rescore import Rescored, Score, paired, recorded, rescore, scores, verified
 from scdpo.cli.console import STOPPED, Bar, console, report_errors, visible
-from scdpo.data.runs import RunError
+from scdpo.errors import SettingsError
 from verifier import extract_answer
 from verifier.files.inputs import read_items
 from verifier.files.item import Item
@@ -93,7 +92,7 @@ def verify(
     started = time.monotonic()
     with report_errors():
         if (judge is None) != (judge_model is None):
-            raise RunError("--judge and --judge-model belong together")
+            raise SettingsError("--judge and --judge-model belong together")
         items = _read(file)
         others = _read(compare) if compare is not None else []
         with _written(target) as lines:
@@ -114,9 +113,9 @@ def _read(file: Path) -> list[Item]:
     try:
         items = list(read_items(file))
     except OSError as error:
-        raise RunError(f"{file} cannot be read: {error.strerror}") from error
+        raise SettingsError(f"{file} cannot be read: {error.strerror}") from error
     if not items:
-        raise RunError(f"{file} holds no answers")
+        raise SettingsError(f"{file} holds no answers")
     return items
 
 
@@ -129,7 +128,9 @@ def _written(target: Path) -> Iterator[IO[str]]:
             yield lines
         part.replace(target)
     except OSError as error:
-        raise RunError(f"{target} cannot be written: {error.strerror}; --out names another file") from error
+        raise SettingsError(
+            f"{target} cannot be written: {error.strerror}; --out names another file"
+        ) from error
 
 
 def _verified(
@@ -170,7 +171,7 @@ def _ask_other(results: Sequence[Rescored], target: Path) -> set[int]:
         from math_verify import parse
         from math_verify import verify as theirs
     except ImportError as error:
-        raise RunError("--against math-verify needs it: pip install math-verify==0.9.0") from error
+        raise SettingsError("--against math-verify needs it: pip install math-verify==0.9.0") from error
 
     queue = target.with_name(f"{target.name.removesuffix('.jsonl')}.disagreements.jsonl")
     differing = set()
@@ -200,7 +201,7 @@ def _ask_judge(results: Sequence[Rescored], target: Path, url: str, model: str) 
     try:
         from verifier.judge import Judge, JudgeCall
     except ImportError as error:
-        raise RunError(str(error)) from error
+        raise SettingsError(str(error)) from error
 
     calls = target.with_name(f"{target.name.removesuffix('.jsonl')}.judge.jsonl")
     lock = Lock()

@@ -11,8 +11,8 @@ from typer.testing import CliRunner, Result
 
 from eval.cli import verify as command
 from eval.rescore import Rescored, paired, recorded, rescore, scores, verified
-from eval.results import ResultError
 from scdpo.cli import app
+from scdpo.errors import SettingsError
 from verifier import Verdict
 from verifier.files.item import Item
 
@@ -60,7 +60,7 @@ def test_a_problem_with_another_gold_answer_is_another_problem() -> None:
     first = [rescored(None, "correct", "1"), rescored(None, "correct", "2")]
     second = [rescored(None, "correct", "1"), rescored(None, "correct", "2", gold="7")]
     assert paired(first, second, verified).problems == 1
-    with pytest.raises(ResultError, match="no problem in common"):
+    with pytest.raises(SettingsError, match="no problem in common"):
         paired(first[1:], second[1:], verified)
 
 
