@@ -19,7 +19,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from eval.metrics import Paired, p_words, wilson
+from eval.metrics import p_words, wilson
 from eval.rescore import Rescored, Score, paired, recorded, rescore, scores, verified
 from scdpo.cli.console import STOPPED, Bar, console, report_errors, visible
 from scdpo.errors import SettingsError
@@ -274,34 +274,37 @@ def _show_changes(results: Sequence[Rescored]) -> None:
 
 
 def _show_test(first: Path, results: Sequence[Rescored], second: Path, rivals: Sequence[Rescored]) -> None:
-    table = Table(title=f"{second} against {first}", title_justify="left")
-    table.add_column("scores")
-    for name in ("first, %", "second, %", "difference", "p", "problems", "only first", "only second"):
-        table.add_column(name, justify="right")
+    """Print the paired test by verdict and, where both files hold scores, as recorded."""
     ways: list[tuple[str, Score]] = [("verified", verified)]
     if any(one.item.label is not None for one in results) and any(o.item.label is not None for o in rivals):
         ways.append(("recorded", recorded))
-    for name, score in ways:
-        found = paired(results, rivals, score)
-        cells = (_share(scores(results, score)), _share(scores(rivals, score)), *_test_cells(found))
-        table.add_row(name, *cells)
+    table = Table(title="The two logs, % [95 % interval]", title_justify="left")
+    table.add_column("")
+    for name, _ in ways:
+        table.add_column(name, justify="right")
+    names = (
+        f"first: {first}", f"second: {second}", "difference", "p-value", "problems in both", "in one only",
+        "only first right", "only second right",
+    )  # fmt: skip
+    columns = [_test_cells(results, rivals, score) for _, score in ways]
+    for name, *cells in zip(names, *columns, strict=True):
+        table.add_row(Text(visible(name), overflow="fold"), *cells)
     console.print(table)
+
+
+def _test_cells(results: Sequence[Rescored], rivals: Sequence[Rescored], score: Score) -> tuple[str, ...]:
+    found = paired(results, rivals, score)
+    low, high = found.interval.low, found.interval.high
+    return (
+        _share(scores(results, score)),
+        _share(scores(rivals, score)),
+        f"{100 * found.difference:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]",
+        f"{p_words(found.p_value)}, {found.test}",
+        *map(str, (found.problems, found.unpaired, found.first_only, found.second_only)),
+    )
 
 
 def _share(values: dict[str, float]) -> str:
     total = sum(values.values())
     interval = wilson(total, len(values))
     return f"{100 * total / len(values):.1f} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
-
-
-def _test_cells(found: Paired) -> tuple[str, ...]:
-    low, high = found.interval.low, found.interval.high
-    difference = f"{100 * found.difference:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
-    problems = str(found.problems) + (f" ({found.unpaired} in one only)" if found.unpaired else "")
-    return (
-        difference,
-        f"{p_words(found.p_value)} ({found.test})",
-        problems,
-        str(found.first_only),
-        str(found.second_only),
-    )
