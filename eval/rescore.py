@@ -11,7 +11,7 @@ from eval.metrics import Paired, compare
 from scdpo.errors import SettingsError
 from verifier import Verdict, verify_many
 from verifier.files.item import Item
-from verifier.verdict import Rounding
+from verifier.verdict import Rounding, Strength
 
 BATCH = 512  # items between two steps of the progress bar; workers wait for the slowest of each
 
@@ -39,12 +39,14 @@ class Rescored:
 Score = Callable[[Rescored], bool | None]
 
 
-def rescore(items: Sequence[Item], workers: int, seconds: float, rounding: Rounding) -> Iterator[Rescored]:
-    """Yield the items in order, each with its verdict; arguments as for ``verifier.verify_many``."""
+def rescore(
+    items: Sequence[Item], *, workers: int, seconds: float, rounding: Rounding, require: Strength
+) -> Iterator[Rescored]:
+    """Yield the items in order, each with its verdict; options as for ``verifier.verify_many``."""
     for first in range(0, len(items), BATCH):
         batch = items[first : first + BATCH]
         pairs = [(item.prediction, item.gold) for item in batch]
-        verdicts = verify_many(pairs, workers=workers, seconds=seconds, rounding=rounding)
+        verdicts = verify_many(pairs, workers=workers, seconds=seconds, rounding=rounding, require=require)
         yield from map(Rescored, batch, verdicts)
 
 

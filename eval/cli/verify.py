@@ -6,10 +6,11 @@ import json
 import os
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import IO, Annotated, Any
@@ -37,6 +38,14 @@ class Rounding(StrEnum):
 
     exact = "exact"
     sigfigs = "sigfigs"
+
+
+class Require(StrEnum):
+    """How strongly an answer must be stated, see ``verifier.verify``."""
+
+    boxed = "boxed"
+    stated = "stated"
+    weak = "weak"
 
 
 class Against(StrEnum):
@@ -75,6 +84,10 @@ def verify(
         Rounding,
         typer.Option(help="sigfigs: a decimal of 3 digits or more may be the other answer rounded."),
     ] = Rounding.exact,
+    require: Annotated[
+        Require,
+        typer.Option(help="How an answer must be stated: in a box, by a phrase or last line, in a sentence."),
+    ] = Require.weak,
 ) -> None:
     """Say of each answer of a file whether it is right, with the reason; a table by kind at the end.
 
@@ -95,9 +108,12 @@ def verify(
             raise SettingsError("--judge and --judge-model belong together")
         items = _read(file)
         others = _read(compare) if compare is not None else []
+        scored = partial(
+            rescore, workers=workers, seconds=seconds, rounding=rounding.value, require=require.value
+        )
         with _written(target) as lines:
-            results = _verified(items, workers, seconds, rounding, target, lines)
-        rivals = list(rescore(others, workers, seconds, rounding.value))
+            results = _verified(items, scored, target, lines)
+        rivals = list(scored(others))
         differing = _ask_other(results, target) if against else set()
         judged = _ask_judge(results, target, judge, judge_model) if judge and judge_model else {}
         _show_verdicts(results, differing, judged)
@@ -134,7 +150,10 @@ def _written(target: Path) -> Iterator[IO[str]]:
 
 
 def _verified(
-    items: Sequence[Item], workers: int, seconds: float, rounding: Rounding, target: Path, lines: IO[str]
+    items: Sequence[Item],
+    scored: Callable[[Sequence[Item]], Iterator[Rescored]],
+    target: Path,
+    lines: IO[str],
 ) -> list[Rescored]:
     """Verify the items, and write each verdict as it comes.
 
@@ -144,7 +163,7 @@ def _verified(
     try:
         with Bar("right") as bar:
             bar.start("verify", len(items), 0)
-            for one in rescore(items, workers, seconds, rounding.value):
+            for one in scored(items):
                 results.append(one)
                 lines.write(json.dumps(_record(one)) + "\n")
                 bar.advance(int(one.verdict.correct))

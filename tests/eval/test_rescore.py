@@ -67,7 +67,7 @@ def test_a_problem_with_another_gold_answer_is_another_problem() -> None:
 def test_order_is_kept_over_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("eval.rescore.BATCH", 3)
     items = [Item(str(n), str(n % 2), "1", "k") for n in range(8)]
-    found = list(rescore(items, 2, 5.0, "exact"))
+    found = list(rescore(items, workers=2, seconds=5.0, rounding="exact", require="weak"))
     assert [one.item for one in found] == items
     assert [one.verdict.correct for one in found] == [bool(n % 2) for n in range(8)]
 
@@ -129,8 +129,8 @@ def test_ctrl_c_leaves_the_former_verdicts_and_says_that_the_command_begins_anew
     path, target = log(tmp_path / "a.jsonl", ["1", "2"], [True, True]), tmp_path / "a.verdicts.jsonl"
     target.write_text("former\n")
 
-    def stopped(*arguments: Any) -> Any:
-        yield from list(rescore(*arguments))[:1]
+    def stopped(items: Any, **options: Any) -> Any:
+        yield from list(rescore(items, **options))[:1]
         raise KeyboardInterrupt
 
     monkeypatch.setattr(command, "rescore", stopped)
