@@ -127,10 +127,10 @@ class Launcher:
             raise
         return session
 
-    def adopt(self, sock: socket.socket, limits: Limits) -> SessionCore:
+    def adopt(self, sock: socket.socket, limits: Limits, *, forked: bool = False) -> SessionCore:
         """Give a session that is about to exist its number."""
         self._numbers += 1
-        session = SessionCore(self._numbers, sock, limits, self.level)
+        session = SessionCore(self._numbers, sock, limits, self.level, forked=forked)
         session.on_close.append(lambda: self._forget(session.number))
         self.sessions[session.number] = session
         return session
@@ -168,7 +168,7 @@ class Launcher:
         for _ in range(count):
             ours, its = socket.socketpair()
             theirs.append(its)
-            children.append(self.adopt(ours, parent.limits))
+            children.append(self.adopt(ours, parent.limits, forked=True))
         try:
             reason = await self._fork_onto(parent, children, theirs)
         except BaseException:

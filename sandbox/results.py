@@ -1,6 +1,7 @@
 """Turn what came back for a cell into a `CellResult`: its status, and the text a model is shown.
 
-What comes back is hostile data. Does not cover where it comes from: see `outputs` (inside) and `core` (outside).
+What comes back was checked (`replies`), but the texts are the cell's own. Does not cover where they come from: see
+`outputs` (inside) and `core` (outside).
 """
 
 from __future__ import annotations
@@ -43,9 +44,9 @@ class Text:
     truncated: bool
 
 
-def refusal(level: Level) -> CellResult:
-    """Return the result of a cell that was not run, because its session has ended."""
-    error = "SessionLost: this session has ended; its variables are gone and the cell was not run"
+def refusal(level: Level, why: str) -> CellResult:
+    """Return the result of a cell that was not run, because its session has ended; `why` says of what."""
+    error = f"SessionLost: this session has ended ({why}); its variables are gone and the cell was not run"
     return CellResult("died", error, error=error, state_lost=True, isolation=level)
 
 
@@ -94,29 +95,6 @@ def _status(outcome: Outcome, done: dict[str, Any], limits: Limits) -> tuple[Sta
     return "ok", None
 
 
-def check(event: Any) -> list[Any]:
-    """Return `event` with its texts made writable as UTF-8.
-
-    Raises:
-        TypeError, ValueError, IndexError: it is not an event.
-    """
-    if not isinstance(event, list):
-        raise TypeError("an event is a list")
-    kind = event[0]
-    if kind == "stream" and event[1] in ("stdout", "stderr") and isinstance(event[2], str):
-        return [kind, event[1], clean_text(event[2])]
-    if kind == "result" and isinstance(event[1], dict) and isinstance(event[2], dict):
-        return [kind, _clean(event[1]), _clean(event[2]), int(event[3])]
-    if kind == "display" and all(isinstance(part, dict) for part in event[1:4]):
-        return [kind, _clean(event[1]), _clean(event[2]), _clean(event[3]), bool(event[4])]
-    if kind == "clear":
-        return [kind, bool(event[1])]
-    if kind == "error" and isinstance(event[3], list):
-        lines = [clean_text(str(line)) for line in event[3]]
-        return [kind, clean_text(str(event[1])), clean_text(str(event[2])), lines]
-    raise ValueError(f"unknown event {str(kind)[:40]!r}")
-
-
 def render(events: list[list[Any]], limit: int) -> Text:
     """Join checked `events` in order; values and tracebacks start on a line of their own."""
     parts: list[str] = []
@@ -154,13 +132,3 @@ def render(events: list[list[Any]], limit: int) -> Text:
         error=error,
         truncated=len(whole) > room,
     )
-
-
-def _clean(value: Any, depth: int = 0) -> Any:
-    if isinstance(value, str):
-        return clean_text(value)
-    if depth < 32 and isinstance(value, dict):
-        return {clean_text(str(k)): _clean(v, depth + 1) for k, v in value.items()}
-    if depth < 32 and isinstance(value, list):
-        return [_clean(v, depth + 1) for v in value]
-    return value if isinstance(value, (int, float, bool, type(None))) else str(value)

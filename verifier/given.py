@@ -49,5 +49,8 @@ def _text(name: str, given: object) -> str:
     if given is None or (isinstance(given, Number) and given != given):
         return ""
     if isinstance(given, Number):
-        return str(given)
+        try:
+            return str(given)
+        except ValueError as error:  # Python writes no int of more than 4,300 digits
+            raise TypeError(f"{name} is a number that is too long: give it as text") from error
     raise TypeError(f"{name} must be text or a number, not {type(given).__name__}")

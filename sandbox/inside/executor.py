@@ -2,7 +2,7 @@
 
 Reads request frames {"op": "run" | "complete" | "inspect" | "is_complete" | "fork", "id", ...} and answers
 each with {"id", "events"} frames while it runs and one {"id", "done"} frame at its end. The model's code
-shares this process, so nothing said here is trusted outside: `core` bounds and checks every frame. Does not
+shares this process, so nothing said here is trusted outside: `replies` bounds and checks every frame. Does not
 cover isolation.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import json
 import os
 import random
 import signal
@@ -64,8 +65,8 @@ class Executor:
                 self.fds += fds
                 if not data:
                     return
-                for frame in frames.feed(data):
-                    self._answer(frame)
+                for body in frames.feed(data):
+                    self._answer(json.loads(body))
             except KeyboardInterrupt:  # an interrupt that came too late for its cell
                 continue
 

@@ -24,10 +24,11 @@ from ipykernel.kernelapp import IPKernelApp
 from ipykernel.kernelbase import Kernel
 from jupyter_client.kernelspec import KernelSpecManager
 
-from sandbox.core import Event, SessionCore
+from sandbox.core import SessionCore
 from sandbox.errors import SandboxError
 from sandbox.limits import Limits
 from sandbox.pool import Pool
+from sandbox.replies import Event
 
 NAME = "scdpo-sandbox"
 LIMITS_VARIABLE = "SCDPO_KERNEL_LIMITS"
