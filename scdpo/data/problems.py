@@ -303,7 +303,9 @@ def _read(source: str, split: str, fields: Fields | None, problems: Problems) ->
         raise ProblemSourceError(f"{source}: holds no problem{reason}")
 
 
-_NO_SOURCE = "neither 'embedded', 'reasoning-gym:FAMILY', a file or folder that exists, nor a data set that can be loaded"
+_NO_SOURCE = (
+    "neither 'embedded', 'reasoning-gym:FAMILY', a file or folder here, nor a data set that can be loaded"
+)
 
 
 def _problem(entry: Entry, row: Row) -> Problem:

@@ -83,13 +83,9 @@ def demanded(row: Mapping[str, Any], path: str, where: str) -> Found:
     """
     value = look(row, path)
     if is_empty(value):
-        said = "is missing" if value is None and _top(path) not in row else f"holds nothing ({value!r})"
+        said = "is missing" if value is None else f"holds nothing ({value!r})"
         raise LineError(f"{where}: field {path!r} {said} (fields: {names(row)})")
     return Found(path, value)
-
-
-def _top(path: str) -> str:
-    return path.partition(".")[0]
 
 
 def is_empty(value: Any) -> bool:

@@ -15,7 +15,7 @@ from sandbox.formats import get_format, normalise_newlines
 from sandbox.solution import Solution
 
 # OpenMathInstruct-1 writes <llm-code>…</llm-code> and <llm-code-output>…</llm-code-output>.
-_LLM_CODE: Final = re.compile(r"<llm-code(-output)?>\n?(.*?)\n?(?:</llm-code\1>\n?|\Z)", re.DOTALL)
+_LLM_CODE: Final = re.compile(r"<llm-code(|-output)>\n?(.*?)\n?(?:</llm-code\1>\n?|\Z)", re.DOTALL)
 # A fence that is code or its output; one without a word, or ```text, may stand in any prose.
 _FENCE: Final = re.compile(r"^`{3,}(?:python|output)\s*$", re.MULTILINE)
 _MARK: Final = re.compile(r"<\|(?:text|code|execution)\|>")
