@@ -7,17 +7,10 @@ from typing import Annotated
 
 import typer
 
+from scdpo.cli.backend_options import with_backend
 from scdpo.cli.console import Bar, console, report_errors, say_layout, show_stages
 from scdpo.cli.fields import AnswerField, QuestionField
-from scdpo.cli.options import (
-    FormatOption,
-    Problems,
-    RunFolder,
-    Seed,
-    Split,
-    SystemOption,
-    with_backend,
-)
+from scdpo.cli.options import FormatOption, Problems, RunFolder, Seed, Split, SystemOption
 from scdpo.data.overlap import choose_problems, held_by
 from scdpo.data.problems import Problem, limit_of, open_problems
 from scdpo.data.prompt_style import prompt_style

@@ -13,9 +13,19 @@ from time import thread_time
 
 from verifier.outcome import Outcome, correct, incorrect, unverifiable
 from verifier.parsing.plain_numbers import show
-from verifier.tree import Const, LimitError, Mul, Node, Num, free_symbols, walk
+from verifier.tree import (
+    Const,
+    LimitError,
+    Mul,
+    Node,
+    NotRationalError,
+    Num,
+    UndefinedError,
+    free_symbols,
+    walk,
+)
 from verifier.values.computer_algebra import has_analysis, same_symbolically
-from verifier.values.exact import Fingerprint, NotRationalError, UndefinedError, exact_value
+from verifier.values.exact import Fingerprint, exact_value
 from verifier.values.numeric import Numeric, Value, context
 from verifier.values.sampling import sample_points, telling_points
 from verifier.verdict import Rounding
