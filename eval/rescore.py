@@ -65,10 +65,10 @@ def scores(results: Iterable[Rescored], score: Score) -> dict[str, float]:
 
     Of a sample that stands in the file under several of lm-eval's filters, the first score counts.
     """
-    samples: dict[str, dict[int, bool]] = defaultdict(dict)
+    samples: dict[str, dict[str, bool]] = defaultdict(dict)
     for one in results:
         if (right := score(one)) is not None:
-            samples[_problem(one.item)].setdefault(one.item.sample, right)
+            samples[_problem(one.item)].setdefault(one.item.sample or one.item.id, right)
     return {problem: fmean(found.values()) for problem, found in samples.items()}
 
 

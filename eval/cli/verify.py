@@ -22,9 +22,11 @@ from rich.text import Text
 
 from eval.metrics import p_words, wilson
 from eval.rescore import Rescored, Score, paired, recorded, rescore, scores, verified
-from scdpo.cli.console import STOPPED, Bar, console, report_errors, visible
+from scdpo.cli.console import STOPPED, Bar, console, report_errors, say_layout, visible
+from scdpo.cli.fields import ROWS, AnswerField, SolutionField
 from scdpo.errors import SettingsError
 from verifier import extract_answer
+from verifier.files.fields import Fields
 from verifier.files.inputs import read_items
 from verifier.files.item import Item
 
@@ -55,20 +57,12 @@ class Against(StrEnum):
 
 
 def verify(
-    file: Annotated[
-        Path,
-        typer.Argument(
-            exists=True,
-            dir_okay=False,
-            help="Answers, solutions or a result log: .jsonl(.gz), .parquet, .eval, .json.",
-        ),
-    ],
+    file: Annotated[str, typer.Argument(help=f"Answers, solutions or results: {ROWS}.")],
     out: Annotated[Path | None, typer.Option(help="Verdicts; FILE.verdicts.jsonl if not given.")] = None,
+    answer_field: AnswerField = None,
+    solution_field: SolutionField = None,
     compare: Annotated[
-        Path | None,
-        typer.Option(
-            exists=True, dir_okay=False, help="Another model's log of the same problems: test the two."
-        ),
+        str | None, typer.Option(help="Another model's file of the same problems: test the two.")
     ] = None,
     against: Annotated[
         Against | None, typer.Option(help="Also ask this verifier; where they differ goes to a queue.")
@@ -91,8 +85,9 @@ def verify(
 ) -> None:
     """Say of each answer of a file whether it is right, with the reason; a table by kind at the end.
 
-    Reads prediction and gold, our own records, MathCoder's and ToRA's output files, and the logs of lm-eval
-    (--log_samples), lighteval (--save-details) and inspect_ai. Where the file holds scores, says what changes.
+    Reads prediction and gold, our own records, the known layouts of data sets and of models' outputs, and the logs of
+    lm-eval (--log_samples), lighteval (--save-details) and inspect_ai; how a file is read is said at the start. Where
+    a row has no gold answer, it is the one that its own solution states. Where it holds a score, says what changes.
 
     The judge's key is read from the environment variable SCDPO_JUDGE_KEY. What it says stands beside the verdict.
 
@@ -100,14 +95,14 @@ def verify(
 
     Example: [b]scdpo verify new/samples_gsm8k_DATE.jsonl --compare old/samples_gsm8k_DATE.jsonl[/b]
     """
-    stem = file.name.removesuffix(".gz").rsplit(".", 1)[0]
-    target = out or file.with_name(f"{stem}.verdicts.jsonl")
+    target = out or _beside(file)
     started = time.monotonic()
     with report_errors():
         if (judge is None) != (judge_model is None):
             raise SettingsError("--judge and --judge-model belong together")
-        items = _read(file)
-        others = _read(compare) if compare is not None else []
+        fields = Fields(answer=answer_field, solution=solution_field)
+        items = _read(file, fields)
+        others = _read(compare, fields) if compare is not None else []
         scored = partial(
             rescore, workers=workers, seconds=seconds, rounding=rounding.value, require=require.value
         )
@@ -125,14 +120,24 @@ def verify(
             _show_test(file, results, compare, rivals)
 
 
-def _read(file: Path) -> list[Item]:
-    try:
-        items = list(read_items(file))
-    except OSError as error:
-        raise SettingsError(f"{file} cannot be read: {error.strerror}") from error
+def _read(source: str, fields: Fields) -> list[Item]:
+    """Read a source, and say how it was read, and how many of its rows were left out."""
+    dropped: Counter[str] = Counter()
+    items = list(read_items(source, fields, dropped, say_layout(source)))
+    if dropped:
+        console.print(
+            f"{dropped.total()} rows left out: they hold no gold answer, and their solution states none"
+        )
     if not items:
-        raise SettingsError(f"{file} holds no answers")
+        raise SettingsError(f"{source} holds no answers")
     return items
+
+
+def _beside(source: str) -> Path:
+    """Return where the verdicts of a source go: beside it, or here for a data set of the hub."""
+    place = Path(source) if Path(source).exists() else Path(Path(source).name)
+    name = place.name[: -len(".gz")] if place.name.endswith(".gz") else place.name
+    return place.with_name((name if place.is_dir() else Path(name).stem) + ".verdicts.jsonl")
 
 
 @contextmanager
@@ -292,7 +297,7 @@ def _show_changes(results: Sequence[Rescored]) -> None:
         console.print(f"{len(changed) - SHOWN} more: the lines whose `correct` is not `recorded`.")
 
 
-def _show_test(first: Path, results: Sequence[Rescored], second: Path, rivals: Sequence[Rescored]) -> None:
+def _show_test(first: str, results: Sequence[Rescored], second: str, rivals: Sequence[Rescored]) -> None:
     """Print the paired test by verdict and, where both files hold scores, as recorded."""
     ways: list[tuple[str, Score]] = [("verified", verified)]
     if any(one.item.label is not None for one in results) and any(o.item.label is not None for o in rivals):

@@ -22,7 +22,7 @@ def call(*arguments: object) -> Result:
 
 
 def rescored(
-    label: bool | None, status: Any, problem: str = "p", sample: int = 0, gold: str = "1"
+    label: bool | None, status: Any, problem: str = "p", sample: str = "0", gold: str = "1"
 ) -> Rescored:
     return Rescored(
         Item(f"{problem}/{sample}", "x", gold, "k", label, problem, sample), Verdict(status, "", "x", gold)
@@ -41,10 +41,14 @@ def test_a_change_is_named(label: bool | None, status: str, change: str | None) 
 
 
 def test_a_problems_score_is_the_share_of_its_samples() -> None:
-    log = [rescored(True, "correct"), rescored(False, "incorrect", sample=1), rescored(None, "correct", "q")]
+    log = [
+        rescored(True, "correct"),
+        rescored(False, "incorrect", sample="1"),
+        rescored(None, "correct", "q"),
+    ]
     assert scores(log, verified) == {"p": 0.5, "q": 1.0}
     assert scores(log, recorded) == {"p": 0.5}
-    again = [*log, rescored(False, "correct", sample=1)]  # the same sample under another filter
+    again = [*log, rescored(False, "correct", sample="1")]  # the same sample under another filter
     assert scores(again, verified) == {"p": 0.5, "q": 1.0}
 
 

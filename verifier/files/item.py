@@ -14,13 +14,14 @@ class Item:
     """One pair to verify.
 
     Attributes:
-        id: the line's own id, or the file's name and line number; with the sample, where there are several.
+        id: the row's own id, or the file's name and the line's number; with the solution's number where a row has
+            several.
         prediction: a whole solution, or a bare answer as text.
         gold: the gold answer.
-        kind: what to group it by in a table: the line's ``kind``, else its ``source``, its task or the file's name.
-        label: whether it is correct by the line's own account; None where it does not say.
-        problem: what the samples of one problem share, in every log of the same problems; "" stands for ``id``.
-        sample: which of the problem's samples it is; the same one may be in a file under several ids.
+        kind: what to group it by in a table: the row's ``kind``, else its ``source``, its task or the file's name.
+        label: whether it is correct by the row's own account; None where it does not say.
+        problem: what the samples of one problem share, in every file of the same problems; "" stands for ``id``.
+        sample: which of the problem's samples it is, where a file may hold one under several ids; "" stands for ``id``.
         question: the problem's text, or "" where the file does not hold it.
     """
 
@@ -30,5 +31,5 @@ class Item:
     kind: str
     label: bool | None = None
     problem: str = ""
-    sample: int = 0
+    sample: str = ""
     question: str = ""
