@@ -24,6 +24,9 @@ _WITH_TEXT = re.compile(  # "A rectangle" is none
 )
 _MARKED = re.compile(r"(?<![A-Za-z0-9])(?:[(\[] ?([A-J]) ?[)\]]|(?<!\()([A-J])(?:\)|[.:、](?=\s+\S)))")
 _LETTER = re.compile(r"[A-J]")
+# (D) A and B only, E: A score; "A. or B." is left alone: no word of a text follows its first letter.
+_MARKED_FIRST = re.compile(r"[(\[]? ?([A-J]) ?[)\].:]{1,2} ")
+_OWN_TEXT = re.compile(r"(?<![A-Za-z])(?!(?:and|not|but)\b)[a-z]{3,}")
 
 
 def letters_of(answer: str) -> tuple[Letters, bool] | None:
@@ -31,6 +34,9 @@ def letters_of(answer: str) -> tuple[Letters, bool] | None:
     bare = _NAMED.sub("", " ".join(_MARKUP.sub("", plain(answer)).split()))
     if match := _ALONE.fullmatch(bare):
         return frozenset((match[1] or match[2] or match[3]).upper()), True
+    if (match := _MARKED_FIRST.match(bare)) and _OWN_TEXT.search(bare, match.end()):
+        if not _MARKED.search(bare, match.end()):
+            return frozenset(match[1]), False
     if match := _SEVERAL.match(bare):
         return frozenset(_LETTER.findall(match[0])), match.end() == len(bare)
     if (match := _WITH_TEXT.match(bare)) and not REJECTED.match(bare, match.end() - 1):
