@@ -23,6 +23,8 @@ from sandbox.replies import Event
 from sandbox.results import Outcome
 
 START_SECONDS = 30.0
+# A clock that strikes later than this after its time was held up by more than a busy machine.
+LATE_SECONDS = 0.25
 # How long after a hang-up the exit code is waited for before the cell's result is given without it.
 EXIT_SECONDS = 0.3
 
@@ -74,6 +76,7 @@ class SessionCore:
         self._waiting: asyncio.Future[Outcome] | None = None
         self._outcome = Outcome(None)
         self._on_event: Callable[[Event], None] | None = None
+        self._timer: asyncio.TimerHandle
         sock.setblocking(False)
         asyncio.get_running_loop().add_reader(sock, self._readable)
 
@@ -128,38 +131,32 @@ class SessionCore:
             outcome = await self._exchange(frame, None, self.limits.cell_seconds)
             return outcome.done or {}
 
-    async def fork_onto(self, numbers: list[int], sockets: list[socket.socket]) -> str | None:
-        """Have the session copy itself once onto each of `sockets`; return None, or why it did not.
+    async def fork_onto(self, numbers: list[int], sockets: list[socket.socket]) -> tuple[int, str]:
+        """Have the session copy itself once onto each of `sockets`; return how many copies it says were made, and
+        why not all.
 
         The caller holds `turn`.
-
-        Raises:
-            SessionClosed: the session lost its state over it.
         """
         frame = {"op": "fork", "children": numbers}
         fds = [sock.fileno() for sock in sockets]
         outcome = await self._exchange(frame, None, self.limits.cell_seconds, fds)
-        done = outcome.done or {}
-        if done.get("forked") == len(numbers):
-            return None
-        if self.state_lost:
-            raise SessionClosed(f"the session ended while it was being forked: {outcome.died}")
-        return wire.clean_text(str(done.get("unsound") or "the session did not fork"))
+        done = outcome.done or {"forked": 0, "unsound": f"the session ended over it: {outcome.died}"}
+        return min(done["forked"], len(numbers)), done["unsound"] or "the session did not fork"
 
-    async def wait_ready(self) -> None:
-        """Wait until the session has isolated itself and takes cells.
+    async def wait_ready(self, seconds: float) -> None:
+        """Wait until the session has isolated itself and takes cells, `seconds` at most.
 
         Raises:
             IsolationError: a layer was refused.
-            SandboxError: it ended instead.
+            SandboxError: it ended instead, or did neither.
         """
         try:
-            async with asyncio.timeout(START_SECONDS):
+            async with asyncio.timeout(seconds):
                 await asyncio.shield(self.ready)
                 await asyncio.shield(self.attached)
         except TimeoutError as error:
             self.kill()
-            raise SandboxError(f"a session did not start within {START_SECONDS:.0f} s") from error
+            raise SandboxError(f"a session did not start within {seconds:g} s") from error
 
     def attach(self, pid: int, pidfd: int) -> None:
         """Learn which process the session is."""
@@ -230,7 +227,7 @@ class SessionCore:
         self._outcome = Outcome(None)
         self._on_event = on_event
         self._waiting = loop.create_future()
-        timer = loop.call_later(seconds, self._overdue)
+        self._arm(seconds, self._overdue)
         try:
             data = wire.encode({**frame, "id": self._request})
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # `_waiting` says why
@@ -239,7 +236,7 @@ class SessionCore:
                 await loop.sock_sendall(self._sock, data)
             return await self._waiting
         finally:
-            timer.cancel()
+            self._timer.cancel()
             self._waiting = self._on_event = None
 
     async def _send_fds(self, data: bytes, fds: list[int]) -> int:
@@ -250,25 +247,45 @@ class SessionCore:
             except BlockingIOError:  # a session that answers without reading has filled its queue
                 await asyncio.sleep(0.001)
 
+    def _arm(self, seconds: float, act: Callable[[], None]) -> None:
+        """Call `act` in `seconds` unless the answer has come by then."""
+        loop = asyncio.get_running_loop()
+        due = loop.time() + seconds
+
+        def look(again: bool = False) -> None:
+            if self._answered():
+                return
+            late = loop.time() - due
+            if again or late < LATE_SECONDS:
+                act()
+                return
+            # This process slept, and perhaps the session with it, as in a container that was frozen.
+            self._timer = loop.call_later(min(late, seconds), look, True)
+
+        self._timer = loop.call_later(seconds, look)
+
+    def _answered(self) -> bool:
+        """Whether the answer that is waited for has come, be it only to the socket."""
+        while self._waiting is not None and not self._waiting.done() and self._readable():
+            pass
+        return self._waiting is None or self._waiting.done()
+
     def _overdue(self) -> None:
         self._outcome.timed_out = True
         self.interrupt()
-        asyncio.get_running_loop().call_later(self.limits.grace_seconds, self._give_up, self._request)
+        self._arm(self.limits.grace_seconds, self.kill)
 
-    def _give_up(self, request: int) -> None:
-        if self._waiting is not None and not self._waiting.done() and request == self._request:
-            self.kill()
-
-    def _readable(self) -> None:
+    def _readable(self) -> bool:
+        """Take what has come; return whether there may be more."""
         try:
             data = self._sock.recv(1 << 18)
         except (BlockingIOError, InterruptedError):
-            return
+            return False
         except OSError:
             data = b""
         if not data:
             self._hung_up()
-            return
+            return False
         try:
             for body in self._frames.feed(data):
                 reply = self._replies.parse(body)
@@ -276,6 +293,8 @@ class SessionCore:
                     self._take(reply)
         except ValueError as error:
             self._end(f"the session broke the protocol: {error}")
+            return False
+        return True
 
     def _hung_up(self) -> None:
         """Note that the session's process is gone, and report its exit code if that comes soon."""

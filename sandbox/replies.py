@@ -35,7 +35,7 @@ _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _JSON = json.JSONDecoder(parse_constant=str)
 
 Event = list[Any]
-"""["stream", "stdout" | "stderr", text], ["result", data, metadata, count],
+"""["stream", "stdout" | "stderr", text], ["cut", characters left out], ["result", data, metadata, count],
 ["display", data, metadata, transient, update], ["clear", wait] or ["error", name, value, lines]."""
 
 
@@ -89,10 +89,14 @@ class Reader:
         self.frame_bytes = FRAME_BYTES + _CHAR * limits.output_chars
         self._limits = limits
         self._started = False
+        self._request, self._answered = 0, True
+        self._given_up: set[int] = set()
         self.begin(0, "")
 
     def begin(self, request: int, operation: str) -> None:
         """Expect the replies to request number `request`, which is for `operation`."""
+        if not self._answered:
+            self._given_up.add(self._request)
         self._request, self._operation, self._answered = request, operation, request == 0
         chars, messages = self._limits.output_chars, self._limits.output_messages
         self._bytes = REQUEST_BYTES + _CHAR * chars + _MESSAGE * messages
@@ -146,9 +150,9 @@ class Reader:
 
     def _answer(self, frame: dict[str, Any]) -> Reply | None:
         request = _count(frame["id"])
-        if request < self._request:
+        if request in self._given_up:
             return None
-        if request > self._request or self._answered:
+        if request != self._request or self._answered:
             raise ProtocolError("an answer to what was not asked, or was answered")
         events, done = frame.get("events"), frame.get("done")
         if len(frame) != 2 or isinstance(events, list) == isinstance(done, dict):
@@ -241,6 +245,7 @@ Check = Callable[[Any], Any]
 # What follows the kind of an event, and how each operation can end.
 _EVENTS: dict[str, tuple[Check, ...]] = {
     "stream": (_stream, _text),
+    "cut": (_count,),
     "result": (_data, _data, _count),
     "display": (_data, _data, _data, _flag),
     "clear": (_flag,),
@@ -254,13 +259,14 @@ _ENDINGS: dict[str, tuple[dict[str, Check], ...]] = {
             "truncated": _flag,
             "flooded": _flag,
             "cpu": _flag,
+            "interrupted": _flag,
             "page": _data_or_none,
         },
     ),
     "complete": ({"matches": _texts, "start": _count, "end": _count},),
     "inspect": ({"data": _data_or_none},),
     "is_complete": ({"status": _text, "indent": _text},),
-    "fork": ({"forked": _count}, {"unsound": _text}),
+    "fork": ({"forked": _count, "unsound": _text},),
 }
 
 

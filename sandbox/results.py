@@ -6,14 +6,15 @@ What comes back was checked (`replies`), but the texts are the cell's own. Does 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from sandbox import cut
 from sandbox.limits import CellResult, Level, Limits, Status
 from sandbox.wire import clean_text
 
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+# What a traceback may add to a text that has met its limit.
+TRACEBACK_CHARS = 4000
 
 
 @dataclass(slots=True)
@@ -78,7 +79,8 @@ def overrule(result: CellResult, status: Status, error: str) -> CellResult:
 
 
 def _status(outcome: Outcome, done: dict[str, Any], limits: Limits) -> tuple[Status, str | None]:
-    if outcome.timed_out:
+    # A cell that ended by itself, before the interrupt reached it, was in time.
+    if outcome.timed_out and done.get("interrupted", True):
         return "timeout", f"TimeoutError: the cell ran longer than {limits.cell_seconds:g} s"
     if outcome.died is not None:
         return "died", f"KernelDied: {outcome.died}"
@@ -97,13 +99,18 @@ def _status(outcome: Outcome, done: dict[str, Any], limits: Limits) -> tuple[Sta
 
 def render(events: list[list[Any]], limit: int) -> Text:
     """Join checked `events` in order; values and tracebacks start on a line of their own."""
-    parts: list[str] = []
+    parts: list[str | int] = []  # texts, and between them how many characters were left out
     streams: dict[str, list[str]] = {"stdout": [], "stderr": []}
     error = None
+    room = limit
     fresh = True  # at the start of a line
     for event in events:
         if event[0] == "clear":
             parts.clear()
+            fresh = True
+            continue
+        if event[0] == "cut":
+            parts.append(event[1])
             fresh = True
             continue
         if event[0] == "stream":
@@ -112,7 +119,9 @@ def render(events: list[list[Any]], limit: int) -> Text:
         else:
             if event[0] == "error":
                 error = f"{event[1]}: {event[2]}"
-                text = _COLOUR.sub("", "\n".join(event[3]))
+                text = cut.COLOUR.sub("", "\n".join(event[3]))
+                # Tracebacks come on top of a full output: their end matters more than the bound.
+                room += min(len(text), TRACEBACK_CHARS)
             else:
                 text = event[1].get("text/plain", "")
                 text = text if isinstance(text, str) else str(text)
@@ -122,13 +131,23 @@ def render(events: list[list[Any]], limit: int) -> Text:
         if text:
             parts.append(text)
             fresh = text.endswith("\n")
-    whole = "".join(parts).rstrip("\n")
-    # Tracebacks may come on top of a full output: their end matters more than the bound.
-    room = limit + 4000
+    before, left_out, after = _around_the_cut(parts)
+    output = cut.join(before, left_out, after.rstrip("\n"), room)
     return Text(
-        output=whole[:room],
-        stdout="".join(streams["stdout"])[:room],
-        stderr="".join(streams["stderr"])[:room],
+        output=output,
+        stdout="".join(streams["stdout"])[:limit],
+        stderr="".join(streams["stderr"])[:limit],
         error=error,
-        truncated=len(whole) > room,
+        truncated=left_out > 0 or len(before) + len(after.rstrip("\n")) > room,
     )
+
+
+def _around_the_cut(parts: list[str | int]) -> tuple[str, int, str]:
+    """Return the text before the first gap in `parts`, what is missing in all, and the text after the last gap."""
+    gaps = [i for i, part in enumerate(parts) if isinstance(part, int)]
+    if not gaps:
+        return "", 0, "".join(str(part) for part in parts)
+    between = parts[gaps[0] : gaps[-1] + 1]
+    left_out = sum(part if isinstance(part, int) else len(part) for part in between)
+    before, after = parts[: gaps[0]], parts[gaps[-1] + 1 :]
+    return "".join(map(str, before)), left_out, "".join(map(str, after))

@@ -16,8 +16,9 @@ from eval.cli.compare import show_table
 from eval.compare import comparison, load
 from eval.evaluate import evaluate as measure
 from eval.results import Evaluation, Settings
+from scdpo.cli.backend_options import EngineOption, InFlight, Servers, Tokenizer
 from scdpo.cli.console import Bar, console, report_errors
-from scdpo.cli.options import EngineOption, FormatOption, InFlight, Seed, Servers, SystemOption, Tokenizer
+from scdpo.cli.options import FormatOption, Seed, SystemOption
 from scdpo.data.fingerprint import fingerprint
 from scdpo.data.problems import Problem, embedded_model_path
 from scdpo.data.prompt_style import prompt_style
@@ -43,9 +44,9 @@ def evaluate(
         str | None, typer.Option(help="The model's name in tables; its folder's name if not given.")
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="At most so many problems of each, the same ones every time.")
+        int | None, typer.Option(min=1, help="At most N problems of each, the same ones every time.")
     ] = None,
-    samples: Annotated[int, typer.Option(min=1, help="Solutions a problem, for pass@k and maj@k.")] = 1,
+    samples: Annotated[int, typer.Option(min=1, help="Solutions per problem, for pass@k and maj@k.")] = 1,
     temperature: Annotated[float, typer.Option(min=0, help="0 is greedy.")] = 0.0,
     format: FormatOption = None,
     system: SystemOption = None,

@@ -20,10 +20,16 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from ipykernel.kernelapp import IPKernelApp
-from ipykernel.kernelbase import Kernel
-from jupyter_client.kernelspec import KernelSpecManager
+try:
+    from ipykernel.kernelapp import IPKernelApp
+    from ipykernel.kernelbase import Kernel
+    from jupyter_client.kernelspec import KernelSpecManager
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        f'the Jupyter kernel needs {error.name}: pip install "scdpo[jupyter]"', name=error.name
+    ) from error
 
+from sandbox import cut
 from sandbox.core import SessionCore
 from sandbox.errors import SandboxError
 from sandbox.limits import Limits
@@ -150,6 +156,8 @@ class SandboxKernel(Kernel):  # type: ignore[misc]
         elif kind == "display":
             message = "update_display_data" if event[4] else "display_data"
             content = {"data": event[1], "metadata": event[2], "transient": event[3]}
+        elif kind == "cut":
+            message, content = "stream", {"name": "stderr", "text": f"\n{cut.missing(event[1])}\n"}
         elif kind == "clear":
             message, content = "clear_output", {"wait": event[1]}
         else:

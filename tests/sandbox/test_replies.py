@@ -21,7 +21,15 @@ from sandbox.core import SessionCore
 from sandbox.replies import REQUEST_MEMORY, Done, Events, ProtocolError, Reader, Ready
 
 LIMITS = Limits(cell_seconds=0.3, grace_seconds=0.1, memory_mb=256)
-ENDED = {"failure": None, "count": 1, "truncated": False, "flooded": False, "cpu": False, "page": None}
+ENDED = {
+    "failure": None,
+    "count": 1,
+    "truncated": False,
+    "flooded": False,
+    "cpu": False,
+    "interrupted": False,
+    "page": None,
+}
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
@@ -44,6 +52,7 @@ DONE = st.fixed_dictionaries(
         "truncated": st.booleans() | JSON,
         "flooded": st.booleans(),
         "cpu": st.booleans(),
+        "interrupted": st.booleans(),
         "page": st.none() | BUNDLE | JSON,
     }
 )
@@ -90,6 +99,7 @@ def test_what_an_executor_says_is_taken() -> None:
         ["stream", "stdout", "a\ud800"],
         ["result", {"text/plain": "1", "image/png": "QQ=="}, {}, 3],
         ["display", {"application/json": {"x": [1.5, math.nan, None]}}, {}, {"display_id": "d"}, True],
+        ["cut", 12],
         ["clear", False],
         ["error", "E", "v", ["line"]],
     ]
@@ -109,8 +119,8 @@ def test_what_an_executor_says_is_taken() -> None:
         ("complete", {"matches": ["print"], "start": 0, "end": 3}),
         ("inspect", {"data": None}),
         ("is_complete", {"status": "complete", "indent": ""}),
-        ("fork", {"forked": 2}),
-        ("fork", {"unsound": "a thread is running"}),
+        ("fork", {"forked": 2, "unsound": ""}),
+        ("fork", {"forked": 0, "unsound": "a thread is running"}),
     ],
 )
 def test_each_operation_ends_in_its_own_way(operation: str, done: dict[str, Any]) -> None:
@@ -149,7 +159,8 @@ def test_a_forged_frame_is_refused(frame: dict[str, Any]) -> None:
 
 
 def test_a_request_is_answered_once_and_a_late_answer_is_dropped() -> None:
-    reader = started(request=2)
+    reader = started()
+    reader.begin(2, "run")  # the first was given up
     body = json.dumps({"id": 2, "done": ENDED}).encode()
     assert reader.parse(json.dumps({"id": 1, "done": "of whatever kind"}).encode()) is None
     assert isinstance(reader.parse(body), Done)
