@@ -73,7 +73,7 @@ def _boundaries(relation: Rel) -> list[Node]:
 
 def _beside(a: Rel, b: Rel, name: str, root: Fraction, rest: dict[str, Fraction]) -> bool | Outcome:
     """Say whether both begin or cease to hold at a boundary point; an outcome where only one does."""
-    step = Fraction(1, 10**9) * max(1, abs(root))
+    step = Fraction(1, 10**9) * max(Fraction(1), abs(root))
     truths = []
     for place in (root - step, root + step):
         values = rest | {name: place}

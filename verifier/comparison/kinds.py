@@ -102,7 +102,7 @@ def _statements(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
     if all(false):
         return correct("neither holds")
     ends = [node.sides[-1] if isinstance(node, Rel) else node for node in (a, b)]
-    same = _same(*ends, rounding)
+    same = _same(ends[0], ends[1], rounding)
     return unverifiable("a statement that is false") if same.correct else same
 
 

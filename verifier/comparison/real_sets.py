@@ -90,10 +90,14 @@ def _test_points(points: tuple[Ball, ...]) -> list[Ball]:
                 ordered.append(point)
         if not ordered:
             return [arb(0)]
-        ordered.sort(key=functools.cmp_to_key(lambda p, q: -1 if p < q else 1))
+        ordered.sort(key=functools.cmp_to_key(_order))
         between = [((p + q) / 2).mid() for p, q in itertools.pairwise(ordered)]
         first, last = ordered[0].mid(), ordered[-1].mid()
         return [first - 1, first - 1000, *ordered, *between, last + 1, last + 1000]
+
+
+def _order(x: Ball, y: Ball) -> int:
+    return -1 if x < y else 1
 
 
 def near(x: Ball, y: Ball) -> bool:

@@ -14,7 +14,7 @@ def compare_residues(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
     moduli = [n.modulus for n in (a, b) if isinstance(n, Residue)]
     if not moduli:
         return None
-    if len(moduli) == 2 and not same_expression(*moduli).correct:
+    if len(moduli) == 2 and not same_expression(moduli[0], moduli[1]).correct:
         return incorrect("residues of different moduli")
     x, y = (n.value if isinstance(n, Residue) else n for n in (a, b))
     same = same_expression(x, y, rounding)

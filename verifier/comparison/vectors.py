@@ -24,7 +24,7 @@ def as_sequence(node: Node, length: int) -> tuple[Node, ...] | None:
 def _components(node: Node, basis: tuple[Node, ...]) -> tuple[Node, ...] | None:
     found: list[Node] = [ZERO] * len(basis)
     for term in node.terms if isinstance(node, Add) else (node,):
-        factors = list(term.factors) if isinstance(term, Mul) else [term]
+        factors: list[Node] = list(term.factors) if isinstance(term, Mul) else [term]
         places = [k for k, vector in enumerate(basis) if vector in factors]
         if len(places) != 1 or found[places[0]] != ZERO:
             return None

@@ -63,7 +63,7 @@ def compare_words(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
     if isinstance(a, Words) or isinstance(b, Words):
         words, other = (a, b) if isinstance(a, Words) else (b, a)
         assert isinstance(words, Words)
-        if _ANSWERS.get(other) == words.words:
+        if isinstance(other, Sym) and _ANSWERS.get(other.name) == words.words:
             return correct(f"a letter for {words.words!r}")
         if _may_hold_number(words):
             return unverifiable("an answer that cannot be read beside a mathematical one")
@@ -71,4 +71,4 @@ def compare_words(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
     return None
 
 
-_ANSWERS = {Sym("Y"): "yes", Sym("N"): "no", Sym("T"): "yes", Sym("F"): "no"}
+_ANSWERS = {"Y": "yes", "N": "no", "T": "yes", "F": "no"}

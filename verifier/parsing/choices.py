@@ -28,9 +28,6 @@ _MARKED = re.compile(r"(?<![A-Za-z0-9])(?:[(\[] ?([A-J]) ?[)\]]|(?<!\()([A-J])(?
 # The text of an option that begins with a letter: "A triangle", "A and B only"; in "B. C. 12" C is an option too
 _LABELLED_TEXT = re.compile(r"[A-J](?: (?!(?:or|and)\b)[A-Za-z]|(?:,? [A-J]\b|,? and [A-J]\b)+ \w)")
 _LETTER = re.compile(r"[A-J]")
-# (D) A and B only, E: A score; "A. or B." is left alone: no word of a text follows its first letter.
-_MARKED_FIRST = re.compile(r"[(\[]? ?([A-J]) ?[)\].:]{1,2} ")
-_OWN_TEXT = re.compile(r"(?<![A-Za-z])(?!(?:and|not|but)\b)[a-z]{3,}")
 
 
 def letters_of(answer: str) -> tuple[Letters, bool] | None:
@@ -38,9 +35,6 @@ def letters_of(answer: str) -> tuple[Letters, bool] | None:
     bare = _NAMED.sub("", " ".join(_MARKUP.sub("", plain(answer)).split()))
     if match := _ALONE.fullmatch(bare):
         return frozenset((match[1] or match[2] or match[3]).upper()), True
-    if (match := _MARKED_FIRST.match(bare)) and _OWN_TEXT.search(bare, match.end()):
-        if not _MARKED.search(bare, match.end()):
-            return frozenset(match[1]), False
     if match := _SEVERAL.match(bare):
         label = _LABEL.match(bare)
         if label and match.end() < len(bare) and _LABELLED_TEXT.match(bare, label.end()):
