@@ -56,11 +56,11 @@ class Track:
         Raises:
             SandboxError: if no session can be had, or it was ended from without.
         """
-        if not step.is_code:
+        if step.code is None:
             return True
         self.session = self.session or await self._box.session()
-        result = await self.session.run(step.blocks[0].content)
-        recorded = [even(block.content) for block in step.blocks[1:]]
+        result = await self.session.run(step.code)
+        recorded = [even(output) for output in step.outputs]
         return not result.state_lost and recorded == [even(result.output)]
 
 

@@ -121,6 +121,11 @@ class ActorEngine:
         self._vocabulary = Vocabulary(self.model)
         self._replicas = Replicas([_Copy(f"engine {i}", actor) for i, actor in enumerate(actors)])
 
+    @property
+    def tokenizer(self) -> Any:
+        """The model's tokenizer, as transformers loads it."""
+        return self._vocabulary.tokenizer
+
     def encode(self, text: str) -> list[int]:
         """Return the token ids of a text, special tokens recognised, none added."""
         return self._vocabulary.encode(text)

@@ -17,7 +17,7 @@ import httpx
 from pydantic import BaseModel, ValidationError
 from transformers import AutoConfig
 
-from scdpo.sampling.engines.base import Completion, EngineError, Request
+from scdpo.sampling.engines.base import Completion, EngineError, Request, RequestRefused
 from scdpo.sampling.engines.replicas import ReplicaBusy, ReplicaLost, Replicas
 from scdpo.sampling.engines.vocabulary import Vocabulary
 
@@ -27,6 +27,8 @@ ANSWER_SECONDS: Final = 900.0
 TIMEOUT: Final = aiohttp.ClientTimeout(total=ANSWER_SECONDS, connect=CONNECT_SECONDS)
 BUSY: Final = {429, 503}
 LOST: Final = {408, 500, 502, 504}
+REFUSED: Final = {400, 413, 422}
+"""This request is not taken: its prompt is too long for the server, say. Others may be."""
 
 
 class _Choice(BaseModel):
@@ -92,6 +94,11 @@ class ServerEngine:
         self._line = _Line(headers)
         replicas = [_Server(self._line, base, card.id, self._vocabulary, self.context) for base in bases]
         self._replicas = Replicas(replicas, patience=patience)
+
+    @property
+    def tokenizer(self) -> Any:
+        """The model's tokenizer, as transformers loads it."""
+        return self._vocabulary.tokenizer
 
     def encode(self, text: str) -> list[int]:
         """Return the token ids of a text, special tokens recognised, none added."""
@@ -162,8 +169,10 @@ class _Server:
             raise ReplicaBusy(f"answered {response.status}", _retry_after(response))
         if response.status in LOST:
             raise ReplicaLost(f"answered {response.status}: {_start(content, 200)}")
+        if response.status in REFUSED:
+            raise RequestRefused(f"{self.name} refused a request ({response.status}): {_start(content, 500)}")
         if response.status != HTTPStatus.OK:
-            raise EngineError(f"{self.name} refused a request ({response.status}): {_start(content, 500)}")
+            raise EngineError(f"{self.name} takes no requests ({response.status}): {_start(content, 500)}")
         return self._read(request, content, room)
 
     def _body(self, request: Request, room: int) -> dict[str, Any]:
