@@ -68,6 +68,12 @@ class Step:
         return next((block.content for block in self.blocks if block.type == "code"), None)
 
     @property
+    def content(self) -> str:
+        """What the step runs, or says: its code, else the first block that is no thought."""
+        said = [block.content for block in self.blocks if block.type != "thought"]
+        return self.code if self.code is not None else next(iter(said), "")
+
+    @property
     def outputs(self) -> tuple[str, ...]:
         """What the step's executions show: none or one, as a rule."""
         return tuple(block.content for block in self.blocks if block.type == "execution")

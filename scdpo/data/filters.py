@@ -28,7 +28,7 @@ _MARKS: Final = re.compile(
     "|".join(re.escape(token) for token in get_format("mathcoder").special_tokens)
     + r"|<\|\w{1,40}\|>|</?s>|\[/?INST\]|<(?:unk|pad|bos|eos)>"
 )
-# A fence left in a block: "```python" in a text, where code should have been read. Not one: a plain fence around a table.
+# A fence of code left in a text, where a block should have been read. Not one: a plain fence around a table.
 _CODE_FENCE: Final = re.compile(r"^ {0,3}`{3,}[ \t]*(?:python3?|py|output)\b", re.MULTILINE)
 
 _MOJIBAKE: Final = re.compile(r"\ufffd|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|[\ud800-\udfff]|[\ue000-\uf8ff]")
@@ -80,7 +80,7 @@ def drop_reason(blocks: Sequence[Block], format: str | None = "mathcoder") -> st
 
 
 def _misplaced_fence(block: Block, format: str | None) -> bool:
-    """Whether a block holds a fence that should not be in it; where fences are the format's own, a text may have some."""
+    """Whether a block holds a fence that does not belong there; in markdown a text may have plain ones."""
     if format == "mathcoder":
         return "```" in block.content
     return block.type == "text" and _CODE_FENCE.search(block.content) is not None

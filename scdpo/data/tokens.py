@@ -80,9 +80,10 @@ class Tokens:
         if not self._prepends:
             return self._decode_after(ids) if inside else self._decode(ids)
         parts = []
-        for is_mark, run in itertools.groupby(ids, key=self._marks.__contains__):
+        for is_mark, group in itertools.groupby(ids, key=self._marks.__contains__):
+            run = list(group)
             # The decoder takes the space before a text away: right behind a mark, wrong inside a text.
-            parts.append(self._decode_after(list(run)) if inside and not is_mark else self._decode(list(run)))
+            parts.append(self._decode_after(run) if inside and not is_mark else self._decode(run))
             inside = False
         return "".join(parts)
 
@@ -94,7 +95,7 @@ class Tokens:
         return text
 
     def fit(self, ids: Sequence[int], text: str, before: int | None = None) -> Ids:
-        """Return ids that spell a text which begins as ``ids`` do: those, with what differs at their end written anew."""
+        """Return ids that spell a text which begins as ``ids`` do, with what differs at their end written anew."""
         count, spelt = self._reach(ids, text, len(text), before)
         kept = list(ids[:count])
         rest = text[len(spelt) :]

@@ -132,6 +132,20 @@ class Sampler:
         draft.block_tokens = self._by_block(draft, prefix, prompt[-1])
         return draft
 
+    def prefix(
+        self, blocks: Sequence[Block], after: Sequence[Block] = (), tokens: Sequence[Sequence[int]] = ()
+    ) -> Draft:
+        """Return steps as a prefix to go on from.
+
+        Args:
+            blocks: of the steps.
+            after: more of them; a text that goes on from one of ``blocks`` has no mark between the two.
+            tokens: the sampled ids of each block, if they are known.
+        """
+        pieces = [*self.format.write(blocks), *self.format.write(after, blocks)]
+        text = "".join(piece.text for piece in pieces)
+        return Draft(text=text, blocks=(*blocks, *after), block_tokens=[list(ids) for ids in tokens])
+
     def _prompt(self, question: str, prefix: Draft) -> list[int]:
         if prefix.block_tokens:
             return self.encoder.prompt(question) + [i for ids in prefix.block_tokens for i in ids]

@@ -219,7 +219,7 @@ def read_encoded(
         encoder,
         args.max_length,
         KINDS_OF[method],
-        min_drop=args.min_drop,
+        confirmed_only=args.confirmed_only,
         per_problem=args.pairs_per_problem,
     )
     if not len(encoded):

@@ -152,7 +152,7 @@ class SCDPOTrainer(ResumeMixin, DPOTrainer):  # type: ignore[misc]  # trl has no
             dataset,
             encoder,
             args.max_length,
-            min_drop=args.min_drop,
+            confirmed_only=args.confirmed_only,
             per_problem=args.pairs_per_problem,
         )
         if not len(encoded):

@@ -135,5 +135,5 @@ class ChatFormat:
             start, end = behind or (len(text), len(text))
             content = self._escapes.take(text[begins:start])
             return Located(Block("thought", content), 0, end, behind is not None)
-        end = self._plain.match(text) if self._plain.core else None
-        return None if end is None else Located(Block("thought", ""), 0, end)
+        instead = self._plain.match(text) if self._plain.core else None
+        return None if instead is None else Located(Block("thought", ""), 0, instead)

@@ -233,16 +233,16 @@ class _Reading:
         end = min(ends, default=len(text))
         if not continued:
             self._opening(end)
-        place = self._place_of_call(end)
-        head = text[self._at : place[0] if place else end]
-        if place is None and (parsed := format._parsed(text[self._at : end])):
+        called = self._place_of_call(end)
+        head = text[self._at : called[0] if called else end]
+        if called is None and (parsed := format._parsed(text[self._at : end])):
             self._texts(parsed["content"], self._at)
             calls = parsed["tool_calls"][0]
             self._take("code", calls.get("function", calls)["arguments"]["code"], self._behind_stop(end))
             return
-        self._texts(self._without_opening(head), place[0] if place else end)
-        if place is not None:
-            self._code(place[1], end)
+        self._texts(self._without_opening(head), called[0] if called else end)
+        if called is not None:
+            self._code(called[1])
         self._at = max(self._at, self._behind_stop(end))
 
     def _behind_stop(self, end: int) -> int:
@@ -301,7 +301,7 @@ class _Reading:
             part = re.sub(rf"^\\(?=\\*{_COMMENT}$)", "", part, flags=re.MULTILINE)
             self._take("text", normalise_newlines(part), end)
 
-    def _code(self, start: int, end: int) -> None:
+    def _code(self, start: int) -> None:
         text = self._text
         if self._format._turns.code_json:
             content, stop, closed = _json_string(text, start)

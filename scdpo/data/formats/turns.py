@@ -6,8 +6,8 @@ can be written exactly as they are where templates trim them, and read back by w
 
 from __future__ import annotations
 
+import itertools
 import json
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -151,8 +151,14 @@ class _Probe:
 
     def _shared(self, text: str) -> str:
         """Return what a conversation begins with as the prompt does, without the beginning of a mark."""
-        shared = os.path.commonprefix([text, self._asked])
+        shared = shared_start(text, self._asked)
         return shared if shared == self._asked else re.sub(r"<[^<>\s]*$", "", shared)
+
+
+def shared_start(*texts: str) -> str:
+    """Return what all texts begin with."""
+    same = itertools.takewhile(lambda characters: len(set(characters)) == 1, zip(*texts, strict=False))
+    return "".join(characters[0] for characters in same)
 
 
 def _answer(thought: str = "", text: str = "", code: str = "") -> dict[str, Any]:
@@ -207,7 +213,7 @@ def tool_turns(template: ChatTemplate) -> ToolTurns:
     final = () if chat.opened else chat.plain
     if chat.opened:
         bare[0], both = _unthought(bare[0]), [_unthought(both[0]), *both[1:]] if both else None
-    shared = os.path.commonprefix([plain(bare[0]), plain(final), *([plain(both[0])] if both else [])])
+    shared = shared_start(plain(bare[0]), plain(final), *([plain(both[0])] if both else []))
     begins = chat.plain if chat.opened else upto(final, len(shared))
     final = behind(final, len(shared))
     output_end, again = shown[2], begins
@@ -278,5 +284,5 @@ def _think(probe: _Probe, code: str, chat: ChatTurn) -> tuple[Runs, Runs] | None
     before, after = chat.think
     called = probe.between([_answer(_THOUGHT, code=_CODE + _QUOTES)], [_THOUGHT, code])
     if called is not None:
-        after = upto(after, len(os.path.commonprefix([plain(after), plain(called[1])])))
+        after = upto(after, len(shared_start(plain(after), plain(called[1]))))
     return before, after
