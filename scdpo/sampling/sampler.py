@@ -262,7 +262,9 @@ class Sampler:
             question=problem.question,
             gold=problem.gold,
             blocks=block_records(draft.blocks),
-            verdict=VerdictRecord(status=verdict.status, answer=verdict.prediction, reason=verdict.reason),
+            verdict=VerdictRecord(
+                status=verdict.status, answer=verdict.prediction, reason=draft.refusal or verdict.reason
+            ),
             clean=verdict.clean,
             dropped=reason or drop_reason(draft.blocks, self.format.name) or "",
             sampling=SamplingRecord(

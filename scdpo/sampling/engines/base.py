@@ -14,7 +14,7 @@ class EngineError(ScdpoError, RuntimeError):
     """The engine cannot serve: the model is missing, the server is gone, the device has no memory left."""
 
 
-class RequestRefused(ScdpoError, RuntimeError):
+class RequestRefused(EngineError):
     """The engine takes no such request, and would not take it later: a prompt that the server finds too long, say."""
 
 
