@@ -73,6 +73,11 @@ class VLLMEngine:
         self._under_way: set[asyncio.Task[Any]] = set()
         self._closed = False
 
+    @property
+    def tokenizer(self) -> Any:
+        """The model's tokenizer, as transformers loads it."""
+        return self._vocabulary.tokenizer
+
     def encode(self, text: str) -> list[int]:
         """Return the token ids of a text, special tokens recognised, none added."""
         return self._vocabulary.encode(text)
