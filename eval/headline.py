@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from eval.compare import p_words, paired_test
-from eval.metrics import Paired
+from eval.compare import paired_test
+from eval.metrics import Paired, p_words
 from eval.results import Evaluation
 
 SCDPO, DATA_EQUAL = "SCDPO", "DPO, data-equal"
