@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import select
 import signal
 import socket
 import time
@@ -30,6 +31,8 @@ EXIT_SECONDS = 1.0
 # A process that dies with this share of its memory in use died for want of more: libraries in C end it, or fall over
 # a null pointer, where Python would raise MemoryError.
 FULL_SHARE = 0.9
+# A killed process takes longest to give back a large memory.
+EXIT_MILLISECONDS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,13 +215,29 @@ class SessionCore:
         self.kill()
         self.closed = True
         self._sock.close()
+        if self.folder:
+            self._await_end()
+            folders.remove(self.folder)
         if self.pidfd >= 0:
             os.close(self.pidfd)
             self.pidfd = -1
-        if self.folder:
-            folders.remove(self.folder)
         for closed in self.on_close:
             closed()
+
+    def abandon(self) -> None:
+        """Let go of the session's descriptors without ending it, in a process forked from the owner's."""
+        self.closed = True
+        self._sock.close()
+        if self.pidfd >= 0:
+            os.close(self.pidfd)
+            self.pidfd = -1
+
+    def _await_end(self) -> None:
+        """Wait until the killed process is gone, which could else go on writing into its folder."""
+        if self.pidfd >= 0:
+            gone = select.poll()
+            gone.register(self.pidfd, select.POLLIN)
+            gone.poll(EXIT_MILLISECONDS)
 
     def _signal(self, number: int) -> None:
         if self.pidfd >= 0:

@@ -7,6 +7,7 @@ it ends, and every session with it, when that socket closes. Does not cover runn
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import gc
 import json
@@ -19,7 +20,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from sandbox import wire
+from sandbox import folders, wire
 from sandbox.errors import IsolationError
 from sandbox.isolation import fork_permits, levels
 from sandbox.limits import Level, Limits
@@ -27,6 +28,12 @@ from sandbox.limits import Level, Limits
 Executor = Callable[[socket.socket, str, Level], None]
 
 CONTROL_FD = 3
+
+
+class OwnerGone(Exception):
+    """The process that this zygote works for has ended."""
+
+
 NO_DESCRIPTOR = -1
 # Kept here, since sessions find a refusal in its place.
 _fork = os.fork
@@ -43,6 +50,7 @@ class Zygote:
         self.level = level
         self.read = read
         self.executor = executor
+        self.pid = os.getpid()
         self.pids: dict[int, int] = {}
         # What a session begins with.
         self.resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -105,6 +113,8 @@ class Zygote:
         ours.close()
         if hello and fds:
             self.forks.watch(fds[0], request["session"], pid, request["limits"]["threads"])
+        elif hello:
+            self._report({"unsupervised": request["session"]})
 
     def _be_session(self, request: dict[str, Any], fd: int, hello: socket.socket) -> None:
         """Become session `request["session"]`; never returns."""
@@ -129,12 +139,12 @@ class Zygote:
             channel = sock.fileno()
             try:
                 folder, listener = levels.enter_session(
-                    self.level, limits, self.read, request.get("folder", "")
+                    self.level, limits, self.read, request.get("folder", ""), self.pid
                 )
-                if listener != NO_DESCRIPTOR:
-                    socket.send_fds(hello, [b"1"], [listener])
-                    os.close(listener)
-                hello.close()
+                listeners = [listener] if listener != NO_DESCRIPTOR else []
+                socket.send_fds(hello, [b"1"], listeners)
+                for each in (*listeners, hello.detach()):
+                    os.close(each)
                 self.executor(sock, folder, self.level)
                 status = 0
             except IsolationError as error:
@@ -144,6 +154,13 @@ class Zygote:
             os.write(channel, wire.encode({"failed": f"{type(error).__name__}: {error}"}))
         finally:
             os._exit(status)
+
+    def end_sessions(self) -> None:
+        """End every session and wait until it is gone."""
+        for pid in self.pids:
+            os.kill(pid, signal.SIGKILL)
+        for pid in self.pids:
+            os.waitpid(pid, 0)
 
     def _reap(self) -> None:
         """Collect ended children, forks among them, and tell the owner how they ended and what they had used."""
@@ -171,20 +188,37 @@ class Zygote:
             self.pids[message["pid"]] = message["forked"]
         try:
             wire.send_with_fds(self.control, message, fds or [])
-        except (BrokenPipeError, ConnectionResetError):
-            os._exit(0)
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise OwnerGone from error
         finally:
             for fd in fds or []:
                 os.close(fd)
 
 
+def _unusable(packages: list[str], preload: list[str]) -> str | None:
+    """Import what is to be `preload`ed; return what is wrong with that or with the folders `packages`, or None."""
+    for folder in packages:
+        if not os.access(folder, os.R_OK | os.X_OK):  # under `strict` a root's sessions are not root
+            return f"packages: sessions cannot read {folder}: let others read it (chmod -R o+rX)"
+    for name in preload:
+        try:
+            __import__(name)
+        except Exception as error:  # noqa: BLE001 - a module that is loaded may raise anything
+            return f"preload: {name} cannot be imported: {type(error).__name__}: {error}"
+    return None
+
+
 def main(config: str) -> None:
-    """Run a zygote as `config` (JSON: level, imports, preload, root, fd) says."""
+    """Run a zygote as `config` (JSON: level, imports, packages, preload, root, home, fd) says."""
     settings = json.loads(config)
     if settings["fd"] != CONTROL_FD:
         os.dup2(settings["fd"], CONTROL_FD, inheritable=False)
         os.close(settings["fd"])
     control = socket.socket(fileno=CONTROL_FD)
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(
+        resource.RLIMIT_NOFILE, (most, most)
+    )  # one descriptor a session, and more while it starts
     try:
         read = levels.enter_zygote(settings["level"], settings["imports"])
     except IsolationError as error:
@@ -194,8 +228,10 @@ def main(config: str) -> None:
     # Only now: everything above also lives in the waiting outer half, which has no use for IPython.
     from sandbox.inside import executor, memory
 
-    for name in settings["preload"]:
-        __import__(name)
+    why = _unusable(settings["packages"], settings["preload"])
+    if why:
+        wire.send_with_fds(control, {"failed": why[:2000]}, [])
+        os._exit(1)
     run = executor.prepare()
     sys.path[:] = [p for p in sys.path if p != settings["root"]]
     null = os.open(os.devnull, os.O_RDWR)
@@ -207,5 +243,10 @@ def main(config: str) -> None:
     gc.freeze()
     memory.use_large_pages()
     wire.send_with_fds(control, {"ready": settings["level"]}, [])
-    Zygote(control, settings["level"], read, run).serve()
+    zygote = Zygote(control, settings["level"], read, run)
+    with contextlib.suppress(OwnerGone):
+        zygote.serve()
+    if settings["home"]:  # else the sessions' files end with their namespace, as they do with this process
+        zygote.end_sessions()
+        folders.remove(settings["home"])
     os._exit(0)

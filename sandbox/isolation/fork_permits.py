@@ -1,10 +1,11 @@
 """Let a session be forked at a step boundary, and at no other time; and let it start threads up to its limit.
 
 A session may not create processes: its filter reports every `clone`, and every `mount`, to the zygote, which refuses
-those of processes, except for as many as the owner has just asked for. The forked child gets user and mount namespaces
-of its own with the clone, and an empty work folder from the zygote in answer to its `mount` call. Threads are counted
-here and not by the kernel's limit, which a session and all its forks would share. Does not cover what the child then
-does (`inside.fork`).
+those of processes, except for as many as the owner has just asked for, and only until it has its forks or has given
+up. The forked child gets user and mount namespaces of its own with the clone, and an empty work folder from the zygote
+in answer to its `mount` call; a copy that never asks for one is ended with the grant. Threads are counted here and not
+by the kernel's limit, which a session and all its forks would share. Does not cover what the child then does
+(`inside.fork`).
 """
 
 from __future__ import annotations

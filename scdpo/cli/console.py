@@ -81,7 +81,7 @@ def missing_packages(verb: str, extra: str) -> Iterator[None]:
         package = (error.name or "").partition(".")[0]
         if package in OWN_PACKAGES or os.environ.get(_DEBUG):
             raise
-        fail(f'scdpo {verb} needs {package}, which is not installed: pip install "scdpo[{extra}]"')
+        fail(f'scdpo {verb} needs {package}, which is not installed: in a checkout, pip install ".[{extra}]"')
 
 
 def with_missing_packages(function: Callable[..., None], verb: str, extra: str) -> Callable[..., None]:
@@ -152,6 +152,11 @@ class Bar:
         assert self._task is not None
         self._kept += kept
         self._bar.update(self._task, advance=1, kept=self._kept)
+
+
+def say_layout(source: object) -> Callable[[str], None]:
+    """Return what prints how a source was read: the name of its layout, and which field was taken for what."""
+    return lambda layout: console.print(Text(visible(f"{source}: {layout}")), soft_wrap=True)
 
 
 def show_stages(stages: Mapping[str, Mapping[str, object]]) -> None:
