@@ -24,6 +24,7 @@ from scdpo.data.runs import RecordFile
 from scdpo.errors import MissingFileError, SettingsError
 from scdpo.training import checkpoints
 from scdpo.training.adapters import learn_tokens, save_model
+from scdpo.training.card import CardMixin
 from scdpo.training.train import TrainResult, load_tokenizer, parse_settings
 
 _IGNORED: Final = -100
@@ -108,7 +109,7 @@ def sft(
     return TrainResult.of(trainer, output, report)
 
 
-class _Trainer(checkpoints.ResumeMixin, SFTTrainer):  # type: ignore[misc]  # trl has no types
+class _Trainer(checkpoints.ResumeMixin, CardMixin, SFTTrainer):  # type: ignore[misc]  # trl has no types
     """TRL's trainer, called again after its last step or before."""
 
 
