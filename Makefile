@@ -1,6 +1,8 @@
 # make quickstart   install and run the main job        make test   install and run the tests
 # make check        lint, types, import rule            make slow   the longer tests
 # make docs         the documentation as a site, in site/
+# make wheels       build the wheel, try it in clean environments of every Python here
+# make scripts      every benchmark and experiment at toy size
 # make ray          the tests on a local Ray cluster    make vllm   the tests with vLLM on a CPU, in a second environment
 PYTHON ?= python3
 VENV ?= .venv
@@ -8,7 +10,7 @@ VLLM ?= .venv-vllm
 BIN := $(VENV)/bin
 RUN ?= runs/quickstart
 
-.PHONY: install quickstart test slow ray vllm check docs clean
+.PHONY: install quickstart test slow scripts ray vllm wheels check docs clean
 
 install: $(VENV)/.installed
 
@@ -28,6 +30,9 @@ test: install
 
 slow: install
 	$(BIN)/python -m pytest -m slow
+
+scripts: install
+	$(BIN)/python -m pytest -m scripts
 
 ray: install
 	$(BIN)/python -m pytest -m ray
@@ -52,6 +57,9 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+wheels:
+	.ci/wheels
 
 docs: install
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet

@@ -77,6 +77,9 @@ class Recorded:
     def encode(self, text: str) -> list[int]:
         return self.engine.encode(text)
 
+    def encode_prompt(self, text: str) -> list[int]:
+        return self.engine.encode_prompt(text)
+
     async def complete(self, request: Request) -> Completion:
         self.chains.setdefault(asyncio.current_task(), []).append(request)
         completion = await self.engine.complete(request)

@@ -19,7 +19,7 @@ from eval.results import Evaluation, ResultError, read_result, read_results
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class TableCell:
     """One model on one benchmark; ``paired`` is its test against the first model, None for the first itself."""
 
     evaluation: Evaluation
@@ -41,7 +41,7 @@ class Comparison:
 
     models: tuple[str, ...]
     benchmarks: tuple[str, ...]
-    cells: dict[tuple[str, str], Cell]
+    cells: dict[tuple[str, str], TableCell]
 
     @property
     def turned(self) -> bool:
@@ -100,7 +100,7 @@ def comparison(evaluations: Sequence[Evaluation]) -> Comparison:
     columns = {id(e): e.benchmark + _suffix(e, evaluations) for e in evaluations}
     models = tuple(dict.fromkeys(e.model for e in evaluations))
     first = {columns[id(e)]: e for e in evaluations if e.model == models[0]}
-    cells: dict[tuple[str, str], Cell] = {}
+    cells: dict[tuple[str, str], TableCell] = {}
     for e in evaluations:
         key = (e.model, columns[id(e)])
         if e.accuracy is None:
@@ -111,7 +111,7 @@ def comparison(evaluations: Sequence[Evaluation]) -> Comparison:
         paired = None
         if base is not None and e.model != models[0]:
             paired = _paired(base, e)
-        cells[key] = Cell(e, e.accuracy, paired)
+        cells[key] = TableCell(e, e.accuracy, paired)
     return Comparison(models, tuple(dict.fromkeys(columns.values())), cells)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from experiments.stages import Policy, branch_at_one_temperature, mutate
 from scdpo.data.pairs import data_equal
 from scdpo.data.problems import embedded_model_path
-from scdpo.data.records import CONFIRMED_DROP, PairRecord
+from scdpo.data.records import PairRecord
 from scdpo.data.runs import Run
 from scdpo.training.train import Method
 
@@ -76,8 +76,8 @@ def is_sure(pair: PairRecord) -> bool:
 
 
 def is_confirmed(pair: PairRecord) -> bool:
-    """Whether the share of right roll-outs falls by a half or more across the first step after the shared ones."""
-    return pair.confirmation.drop is not None and pair.confirmation.drop >= CONFIRMED_DROP
+    """Whether roll-outs place the error at the first move after the shared steps."""
+    return pair.confirmation.confirmed is True
 
 
 def at_one_temperature(run: Run) -> list[PairRecord]:

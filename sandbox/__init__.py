@@ -1,5 +1,8 @@
 """Run the code of interleaved solutions in isolated kernels: see `Sandbox`."""
 
+from importlib.metadata import version
+from typing import Any
+
 from sandbox.blocks import Block, Step
 from sandbox.core import Origin
 from sandbox.errors import IsolationError, SandboxError, SessionClosed
@@ -24,3 +27,9 @@ __all__ = [
     "Status",
     "Step",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return version("scdpo")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

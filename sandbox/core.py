@@ -1,13 +1,13 @@
 """The outside of one session, on an event loop: run, interrupt, kill. Both twins call this.
 
-Everything a session says is hostile data: frames are bounded, parsed as JSON only, and matched to the request
-they answer; a session that breaks the protocol is killed. Does not cover starting and forking (`launcher`),
-leasing (`pool`) or blocking calls (`session`).
+Everything a session says is hostile data and comes through `replies`; a session that breaks the protocol is killed.
+Does not cover starting and forking (`launcher`), leasing (`pool`) or blocking calls (`session`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -16,17 +16,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sandbox import folders, results, wire
+from sandbox import folders, replies, results, wire
 from sandbox.errors import IsolationError, SandboxError, SessionClosed
 from sandbox.limits import CellResult, Level, Limits, Status
+from sandbox.replies import Event
 from sandbox.results import Outcome
 
-Event = list[Any]
 START_SECONDS = 30.0
+# A clock that strikes later than this after its time was held up by more than a busy machine.
+LATE_SECONDS = 0.25
 # How long after a hang-up the exit code is waited for before the cell's result is given without it.
 EXIT_SECONDS = 0.3
-# Room for a figure or two beside the text a cell may write, before its session is held to be out of control.
-FRAME_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +47,20 @@ class Origin:
 class SessionCore:
     """One session process and its socket; methods run on the owner's event loop."""
 
-    def __init__(self, number: int, sock: socket.socket, limits: Limits, level: Level) -> None:
-        """Speak over `sock` with session `number`, which runs at `level`."""
+    def __init__(
+        self, number: int, sock: socket.socket, limits: Limits, level: Level, *, forked: bool = False
+    ) -> None:
+        """Speak over `sock` with session `number`, which runs at `level`; `forked` from another's process or not."""
         self.number = number
         self.limits = limits
         self.level = level
+        self.forked = forked
         self.origin = Origin()
         self.history: list[tuple[str, str]] = []
         self.state_lost = False
         self.closed = False
         self.ended_for: tuple[Status, str] | None = None
+        self._why = ""  # it ended
         self.folder: str | None = None
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.attached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -66,12 +70,13 @@ class SessionCore:
         self.on_close: list[Callable[[], None]] = []
         self.turn = asyncio.Lock()  # held for one cell, question or fork at a time
         self._sock = sock
-        self._frames = wire.FrameReader(FRAME_BYTES)
+        self._replies = replies.Reader(limits)
+        self._frames = wire.FrameReader(self._replies.frame_bytes)
         self._request = 0
-        self._bytes = 0
         self._waiting: asyncio.Future[Outcome] | None = None
         self._outcome = Outcome(None)
         self._on_event: Callable[[Event], None] | None = None
+        self._timer: asyncio.TimerHandle
         sock.setblocking(False)
         asyncio.get_running_loop().add_reader(sock, self._readable)
 
@@ -97,7 +102,7 @@ class SessionCore:
             if self.closed:
                 raise SessionClosed("the session is closed")
             if self.state_lost:
-                return results.refusal(self.level), {}
+                return results.refusal(self.level, self._why), {}
             started = time.monotonic()
             frame = {
                 "op": "run",
@@ -126,38 +131,32 @@ class SessionCore:
             outcome = await self._exchange(frame, None, self.limits.cell_seconds)
             return outcome.done or {}
 
-    async def fork_onto(self, numbers: list[int], sockets: list[socket.socket]) -> str | None:
-        """Have the session copy itself once onto each of `sockets`; return None, or why it did not.
+    async def fork_onto(self, numbers: list[int], sockets: list[socket.socket]) -> tuple[int, str]:
+        """Have the session copy itself once onto each of `sockets`; return how many copies it says were made, and
+        why not all.
 
         The caller holds `turn`.
-
-        Raises:
-            SessionClosed: the session lost its state over it.
         """
         frame = {"op": "fork", "children": numbers}
         fds = [sock.fileno() for sock in sockets]
         outcome = await self._exchange(frame, None, self.limits.cell_seconds, fds)
-        done = outcome.done or {}
-        if done.get("forked") == len(numbers):
-            return None
-        if self.state_lost:
-            raise SessionClosed(f"the session ended while it was being forked: {outcome.died}")
-        return wire.clean_text(str(done.get("unsound") or "the session did not fork"))
+        done = outcome.done or {"forked": 0, "unsound": f"the session ended over it: {outcome.died}"}
+        return min(done["forked"], len(numbers)), done["unsound"] or "the session did not fork"
 
-    async def wait_ready(self) -> None:
-        """Wait until the session has isolated itself and takes cells.
+    async def wait_ready(self, seconds: float) -> None:
+        """Wait until the session has isolated itself and takes cells, `seconds` at most.
 
         Raises:
             IsolationError: a layer was refused.
-            SandboxError: it ended instead.
+            SandboxError: it ended instead, or did neither.
         """
         try:
-            async with asyncio.timeout(START_SECONDS):
+            async with asyncio.timeout(seconds):
                 await asyncio.shield(self.ready)
                 await asyncio.shield(self.attached)
         except TimeoutError as error:
             self.kill()
-            raise SandboxError(f"a session did not start within {START_SECONDS:.0f} s") from error
+            raise SandboxError(f"a session did not start within {seconds:g} s") from error
 
     def attach(self, pid: int, pidfd: int) -> None:
         """Learn which process the session is."""
@@ -171,10 +170,17 @@ class SessionCore:
 
     def kill(self) -> None:
         """End the session's process at once; its state is lost."""
+        self._end("killed")
+
+    def _end(self, why: str) -> None:
         self.state_lost = True
         self._signal(signal.SIGKILL)
         self._stop_reading()
-        self._fail("killed")
+        if self._sock.fileno() >= 0:
+            self._sock.shutdown(
+                socket.SHUT_RDWR
+            )  # whoever is sending must not wait for a reader that is gone
+        self._fail(why)
 
     def end_for(self, status: Status, error: str) -> None:
         """Kill the session for a limit it met outside its cell; `error` says which."""
@@ -217,58 +223,84 @@ class SessionCore:
         """Send a request and wait for its end, interrupting after `seconds` and killing after the grace."""
         loop = asyncio.get_running_loop()
         self._request += 1
-        self._bytes = 0
+        self._replies.begin(self._request, frame["op"])
         self._outcome = Outcome(None)
         self._on_event = on_event
         self._waiting = loop.create_future()
-        timer = loop.call_later(seconds, self._overdue)
+        self._arm(seconds, self._overdue)
         try:
             data = wire.encode({**frame, "id": self._request})
-            if fds:
-                socket.send_fds(self._sock, [data], fds)
-            else:
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # `_waiting` says why
+                if fds:
+                    data = data[await self._send_fds(data, fds) :]
                 await loop.sock_sendall(self._sock, data)
             return await self._waiting
-        except (BrokenPipeError, ConnectionResetError):
-            return await self._waiting
         finally:
-            timer.cancel()
+            self._timer.cancel()
             self._waiting = self._on_event = None
+
+    async def _send_fds(self, data: bytes, fds: list[int]) -> int:
+        """Send `fds` with the beginning of `data`; return how much of it went."""
+        while True:
+            try:
+                return socket.send_fds(self._sock, [data], fds)
+            except BlockingIOError:  # a session that answers without reading has filled its queue
+                await asyncio.sleep(0.001)
+
+    def _arm(self, seconds: float, act: Callable[[], None]) -> None:
+        """Call `act` in `seconds` unless the answer has come by then."""
+        loop = asyncio.get_running_loop()
+        due = loop.time() + seconds
+
+        def look(again: bool = False) -> None:
+            if self._answered():
+                return
+            late = loop.time() - due
+            if again or late < LATE_SECONDS:
+                act()
+                return
+            # This process slept, and perhaps the session with it, as in a container that was frozen.
+            self._timer = loop.call_later(min(late, seconds), look, True)
+
+        self._timer = loop.call_later(seconds, look)
+
+    def _answered(self) -> bool:
+        """Whether the answer that is waited for has come, be it only to the socket."""
+        while self._waiting is not None and not self._waiting.done() and self._readable():
+            pass
+        return self._waiting is None or self._waiting.done()
 
     def _overdue(self) -> None:
         self._outcome.timed_out = True
         self.interrupt()
-        asyncio.get_running_loop().call_later(self.limits.grace_seconds, self._give_up, self._request)
+        self._arm(self.limits.grace_seconds, self.kill)
 
-    def _give_up(self, request: int) -> None:
-        if self._waiting is not None and not self._waiting.done() and request == self._request:
-            self.kill()
-
-    def _readable(self) -> None:
+    def _readable(self) -> bool:
+        """Take what has come; return whether there may be more."""
         try:
             data = self._sock.recv(1 << 18)
         except (BlockingIOError, InterruptedError):
-            return
+            return False
         except OSError:
             data = b""
         if not data:
             self._hung_up()
-            return
-        self._bytes += len(data)
+            return False
         try:
-            if self._bytes > 4 * FRAME_BYTES:
-                raise ValueError("more output than any cell may send")
-            for frame in self._frames.feed(data):
-                self._take(frame)
-        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-            self.kill()
-            self._fail(f"broken protocol: {error}")
+            for body in self._frames.feed(data):
+                reply = self._replies.parse(body)
+                if reply is not None:
+                    self._take(reply)
+        except ValueError as error:
+            self._end(f"the session broke the protocol: {error}")
+            return False
+        return True
 
     def _hung_up(self) -> None:
         """Note that the session's process is gone, and report its exit code if that comes soon."""
         self.state_lost = True
         self._stop_reading()
-        if self.origin.kind == "fork":  # the zygote is not its parent and learns no exit code
+        if self.forked:  # the zygote is not its parent and learns no exit code
             self._fail("the kernel process ended")
             return
         self.ended.add_done_callback(lambda code: self._fail(_death(code.result())))
@@ -276,29 +308,29 @@ class SessionCore:
             EXIT_SECONDS, self._fail, "the kernel process closed its connection"
         )
 
-    def _take(self, frame: dict[str, Any]) -> None:
-        if not self.ready.done():
-            if "fatal" in frame:
-                self.ready.set_exception(IsolationError(wire.clean_text(str(frame["fatal"]))))
-            elif "failed" in frame:
-                self._fail(wire.clean_text(str(frame["failed"])))
-            elif frame["ready"] == self.level:
-                self.ready.set_result(None)
-            return
-        if frame["id"] != self._request or self._waiting is None or self._waiting.done():
-            return  # an answer nobody is waiting for any more
-        if "done" in frame:
-            self._outcome.done = dict(frame["done"])
-            self._waiting.set_result(self._outcome)
-            return
-        for event in frame["events"]:
-            checked = results.check(event)
-            self._outcome.events.append(checked)
+    def _take(self, reply: replies.Reply) -> None:
+        """Act on one reply. Raises ProtocolError where it is of a kind this session cannot send."""
+        if isinstance(reply, replies.Events):
+            self._outcome.events += reply.events
             if self._on_event:
-                self._on_event(checked)
+                for event in reply.events:
+                    self._on_event(event)
+        elif isinstance(reply, replies.Done):
+            self._outcome.done = reply.fields
+            if self._waiting is not None and not self._waiting.done():
+                self._waiting.set_result(self._outcome)
+        elif isinstance(reply, replies.Failed):
+            self._fail(reply.reason)
+        elif isinstance(reply, replies.Ready) and reply.level == self.level:
+            self.ready.set_result(None)
+        elif isinstance(reply, replies.Refused) and not self.forked:
+            self.ready.set_exception(IsolationError(reply.reason))
+        else:  # a fork was isolated long before it is ready
+            raise replies.ProtocolError(f"it did not come up at level {self.level!r}")
 
     def _fail(self, why: str) -> None:
-        """Answer whoever waits that the session is gone."""
+        """Answer whoever waits, and whoever asks later, that the session is gone."""
+        self._why = self._why or why
         if not self.ready.done():
             self.ready.set_exception(SandboxError(f"a session ended before it was ready: {why}"))
             self.ready.exception()

@@ -13,6 +13,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from dataclasses import asdict
 from typing import Any
 
@@ -45,6 +46,8 @@ def environment() -> dict[str, str]:
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
+        # Arrow, which pandas loads, else starts a thread on import, and a fork would lose it.
+        "JE_ARROW_MALLOC_CONF": "background_thread:false",
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     }
 
@@ -121,23 +124,23 @@ class Launcher:
         with theirs:
             await self._tell(request, [theirs.fileno()])
         try:
-            await session.wait_ready()
+            await session.wait_ready(START_SECONDS)
         except BaseException:
             session.dispose()
             raise
         return session
 
-    def adopt(self, sock: socket.socket, limits: Limits) -> SessionCore:
+    def adopt(self, sock: socket.socket, limits: Limits, *, forked: bool = False) -> SessionCore:
         """Give a session that is about to exist its number."""
         self._numbers += 1
-        session = SessionCore(self._numbers, sock, limits, self.level)
+        session = SessionCore(self._numbers, sock, limits, self.level, forked=forked)
         session.on_close.append(lambda: self._forget(session.number))
         self.sessions[session.number] = session
         return session
 
     async def fork(self, session: SessionCore, count: int) -> list[SessionCore]:
         """Return `count` sessions with the state of `session`: forked, or replayed where a fork would not be
-        faithful.
+        faithful or fails.
 
         Raises:
             SessionClosed: `session` is closed or has lost its state, or a replayed one lost it on the way.
@@ -146,60 +149,63 @@ class Launcher:
             if not session.alive:
                 raise SessionClosed("a session that is closed or has lost its state cannot be forked")
             made: list[SessionCore] = []
+            reason = "only strict isolation can fork"
             try:
-                reason: str | None = "only strict isolation can fork"
-                while len(made) < count and self.level == "strict":
-                    batch, reason = await self._fork_batch(session, min(count - len(made), wire.MAX_FDS // 4))
-                    made += batch
-                    if reason:
+                while len(made) < count and session.alive and self.level == "strict":
+                    # Their sockets go to the session in one message and must find room among its descriptors.
+                    batch = min(count - len(made), wire.MAX_FDS, session.limits.descriptors // 3)
+                    forks, reason = await self._fork_batch(session, batch)
+                    made += forks
+                    if len(forks) < batch:
                         break
                 while len(made) < count:
-                    made.append(await self._replay(session, reason or ""))
+                    made.append(await self._replay(session, reason))
             except BaseException:
                 for child in made:
                     child.dispose()
                 raise
             return made
 
-    async def _fork_batch(self, parent: SessionCore, count: int) -> tuple[list[SessionCore], str | None]:
-        """Return `count` forks and None, or none and the reason why not."""
+    async def _fork_batch(self, parent: SessionCore, count: int) -> tuple[list[SessionCore], str]:
+        """Return up to `count` forks that take cells, and why there are not more."""
         children: list[SessionCore] = []
         theirs: list[socket.socket] = []
-        for _ in range(count):
-            ours, its = socket.socketpair()
-            theirs.append(its)
-            children.append(self.adopt(ours, parent.limits))
+        ready: list[SessionCore] = []
         try:
-            reason = await self._fork_onto(parent, children, theirs)
-        except BaseException:
-            for child in children:
-                child.dispose()
-            raise
+            for _ in range(count):
+                ours, its = socket.socketpair()
+                theirs.append(its)
+                children.append(self.adopt(ours, parent.limits, forked=True))
+            made, reason = await self._fork_onto(parent, children, theirs)
+            deadline = time.monotonic() + parent.limits.cell_seconds
+            for child in children[:made]:
+                try:
+                    await child.wait_ready(max(deadline - time.monotonic(), 0.0))
+                except SandboxError as error:
+                    reason = str(error)
+                    continue
+                child.origin = Origin("fork")
+                child.history = list(parent.history)
+                ready.append(child)
+            return ready, reason
         finally:
             for its in theirs:
                 its.close()
-        if reason is None:
-            return children, None
-        for child in children:
-            child.dispose()
-        return [], reason
+            for child in children:
+                if child not in ready:
+                    child.dispose()
 
     async def _fork_onto(
         self, parent: SessionCore, children: list[SessionCore], theirs: list[socket.socket]
-    ) -> str | None:
-        """Have the zygote let `parent` be forked, and it fork; return None, or why it did not."""
+    ) -> tuple[int, str]:
+        """Have the zygote let `parent` be forked, and it fork; return how many copies there are, and why not all."""
         numbers = [child.number for child in children]
         limits = asdict(parent.limits)
         await self._tell({"op": "fork", "session": parent.number, "children": numbers, "limits": limits}, [])
-        reason = await parent.fork_onto(numbers, theirs)
-        if reason is None:
-            for child in children:
-                await child.wait_ready()
-                child.origin = Origin("fork")
-                child.history = list(parent.history)
-        return reason
+        return await parent.fork_onto(numbers, theirs)
 
     async def _replay(self, parent: SessionCore, reason: str) -> SessionCore:
+        """Return a session in which the cells of `parent` have run again."""
         child = await self.start(parent.limits)
         matches = True
         for code, output in parent.history:

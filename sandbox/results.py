@@ -1,18 +1,20 @@
 """Turn what came back for a cell into a `CellResult`: its status, and the text a model is shown.
 
-What comes back is hostile data. Does not cover where it comes from: see `outputs` (inside) and `core` (outside).
+What comes back was checked (`replies`), but the texts are the cell's own. Does not cover where they come from: see
+`outputs` (inside) and `core` (outside).
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from sandbox import cut
 from sandbox.limits import CellResult, Level, Limits, Status
 from sandbox.wire import clean_text
 
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+# What a traceback may add to a text that has met its limit.
+TRACEBACK_CHARS = 4000
 
 
 @dataclass(slots=True)
@@ -43,9 +45,9 @@ class Text:
     truncated: bool
 
 
-def refusal(level: Level) -> CellResult:
-    """Return the result of a cell that was not run, because its session has ended."""
-    error = "SessionLost: this session has ended; its variables are gone and the cell was not run"
+def refusal(level: Level, why: str) -> CellResult:
+    """Return the result of a cell that was not run, because its session has ended; `why` says of what."""
+    error = f"SessionLost: this session has ended ({why}); its variables are gone and the cell was not run"
     return CellResult("died", error, error=error, state_lost=True, isolation=level)
 
 
@@ -77,7 +79,8 @@ def overrule(result: CellResult, status: Status, error: str) -> CellResult:
 
 
 def _status(outcome: Outcome, done: dict[str, Any], limits: Limits) -> tuple[Status, str | None]:
-    if outcome.timed_out:
+    # A cell that ended by itself, before the interrupt reached it, was in time.
+    if outcome.timed_out and done.get("interrupted", True):
         return "timeout", f"TimeoutError: the cell ran longer than {limits.cell_seconds:g} s"
     if outcome.died is not None:
         return "died", f"KernelDied: {outcome.died}"
@@ -94,38 +97,20 @@ def _status(outcome: Outcome, done: dict[str, Any], limits: Limits) -> tuple[Sta
     return "ok", None
 
 
-def check(event: Any) -> list[Any]:
-    """Return `event` with its texts made writable as UTF-8.
-
-    Raises:
-        TypeError, ValueError, IndexError: it is not an event.
-    """
-    if not isinstance(event, list):
-        raise TypeError("an event is a list")
-    kind = event[0]
-    if kind == "stream" and event[1] in ("stdout", "stderr") and isinstance(event[2], str):
-        return [kind, event[1], clean_text(event[2])]
-    if kind == "result" and isinstance(event[1], dict) and isinstance(event[2], dict):
-        return [kind, _clean(event[1]), _clean(event[2]), int(event[3])]
-    if kind == "display" and all(isinstance(part, dict) for part in event[1:4]):
-        return [kind, _clean(event[1]), _clean(event[2]), _clean(event[3]), bool(event[4])]
-    if kind == "clear":
-        return [kind, bool(event[1])]
-    if kind == "error" and isinstance(event[3], list):
-        lines = [clean_text(str(line)) for line in event[3]]
-        return [kind, clean_text(str(event[1])), clean_text(str(event[2])), lines]
-    raise ValueError(f"unknown event {str(kind)[:40]!r}")
-
-
 def render(events: list[list[Any]], limit: int) -> Text:
     """Join checked `events` in order; values and tracebacks start on a line of their own."""
-    parts: list[str] = []
+    parts: list[str | int] = []  # texts, and between them how many characters were left out
     streams: dict[str, list[str]] = {"stdout": [], "stderr": []}
     error = None
+    room = limit
     fresh = True  # at the start of a line
     for event in events:
         if event[0] == "clear":
             parts.clear()
+            fresh = True
+            continue
+        if event[0] == "cut":
+            parts.append(event[1])
             fresh = True
             continue
         if event[0] == "stream":
@@ -134,7 +119,9 @@ def render(events: list[list[Any]], limit: int) -> Text:
         else:
             if event[0] == "error":
                 error = f"{event[1]}: {event[2]}"
-                text = _COLOUR.sub("", "\n".join(event[3]))
+                text = cut.COLOUR.sub("", "\n".join(event[3]))
+                # Tracebacks come on top of a full output: their end matters more than the bound.
+                room += min(len(text), TRACEBACK_CHARS)
             else:
                 text = event[1].get("text/plain", "")
                 text = text if isinstance(text, str) else str(text)
@@ -144,23 +131,23 @@ def render(events: list[list[Any]], limit: int) -> Text:
         if text:
             parts.append(text)
             fresh = text.endswith("\n")
-    whole = "".join(parts).rstrip("\n")
-    # Tracebacks may come on top of a full output: their end matters more than the bound.
-    room = limit + 4000
+    before, left_out, after = _around_the_cut(parts)
+    output = cut.join(before, left_out, after.rstrip("\n"), room)
     return Text(
-        output=whole[:room],
-        stdout="".join(streams["stdout"])[:room],
-        stderr="".join(streams["stderr"])[:room],
+        output=output,
+        stdout="".join(streams["stdout"])[:limit],
+        stderr="".join(streams["stderr"])[:limit],
         error=error,
-        truncated=len(whole) > room,
+        truncated=left_out > 0 or len(before) + len(after.rstrip("\n")) > room,
     )
 
 
-def _clean(value: Any, depth: int = 0) -> Any:
-    if isinstance(value, str):
-        return clean_text(value)
-    if depth < 32 and isinstance(value, dict):
-        return {clean_text(str(k)): _clean(v, depth + 1) for k, v in value.items()}
-    if depth < 32 and isinstance(value, list):
-        return [_clean(v, depth + 1) for v in value]
-    return value if isinstance(value, (int, float, bool, type(None))) else str(value)
+def _around_the_cut(parts: list[str | int]) -> tuple[str, int, str]:
+    """Return the text before the first gap in `parts`, what is missing in all, and the text after the last gap."""
+    gaps = [i for i, part in enumerate(parts) if isinstance(part, int)]
+    if not gaps:
+        return "", 0, "".join(str(part) for part in parts)
+    between = parts[gaps[0] : gaps[-1] + 1]
+    left_out = sum(part if isinstance(part, int) else len(part) for part in between)
+    before, after = parts[: gaps[0]], parts[gaps[-1] + 1 :]
+    return "".join(map(str, before)), left_out, "".join(map(str, after))

@@ -1,7 +1,7 @@
 """Frames between the outside and a session: a length, then JSON; and descriptors over a Unix socket.
 
 Never pickles. Lone surrogates survive as JSON escapes inside and are replaced outside by `clean_text`.
-Does not cover what the frames mean: see `executor` (inside) and `core` (outside).
+Does not cover what the frames mean: see `executor` (inside) and `replies` (outside).
 """
 
 from __future__ import annotations
@@ -37,28 +37,22 @@ class FrameReader:
         self.limit = limit
         self._buffer = bytearray()
 
-    def feed(self, data: bytes) -> list[dict[str, Any]]:
-        """Add `data` and return the frames it completes.
+    def feed(self, data: bytes) -> list[bytes]:
+        """Add `data` and return the bodies of the frames it completes.
 
         Raises:
-            ValueError: the peer sent an oversized frame or one that is not a JSON object.
+            ValueError: the peer announced an oversized frame.
         """
         self._buffer += data
         frames = []
         while len(self._buffer) >= HEADER.size:
             (size,) = HEADER.unpack_from(self._buffer)
             if size > self.limit:
-                raise ValueError(f"frame of {size} bytes is over the limit of {self.limit}")
+                raise ValueError(f"a frame of {size} bytes is over the limit of {self.limit}")
             if len(self._buffer) < HEADER.size + size:
                 break
-            try:
-                frame = json.loads(bytes(self._buffer[HEADER.size : HEADER.size + size]))
-            except RecursionError as error:
-                raise ValueError("frame is nested too deeply") from error
+            frames.append(bytes(self._buffer[HEADER.size : HEADER.size + size]))
             del self._buffer[: HEADER.size + size]
-            if not isinstance(frame, dict):
-                raise ValueError("frame is not a JSON object")
-            frames.append(frame)
         return frames
 
 

@@ -30,6 +30,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name != "verify_solution":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return import_module("verifier.solution").verify_solution
+    if name == "verify_solution":
+        return import_module("verifier.solution").verify_solution
+    if name == "__version__":  # reading it costs more than a verdict
+        return import_module("importlib.metadata").version("scdpo")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,6 +1,6 @@
 """The verbs: ``verify`` one answer, ``verify_many`` in order.
 
-Both return verdicts and never raise on any text. They hold no lock and use no signal, so they work from any
+Both return verdicts and never raise on any text or number. They hold no lock and use no signal, so they work from any
 thread, event loop or worker process.
 """
 
@@ -15,40 +15,44 @@ from typing import TYPE_CHECKING
 
 from verifier.comparison.equal import compare_answers, compare_numbers, compare_quickly
 from verifier.extraction.extract import extract
+from verifier.given import Given, gold_text, prediction_text
 from verifier.outcome import Outcome, correct, incorrect, unverifiable
 from verifier.parsing.choices import is_choice
 from verifier.parsing.plain_numbers import Plain, read_number
 from verifier.verdict import ROUNDINGS, Rounding, Verdict
-from verifier.workers.pool import Worker, WorkerError, borrow, give_back
+from verifier.workers.pool import WorkerError, ask
 
 if TYPE_CHECKING:
     from sandbox.solution import Solution
 
 
-def verify(prediction: str | Solution, gold: str, *, rounding: Rounding = "exact") -> Verdict:
+def verify(prediction: Given | Solution, gold: Given, *, rounding: Rounding = "exact") -> Verdict:
     r"""Say whether the final answer of ``prediction`` equals ``gold``.
 
     Args:
-        prediction: a solution (see ``extract_answer``) or a bare answer.
-        gold: the gold answer, bare (``2\sqrt{3}``), wrapped (``$2\sqrt{3}$``) or as a worked solution.
+        prediction: a solution (see ``extract_answer``) or a bare answer, as text or as a number. None and NaN state no
+            answer.
+        gold: the gold answer, bare (``2\sqrt{3}``), wrapped (``$2\sqrt{3}$``) or as a worked solution; a number will
+            do. None and NaN are no gold answer: the verdict is ``unverifiable``.
         rounding: ``exact`` (default): a rounded decimal is not the exact value, but a decimal of 12 digits or
             more that agrees to all but its last digit is taken for a printed float. ``sigfigs``: a decimal of
             three digits or more that is the other answer rounded is right too.
 
     Raises:
+        TypeError: if the prediction or the gold answer is of another type.
         ValueError: if ``rounding`` is not one of these two.
     """
     if rounding not in ROUNDINGS:
         raise ValueError(f"rounding {rounding!r} is not one of {', '.join(ROUNDINGS)}")
     start = perf_counter()
-    wanted, answer, outcome = _quick(prediction, gold, rounding)
+    wanted, answer, outcome = _quick(prediction_text(prediction), gold_text(gold), rounding)
     if outcome is None:
         outcome = compare_answers(answer or "", wanted or "", rounding)
     return Verdict(outcome.status, outcome.reason, answer, wanted, perf_counter() - start)
 
 
 def verify_many(
-    pairs: Iterable[tuple[str | Solution, str]],
+    pairs: Iterable[tuple[Given | Solution, Given]],
     *,
     workers: int = 2,
     seconds: float = 5.0,
@@ -60,9 +64,12 @@ def verify_many(
     pair that takes too long or too much memory is ended without costing the others.
 
     Args:
-        pairs: what ``verify`` takes, two by two.
-        workers: processes to use at the same time, at least 1.
-        seconds: hard limit for each pair; one that takes longer is ``unverifiable``.
+        pairs: what ``verify`` takes, two by two. A pair that holds a value of another type is ``unverifiable``, and
+            the reason says why.
+        workers: worker processes to use at the same time, at least 1. All calls in this process share one pool of
+            them, which has no more than one for each processor.
+        seconds: processor time that each pair may take; one that takes longer is ``unverifiable``. Waiting for a
+            worker does not count, so verdicts depend neither on the machine's load nor on ``workers``.
         rounding: as for ``verify``.
 
     Raises:
@@ -82,20 +89,26 @@ def verify_many(
 class _Asked:
     """One pair of ``verify_many``: decided at once, or with what a worker needs to decide it."""
 
-    def __init__(self, prediction: str | Solution, gold: str, rounding: Rounding) -> None:
+    def __init__(self, prediction: Given | Solution, gold: Given, rounding: Rounding) -> None:
         self.start = perf_counter()
         self.rounding = rounding
-        self.gold, self.answer, outcome = _quick(prediction, gold, rounding)
+        self.gold: str | None
+        self.answer: str | None
+        outcome: Outcome | None
+        try:
+            self.gold, self.answer, outcome = _quick(prediction_text(prediction), gold_text(gold), rounding)
+        except TypeError as error:
+            self.gold, self.answer, outcome = None, None, unverifiable(str(error))
         self.verdict = self._verdict(outcome) if outcome else None
 
     def _verdict(self, outcome: Outcome) -> Verdict:
         return Verdict(outcome.status, outcome.reason, self.answer, self.gold, perf_counter() - self.start)
 
-    def decide(self, worker: Worker, seconds: float) -> None:
+    def decide(self, seconds: float) -> None:
         self.start = perf_counter()
         request = {"op": "compare", "a": self.answer, "b": self.gold, "rounding": self.rounding}
         try:
-            reply = worker.ask(request, seconds)
+            reply = ask(request, seconds)
             outcome = Outcome(reply["status"], reply["reason"])
         except WorkerError as error:
             outcome = unverifiable(str(error))
@@ -105,13 +118,8 @@ class _Asked:
 
 
 def _decide(share: list[_Asked], seconds: float) -> None:
-    worker = borrow()
     for one in share:
-        if not worker.usable:
-            give_back(worker)
-            worker = borrow()
-        one.decide(worker, seconds)
-    give_back(worker)
+        one.decide(seconds)
 
 
 def _quick(

@@ -10,6 +10,7 @@ from typing import Protocol
 from sandbox.solution import Solution
 from verifier.check import verify
 from verifier.extraction.extract import extract
+from verifier.given import Given
 from verifier.verdict import Rounding, SolutionVerdict
 
 
@@ -27,7 +28,7 @@ class CodeRunner(Protocol):
 
 
 def verify_solution(
-    solution: Solution | str, gold: str, *, sandbox: CodeRunner | None = None, rounding: Rounding = "exact"
+    solution: Solution | str, gold: Given, *, sandbox: CodeRunner | None = None, rounding: Rounding = "exact"
 ) -> SolutionVerdict:
     """Check a whole solution.
 

@@ -1,7 +1,7 @@
 """The small tree that answers are parsed into, and the limits that keep it small.
 
 Expressions are numbers, symbols, constants, sums, products, powers and calls; around them stand the shapes an
-answer can have (tuple, set, interval, relation, ratio, quantity, list, text). Nothing here computes.
+answer can have (tuple, set, interval, relation, ratio, quantity, list, words). Nothing here computes.
 """
 
 from __future__ import annotations
@@ -23,6 +23,14 @@ class UnknownOperatorError(ParseError):
 
 class LimitError(ValueError):
     """Reading or evaluating would take more than the limits allow."""
+
+
+class UndefinedError(ArithmeticError):
+    """The expression has no value at this point."""
+
+
+class NotRationalError(ValueError):
+    """A part of the expression has no value by the rules at hand, such as a rational one for a root of two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +80,7 @@ class Pow:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class Apply:
     """A function of arguments; an unknown name stands for some function, the same wherever it is written."""
 
     name: str
@@ -109,6 +117,13 @@ class Degree:
     """An angle in degrees."""
 
     value: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Piecewise:
+    """A function in pieces: values with the relation under which each holds; the first that holds counts."""
+
+    pieces: tuple[tuple[Node, Node], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +188,14 @@ class Ratio:
 
 
 @dataclass(frozen=True, slots=True)
+class Residue:
+    r"""A number modulo another: ``5 \\pmod 7``."""
+
+    value: Node
+    modulus: Node
+
+
+@dataclass(frozen=True, slots=True)
 class Based:
     """Digits in a base that is written as a subscript."""
 
@@ -190,7 +213,7 @@ class Quantity:
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class Words:
     """Words, in lower case with single spaces; ``formula`` where they are one that cannot be read."""
 
     words: str
@@ -204,11 +227,12 @@ Node = (
     | Add
     | Mul
     | Pow
-    | Call
+    | Apply
     | Big
     | Pm
     | Percent
     | Degree
+    | Piecewise
     | Matrix
     | Seq
     | SetOf
@@ -217,9 +241,10 @@ Node = (
     | Rel
     | Items
     | Ratio
+    | Residue
     | Based
     | Quantity
-    | Text
+    | Words
 )
 
 ZERO, MINUS_ONE = Num(0), Num(-1)
@@ -262,9 +287,9 @@ def subtract(left: Node, right: Node) -> Node:
 def multiplied_out(node: Node) -> Node:
     """Return ``node`` with unknown functions of one argument, such as ``P(1+r)``, as products."""
     match node:
-        case Pow(Call(name, (argument,)), exponent) if name.endswith("()"):
+        case Pow(Apply(name, (argument,)), exponent) if name.endswith("()"):
             return mul([Sym(name[:-2]), Pow(multiplied_out(argument), multiplied_out(exponent))])
-        case Call(name, (argument,)) if name.endswith("()"):
+        case Apply(name, (argument,)) if name.endswith("()"):
             return mul([Sym(name[:-2]), multiplied_out(argument)])
         case Add(nodes):
             return Add(tuple(map(multiplied_out, nodes)))
@@ -272,15 +297,15 @@ def multiplied_out(node: Node) -> Node:
             return mul(list(map(multiplied_out, nodes)))
         case Pow(base, exponent, root):
             return Pow(multiplied_out(base), multiplied_out(exponent), root)
-        case Call(name, nodes):
-            return Call(name, tuple(map(multiplied_out, nodes)))
+        case Apply(name, nodes):
+            return Apply(name, tuple(map(multiplied_out, nodes)))
     return node
 
 
 def children(node: Node) -> tuple[Node, ...]:
     """Return the nodes directly below ``node``."""
     match node:
-        case Add(nodes) | Mul(nodes) | Call(_, nodes) | SetOf(nodes) | SetOp(_, nodes) | Ratio(nodes):
+        case Add(nodes) | Mul(nodes) | Apply(_, nodes) | SetOf(nodes) | SetOp(_, nodes) | Ratio(nodes):
             return nodes
         case Seq(_, _, nodes) | Items(nodes, _) | Rel(nodes, _):
             return nodes
@@ -290,6 +315,10 @@ def children(node: Node) -> tuple[Node, ...]:
             return (low, high, body)
         case Percent(value) | Degree(value) | Quantity(value):
             return (value,)
+        case Residue(value, modulus):
+            return (value, modulus)
+        case Piecewise(pieces):
+            return tuple(node for piece in pieces for node in piece)
         case Matrix(rows):
             return tuple(entry for row in rows for entry in row)
         case _:

@@ -6,17 +6,26 @@ import json
 import resource
 import signal
 import sys
+from collections.abc import Callable
 from typing import Any
 
+from verifier.comparison.equal import compare_answers
 
-def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """Return the answer to one request: ``compare`` two bare answers, or two expressions by ``symbolic``."""
-    if request["op"] == "symbolic":
+Answer = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+def loaded(op: str) -> Answer:
+    """Return what answers requests of kind ``op`` (``compare`` or ``symbolic``), with all that it imports loaded."""
+    if op == "symbolic":
+        import sympy  # noqa: F401  # 0.5 s of processor time that the request should not pay for
+
         from verifier.values.computer_algebra import same_by_sympy
 
-        return {"same": same_by_sympy(request["a"], request["b"])}
-    from verifier.comparison.equal import compare_answers
+        return lambda request: {"same": same_by_sympy(request["a"], request["b"])}
+    return _compare
 
+
+def _compare(request: dict[str, Any]) -> dict[str, Any]:
     outcome = compare_answers(request["a"], request["b"], request["rounding"])
     return {"status": outcome.status, "reason": outcome.reason}
 
@@ -24,25 +33,29 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 _FAILURES = (
     ValueError, TypeError, ArithmeticError, LookupError, AttributeError, NotImplementedError, RecursionError
 )  # fmt: skip
-_GRACE = 1.0  # seconds that the parent, if it lives, has to end this process first
 
 
 def main() -> None:
-    """Serve requests, one JSON object a line, each within its ``seconds``: the alarm ends the process."""
+    """Serve requests, one JSON object a line, each within its ``seconds`` of processor time.
+
+    Over them the kernel ends this process (SIGPROF, whose default action that is), which its parent sees.
+    """
     limit = int(sys.argv[1]) * 1024 * 1024
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    print("{}", flush=True)  # ready
     for line in sys.stdin:
         try:
             request = json.loads(line)
-            signal.setitimer(signal.ITIMER_REAL, request["seconds"] + _GRACE)
+            answer = loaded(request["op"])
+            signal.setitimer(signal.ITIMER_PROF, request["seconds"])
             reply = answer(request)
         except MemoryError:
             reply = {"error": "over the memory limit"}
         except _FAILURES as error:
             reply = {"error": f"{type(error).__name__}: {error}"}
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
         print(json.dumps(reply), flush=True)
 
 

@@ -22,7 +22,7 @@ from scdpo.data.prompt_style import sampled_model, sampled_system
 from scdpo.data.records import PairRecord
 from scdpo.data.runs import Run
 from scdpo.errors import MissingFileError
-from scdpo.training.credit import Interval, Localisation, TokenCredit, localise, token_credit
+from scdpo.training.credit import Localisation, MeanInterval, TokenCredit, localise, token_credit
 
 
 def credit(
@@ -106,7 +106,7 @@ def _write_credit(place: Path, shown: PairRecord, found: dict[str, list[TokenCre
 def _write_measured(place: Path, measured: dict[str, Localisation]) -> None:
     """Print how well each model's credit finds the erroneous step, and keep the figures."""
 
-    def cell(interval: Interval, scale: float = 1, digits: int = 2) -> str:
+    def cell(interval: MeanInterval, scale: float = 1, digits: int = 2) -> str:
         low, value, high = (f"{scale * v:.{digits}f}" for v in (interval.low, interval.value, interval.high))
         return f"{value} \\[{low}, {high}]"
 

@@ -16,8 +16,9 @@ from eval.cli.compare import show_table
 from eval.compare import comparison, load
 from eval.evaluate import evaluate as measure
 from eval.results import Evaluation, Settings
+from scdpo.cli.backend_options import EngineOption, InFlight, Servers, Tokenizer
 from scdpo.cli.console import Bar, console, report_errors
-from scdpo.cli.options import EngineOption, FormatOption, InFlight, Seed, Servers, SystemOption, Tokenizer
+from scdpo.cli.options import FormatOption, Seed, SystemOption
 from scdpo.data.fingerprint import fingerprint
 from scdpo.data.problems import Problem, embedded_model_path
 from scdpo.data.prompt_style import prompt_style

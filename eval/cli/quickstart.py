@@ -26,5 +26,7 @@ def quickstart(
     Example: [b]scdpo quickstart runs/quickstart[/b]
     """
     with report_errors():
-        report = pipeline.quickstart(run, pipeline.Plan(problems=problems, tests=tests, seed=seed), console)
+        report = pipeline.quickstart(
+            run, pipeline.QuickstartPlan(problems=problems, tests=tests, seed=seed), console
+        )
     console.print(f"Open [b]{report}[/b] in a browser: every solution, pair and figure of this run.")

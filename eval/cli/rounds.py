@@ -8,19 +8,9 @@ from typing import Annotated
 import typer
 
 from eval.pipelines.rounds import RoundPlan, on_policy_rounds
+from scdpo.cli.backend_options import with_backend
 from scdpo.cli.console import console, quiet_libraries, report_errors
-from scdpo.cli.options import (
-    Confirm,
-    Format,
-    Limit,
-    Problems,
-    RunFolder,
-    Seed,
-    Split,
-    Steps,
-    System,
-    with_backend,
-)
+from scdpo.cli.options import Confirm, FormatChoice, Limit, Problems, RunFolder, Seed, Split, Steps, System
 from scdpo.cli.training import Config, Set, settings_of
 from scdpo.corrupt.temperature import BranchSettings
 from scdpo.jobs.backend import Backend
@@ -35,7 +25,9 @@ def rounds(
     problems: Problems = "embedded",
     split: Annotated[Split, typer.Option(help="Part of the source.")] = Split.preference,
     limit: Limit = 500,
-    format: Annotated[Format, typer.Option(help="How the model writes solutions.")] = Format.mathcoder,
+    format: Annotated[
+        FormatChoice, typer.Option(help="How the model writes solutions.")
+    ] = FormatChoice.mathcoder,
     system: System = "",
     at_most: Annotated[int, typer.Option(min=1, help="Solutions a problem (the paper's K).")] = 100,
     steps: Steps = None,

@@ -42,7 +42,7 @@ START = "SFT (start)"
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class QuickstartPlan:
     """How much is done; the defaults take some minutes on two cores.
 
     Attributes:
@@ -82,7 +82,7 @@ TRAININGS = (
 )
 
 
-def quickstart(folder: Path, plan: Plan, console: Console) -> Path:
+def quickstart(folder: Path, plan: QuickstartPlan, console: Console) -> Path:
     """Do the main job in a run folder, or what is left of it; return the report's path.
 
     Raises:
@@ -109,7 +109,7 @@ def quickstart(folder: Path, plan: Plan, console: Console) -> Path:
         return write_report(folder)
 
 
-async def _make_pairs(run: Run, plan: Plan, bar: Bar) -> None:
+async def _make_pairs(run: Run, plan: QuickstartPlan, bar: Bar) -> None:
     problems = load_problems("embedded", split="preference", limit=plan.problems, seed=plan.seed)
     engine = TransformersEngine(embedded_model_path())
     try:
@@ -149,7 +149,7 @@ class _ShowSteps(TrainerCallback):  # type: ignore[misc]  # transformers has no 
         self._bar.advance(1)
 
 
-def train_model(run: Run, training: Training, plan: Plan) -> None:
+def train_model(run: Run, training: Training, plan: QuickstartPlan) -> None:
     """Train the built-in model on a file of a run's pairs, unless that is done already."""
     pairs, output = run.folder / training.pairs, run.folder / "model" / training.folder
     changed = {**settings(plan), **training.settings}
@@ -172,7 +172,7 @@ def train_once(
     run.write_stage(stage, kept + sum(dropped.values()), kept, dropped, monotonic() - started)
 
 
-def settings(plan: Plan) -> Mapping[str, Any]:
+def settings(plan: QuickstartPlan) -> Mapping[str, Any]:
     """Return the training settings of a plan, the same for every method."""
     return {
         "learning_rate": plan.learning_rate,
@@ -188,7 +188,7 @@ def settings(plan: Plan) -> Mapping[str, Any]:
     }
 
 
-async def evaluate_models(run: Run, models: Mapping[str, Path], plan: Plan, bar: Bar) -> None:
+async def evaluate_models(run: Run, models: Mapping[str, Path], plan: QuickstartPlan, bar: Bar) -> None:
     """Evaluate models, by their names in tables, on the held-out problems of a plan."""
     problems = load_problems("embedded", split="test", limit=plan.tests, seed=plan.seed)
     async with AsyncSandbox(max_sessions=IN_FLIGHT) as box:
@@ -206,7 +206,7 @@ async def _evaluate_one(
     engine: TransformersEngine,
     box: AsyncSandbox,
     problems: Sequence[Any],
-    plan: Plan,
+    plan: QuickstartPlan,
     bar: Bar,
 ) -> None:
     sampler = Sampler(engine, box, limits=SamplerLimits(in_flight=IN_FLIGHT))

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from eval.results import Evaluation, transcripts_path
-from scdpo.data.records import CONFIRMED_DROP, PairRecord, SolutionRecord
+from scdpo.data.records import PairRecord, SolutionRecord
 from scdpo.data.runs import RecordFile
 
 MAX_ROWS = 50_000  # of one collection; what a browser filters without a pause one notices
@@ -121,10 +121,10 @@ def _pair(record: PairRecord) -> Row:
 
 
 def _confirmed(record: PairRecord) -> str:
-    drop = record.confirmation.drop
-    if drop is None:
+    confirmed = record.confirmation.confirmed
+    if confirmed is None:
         return "not tried"
-    return "confirmed" if drop >= CONFIRMED_DROP else "not confirmed"
+    return "confirmed" if confirmed else "not confirmed"
 
 
 def _solution(record: SolutionRecord) -> Row:

@@ -82,7 +82,7 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class CreditToken:
     """One token of a heat-map: its text, its credit, and its colour's side and strength (0, none, to 9)."""
 
     text: str
@@ -97,7 +97,7 @@ class HeatMap:
 
     title: str
     question: str
-    models: tuple[tuple[str, tuple[Token, ...]], ...]
+    models: tuple[tuple[str, tuple[CreditToken, ...]], ...]
     scale: float
 
 
@@ -271,9 +271,9 @@ def _heat_map(path: Path) -> HeatMap:
     return HeatMap(title, question, shown, scale)
 
 
-def _token(text: str, credit: float, own: bool, scale: float) -> Token:
+def _token(text: str, credit: float, own: bool, scale: float) -> CreditToken:
     strength = min(9, round(9 * abs(credit) / scale)) if own and math.isfinite(credit) else 0
-    return Token(text, credit, "plus" if credit >= 0 else "minus", strength)
+    return CreditToken(text, credit, "plus" if credit >= 0 else "minus", strength)
 
 
 def _object(path: Path) -> dict[str, Any]:

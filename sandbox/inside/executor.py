@@ -2,7 +2,7 @@
 
 Reads request frames {"op": "run" | "complete" | "inspect" | "is_complete" | "fork", "id", ...} and answers
 each with {"id", "events"} frames while it runs and one {"id", "done"} frame at its end. The model's code
-shares this process, so nothing said here is trusted outside: `core` bounds and checks every frame. Does not
+shares this process, so nothing said here is trusted outside: `replies` bounds and checks every frame. Does not
 cover isolation.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import json
 import os
 import random
 import signal
@@ -23,8 +24,10 @@ from IPython.core.completer import provisionalcompleter, rectify_completions
 from IPython.utils.tokenutil import token_at_cursor
 
 from sandbox import wire
-from sandbox.inside import fork
-from sandbox.inside.outputs import CELL, CellStream, Collector, OutputLimit, RawOutput
+from sandbox.inside import credit, fork, stand_ins
+from sandbox.inside.loop import CellLoop
+from sandbox.inside.memory import AddressSpace
+from sandbox.inside.outputs import CellStream, Collector, OutputLimit, RawOutput
 from sandbox.inside.shell import SessionShell, make_shell, refuse_input
 
 REQUEST_BYTES = 64 * 2**20
@@ -52,7 +55,11 @@ class Executor:
         self.running = False
         self.cell = 0
         self.cpu_met = False
+        self.interrupted = False
+        self.loop = CellLoop()
+        self.memory = AddressSpace()
         shell.attach(self.collector)
+        shell.before_showing = self.memory.use_reserve
 
     def serve(self) -> None:
         """Answer requests until the other side closes its end."""
@@ -64,8 +71,8 @@ class Executor:
                 self.fds += fds
                 if not data:
                     return
-                for frame in frames.feed(data):
-                    self._answer(frame)
+                for body in frames.feed(data):
+                    self._answer(json.loads(body))
             except KeyboardInterrupt:  # an interrupt that came too late for its cell
                 continue
 
@@ -87,6 +94,7 @@ class Executor:
 
     def _on_interrupt(self, _signum: int, _frame: FrameType | None) -> None:
         if self.running:
+            self.interrupted = True
             raise KeyboardInterrupt("the cell ran longer than its limit")
 
     def _on_cpu(self, _signum: int, _frame: FrameType | None) -> None:
@@ -119,7 +127,6 @@ class Executor:
     def _become(self, sock: socket.socket) -> None:
         """Go on as a forked session that is reached over `sock`."""
         self.sock = sock
-        self.raw = RawOutput(self.folder)
         self.announce()
 
     def announce(self) -> None:
@@ -131,25 +138,51 @@ class Executor:
         self.cell += 1
         self.collector.begin(self.cell, frame["chars"], frame["messages"])
         self.shell.failure = self.shell.page = None
+        self.interrupted = False
         try:
             try:
-                self.running = True
-                ended = self.shell.run_cell(
-                    frame["code"], store_history=frame["history"], silent=frame["silent"], cell_id=None
-                )
-                error = ended.error_before_exec or ended.error_in_exec
-                if error is not None and self.shell.failure is None:  # it could not even be shown
-                    self.shell.failure = (type(error).__name__, "")
+                with self.memory.bounded():
+                    self.running = True
+                    self._run_cell(frame)
             finally:
                 self.running = False
-        except KeyboardInterrupt as interrupt:
-            # IPython catches interrupts of the cell itself; this one came while it was finishing up.
-            self.shell.failure = self.shell.failure or (type(interrupt).__name__, str(interrupt))
+        except BaseException as error:  # noqa: BLE001 - whatever a cell does is its result, and never our end
+            self._show(error)
         return self._finish(frame["chars"])
+
+    def _run_cell(self, frame: dict[str, Any]) -> None:
+        """Run the cell as a stock kernel does: in a running event loop, whether it awaits anything or not."""
+        code, broken = frame["code"], None
+        try:
+            transformed = self.shell.transform_cell(code)
+        except Exception:  # noqa: BLE001 - IPython shows it as the cell's error
+            transformed, broken = code, sys.exc_info()
+        how = {"store_history": frame["history"], "silent": frame["silent"], "cell_id": None}
+        parsed = {"transformed_cell": transformed, "preprocessing_exc_tuple": broken}
+        waits = self.shell.should_run_async(code, **parsed)
+
+        async def run() -> Any:
+            if waits:
+                return await self.shell.run_cell_async(code, **how, **parsed)
+            return self.shell.run_cell(code, **how)
+
+        ended = self.loop.run(run(), waits=waits)
+        error = ended.error_before_exec or ended.error_in_exec
+        if error is not None and self.shell.failure is None:  # it could not even be shown
+            self.shell.failure = (type(error).__name__, "")
+
+    def _show(self, error: BaseException) -> None:
+        """Have an error that IPython let through end the cell as any other."""
+        if self.shell.failure is not None:
+            return
+        try:
+            self.shell.showtraceback((type(error), error, error.__traceback__))
+        except Exception:  # noqa: BLE001 - it is the cell's own class, or came from too deep down
+            self.shell.failure = (type(error).__name__, "")
 
     def _finish(self, chars: int) -> dict[str, Any]:
         text, cut = self.raw.drain(4 * chars)
-        CELL.set(self.cell)
+        credit.CELL.set(self.cell)
         with contextlib.suppress(OutputLimit):  # the flags below say so
             self.collector.stream("stdout", text)
         self.collector.end()
@@ -159,6 +192,7 @@ class Executor:
             "truncated": self.collector.truncated or cut,
             "flooded": self.collector.flooded,
             "cpu": self.cpu_met,
+            "interrupted": self.interrupted,
             "page": self.shell.page,
         }
 
@@ -182,15 +216,22 @@ def fresh_state() -> None:
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:
         numpy_random.seed(SEED)
+    sympy_random = sys.modules.get("sympy.core.random")  # has a generator of its own
+    if sympy_random is not None:
+        sympy_random.seed(SEED)
 
 
 def prepare() -> Callable[[socket.socket, str, str], None]:
     """Build the shell that every session starts with; return what a session then runs to serve its socket."""
+    stand_ins.install()
+    credit.install()
     shell = make_shell()
 
     def serve(sock: socket.socket, folder: str, level: str) -> None:
         os.chdir(folder)
-        os.environ.update(HOME=folder, TMPDIR=os.path.join(os.path.dirname(folder), "tmp"))
+        home = os.path.dirname(folder)
+        os.environ.update(HOME=folder, TMPDIR=os.path.join(home, "tmp"))
+        stand_ins.begin(home)
         sys.path.insert(0, "")
         fresh_state()
         executor = Executor(shell, sock, folder, level)

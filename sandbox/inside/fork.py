@@ -10,14 +10,18 @@ from __future__ import annotations
 import ctypes
 import os
 import random
-import shutil
 import socket
-import stat
+import sys
 from typing import Any
 
+from sandbox import wire
+from sandbox.inside import files
+from sandbox.inside.outputs import RawOutput
 from sandbox.isolation import rootfs, syscalls
 from sandbox.isolation.fork_permits import FORK_FLAGS
 from sandbox.isolation.levels import SESSION_ID
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 _python = ctypes.PyDLL(None, use_errno=True)
 _python.syscall.restype = ctypes.c_long
@@ -26,47 +30,47 @@ _python.syscall.restype = ctypes.c_long
 def fork(
     sock: socket.socket, fds: list[int], children: list[int]
 ) -> tuple[socket.socket | None, dict[str, Any]]:
-    """Fork once for each of `children`, which are reached over the sockets `fds`.
+    """Fork once for each of `children`, which are reached over the sockets `fds`; these are closed here.
 
     Returns:
-        in the caller, None and what to answer; in each child, the socket it is to serve from now on.
+        in the caller, None and what to answer: how many were made, and why not all; in each child, the socket it is
+        to serve from now on.
     """
-    number = sock.fileno()
-    reason = (
-        unsound({0, 1, 2, number, *fds}) if len(fds) == len(children) else "the sockets were not received"
-    )
-    if reason:
-        _close(fds)
-        return None, {"unsound": reason}
-    old = os.open(rootfs.HOME, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    reason = "the sockets were not received" if len(fds) != len(children) else None
+    reason = reason or unsound({0, 1, 2, sock.fileno(), *fds})
+    made = 0
+    home = os.open(rootfs.HOME, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     state = random.getstate()
     try:
-        for fd, child in zip(fds, children, strict=True):
-            if _clone() == 0:
-                return _be_child(sock, fd, fds, child, old, state), {}
-    except OSError as error:
-        return None, {"unsound": str(error)}
+        for fd, child in zip(fds, children, strict=False) if reason is None else ():
+            try:
+                cloned = _clone() == 0
+            except OSError as error:
+                reason = str(error)
+                break
+            if cloned:
+                return _be_child(sock, fd, fds, child, home, state), {}
+            made += 1
     finally:
-        os.close(old)
-    _close(fds)
-    return None, {"forked": len(children)}
+        _close([home, *fds])
+    return None, {"forked": made, "unsound": reason or ""}
 
 
 def _be_child(
-    sock: socket.socket, fd: int, fds: list[int], child: int, old: int, state: Any
+    sock: socket.socket, fd: int, fds: list[int], child: int, home: int, state: Any
 ) -> socket.socket:
-    """Put socket `fd` where the parent's was, and the random state and files as they were; or end."""
-    whole = False
+    """Put socket `fd` where the parent's was, and the random state and files as they were; or say why not, and end."""
+    number = sock.detach()
     try:
-        number = sock.detach()
         os.dup2(fd, number, inheritable=False)
-        _close(fds)
         random.setstate(state)
-        _settle(child, old)
-        whole = True
+        _settle(child, home)
         return socket.socket(fileno=number)
-    finally:  # only reached when it failed: half a copy must not answer for its parent
-        if not whole:
+    except OSError as error:
+        os.write(number, wire.encode({"failed": f"{type(error).__name__}: {error}"}))
+        raise
+    finally:  # half a copy must not answer for its parent
+        if sys.exc_info()[0] is not None:
             os._exit(1)
 
 
@@ -105,49 +109,31 @@ def _clone() -> int:
     return pid
 
 
-def _settle(child: int, old: int) -> None:
-    """Take up the new work folder (the zygote mounts it in answer to this call) and copy the old one's
-    files.
-    """
+def _settle(child: int, home: int) -> None:
+    """Take up the new home (the zygote mounts it in answer to this call) and copy what the old one, `home`, holds."""
+    folder = _working_folder()
     syscalls.syscall("mount", None, None, None, child, None)
     syscalls.map_ids(SESSION_ID, SESSION_ID, SESSION_ID)
-    syscalls.drop_capabilities(bounding=False)
     for name in ("work", "tmp"):
-        source = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=old)
+        source = os.open(name, _FOLDER, dir_fd=home)
+        target = os.open(os.path.join(rootfs.HOME, name), _FOLDER)
         try:
-            _copy(source, os.path.join(rootfs.HOME, name))
+            files.copy_tree(source, target)
+            os.fchmod(target, os.fstat(source).st_mode & 0o7777)
         finally:
-            os.close(source)
-    os.chdir(rootfs.WORK)
+            _close([source, target])
+    os.chdir(folder)
+    RawOutput(rootfs.WORK)
+    # Only now: until here they opened what the cells had closed to themselves.
+    syscalls.drop_capabilities(bounding=False)
 
 
-def _copy(source: int, target: str) -> None:
-    """Copy what folder descriptor `source` holds into `target`: files, folders and links, never through a
-    link.
-    """
-    with os.scandir(source) as entries:
-        for entry in entries:
-            path = os.path.join(target, entry.name)
-            mode = entry.stat(follow_symlinks=False).st_mode
-            if stat.S_ISLNK(mode):
-                os.symlink(os.readlink(entry.name, dir_fd=source), path)
-            elif stat.S_ISFIFO(mode):
-                os.mkfifo(path, stat.S_IMODE(mode))
-            elif stat.S_ISDIR(mode):
-                os.mkdir(path)
-                below = os.open(
-                    entry.name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=source
-                )
-                try:
-                    _copy(below, path)
-                finally:
-                    os.close(below)
-                os.chmod(path, stat.S_IMODE(mode))
-            elif stat.S_ISREG(mode):
-                below = os.open(entry.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=source)
-                with os.fdopen(below, "rb") as reader, open(path, "wb") as writer:
-                    shutil.copyfileobj(reader, writer)
-                os.chmod(path, stat.S_IMODE(mode))
+def _working_folder() -> str:
+    """Return the current folder, or the work folder where a cell has removed it."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return rootfs.WORK
 
 
 def _close(fds: list[int]) -> None:

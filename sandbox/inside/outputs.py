@@ -1,47 +1,53 @@
 """Collect what a cell writes, inside the session: streams, displayed values, raw descriptor writes.
 
-Every write is credited to the cell that caused it: a thread or an asyncio task that outlives its cell goes on
-writing into the void. Does not cover the executor's protocol (`executor`) or the outer byte bound (`core`).
+Of a text that is too long the beginning and the end are kept. Every write is credited to the cell that caused it
+(`credit`): a thread or an asyncio task that outlives its cell goes on writing into the void. Does not cover the
+executor's protocol (`executor`) or the outer bounds (`core`).
 """
 
 from __future__ import annotations
 
-import contextvars
 import io
+import itertools
+import operator
 import os
+import re
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-CELL: contextvars.ContextVar[int] = contextvars.ContextVar("sandbox_cell", default=-1)
+from sandbox import cut
+from sandbox.inside.credit import CELL
+
 FLUSH_SECONDS = 0.05
 # A cell is stopped once what had to be dropped exceeds this many times its limit, and this much more.
 FLOOD_FACTOR = 8
 FLOOD_CHARS = 100_000
 FIGURE_CHARS = 1_000_000
-
-_thread_start = threading.Thread.start
+# The room that a traceback has at least, however much was written before it.
+TRACEBACK_CHARS = 4000
+# Switches between stdout and stderr kept of the end of a text that is too long.
+TAIL_PIECES = 16
+# PyTorch's processor library writes this where it may not read /proc/cpuinfo, once, on import; a stock kernel's
+# can read it. A cell's own line about /proc/cpuinfo is left alone.
+_NO_CPUINFO = re.compile(
+    r"^Error in cpuinfo: failed to parse processor information from /proc/cpuinfo\n", re.M
+)
 
 
 class OutputLimit(KeyboardInterrupt):
     """Raised in a cell that floods its output, to stop it; `except Exception` does not swallow it."""
 
 
-def _start_in_context(thread: threading.Thread) -> None:
-    """Start a thread so that it inherits the starter's cell (CPython 3.11 gives threads an empty context)."""
-    context = contextvars.copy_context()
-    run = thread.run
-    thread.run = lambda: context.run(run)  # type: ignore[method-assign]
-    _thread_start(thread)
-
-
 class Collector:
     """Gather the events of the current cell, bounded in characters and in messages.
 
-    Events are JSON lists: ["stream", name, text], ["result", data, metadata, count],
-    ["display", data, metadata, transient, update], ["clear", wait], ["error", name, value, traceback].
+    Events are JSON lists: ["stream", name, text], ["cut", characters left out here],
+    ["result", data, metadata, count], ["display", data, metadata, transient, update], ["clear", wait],
+    ["error", name, value, traceback].
     """
 
     def __init__(self, send: Callable[[list[list[Any]]], None]) -> None:
@@ -51,13 +57,14 @@ class Collector:
         self._events: list[list[Any]] = []
         self._cell = -1
         self._stale: frozenset[int] = frozenset()
+        self._tail = _Tail(0)
         self._chars_left = 0
+        self._end_left = 0
         self._messages_left = 0
         self._flood = 0
         self._sent_at = 0.0
         self.truncated = False
         self.flooded = False
-        threading.Thread.start = _start_in_context  # type: ignore[method-assign,assignment]
 
     def begin(self, cell: int, chars: int, messages: int) -> None:
         """Open cell number `cell` with its bounds; whatever older cells still write is dropped."""
@@ -67,6 +74,8 @@ class Collector:
             self._cell = cell
             self._stale = frozenset(sys._current_frames()) - {threading.get_ident()}
             self._chars_left = chars
+            self._end_left = chars // 2
+            self._tail = _Tail(self._end_left // 2)
             self._messages_left = messages
             self._flood = chars * FLOOD_FACTOR + FLOOD_CHARS
             self._sent_at = time.monotonic()
@@ -75,6 +84,7 @@ class Collector:
     def end(self) -> None:
         """Close the cell: send what is left and drop everything written from now on."""
         with self._lock:
+            self._settle()
             self.flush()
             self._cell = -1
 
@@ -113,30 +123,44 @@ class Collector:
                 elif self._spend_message():
                     self._events.append(["stream", name, [kept]])
             if len(kept) < len(text):
+                self._tail.add(name, text[len(kept) :])
                 self._cut(len(text) - len(kept))
             if time.monotonic() - self._sent_at > FLUSH_SECONDS:
                 self.flush()
 
     def message(self, event: list[Any]) -> None:
-        """Record a whole event (a displayed value, a result); its data is cut to what is left.
+        """Record a whole event (a displayed value, a result); its data are cut to what is left.
 
         Raises:
             OutputLimit: in the main thread, when the cell has sent far more messages than may be kept.
         """
         with self._lock:
             if self._mine() and self._spend_message():
+                self._settle()
                 event[1] = self._trim(event[1])
                 self._events.append(event)
 
-    def error(self, name: str, value: str, lines: list[str]) -> None:
-        """Record the cell's traceback, the end of which is kept when it is too long."""
+    def error(self, name: str, value: str, lines: list[str], *, whole: bool) -> None:
+        """Record the cell's traceback, both ends of which are kept when it is too long; `whole` says whether
+        `lines` are all of it.
+        """
         with self._lock:
-            text = "\n".join(lines)
-            room = 4 * max(self._chars_left, 2000)  # colour codes, which are taken out later, are most of it
-            if len(text) > room:
-                self.truncated = True
-                text = text[-room:]
-            self._events.append(["error", name[:200], value[:2000], text.split("\n")])
+            self._settle()
+            room = max(self._chars_left, TRACEBACK_CHARS)
+            kept, cut_short = cut.lines("\n".join(lines).split("\n"), room)
+            self.truncated = self.truncated or cut_short or not whole
+            self._events.append(["error", name[:200], value[:2000], kept])
+
+    def _settle(self) -> None:
+        """Add the end of what the streams wrote beyond the limit, before something else comes after it."""
+        left_out, pieces = self._tail.take()
+        if left_out:
+            self._events.append(["cut", left_out])
+        for name, text in pieces:
+            self._events.append(["stream", name, [text]])
+            self._end_left -= len(text)
+        # Half of what there is for ends is kept back for those still to come.
+        self._tail = _Tail(self._end_left // 2)
 
     def _trim(self, data: Any) -> Any:
         """Cut the text of a MIME bundle to the characters left, dropping other types once they do not fit."""
@@ -146,18 +170,23 @@ class Collector:
         for mime in sorted(data, key=lambda m: m != "text/plain"):
             value = data[mime]
             size = len(value) if isinstance(value, str) else 64
-            if size > self._chars_left:
-                if mime != "text/plain":
-                    # Images and HTML have an allowance of their own: a figure is larger than any text limit.
-                    if size <= FIGURE_CHARS:
-                        kept[mime] = value
-                    continue
-                value = value[: self._chars_left]
-                self._cut(size - len(value))
-            if mime == "text/plain":
-                self._chars_left -= len(value)
-            kept[mime] = value
+            if mime == "text/plain" and isinstance(value, str):
+                kept[mime] = self._trim_text(value)
+            # Images and HTML have an allowance of their own: a figure is larger than any text limit.
+            elif size <= max(self._chars_left, FIGURE_CHARS):
+                kept[mime] = value
         return kept
+
+    def _trim_text(self, value: str) -> str:
+        room = max(self._chars_left, self._end_left // 2)
+        if len(value) > room:
+            self._cut(len(value) - room)
+            value = cut.join(value, 0, "", room)
+        if self._chars_left:
+            self._chars_left = max(self._chars_left - len(value), 0)
+        else:
+            self._end_left = max(self._end_left - len(value), 0)
+        return value
 
     def _spend_message(self) -> bool:
         if self._messages_left <= 0:
@@ -174,6 +203,43 @@ class Collector:
             self.flooded = True
             if threading.current_thread() is threading.main_thread():
                 raise OutputLimit("output limit met")
+
+
+class _Tail:
+    """The last `room` characters of a text of unknown length, and how many came before them."""
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+        self._size = 0
+        self._left_out = 0
+        self._pieces: deque[tuple[str, str]] = deque()
+
+    def add(self, name: str, text: str) -> None:
+        """Append `text` of stream `name`."""
+        kept = text[max(len(text) - self._room, 0) :]
+        self._left_out += len(text) - len(kept)
+        self._pieces.append((name, kept))
+        self._size += len(kept)
+        while self._size - len(self._pieces[0][1]) >= self._room > 0:
+            dropped = len(self._pieces.popleft()[1])
+            self._size -= dropped
+            self._left_out += dropped
+
+    def take(self) -> tuple[int, list[tuple[str, str]]]:
+        """Return how many characters are left out, and the pieces that are kept after them."""
+        joined = [
+            (name, "".join(text for _, text in pieces))
+            for name, pieces in itertools.groupby(self._pieces, operator.itemgetter(0))
+        ]
+        kept: list[tuple[str, str]] = []
+        room = self._room
+        for name, text in reversed(joined):
+            end = text[max(len(text) - room, 0) :] if len(kept) < TAIL_PIECES else ""
+            self._left_out += len(text) - len(end)
+            room -= len(end)
+            if end:
+                kept.append((name, end))
+        return self._left_out, kept[::-1]
 
 
 class CellStream(io.TextIOBase):
@@ -254,4 +320,4 @@ class RawOutput:
             os.ftruncate(1, 0)
         except OSError:  # the cell closed or replaced the descriptor: there is nothing of ours to read
             return "", False
-        return data.decode("utf-8", "replace"), size > limit
+        return _NO_CPUINFO.sub("", data.decode("utf-8", "replace")), size > limit

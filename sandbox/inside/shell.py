@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import traceback
 import zlib
+from collections.abc import Callable
 from typing import Any, cast
 
 from IPython.core.compilerop import CachingCompiler
@@ -21,6 +23,8 @@ from traitlets import Type
 from traitlets.config import Config
 
 from sandbox.inside.outputs import Collector
+from sandbox.inside.stand_ins import NO_SUBPROCESS
+from sandbox.inside.tracebacks import EndsOfTraceback
 
 # Cells run once in the zygote, so that what they load and compile on first use need not be loaded in every
 # session.
@@ -36,7 +40,8 @@ WARM_UP = (
     "Rational(1, 3).evalf(), sqrt(8), N(pi), Matrix([[1, 2], [3, 4]]).inv(), Sum(x, (x, 1, 5)).doit()",
 )
 
-NO_SUBPROCESS = "the sandbox runs no shell commands and no other programs"
+# IPython's magics that run a cell in another program.
+PROGRAM_MAGICS = ("script", "bash", "sh", "python", "python2", "python3", "pypy", "ruby", "perl", "cmd")
 
 
 class SessionDisplayHook(DisplayHook):
@@ -108,6 +113,10 @@ class SessionShell(InteractiveShell):
     collector: Collector | None = None
     failure: tuple[str, str] | None = None
     page: dict[str, Any] | None = None
+    # pandas takes a shell without this attribute for a terminal, and cuts wide frames to its width.
+    kernel = None
+    # Called before an error is shown: what must be said may take more memory than the cell has left.
+    before_showing: Callable[[], None] | None = None
 
     def init_display_pub(self) -> None:
         """Use our publisher."""
@@ -141,16 +150,27 @@ class SessionShell(InteractiveShell):
     def enable_gui(self, gui: Any = None) -> None:
         """Accept `%gui` and the plotting magics: there is no event loop to hook into."""
 
+    def init_traceback_handlers(self, custom_exceptions: Any) -> None:
+        """Show tracebacks by `EndsOfTraceback`."""
+        super().init_traceback_handlers(custom_exceptions)
+        self.InteractiveTB = EndsOfTraceback(mode=self.xmode, theme_name=self.colors, tb_offset=1)
+
     def ask_exit(self) -> None:
         """Ignore `exit` and `quit`: a session ends when its owner closes it."""
 
     def showtraceback(self, *args: Any, **kwargs: Any) -> None:
-        """Show the exception; an interrupt in one line, since a deep stack takes seconds to render."""
-        etype, value, _tb = sys.exc_info() if not args or args[0] is None else args[0]
-        if etype is not None and issubclass(etype, KeyboardInterrupt):
+        """Show the exception; an interrupt in one line, since where it struck says nothing."""
+        if self.before_showing is not None:
+            self.before_showing()
+        etype, value, tb = sys.exc_info() if not args or args[0] is None else args[0]
+        if etype is not None and issubclass(etype, (KeyboardInterrupt, asyncio.CancelledError)):
             self._showtraceback(etype, value, [f"{etype.__name__}: {value}".rstrip(": ")])
             return
+        self.InteractiveTB.left_out = 0
         super().showtraceback(*args, **kwargs)
+        if etype is not None and issubclass(etype, MemoryError):
+            # What the functions on the stack held would fill the memory for as long as the traceback is kept.
+            traceback.clear_frames(tb)
 
     def _showtraceback(self, etype: Any, evalue: Any, stb: list[str]) -> None:
         name = getattr(etype, "__name__", str(etype))
@@ -160,7 +180,8 @@ class SessionShell(InteractiveShell):
             text = f"<{type(error).__name__} while formatting the message>"
         self.failure = (name, text)
         if self.collector is not None:
-            self.collector.error(name, text, [str(line) for line in stb])
+            lines = [str(line) for line in stb]
+            self.collector.error(name, text, lines, whole=not self.InteractiveTB.left_out)
 
     def system(self, cmd: str) -> None:
         """Refuse `!cmd`. Raises PermissionError."""
@@ -201,16 +222,9 @@ def jsonable(value: Any, depth: int = 0) -> Any:
     return repr(value)
 
 
-def session_loop_runner(coroutine: Any) -> Any:
-    """Run a cell with top-level `await` on the session's one event loop."""
-    try:
-        loop = asyncio.get_event_loop_policy().get_event_loop()
-    except RuntimeError:
-        loop = None
-    if loop is None or loop.is_closed():
-        loop = asyncio.new_event_loop()
-        asyncio.set_event_loop(loop)
-    return loop.run_until_complete(coroutine)
+def refuse_program(line: str, cell: str = "") -> None:
+    """Stand for a magic that runs a cell in another program. Raises PermissionError."""
+    raise PermissionError(NO_SUBPROCESS)
 
 
 def make_shell() -> SessionShell:
@@ -222,10 +236,14 @@ def make_shell() -> SessionShell:
     config.InteractiveShell.colors = "neutral"
     config.InteractiveShell.history_length = 100
     config.Completer.use_jedi = False
+    # tqdm and others look for this section to tell a notebook from a terminal.
+    config.IPKernelApp.connection_file = "kernel.json"
     shell = SessionShell.instance(config=config)
     InteractiveShellABC.register(SessionShell)
-    shell.loop_runner = session_loop_runner
+    shell.db = {}  # bookmarks and visited folders, which IPython would keep in a profile
     shell.autoawait = True
+    for name in PROGRAM_MAGICS:
+        shell.register_magic_function(refuse_program, "cell", name)
     quiet = Collector(lambda events: None)
     shell.attach(quiet)
     quiet.begin(0, 1000, 1000)
@@ -240,3 +258,8 @@ def make_shell() -> SessionShell:
     shell.failure = None
     shell.execution_count = 1
     return cast(SessionShell, shell)
+
+
+# Libraries look at the name of the shell's class (pandas, rich, plotly) and treat any other as a terminal.
+SessionShell.__module__, SessionShell.__qualname__ = "ipykernel.zmqshell", "ZMQInteractiveShell"
+SessionShell.__name__ = "ZMQInteractiveShell"

@@ -22,6 +22,8 @@ from sandbox.limits import Level, Limits
 
 # As root, sessions run under this otherwise unused id; as anyone else, under the caller's.
 SANDBOX_ID = 200_000
+# Address space on top of a session's limit, for saying that the limit was met.
+RESERVE_BYTES = 64 * 2**20
 SESSION_ID = 1000
 _NAMESPACES = (
     syscalls.CLONE_NEWUSER
@@ -141,7 +143,7 @@ def set_rlimits(limits: Limits, *, own_user: bool) -> None:
     memory = address_space() + limits.memory_mb * 2**20
     disk = limits.disk_mb * 2**20
     for kind, soft, hard in (
-        (resource.RLIMIT_AS, memory, memory),
+        (resource.RLIMIT_AS, memory, memory + RESERVE_BYTES),
         (resource.RLIMIT_CPU, limits.cpu_seconds, limits.cpu_seconds + 5),
         (resource.RLIMIT_FSIZE, disk, disk),
         (resource.RLIMIT_NOFILE, limits.descriptors, limits.descriptors),

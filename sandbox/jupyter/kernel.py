@@ -24,10 +24,12 @@ from ipykernel.kernelapp import IPKernelApp
 from ipykernel.kernelbase import Kernel
 from jupyter_client.kernelspec import KernelSpecManager
 
-from sandbox.core import Event, SessionCore
+from sandbox import cut
+from sandbox.core import SessionCore
 from sandbox.errors import SandboxError
 from sandbox.limits import Limits
 from sandbox.pool import Pool
+from sandbox.replies import Event
 
 NAME = "scdpo-sandbox"
 LIMITS_VARIABLE = "SCDPO_KERNEL_LIMITS"
@@ -149,6 +151,8 @@ class SandboxKernel(Kernel):  # type: ignore[misc]
         elif kind == "display":
             message = "update_display_data" if event[4] else "display_data"
             content = {"data": event[1], "metadata": event[2], "transient": event[3]}
+        elif kind == "cut":
+            message, content = "stream", {"name": "stderr", "text": f"\n{cut.missing(event[1])}\n"}
         elif kind == "clear":
             message, content = "clear_output", {"wait": event[1]}
         else:

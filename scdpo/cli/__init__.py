@@ -36,6 +36,7 @@ VERBS = {
     "corrupt": Verb(
         "scdpo.cli.corrupt", "Make step-controlled pairs: right solutions go wrong after a step."
     ),
+    "values": Verb("scdpo.cli.values", "Estimate how often the model succeeds from every step."),
     "status": Verb("scdpo.cli.status", "Show how far a run is and what was dropped."),
     "import": Verb("scdpo.cli.import_pairs", "Bring pairs that others made into a run, each verified."),
     "export": Verb("scdpo.cli.export", "Write a run's pairs for other trainers, as Parquet."),

@@ -10,8 +10,10 @@ from typing import Annotated, Final
 import typer
 
 from sandbox import AsyncSandbox
+from scdpo.cli.backend_options import with_backend
 from scdpo.cli.console import Bar, console, report_errors, show_stages
-from scdpo.cli.options import Confirm, Format, RunFolder, Seed, Steps, System, refuse, with_backend
+from scdpo.cli.options import Confirm, FormatChoice, RunFolder, Seed, Steps, System, refuse
+from scdpo.corrupt.first_pit import PitSettings
 from scdpo.corrupt.temperature import BranchSettings
 from scdpo.data.import_solutions import import_solutions
 from scdpo.data.prompt_style import sampled_system
@@ -26,10 +28,13 @@ class Corruptor(StrEnum):
 
     temperature = "temperature"
     mutation = "mutation"
+    first_pit = "first-pit"
 
 
 TEMPERATURE_ALONE: Final = ("steps", "attempts", "pairs", "first", "increment", "maximum")
-"""Options of ``corrupt`` that mutation has no use for."""
+"""Options of ``corrupt`` that the other corruptors have no use for."""
+PIT_ALONE: Final = ("rollouts", "wrong")
+"""Options of ``corrupt`` that only the first pit has a use for."""
 
 
 @with_backend
@@ -47,7 +52,7 @@ def corrupt(
         ),
     ] = None,
     format: Annotated[
-        Format | None,
+        FormatChoice | None,
         typer.Option(
             help="How the model that will be trained writes, and texts in that file are written; "
             "the run's own or [b]mathcoder[/b] if not given."
@@ -62,6 +67,8 @@ def corrupt(
     first: Annotated[float, typer.Option(min=0, help="Temperature of the first new step.")] = 1.1,
     increment: Annotated[float, typer.Option(min=0, help="More for each further step.")] = 0.05,
     maximum: Annotated[float, typer.Option(min=0, help="Highest temperature.")] = 1.4,
+    rollouts: Annotated[int, typer.Option(min=1, help="Roll-outs from one place at most (first-pit).")] = 8,
+    wrong: Annotated[int, typer.Option(min=1, help="Wrong solutions per problem (first-pit).")] = 1,
     confirm: Confirm = 0,
     seed: Seed = 0,
 ) -> None:
@@ -70,20 +77,27 @@ def corrupt(
     With --corruptor temperature the model goes on after every step at a rising temperature. With --corruptor
     mutation the code is changed by program; that needs no model, and takes any file of solutions.
 
-    Branches off one right solution of each problem that has a naive pair, and off all right solutions that
+    With --corruptor first-pit the wrong solutions that sampling made are searched, by roll-outs, for the first step
+    after which none ends right: their own rest is rejected, a roll-out that succeeded from the step before is chosen.
+
+    The first two branch off one right solution of each problem that has a naive pair, and off all right solutions that
     --solutions brings in of other problems.
 
     With --confirm N the model goes on N times at temperature 1 from the shared steps, and N times from after the
     first wrong step: the pair records how often it still gets to the right answer, and training can leave out
-    pairs whose error begins elsewhere (scdpo train --set min_drop=0.5).
+    pairs whose error begins elsewhere (scdpo train --set confirmed_only=true).
 
     Examples: [b]scdpo corrupt runs/mine --confirm 4[/b]
     [b]scdpo corrupt runs/mine --corruptor mutation --solutions solutions.jsonl.gz[/b]
     """
     if maximum < first:
         raise typer.BadParameter(f"--maximum {maximum} is below --first {first}")
-    if corruptor is Corruptor.mutation:
+    if corruptor is not Corruptor.temperature:
         refuse(context, TEMPERATURE_ALONE, "goes with --corruptor temperature alone")
+    if corruptor is Corruptor.first_pit:
+        refuse(context, ("confirm",), "is what the first pit does by itself")
+    else:
+        refuse(context, PIT_ALONE, "goes with --corruptor first-pit alone")
     if format is not None and solutions is None:
         raise typer.BadParameter("--format goes with --solutions alone; leave it out")
     branches = BranchSettings(
@@ -98,13 +112,16 @@ def corrupt(
                 f"{run} holds no solutions: scdpo sample makes them, --solutions FILE brings them in"
             )
         written = first_one.sampling.format
-        if corruptor is Corruptor.temperature or confirm:
+        if corruptor is not Corruptor.mutation or confirm:
             backend = backend.of(opened)  # mutation alone needs no model
         system = system or sampled_system(opened)
         sampled = {"model": backend.named, "system": system}
         if corruptor is Corruptor.mutation:
             job = "mutate"
             settings = {"seed": seed, "confirm": confirm, **(sampled if confirm else {})}
+        elif corruptor is Corruptor.first_pit:
+            job = "first-pit"
+            settings = {**sampled, "rollouts": rollouts, "wrong": wrong, "seed": seed}
         else:
             job = "corrupt"
             schedule = {"schedule": [first, increment, maximum]}
@@ -119,7 +136,9 @@ def corrupt(
                 return
             async with backend.jobs(written, system) as jobs:
                 settle_job(opened, job, settings, jobs)
-                if corruptor is Corruptor.mutation:
+                if corruptor is Corruptor.first_pit:
+                    await jobs.branch_at_first_pits(opened, PitSettings(rollouts, wrong, seed), bar)
+                elif corruptor is Corruptor.mutation:
                     await jobs.branch_by_mutation(opened, seed, bar, confirm)
                 else:
                     await jobs.branch_by_temperature(opened, branches, bar)

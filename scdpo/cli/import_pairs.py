@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from scdpo.cli.console import console, report_errors, show_stages
-from scdpo.cli.options import Format, RunFolder
+from scdpo.cli.options import FormatChoice, RunFolder
 from scdpo.data import import_pairs as pairs_of_others
 from scdpo.data.runs import Run
 
@@ -22,8 +22,8 @@ def import_pairs(
         ),
     ],
     format: Annotated[
-        Format, typer.Option(help="How the model that will be trained writes solutions.")
-    ] = Format.mathcoder,
+        FormatChoice, typer.Option(help="How the model that will be trained writes solutions.")
+    ] = FormatChoice.mathcoder,
 ) -> None:
     """Bring pairs that the paper's own programs made into a run, each verified; a table says what was left out.
 

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from scdpo.jobs.backend import LEAST_IN_FLIGHT, MOST_IN_FLIGHT, Backend
-from scdpo.sampling.engines.load import EngineName
 
-
-class Format(StrEnum):
+class FormatChoice(StrEnum):
     """How solutions are written for the model."""
 
     mathcoder = "mathcoder"
@@ -46,7 +41,7 @@ Problems = Annotated[
 ]
 Limit = Annotated[int, typer.Option(min=1, help="At most N problems.")]
 FormatOption = Annotated[
-    Format | None,
+    FormatChoice | None,
     typer.Option(
         help="How the model writes solutions; as it was trained here if not given, else [b]mathcoder[/b]."
     ),
@@ -65,72 +60,6 @@ Steps = Annotated[
 Confirm = Annotated[
     int, typer.Option(min=0, help="Roll-outs from before and from after each pair's first wrong step.")
 ]
-InFlight = Annotated[
-    int, typer.Option(min=LEAST_IN_FLIGHT, max=MOST_IN_FLIGHT, help="Solutions under way at once.")
-]
-EngineOption = Annotated[
-    EngineName | None,
-    typer.Option(
-        help="What runs the model; if not given, [b]server[/b] with --server, else [b]transformers[/b]."
-    ),
-]
-Servers = Annotated[
-    list[str] | None,
-    typer.Option("--server", help="URL of an OpenAI-compatible server. May be given again."),
-]
-Tokenizer = Annotated[str | None, typer.Option(help="Tokenizer of the servers' model, if they do not say.")]
-ClusterOption = Annotated[
-    str | None, typer.Option(help="[b]ray[/b] for a cluster here, or an address of one.")
-]
-Engines = Annotated[int | None, typer.Option(min=1, help="Copies of the model (cluster); one if not given.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Sandbox workers (cluster); two if not given.")]
-Gpus = Annotated[
-    float | None, typer.Option(min=0, help="GPUs of each copy of the model (cluster); none if not given.")
-]
-
-BackendInFlight = Annotated[
-    int | None,
-    typer.Option(
-        min=LEAST_IN_FLIGHT,
-        help="Solutions under way at once, on a cluster by all workers together; if not given, 256, on a "
-        "cluster as many for each copy of the model or server.",
-    ),
-]
-BACKEND_OPTIONS: dict[str, Any] = {
-    "model": Model,
-    "in_flight": BackendInFlight,
-    "engine": EngineOption,
-    "servers": Servers,
-    "tokenizer": Tokenizer,
-    "cluster": ClusterOption,
-    "engines": Engines,
-    "workers": Workers,
-    "gpus": Gpus,
-}
-"""The option for each field of ``Backend``."""
-
-
-def with_backend(verb: Callable[..., None]) -> Callable[..., None]:
-    """Give a verb the options of ``Backend``, which it takes as one argument ``backend``."""
-    own = inspect.signature(verb, eval_str=True).parameters
-
-    @functools.wraps(verb)
-    def called(**options: Any) -> None:
-        backend = Backend(**{name: options.pop(name) for name in BACKEND_OPTIONS})
-        try:
-            backend.check()
-        except ValueError as error:  # its own words on options that do not fit together
-            raise typer.BadParameter(str(error)) from error
-        verb(backend=backend, **options)
-
-    added = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option)
-        for name, option in BACKEND_OPTIONS.items()
-    ]
-    shown = [p.replace(kind=p.KEYWORD_ONLY) for p in own.values() if p.name != "backend"] + added
-    called.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]  # what Typer reads
-    called.__annotations__ = {p.name: p.annotation for p in shown}
-    return called
 
 
 def refuse(context: typer.Context, options: Sequence[str], why: str) -> None:

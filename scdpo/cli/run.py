@@ -12,13 +12,15 @@ from rich.text import Text
 
 from sandbox import Limits, Sandbox, Solution
 from scdpo.cli.console import console, report_errors, visible
-from scdpo.cli.options import Format
-from scdpo.data.runs import RunError
+from scdpo.cli.options import FormatChoice
+from scdpo.errors import SettingsError
 
 
 def run(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A solution as text.")],
-    format: Annotated[Format, typer.Option(help="How the solution is written.")] = Format.markdown,
+    format: Annotated[
+        FormatChoice, typer.Option(help="How the solution is written.")
+    ] = FormatChoice.markdown,
     seconds: Annotated[float, typer.Option(min=0.1, help="Wall-clock limit of a cell.")] = 10.0,
     memory: Annotated[int, typer.Option(min=32, help="Memory limit in MiB.")] = 1024,
 ) -> None:
@@ -29,7 +31,7 @@ def run(
     solution = Solution.parse(file.read_text(encoding="utf-8", errors="replace"), format.value)
     with report_errors():
         if not solution.code_blocks:
-            raise RunError(
+            raise SettingsError(
                 f"{file} holds no code block in the {format.value} format; --format names the others"
             )
     with report_errors(), Sandbox(limits=Limits(cell_seconds=seconds, memory_mb=memory)) as box:

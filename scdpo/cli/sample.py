@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from scdpo.cli.backend_options import with_backend
 from scdpo.cli.console import Bar, console, report_errors, show_stages
-from scdpo.cli.options import FormatOption, Problems, RunFolder, Seed, Split, SystemOption, with_backend
+from scdpo.cli.options import FormatOption, Problems, RunFolder, Seed, Split, SystemOption
 from scdpo.data.problems import load_problems
 from scdpo.data.prompt_style import prompt_style
 from scdpo.data.runs import Run

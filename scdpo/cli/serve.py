@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from scdpo.cli.console import STOPPED, console, report_errors
-from scdpo.data.runs import RunError
+from scdpo.errors import SettingsError
 from verifier.service import ServiceSettings
 from verifier.service import serve as run_service
 
@@ -35,13 +35,24 @@ def serve(
         try:
             report = run / "report.html" if run else None
             key = os.environ.get("SCDPO_KEY")
-            run_service(ServiceSettings(host=host, port=port, workers=workers, key=key, report=report))
+            settings = ServiceSettings(host=host, port=port, workers=workers, key=key, report=report)
+            run_service(settings, on_ready=lambda address: _say_where(address, settings))
         except (ValueError, ImportError) as error:
-            raise RunError(str(error)) from error
+            raise SettingsError(str(error)) from error
         except OSError as error:
             port_is_why = error.errno in (errno.EADDRINUSE, errno.EACCES)
             hint = "give another --port, 0 for any" if port_is_why else "--host is an address of this machine"
-            raise RunError(f"cannot listen on {host}, port {port}: {error.strerror}; {hint}") from error
+            raise SettingsError(f"cannot listen on {host}, port {port}: {error.strerror}; {hint}") from error
         except KeyboardInterrupt as stop:  # the second one: the first lets requests in flight finish
             console.print("Stopped at once.")
             raise typer.Exit(STOPPED) from stop
+
+
+def _say_where(address: str, settings: ServiceSettings) -> None:
+    """Print where to look. Standard error is the log's, one JSON object a line."""
+    if settings.report is not None:
+        console.print(f"Report of {settings.report.parent}: {address}/", soft_wrap=True)
+        if settings.key is not None:
+            console.print("  The browser asks for a user, who may be anyone, and a password: the key.")
+    console.print(f"API, with a form to try each route: {address}/docs", soft_wrap=True)
+    console.print("Ctrl-C ends the service when the requests in flight are done.")

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from scdpo.cli.console import Bar, console, report_errors, visible
-from scdpo.data.runs import RunError
+from scdpo.errors import SettingsError
 from verifier import Verdict, extract_answer, verify_many
 from verifier.files.inputs import Item, read_items
 
@@ -99,7 +99,7 @@ def _compare(queue: IO[str], row: Counter[str], item: Item, verdict: Verdict) ->
         from math_verify import parse
         from math_verify import verify as theirs
     except ImportError as error:
-        raise RunError("--against math-verify needs it: pip install math-verify==0.9.0") from error
+        raise SettingsError("--against math-verify needs it: pip install math-verify==0.9.0") from error
 
     said = item.prediction if isinstance(item.prediction, str) else item.prediction.render("markdown")
     # Its own time limits need the main thread's alarm, which is where the command line runs.

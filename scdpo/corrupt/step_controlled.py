@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from sandbox import Sandbox, Solution
 from scdpo.corrupt import Corruption, corrupt_by_mutation
+from scdpo.corrupt.slips import with_same_output
 from scdpo.data.import_solutions import as_record
 from scdpo.data.pairs import step_controlled_pair
 from scdpo.data.records import OriginRecord, PairRecord, SolutionRecord
@@ -39,20 +40,22 @@ def step_controlled_pairs(
 def mutation_pairs(chosen: SolutionRecord, found: Sequence[Corruption], seed: int) -> list[PairRecord]:
     """Return the pairs of a preferred solution and its mutated continuations."""
     return [
-        step_controlled_pair(
-            chosen,
-            corruption.branch_step,
-            corruption.rejected,
-            [],
-            corruption.final_answer,
-            OriginRecord(
-                chosen_id=chosen.id,
-                rejected_id=f"{chosen.id}@{corruption.branch_step}.m{seed}",
-                corruptor="mutation",
-                mutation=corruption.description,
-                plan=corruption.plan,
-                attempts=corruption.attempts,
-            ),
+        with_same_output(
+            step_controlled_pair(
+                chosen,
+                corruption.branch_step,
+                corruption.rejected,
+                [],
+                corruption.final_answer,
+                OriginRecord(
+                    chosen_id=chosen.id,
+                    rejected_id=f"{chosen.id}@{corruption.branch_step}.m{seed}",
+                    corruptor="mutation",
+                    mutation=corruption.description,
+                    plan=corruption.plan,
+                    attempts=corruption.attempts,
+                ),
+            )
         )
         for corruption in found
     ]

@@ -11,11 +11,12 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-from sandbox import AsyncSession, Block, SessionClosed, Solution
-from scdpo.corrupt.confirm import ROLLOUTS_AT_ONCE, Confirmer, Track
+from sandbox import AsyncSession, SessionClosed, Solution
+from scdpo.corrupt.confirm import Confirmer
+from scdpo.corrupt.rollouts import ROLLOUTS_AT_ONCE, Track, draft_of
+from scdpo.corrupt.slips import no_slip, sides, with_same_output
 from scdpo.data.filters import drop_reason, near_duplicates
 from scdpo.data.pairs import drawn_steps, step_controlled_pair
-from scdpo.data.problems import model_name
 from scdpo.data.records import BranchRecord, DropRecord, OriginRecord, PairRecord, SolutionRecord
 from scdpo.sampling.sampler import Draft, Sampler, derive_seed
 from scdpo.sampling.schedule import Schedule
@@ -101,7 +102,7 @@ async def _branch_after(
     settings: BranchSettings,
     session: AsyncSession | None,
 ) -> Branches:
-    prefix = _prefix(chosen, step, sampler)
+    prefix = draft_of(chosen, step, sampler)
     dropped: Counter[str] = Counter()
     pairs: list[PairRecord] = []
     tried = tokens = 0
@@ -132,14 +133,17 @@ async def _branch_after(
                 attempts=number + 1,
             )
             pair = step_controlled_pair(chosen, step, draft.blocks, draft.block_tokens, answer, origin)
-            if _nearly_repeats(pair, pairs):
+            pair = with_same_output(pair)
+            if excuse := no_slip(*sides(pair)):
+                dropped[excuse] += 1
+            elif _nearly_repeats(pair, pairs):
                 dropped["near_duplicate"] += 1
             else:
                 pairs.append(pair)
         tried = numbers.stop
     if settings.confirm:
         confirmer = Confirmer(sampler, settings.confirm, settings.seed)
-        pairs, sampled = await confirmer.confirm_here(pairs, session)
+        pairs, sampled = await confirmer.confirm_beyond(pairs, step, session)
         tokens += sampled
     return Branches(pairs, _branch_record(chosen, step, settings, dropped, tried, len(pairs), tokens))
 
@@ -169,14 +173,6 @@ def _branch_record(
         dropped=[DropRecord(reason=reason, count=count) for reason, count in dropped.most_common()],
         tokens=tokens,
     )
-
-
-def _prefix(chosen: SolutionRecord, step: int, sampler: Sampler) -> Draft:
-    blocks: tuple[Block, ...] = chosen.solution.prefix(step).blocks
-    # Another model may have another tokenizer, to which these ids say something else.
-    own = chosen.sampling.model == model_name(sampler.engine.model)
-    tokens = chosen.sampling.block_tokens[: len(blocks)] if own else []
-    return Draft(text=sampler.format.render(blocks), blocks=blocks, block_tokens=tokens)
 
 
 def _nearly_repeats(pair: PairRecord, others: list[PairRecord]) -> bool:

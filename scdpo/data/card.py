@@ -14,18 +14,20 @@ from typing import Any, Final, Literal, get_args, get_origin
 import yaml
 from pydantic import BaseModel
 
-from scdpo.data.records import BranchRecord, PairRecord, SolutionRecord
+from scdpo.data.records import BranchRecord, PairRecord, SolutionRecord, ValueRecord
 
 _FILES: Final[dict[str, type[BaseModel]]] = {
     "pairs": PairRecord,
     "solutions": SolutionRecord,
     "branches": BranchRecord,
+    "values": ValueRecord,
 }
 _DTYPES: Final = {str: "string", int: "int64", float: "float64", bool: "bool"}
 _TEXT: Final = """# A run of scdpo
 
 `solutions.jsonl`: sampled solutions, verified. `branches.jsonl`: how often it was tried to go wrong after each step.
-`pairs.jsonl`: preference pairs. One record a line; `datasets.load_dataset("this folder", "pairs")` reads them.
+`pairs.jsonl`: preference pairs. `values.jsonl`: how often the model succeeds from each step, where that was asked for.
+One record a line; `datasets.load_dataset("this folder", "pairs")` reads them.
 """
 
 

@@ -243,7 +243,7 @@ def encode_pairs(
     encoder: SolutionEncoder,
     max_length: int | None,
     kinds: Sequence[str] = KINDS,
-    min_drop: float | None = None,
+    confirmed_only: bool = False,
     per_problem: int | None = None,
 ) -> tuple[Dataset, EncodingReport]:
     """Encode pairs into a data set whose rows stand problem by problem, naive pairs first.
@@ -253,9 +253,9 @@ def encode_pairs(
         encoder: the tokenizer and format to write them with.
         max_length: the most tokens of prompt and completion together; None for no limit.
         kinds: the kinds of pair to take; others are left out without being counted as dropped.
-        min_drop: the least fall of the share of right roll-outs across the first wrong step of a
-            step-controlled pair, -1 to 1; None takes pairs without roll-outs too.
-        per_problem: at most so many pairs a problem, 1 or more: naive ones first, then those with the largest
+        confirmed_only: leave out step-controlled pairs whose error roll-outs do not place at the branch
+            (``ConfirmationRecord.confirmed``), and those without roll-outs.
+        per_problem: at most so many pairs per problem, 1 or more: naive ones first, then those with the largest
             fall; None for no cap.
 
     Returns:
@@ -268,7 +268,7 @@ def encode_pairs(
             continue
         row = encode_pair(pair, encoder)
         report.retokenised += _retokenised(pair, row)
-        reason = _unconfirmed(pair, min_drop) or drop_reason(row, max_length)
+        reason = (_unconfirmed(pair) if confirmed_only else None) or drop_reason(row, max_length)
         if reason is not None:
             report.dropped[reason] += 1
             continue
@@ -286,17 +286,24 @@ def encode_pairs(
     return Dataset.from_dict(columns, features=ENCODED_FEATURES), report
 
 
+def _confirmation(pair: Mapping[str, Any]) -> ConfirmationRecord:
+    return ConfirmationRecord.model_validate(pair.get("confirmation") or {})
+
+
 def _drop(pair: Mapping[str, Any]) -> float:
-    """Return by how much the share of right roll-outs falls across a pair's first wrong step; -inf if not tried."""
-    drop = ConfirmationRecord.model_validate(pair.get("confirmation") or {}).drop
+    """Return by how much the share of right roll-outs falls across a pair's first wrong move; -inf if not tried."""
+    drop = _confirmation(pair).drop
     return -math.inf if drop is None else drop
 
 
-def _unconfirmed(pair: Mapping[str, Any], min_drop: float | None) -> str | None:
+def _unconfirmed(pair: Mapping[str, Any]) -> str | None:
     """Return why roll-outs do not confirm the error step of a pair, or None if they do or need not."""
-    if min_drop is None or pair["kind"] != STEP_CONTROLLED or _drop(pair) >= min_drop:
+    if pair["kind"] != STEP_CONTROLLED:
         return None
-    return "not_confirmed" if _drop(pair) == -math.inf else "small_drop"
+    confirmed = _confirmation(pair).confirmed
+    if confirmed is None:
+        return "no_rollouts"
+    return None if confirmed else "not_confirmed"
 
 
 def _retokenised(pair: Mapping[str, Any], row: Mapping[str, Any]) -> int:

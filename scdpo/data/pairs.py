@@ -32,7 +32,7 @@ def naive_pairs(solutions: Iterable[SolutionRecord], per_problem: int = 1) -> It
 
     Args:
         solutions: sampled solutions, of any number of problems, in any order.
-        per_problem: at most so many pairs a problem; the first ones use each solution once.
+        per_problem: at most so many pairs per problem; the first ones use each solution once.
 
     Yields:
         Pairs, problem by problem in order of first appearance.
@@ -102,18 +102,20 @@ def step_controlled_pair(
 ) -> PairRecord:
     """Return the pair that branches off a preferred solution after one of its steps (the paper's D_SC).
 
+    Steps with which both sides begin alike belong to the shared prefix, whichever step the continuation was sampled
+    after: so each side's first step is where they differ, and ``branch_step`` of the pair is the step before it.
+
     Args:
         chosen: the preferred solution; its own rest is the chosen side.
-        branch_step: the last step that both sides share, from 0.
+        branch_step: the step after which the rejected side was made, from 0.
         rejected: the blocks that go wrong after it.
         rejected_tokens: their sampled token ids, or empty.
         rejected_answer: the wrong answer they end in.
         origin: how they were made.
     """
-    solution = chosen.solution
-    shared = len(solution.prefix(branch_step).blocks)
+    shared = len(chosen.solution.prefix(branch_step).blocks)
     tokens = chosen.sampling.block_tokens
-    return PairRecord(
+    pair = PairRecord(
         id=origin.rejected_id,
         problem_id=chosen.problem_id,
         kind="step_controlled",
@@ -131,6 +133,38 @@ def step_controlled_pair(
         rejected_tokens=rejected_tokens,
         origin=origin,
     )
+    return cut_where_sides_differ(pair)
+
+
+def cut_where_sides_differ(pair: PairRecord) -> PairRecord:
+    """Return a step-controlled pair whose prefix holds all the steps with which both sides begin.
+
+    The chosen side's token ids stand for those steps. A pair whose sides differ at once comes back as it is.
+    """
+    chosen, rejected = (Solution.of(b.model_dump() for b in side) for side in (pair.chosen, pair.rejected))
+    common = common_steps(chosen, rejected)
+    if not common:
+        return pair
+    blocks = len(chosen.prefix(common - 1).blocks)
+    known = bool(pair.chosen_tokens and (pair.prefix_tokens or not pair.prefix))
+    return pair.model_copy(
+        update={
+            "branch_step": (-1 if pair.branch_step is None else pair.branch_step) + common,
+            "prefix": pair.prefix + pair.chosen[:blocks],
+            "chosen": pair.chosen[blocks:],
+            "rejected": pair.rejected[blocks:],
+            "prefix_tokens": pair.prefix_tokens + pair.chosen_tokens[:blocks] if known else [],
+            "chosen_tokens": pair.chosen_tokens[blocks:],
+            "rejected_tokens": pair.rejected_tokens[blocks:],
+        }
+    )
+
+
+def common_steps(one: Solution, other: Solution) -> int:
+    """Return how many steps two solutions begin with alike, block for block; each keeps at least its last."""
+    most = max(0, min(len(one.steps), len(other.steps)) - 1)
+    pairs = zip(one.steps[:most], other.steps[:most], strict=True)
+    return sum(1 for _ in itertools.takewhile(lambda ab: ab[0].blocks == ab[1].blocks, pairs))
 
 
 def branch_steps(solution: Solution) -> range:

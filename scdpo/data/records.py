@@ -14,8 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from sandbox.blocks import Block, BlockType
 from sandbox.solution import Solution
 
-CONFIRMED_DROP: Final = 0.5
-"""An error begins with the first wrong step where the share of right roll-outs falls by so much across it."""
+CONFIRMED_RATIO: Final = 1 / 3
+"""An error begins with the first wrong move where the share of right roll-outs falls to this part of it or less.
+
+Relative, since a fixed fall cannot show in places where the model is seldom right: its habits.
+"""
 
 IMPORTED: Final = "imported"
 """What stands for the engine of a solution that was not sampled here."""
@@ -102,16 +105,18 @@ class OriginRecord(BaseModel):
     """Where the two sides of a pair come from.
 
     ``mutation`` says what was changed, and ``plan`` how that agrees with the shared text (``kept``, ``departed``
-    or ``contradicted``, see ``docs/corruptors.md``); both are empty for sampled continuations.
+    or ``contradicted``, see ``docs/corruptors.md``); both are empty for sampled continuations. ``same_output`` says
+    that the two sides first differ in a cell that prints the same on both, so that the slip may come later.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     chosen_id: str
     rejected_id: str
-    corruptor: Literal["sampling", "temperature", "mutation"]
+    corruptor: Literal["sampling", "temperature", "mutation", "first_pit"]
     mutation: str = ""
     plan: str = ""
+    same_output: bool = False
     temperatures: list[float] = Field(default_factory=list)
     attempts: int = 1
 
@@ -128,9 +133,9 @@ class RateRecord(BaseModel):
 class ConfirmationRecord(BaseModel):
     """Whether the error begins where the branch does: roll-outs at temperature 1 from two places.
 
-    ``before`` starts from the shared steps, ``after`` from the shared steps and the first step of the rejected
-    side. Nothing was tried where a pair was made without roll-outs, or that step's code gave another
-    output when it was run again.
+    ``before`` starts from the shared steps, ``after`` from the shared steps and the first move of the rejected
+    side: its first step, and where that is a text, the code that it announces too. Nothing was tried where a pair
+    was made without roll-outs, or that move's code gave another output when it was run again.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -140,10 +145,21 @@ class ConfirmationRecord(BaseModel):
 
     @property
     def drop(self) -> float | None:
-        """By how much the share of right roll-outs falls across the first wrong step, -1 to 1; None if not tried."""
+        """By how much the share of right roll-outs falls across the first wrong move, -1 to 1; None if not tried."""
         if not self.before.tried or not self.after.tried:
             return None
         return self.before.right / self.before.tried - self.after.right / self.after.tried
+
+    @property
+    def confirmed(self) -> bool | None:
+        """Whether the share falls to ``CONFIRMED_RATIO`` of what it was, or less; None if not tried.
+
+        A place from which no roll-out is right can confirm nothing.
+        """
+        if not self.before.tried or not self.after.tried:
+            return None
+        before, after = self.before.right * self.after.tried, self.after.right * self.before.tried
+        return before > 0 and after <= CONFIRMED_RATIO * before
 
 
 class PairRecord(Record):
@@ -171,6 +187,22 @@ class PairRecord(Record):
     confirmation: ConfirmationRecord = ConfirmationRecord()
 
 
+class ValueRecord(Record):
+    """How often roll-outs from one place in a solution end right: the value of the place.
+
+    ``step`` is the last step that was given, -1 for none; ``right`` and ``tried`` count roll-outs at temperature 1,
+    ``tokens`` what was sampled for them. ``solution_right`` says whether the solution itself ended right.
+    """
+
+    solution_id: str
+    problem_id: str
+    step: int
+    right: int
+    tried: int
+    tokens: int
+    solution_right: bool
+
+
 class DropRecord(BaseModel):
     """How many attempts were not kept for one reason."""
 
@@ -189,7 +221,7 @@ class BranchRecord(Record):
     problem_id: str
     chosen_id: str
     branch_step: int
-    corruptor: Literal["temperature", "mutation"]
+    corruptor: Literal["temperature", "mutation", "first_pit"]
     attempts: int
     kept: int
     dropped: list[DropRecord]

@@ -19,7 +19,7 @@ import yaml
 from pydantic import ValidationError
 
 from scdpo.data.card import run_card
-from scdpo.data.records import BranchRecord, PairRecord, Record, SolutionRecord
+from scdpo.data.records import BranchRecord, PairRecord, Record, SolutionRecord, ValueRecord
 from scdpo.errors import ScdpoError
 
 R = TypeVar("R", bound=Record)
@@ -165,6 +165,7 @@ class Run:
         self.solutions = RecordFile(self.folder / "solutions.jsonl", SolutionRecord)
         self.branches = RecordFile(self.folder / "branches.jsonl", BranchRecord)
         self.pairs = RecordFile(self.folder / "pairs.jsonl", PairRecord)
+        self.values = RecordFile(self.folder / "values.jsonl", ValueRecord)
         self._lock: IO[bytes] | None = None
 
     def __enter__(self) -> Run:
@@ -191,7 +192,7 @@ class Run:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for file in (self.solutions, self.branches, self.pairs):
+        for file in (self.solutions, self.branches, self.pairs, self.values):
             file.close()
         if self._lock is not None:
             self._lock.close()

@@ -16,11 +16,14 @@ from ray.exceptions import RayActorError
 
 from sandbox import AsyncSandbox
 from scdpo.corrupt.confirm import Confirmer
+from scdpo.corrupt.first_pit import PitSettings
 from scdpo.corrupt.temperature import BranchSettings
+from scdpo.corrupt.values import ValueSettings
 from scdpo.data.problems import Problem
-from scdpo.data.records import BranchRecord, PairRecord, Record, SolutionRecord
+from scdpo.data.records import BranchRecord, PairRecord, Record, SolutionRecord, ValueRecord
 from scdpo.data.runs import Run
 from scdpo.jobs.local import NaiveSettings, branch_by_mutation, branch_by_temperature, sample_naive
+from scdpo.jobs.rollouts import branch_at_first_pits, estimate_values
 from scdpo.sampling.engines.base import Completion, Engine, EngineError, Request
 from scdpo.sampling.engines.replicas import ReplicaLost, Replicas
 from scdpo.sampling.engines.vocabulary import Vocabulary
@@ -77,6 +80,28 @@ class MutateJob:
         """Do the job."""
         confirmer = Confirmer(sampler, self.confirm, self.seed) if self.confirm else None
         await branch_by_mutation(run, sampler.box, self.seed, Silent(), confirmer=confirmer)
+
+
+@dataclass(frozen=True, slots=True)
+class PitJob:
+    """``scdpo.jobs.rollouts.branch_at_first_pits`` on the solutions of a run."""
+
+    settings: PitSettings
+
+    async def __call__(self, run: Run, sampler: Sampler) -> None:
+        """Do the job."""
+        await branch_at_first_pits(run, sampler, self.settings, Silent())
+
+
+@dataclass(frozen=True, slots=True)
+class ValueJob:
+    """``scdpo.jobs.rollouts.estimate_values`` on the solutions of a run's naive pairs."""
+
+    settings: ValueSettings
+
+    async def __call__(self, run: Run, sampler: Sampler) -> None:
+        """Do the job."""
+        await estimate_values(run, sampler, self.settings, Silent())
 
 
 class Silent:
@@ -182,21 +207,23 @@ class SandboxWorker:
             append_records(run, known)
             await job(run, self._sampler)
             old = {(type(record), record.id) for record in known}
-            files = (run.solutions, run.pairs, run.branches)
+            files = (run.solutions, run.pairs, run.branches, run.values)
             return [record for file in files for record in file if (type(record), record.id) not in old]
 
 
 def append_records(run: Run, records: Sequence[Record]) -> int:
-    """Write records into the files of their kinds, in order; return how many pairs were new."""
-    pairs = 0
+    """Write records into the files of their kinds, in order; return how many pairs and values were new."""
+    new = 0
     for record in records:
         if isinstance(record, SolutionRecord):
             run.solutions.append(record)
         elif isinstance(record, PairRecord):
-            pairs += run.pairs.append(record)
+            new += run.pairs.append(record)
+        elif isinstance(record, ValueRecord):
+            new += run.values.append(record)
         elif isinstance(record, BranchRecord):
             run.branches.append(record)
-    return pairs
+    return new
 
 
 def first_line(error: Exception) -> str:

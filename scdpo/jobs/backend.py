@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sandbox import AsyncSandbox
 from scdpo.corrupt.confirm import Confirmer
+from scdpo.corrupt.first_pit import PitSettings
 from scdpo.corrupt.temperature import BranchSettings
+from scdpo.corrupt.values import ValueSettings
 from scdpo.data.problems import Problem
 from scdpo.data.prompt_style import SERVED, sampled_model
 from scdpo.data.runs import Run, RunError
-from scdpo.jobs import local
+from scdpo.jobs import local, rollouts
 from scdpo.jobs.local import NaiveSettings, Progress
 from scdpo.sampling.engines import EngineError
 from scdpo.sampling.engines.load import EngineChoice, EngineName, load_engine
@@ -179,6 +181,14 @@ class LocalJobs:
         """Do ``scdpo.jobs.local.branch_by_mutation``."""
         confirmer = Confirmer(self._sampler, confirm, seed) if confirm else None
         await local.branch_by_mutation(run, self._sampler.box, seed, progress, confirmer)
+
+    async def branch_at_first_pits(self, run: Run, settings: PitSettings, progress: Progress) -> None:
+        """Do ``scdpo.jobs.rollouts.branch_at_first_pits``."""
+        await rollouts.branch_at_first_pits(run, self._sampler, settings, progress)
+
+    async def estimate_values(self, run: Run, settings: ValueSettings, progress: Progress) -> None:
+        """Do ``scdpo.jobs.rollouts.estimate_values``."""
+        await rollouts.estimate_values(run, self._sampler, settings, progress)
 
 
 def check_job(run: Run, job: str, settings: dict[str, Any]) -> None:

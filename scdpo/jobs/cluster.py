@@ -23,9 +23,12 @@ import ray
 from ray.exceptions import RayActorError, RayTaskError
 
 from sandbox import AsyncSandbox, SandboxError, SessionClosed
+from scdpo.corrupt.first_pit import PitSettings
+from scdpo.corrupt.rollouts import ROLLOUTS_AT_ONCE
 from scdpo.corrupt.temperature import BranchSettings
+from scdpo.corrupt.values import ValueSettings
 from scdpo.data.problems import Problem
-from scdpo.data.records import Record
+from scdpo.data.records import PairRecord, Record
 from scdpo.data.runs import Run
 from scdpo.jobs.actors import (
     ActorEngine,
@@ -33,10 +36,12 @@ from scdpo.jobs.actors import (
     EngineActor,
     Job,
     MutateJob,
+    PitJob,
     SampleJob,
     SandboxWorker,
     Silent,
     SolutionStyle,
+    ValueJob,
     append_records,
     first_line,
 )
@@ -52,6 +57,7 @@ from scdpo.jobs.local import (
     sample_naive,
 )
 from scdpo.jobs.outcomes import known_outcomes
+from scdpo.jobs.rollouts import branch_at_first_pits, estimate_values, wrong_solutions
 from scdpo.sampling.engines.base import Engine, EngineError
 from scdpo.sampling.engines.load import EngineChoice, load_engine
 from scdpo.sampling.engines.replicas import ReplicaLost, Replicas
@@ -242,6 +248,44 @@ class Cluster:
         assert self._sampler is not None
         await branch_by_mutation(run, self._sampler.box, seed, Silent())
         _took(run, "step-controlled pairs by mutation", monotonic() - started)
+
+    async def branch_at_first_pits(self, run: Run, settings: PitSettings, progress: Progress) -> None:
+        """Do ``scdpo.jobs.rollouts.branch_at_first_pits`` on the cluster."""
+        started = monotonic()
+        right = {s.problem_id: s.id for s in run.solutions if s.preferred}
+        branches = {branch.id: branch for branch in run.branches}
+        wrong = [s.id for s in wrong_solutions(run, settings.solutions)]
+        left = [id for id in wrong if f"{id}@p{settings.seed}" not in branches]
+        progress.start("first pits", len(wrong), len(wrong) - len(left))
+        work = (
+            (PitJob(settings), list[Record]([run.solutions.get(right[one.problem_id]), one]))
+            for one in map(run.solutions.get, left)
+        )
+        async for records in self._do(work, max(1, self._settings.in_flight // ROLLOUTS_AT_ONCE)):
+            progress.advance(append_records(run, records))
+        assert self._sampler is not None
+        await branch_at_first_pits(run, self._sampler, settings, Silent())
+        _took(run, "step-controlled pairs by first pit", monotonic() - started)
+
+    async def estimate_values(self, run: Run, settings: ValueSettings, progress: Progress) -> None:
+        """Do ``scdpo.jobs.rollouts.estimate_values`` on the cluster."""
+        started = monotonic()
+        known: dict[str, list[Record]] = defaultdict(list)
+        for value in run.values:
+            known[value.solution_id].append(value)
+        pairs = [pair for pair in run.pairs if pair.kind == "naive"]
+        progress.start("values", len(pairs), 0)
+
+        def sides(pair: PairRecord) -> list[Record]:
+            ids = [id for id in (pair.origin.chosen_id, pair.origin.rejected_id) if id in run.solutions]
+            return [pair, *map(run.solutions.get, ids), *(value for id in ids for value in known[id])]
+
+        work = ((ValueJob(settings), sides(pair)) for pair in pairs)
+        async for records in self._do(work, max(1, self._settings.in_flight // ROLLOUTS_AT_ONCE)):
+            progress.advance(append_records(run, records))
+        assert self._sampler is not None
+        await estimate_values(run, self._sampler, settings, Silent())
+        _took(run, "solutions with values", monotonic() - started)
 
     async def _branch(self, run: Run, job: Job, at_once: int, progress: Progress, corruptor: str) -> None:
         known: dict[str, list[Record]] = defaultdict(list)

@@ -16,12 +16,13 @@ from typing import Final, Literal, Protocol, TypeVar
 
 from sandbox import AsyncSandbox, SessionClosed
 from scdpo.corrupt import acorrupt_by_mutation
-from scdpo.corrupt.confirm import ROLLOUTS_AT_ONCE, Confirmer
+from scdpo.corrupt.confirm import Confirmer
+from scdpo.corrupt.rollouts import ROLLOUTS_AT_ONCE
 from scdpo.corrupt.step_controlled import mutation_pairs
 from scdpo.corrupt.temperature import Branches, BranchSettings, corrupt_by_temperature
 from scdpo.data.pairs import drawn_steps
 from scdpo.data.problems import Problem
-from scdpo.data.records import CONFIRMED_DROP, IMPORTED, BranchRecord, DropRecord, PairRecord, SolutionRecord
+from scdpo.data.records import IMPORTED, BranchRecord, DropRecord, PairRecord, SolutionRecord
 from scdpo.data.runs import Run, RunError
 from scdpo.jobs.outcomes import Outcome, known_outcomes, write_naive_pairs
 from scdpo.sampling.sampler import Sampler
@@ -296,13 +297,12 @@ def _count_confirmed(run: Run, stage: str, pairs: Iterable[PairRecord]) -> None:
 
 
 def _confirmation_fate(pair: PairRecord) -> str:
-    drop, before = pair.confirmation.drop, pair.confirmation.before
-    if drop is None:
+    confirmed = pair.confirmation.confirmed
+    if confirmed is None:
         return "not_tried"
-    if drop >= CONFIRMED_DROP:
+    if confirmed:
         return "confirmed"
-    rarely = before.right < CONFIRMED_DROP * before.tried
-    return "rarely_right_before" if rarely else "often_right_after"
+    return "often_right_after" if pair.confirmation.before.right else "never_right_before"
 
 
 def chosen_solutions(run: Run) -> Iterator[SolutionRecord]:

@@ -70,8 +70,8 @@ class SCDPOConfig(DPOConfig):  # type: ignore[misc]  # trl has no types
         format: how solutions are written for the model: ``mathcoder``, ``markdown`` or ``cot``.
         system_prompt: the system text of every prompt.
         count_execution: count the kernel's output in the loss, as the reference implementation does.
-        min_drop: leave out step-controlled pairs across whose first wrong step the share of right roll-outs
-            falls by less than this (-1 to 1), or for which there were none (``scdpo corrupt --confirm``).
+        confirmed_only: leave out step-controlled pairs whose error roll-outs do not place at the branch, and those
+            without roll-outs (``scdpo corrupt --confirm``).
         pairs_per_problem: at most so many pairs a problem: naive ones first, then those with the largest fall.
         share_trunk: encode the tokens that the pairs of a problem share once, instead of once a side.
 
@@ -99,9 +99,11 @@ class SCDPOConfig(DPOConfig):  # type: ignore[misc]  # trl has no types
     count_execution: bool = field(
         default=False, metadata={"help": "Count execution output in the loss, as the reference does."}
     )
-    min_drop: float | None = field(
-        default=None,
-        metadata={"help": "Least fall of the success rate across a step-controlled pair's first wrong step."},
+    confirmed_only: bool = field(
+        default=False,
+        metadata={
+            "help": "Leave out step-controlled pairs whose error roll-outs do not place at the branch."
+        },
     )
     pairs_per_problem: int | None = field(
         default=None, metadata={"help": "At most so many pairs a problem, those with the largest fall first."}

@@ -80,7 +80,7 @@ def step_credit(tokens: Sequence[TokenCredit]) -> list[float]:
 
 
 @dataclass(frozen=True)
-class Interval:
+class MeanInterval:
     """A figure with its 95 % interval, from a bootstrap over problems."""
 
     value: float
@@ -104,10 +104,10 @@ class Localisation:
 
     solutions: int
     problems: int
-    rank: Interval
+    rank: MeanInterval
     chance_rank: float
-    first: Interval
-    auroc: Interval
+    first: MeanInterval
+    auroc: MeanInterval
 
 
 def localise(
@@ -183,10 +183,10 @@ def summarise(
     sizes = np.array([len(group) for group in groups])
     drawn = np.random.default_rng(seed).integers(len(groups), size=(draws, len(groups)))
 
-    def interval(figure: Callable[[ErrorScores], float]) -> Interval:
+    def interval(figure: Callable[[ErrorScores], float]) -> MeanInterval:
         sums = np.array([sum(map(figure, group)) for group in groups])
         low, high = np.quantile(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1), [0.025, 0.975])
-        return Interval(float(sums.sum() / sizes.sum()), float(low), float(high))
+        return MeanInterval(float(sums.sum() / sizes.sum()), float(low), float(high))
 
     return Localisation(
         solutions=int(sizes.sum()),

@@ -25,7 +25,7 @@ from scdpo.errors import MissingFileError, SettingsError
 from scdpo.training import checkpoints
 from scdpo.training.adapters import learn_tokens, save_model
 from scdpo.training.card import CardMixin
-from scdpo.training.train import TrainResult, load_tokenizer, parse_settings
+from scdpo.training.train import TrainResult, load_tokenizer, parse_settings, prepare_short_run
 
 _IGNORED: Final = -100
 
@@ -89,6 +89,7 @@ def sft(
         raise SettingsError(f"{solutions} holds no solution to train on; dropped: {dict(report.dropped)}")
     start = checkpoints.identity(model, model_args.model_revision)
     checkpoints.settle(output, start, checkpoints.digest(encoded), args, model_args)
+    prepare_short_run(args, len(encoded))
     loading = {"trust_remote_code": args.trust_remote_code, **args.model_init_kwargs}
     load = partial(_load, model, len(tokenizer), args.seed, **loading)
     loaded = load(quantization_config=get_quantization_config(model_args))

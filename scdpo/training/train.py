@@ -8,12 +8,14 @@ the output folder and not computed twice. Works under ``accelerate launch``.
 from __future__ import annotations
 
 import hashlib
+import logging
 import resource
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
+from math import ceil
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Final, Literal, TypeVar, cast
 
 import torch
 from accelerate import PartialState
@@ -36,6 +38,10 @@ from scdpo.training.adapters import save_model
 from scdpo.training.config import SCDPOConfig
 from scdpo.training.trainer import SCDPOTrainer
 
+_log = logging.getLogger(__name__)
+_SHORT: Final = 100
+"""A run of so many steps logs each of them: a plot of fewer points shows nothing."""
+_FEWEST: Final = 10
 C = TypeVar("C")
 Method = Literal["dpo", "scdpo"]
 KINDS_OF: dict[Method, Sequence[str]] = {"dpo": (NAIVE,), "scdpo": KINDS}
@@ -111,6 +117,7 @@ def train(
     data = checkpoints.digest(encoded)
     start = checkpoints.identity(model, model_args.model_revision)
     checkpoints.settle(output, start, data, args, model_args)
+    prepare_short_run(args, len(encoded))
     with PartialState().main_process_first():
         encoded = _stored(encoded, _place(output, start, data))
     loading = {**args.model_init_kwargs, "trust_remote_code": args.trust_remote_code}
@@ -178,6 +185,34 @@ def parse_settings(
     return args, model_args
 
 
+def optimizer_steps(args: Any, items: int, processes: int) -> int:
+    """Return the optimizer steps of a training on so many items, as transformers counts them."""
+    if args.max_steps > 0:
+        return int(args.max_steps)
+    passes: int = ceil(ceil(items / args.per_device_train_batch_size) / processes)
+    per_epoch: int = max(1, ceil(passes / args.gradient_accumulation_steps))
+    return ceil(float(args.num_train_epochs) * per_epoch)
+
+
+def prepare_short_run(args: Any, items: int) -> None:
+    """Log each step of a short run, and warn of one too short to move the weights.
+
+    The learning rate climbs and falls within the run, so in a handful of steps hardly one is taken at its full size.
+    """
+    steps = optimizer_steps(args, items, args.world_size)
+    if steps <= _SHORT:
+        args.logging_steps = 1
+    if steps < _FEWEST and args.max_steps <= 0:
+        _log.warning(
+            "%d items give %d optimizer steps, too few to move the weights: lower per_device_train_batch_size times "
+            "gradient_accumulation_steps (now %d) or raise num_train_epochs (now %g)",
+            items,
+            steps,
+            args.per_device_train_batch_size * args.gradient_accumulation_steps * args.world_size,
+            args.num_train_epochs,
+        )
+
+
 def load_tokenizer(model: str, revision: str, trust_remote_code: bool) -> Any:
     """Return a model's tokenizer.
 
@@ -219,7 +254,7 @@ def read_encoded(
         encoder,
         args.max_length,
         KINDS_OF[method],
-        min_drop=args.min_drop,
+        confirmed_only=args.confirmed_only,
         per_problem=args.pairs_per_problem,
     )
     if not len(encoded):

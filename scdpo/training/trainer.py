@@ -34,12 +34,21 @@ from scdpo.training.card import PAPER, CardMixin
 from scdpo.training.checkpoints import ResumeMixin
 from scdpo.training.columns import check_columns, encode_columns
 from scdpo.training.config import SCDPOConfig
-from scdpo.training.trunk import LAYER_TYPES, REMEDY, TREE_ATTENTION, TreeLayout
+from scdpo.training.layout import TreeLayout
+from scdpo.training.tree_attention import LAYER_TYPES, REMEDY, TREE_ATTENTION
 
 _NO_EFFECT: Final = {
     "data_collator": "the trainer's own collator carries the loss masks and the tree",
     "compute_metrics": "the head scores counted tokens only, so there are no logits to pass to it",
 }
+_CHECKED: Final = 2
+"""Pairs on which the tree is compared with the plain path before the reference scores the rest."""
+# How far the two may be apart per token, in units of the log-probabilities' spread. Both paths round, in another order:
+# to 24 bits, or to bfloat16's 8, where a random Llama differs by 0.004 to 0.01. A model that the tree cannot follow
+# (Doge, whose attention makes a mask of its own) differs by 0.1 or more.
+_EXACT: Final = 1e-3
+_ROUGH: Final = 0.05
+_LEAST_SPREAD: Final = 1e-3
 _PER_TOKEN: Final = ("log_probs", "entropy", "log_sum_sq_probs", "mean_logits", "is_top1")
 
 
@@ -111,6 +120,7 @@ class SCDPOTrainer(ResumeMixin, CardMixin, DPOTrainer):  # type: ignore[misc]  #
             tokenizer.pad_token = tokenizer.eos_token
         self.encoding_reports: dict[str, EncodingReport] = {}
         self._by_kind: dict[str, dict[str, torch.Tensor]] = defaultdict(dict)
+        self._unchecked: list[dict[str, Any]] = []
         if args.share_trunk:
             _use_tree_attention(model, args, peft_config)
             if ref_model is not None:
@@ -148,6 +158,9 @@ class SCDPOTrainer(ResumeMixin, CardMixin, DPOTrainer):  # type: ignore[misc]  #
 
     def _precompute_ref_logps(self, dataset: Dataset, name: str, batch_size: int) -> Dataset:
         """Score with the reference; under ZeRO-3, take the engine that did it off the model again."""
+        self._unchecked = (
+            list(dataset.select(range(min(_CHECKED, len(dataset))))) if self.args.share_trunk else []
+        )
         with self._placed():
             scored = super()._precompute_ref_logps(dataset, name, batch_size)
         if self._precompute_engine is not None:
@@ -185,13 +198,12 @@ class SCDPOTrainer(ResumeMixin, CardMixin, DPOTrainer):  # type: ignore[misc]  #
                 dataset,
                 encoder,
                 args.max_length,
-                min_drop=args.min_drop,
+                confirmed_only=args.confirmed_only,
                 per_problem=args.pairs_per_problem,
             )
         else:
-            with (
-                PartialState().main_process_first()
-            ):  # the others find the first process's result in the cache
+            # The others find the first process's result in the cache.
+            with PartialState().main_process_first():
                 encoded, report = encode_columns(
                     dataset, processing_class, args.max_length, args.dataset_num_proc
                 )
@@ -211,9 +223,36 @@ class SCDPOTrainer(ResumeMixin, CardMixin, DPOTrainer):  # type: ignore[misc]  #
         return TrunkSampler(dataset["problem_id"], tree_tokens(columns), self._train_batch_size, seed)
 
     def compute_ref_log_probs(self, model: Any, inputs: Mapping[str, Any]) -> Any:
-        """Score a batch with the reference, as TRL does before training."""
+        """Score a batch with the reference, as TRL does before training; the first time, check the tree."""
+        rows, self._unchecked = self._unchecked, []
+        if rows:
+            self._check_tree(model, rows)
         fields, tree = _split(inputs)
         return super().compute_ref_log_probs(self._scorer(model, tree), fields)
+
+    def _check_tree(self, model: Any, rows: list[dict[str, Any]]) -> None:
+        """Compare the log-probabilities of some pairs as a tree and each side on its own.
+
+        Raises:
+            SettingsError: if they differ: the model looks at more than what a tree's attention shows it.
+        """
+        found = []
+        for collator in (PairCollator(self.processing_class.pad_token_id), TreeCollator()):
+            fields, tree = _split(self._prepare_inputs(collator(rows)))
+            scorer = self._scorer(model, tree)
+            super().compute_ref_log_probs(scorer, fields)
+            found.append(scorer.log_probs[fields["completion_mask"][:, 1:].bool()].double())
+        plain, shared = found
+        rough = self.accelerator.mixed_precision != "no" or self.model.dtype in (
+            torch.bfloat16,
+            torch.float16,
+        )
+        apart, spread = float((shared - plain).abs().mean()), float(plain.std())
+        if not apart <= (_ROUGH if rough else _EXACT) * max(spread, _LEAST_SPREAD):
+            raise SettingsError(
+                f"as a tree, this model gives other log-probabilities: they differ by {apart:.2g} a token, and spread "
+                f"by {spread:.2g}. It looks at more than its attention shows it; {REMEDY}"
+            )
 
     def _scorer(self, model: Any, tree: Mapping[str, Any]) -> _Scorer:
         return _Scorer(model, _causal_lm(self.accelerator.unwrap_model(model)).base_model, tree)

@@ -1,4 +1,4 @@
-"""Frames and events from a session are hostile data: nothing in them may break the outside."""
+"""Frames on a byte stream, the text in them, and the filter that a session runs behind."""
 
 from __future__ import annotations
 
@@ -19,44 +19,19 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=12,
 )
-KINDS = st.sampled_from(["stream", "result", "display", "clear", "error", "other"])
 
 
 @given(st.lists(st.dictionaries(st.text(), JSON, max_size=3), max_size=5), st.integers(1, 7))
 def test_frames_survive_any_cutting(messages: list[dict[str, Any]], step: int) -> None:
     data = b"".join(wire.encode(m) for m in messages)
     reader = wire.FrameReader(1 << 20)
-    found = [frame for i in range(0, len(data), step) for frame in reader.feed(data[i : i + step])]
+    found = [json.loads(body) for i in range(0, len(data), step) for body in reader.feed(data[i : i + step])]
     assert found == json.loads(json.dumps(messages))
-
-
-@given(st.binary(max_size=200))
-def test_garbage_is_refused_or_waited_for(data: bytes) -> None:
-    try:
-        assert all(isinstance(frame, dict) for frame in wire.FrameReader(100).feed(data))
-    except ValueError:
-        return
 
 
 def test_an_oversized_frame_is_refused_before_it_is_read() -> None:
     with pytest.raises(ValueError, match="over the limit"):
         wire.FrameReader(1000).feed(struct.pack("!I", 1001))
-
-
-def test_deep_nesting_is_refused() -> None:
-    body = b"[" * 200_000
-    with pytest.raises(ValueError):
-        wire.FrameReader(1 << 20).feed(struct.pack("!I", len(body)) + body)
-
-
-@given(KINDS, st.lists(JSON, max_size=5))
-def test_events_are_checked_or_refused(kind: str, rest: list[Any]) -> None:
-    try:
-        event = results.check([kind, *rest])
-    except (ValueError, TypeError, IndexError):
-        return
-    text = results.render([event], 100)
-    text.output.encode("utf-8")
 
 
 @given(st.text(st.characters(), max_size=50))

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from scdpo.corrupt.rewriting.changes import Known, compare
 from scdpo.corrupt.rewriting.formulas import latex, replacements
 from scdpo.corrupt.rewriting.numbers_in_text import find_mentions, write_like
-from scdpo.corrupt.rewriting.plausible import Inconsistent, Limits
+from scdpo.corrupt.rewriting.plausible import Inconsistent, ValueContext
 from scdpo.corrupt.rewriting.programs import carry_code, follow_in_comments, literals
 from scdpo.corrupt.rewriting.propagate import carry_text
 from scdpo.corrupt.rewriting.stated_arithmetic import find_statements
 
-PLAIN = Limits()
+PLAIN = ValueContext()
 
 
 def known(*outputs: tuple[str, str], kept: str = "", given: str = "") -> Known:
@@ -31,7 +31,7 @@ def known(*outputs: tuple[str, str], kept: str = "", given: str = "") -> Known:
 
 
 def carry(
-    text: str, *outputs: tuple[str, str], kept: str = "", given: str = "", limits: Limits = PLAIN
+    text: str, *outputs: tuple[str, str], kept: str = "", given: str = "", limits: ValueContext = PLAIN
 ) -> str:
     state = known(*outputs, kept=kept, given=given)
     expressions = [pair for old, new in outputs for pair in compare(old, new).expressions]
@@ -39,7 +39,7 @@ def carry(
 
 
 def reason(
-    text: str, *outputs: tuple[str, str], kept: str = "", given: str = "", limits: Limits = PLAIN
+    text: str, *outputs: tuple[str, str], kept: str = "", given: str = "", limits: ValueContext = PLAIN
 ) -> str:
     with pytest.raises(Inconsistent) as caught:
         carry(text, *outputs, kept=kept, given=given, limits=limits)
@@ -189,31 +189,31 @@ def test_a_misquoted_number_stays_where_the_problem_is_quoted_but_not_where_a_re
 
 
 def test_cents_and_articles_are_written_as_they_should_be() -> None:
-    assert carry("It costs $12.", ("12", "10.5"), limits=Limits(money=True)) == "It costs $10.50."
+    assert carry("It costs $12.", ("12", "10.5"), limits=ValueContext(money=True)) == "It costs $10.50."
     assert reason("It is an 8-hour day.", ("8", "7")) == "article"
     assert reason(r"She needs \(\boxed{4}\) bags.", ("4", "1")) == "plural"
 
 
 def test_a_formula_in_dollar_signs_is_no_money() -> None:
-    assert not Limits.of("The sum of 27 positive integers is $3^7$.", "").money
-    assert Limits.of("A pen is $3, a book $5.50.", "").money
+    assert not ValueContext.of("The sum of 27 positive integers is $3^7$.", "").money
+    assert ValueContext.of("A pen is $3, a book $5.50.", "").money
 
 
 def test_money_may_come_in_cents_and_measures_in_parts_but_people_may_not() -> None:
-    money = Limits.of("How many dollars does it cost?", "")
+    money = ValueContext.of("How many dollars does it cost?", "")
     assert carry("It costs 12 dollars.", ("12", "10.5"), limits=money) == "It costs 10.5 dollars."
-    hours = Limits.of("How many hours does the trip take?", "")
+    hours = ValueContext.of("How many hours does the trip take?", "")
     assert carry("It takes 12 hours.", ("12", "10.5"), limits=hours) == "It takes 10.5 hours."
     assert reason("It takes 12 drivers.", ("12", "10.5"), limits=hours) == "fraction_for_whole"
 
 
 def test_an_unknown_may_change_its_sign_and_become_a_fraction() -> None:
-    algebra = Limits.of("Solve 3x + 2y = 4 for x.", "")
+    algebra = ValueContext.of("Solve 3x + 2y = 4 for x.", "")
     assert carry(r"So \(x = 10\).", ("[10]", "[-20/3]"), limits=algebra) == r"So \(x = -\frac{20}{3}\)."
 
 
 def test_a_probability_stays_below_one() -> None:
-    chance = Limits.of("What is the probability of rain?", "")
+    chance = ValueContext.of("What is the probability of rain?", "")
     assert reason("It is 0.5.", ("0.5", "1.5"), limits=chance) == "chance"
 
 

@@ -11,7 +11,7 @@ from verifier import verify
 from verifier.comparison.equal import compare_answers
 from verifier.parsing.parser import parse
 from verifier.parsing.readings import readings
-from verifier.tree import Const, LimitError, Num, ParseError, Rel, Seq, SetOf, Sym, Text, free_symbols
+from verifier.tree import Const, LimitError, Num, ParseError, Rel, Seq, SetOf, Sym, Words, free_symbols
 
 PIECES = [
     "1", "2.5", "x", "y", "\\frac", "\\sqrt", "{", "}", "(", ")", "[", "]", "\\{", "\\}", "|", "+", "-", "*", "/", "^", "_", "=", "<", "\\le", ",",
@@ -125,5 +125,5 @@ def test_thousands_of_digits_do_not_raise(sign: str, shape: str) -> None:
 
 
 def test_words_are_text() -> None:
-    assert readings("the gold answer") == (Text("the gold answer"),)
+    assert readings("the gold answer") == (Words("the gold answer"),)
     assert readings("x") == (Sym("x"),)

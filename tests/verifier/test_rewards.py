@@ -9,6 +9,7 @@ import pytest
 
 from verifier import accuracy_reward
 from verifier.math_verify import parse, verify
+from verifier.rewards import compute_score, reasoning_accuracy_reward
 
 GOLDS = [
     r"2\sqrt{3}",
@@ -40,6 +41,44 @@ def test_conversations_and_plain_text() -> None:
         1.0,
         0.0,
     ]
+
+
+def test_a_message_without_a_role_is_the_assistants() -> None:
+    assert accuracy_reward([[{"content": r"\boxed{4}"}]], answer=["4"]) == [1.0]
+
+
+@pytest.mark.parametrize("completion", [{"content": "4"}, 4, None, b"4", ["4"]])
+def test_a_completion_of_another_type_is_an_error(completion: Any) -> None:
+    with pytest.raises(TypeError, match="text or a list of messages"):
+        accuracy_reward([completion], answer=["4"])
+
+
+@pytest.mark.parametrize("golds", ["78", {"0": "7", "1": "8"}])
+def test_golds_that_are_no_list_are_an_error(golds: Any) -> None:
+    with pytest.raises(TypeError, match="one a completion"):
+        accuracy_reward([r"\boxed{7}", r"\boxed{8}"], answer=golds)
+
+
+def test_only_what_follows_the_reasoning_is_scored() -> None:
+    said = [
+        r"<think>\boxed{4}</think> \boxed{5}",
+        r"<think>\boxed{5}",
+        r"<think></think> \boxed{5}",
+        "</think>5",
+    ]
+    assert reasoning_accuracy_reward(said, ["5", "5", "6", ""]) == [1.0, 0.0, 0.0, None]
+    other = reasoning_accuracy_reward([r"[R]\boxed{4}[/R]\boxed{5}"], ["5"], reasoning_delimiters=["[/R]"])
+    assert other == [1.0]
+
+
+def test_verl() -> None:
+    scores = [
+        compute_score(
+            data_source="math", solution_str=r"\boxed{2}", ground_truth=gold, extra_info={"index": 0}
+        )
+        for gold in ("2", "3", "", 2.0)
+    ]
+    assert scores == [1.0, 0.0, 0.0, 1.0]
 
 
 @pytest.mark.parametrize("role", ["tool", "user", "system", None])

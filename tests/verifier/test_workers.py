@@ -36,7 +36,7 @@ def test_one_hopeless_item_costs_no_other(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(Worker, "ask", ask)
     verdicts = verify_many(
-        [("\\boxed{x+1}", "1+x"), ("\\boxed{y+1}", "1+y"), ("\\boxed{z+1}", "1+z")], workers=1, seconds=1.0
+        [("\\boxed{x+1}", "1+x"), ("\\boxed{y+1}", "1+y"), ("\\boxed{z+1}", "1+z")], workers=1, seconds=0.1
     )
     assert [v.status for v in verdicts] == ["correct", "unverifiable", "correct"]
     assert "time limit" in verdicts[1].reason
@@ -47,7 +47,7 @@ def test_the_limit_holds_for_a_request_that_is_not_taken() -> None:
     os.kill(worker.process.pid, signal.SIGSTOP)
     start = time.perf_counter()
     with pytest.raises(WorkerError, match="time limit"):
-        worker.ask({"op": "compare", "a": "x" * 500_000, "b": "y", "rounding": "exact"}, 0.5)
+        worker.ask({"op": "compare", "a": "x" * 500_000, "b": "y", "rounding": "exact"}, 0.02)
     assert time.perf_counter() - start < 3
     assert worker.process.poll() is not None
 
@@ -61,20 +61,17 @@ def test_verify_many_limits_every_item(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Worker, "ask", ask)
     start = time.perf_counter()
-    verdicts = verify_many([(f"\\boxed{{x+{i}}}", f"{i}+x") for i in range(4)], workers=2, seconds=0.5)
+    verdicts = verify_many([(f"\\boxed{{x+{i}}}", f"{i}+x") for i in range(4)], workers=2, seconds=0.05)
     assert [v.reason for v in verdicts] == ["over the time limit"] * 4
     assert time.perf_counter() - start < 10
 
 
 _PARENT = """
 import sys
-from verifier.workers.pool import borrow, give_back
-from verifier import verify_many
-verify_many([("\\\\boxed{x+1}", "1+x"), ("\\\\boxed{y+1}", "1+y")], workers=2)
-workers = [borrow(), borrow()]
-for worker in workers:
-    give_back(worker)
-print(*(worker.process.pid for worker in workers), flush=True)
+from verifier.workers.pool import _pool
+with _pool.worker() as first, _pool.worker() as second:
+    pids = first.process.pid, second.process.pid
+print(*pids, flush=True)
 sys.stdin.read()
 """
 
@@ -113,13 +110,68 @@ def test_no_busy_worker_outlives_its_killed_parent() -> None:
     assert ended([pid], seconds=10)
 
 
+_SPIN = """
+import verifier.worker_main as w
+def spin(request):
+    while True:
+        pass
+w.loaded = lambda op: spin
+w.main()
+"""
+
+
 def test_a_worker_ends_itself_when_its_time_is_over() -> None:
-    code = "import time, verifier.worker_main as w; w.answer = lambda request: time.sleep(60); w.main()"
-    with subprocess.Popen([sys.executable, "-c", code, "1536"], stdin=-1, text=True) as worker:
+    with subprocess.Popen([sys.executable, "-c", _SPIN, "1536"], stdin=-1, text=True) as worker:
         assert worker.stdin is not None
         worker.stdin.write('{"op": "compare", "seconds": 0.2}\n')
         worker.stdin.flush()
-        assert worker.wait(20) == -signal.SIGALRM
+        assert worker.wait(20) == -signal.SIGPROF
+
+
+def test_time_in_which_a_worker_has_no_processor_does_not_count() -> None:
+    worker = Worker()
+    os.kill(worker.process.pid, signal.SIGSTOP)
+    threading.Timer(1.0, os.kill, (worker.process.pid, signal.SIGCONT)).start()
+    request = {"op": "compare", "a": "x+1", "b": "1+x", "rounding": "exact"}
+    assert worker.ask(request, 0.2)["status"] == "correct"
+    worker.kill()
+
+
+def test_all_callers_share_one_pool_of_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    workers.shut_down()
+    begun: list[int] = []
+    start = workers._start
+
+    def counted() -> subprocess.Popen[bytes]:
+        begun.append(1)
+        return start()
+
+    monkeypatch.setattr(workers, "_start", counted)
+    monkeypatch.setattr(workers, "max_workers", lambda: 2)
+    pairs = [(f"\\boxed{{x+{i}}}", f"{i}+x") for i in range(1, 5)]
+    statuses: list[str] = []
+    threads = [
+        threading.Thread(target=lambda: statuses.extend(v.status for v in verify_many(pairs, workers=4)))
+        for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert statuses == ["correct"] * 32
+    assert len(begun) <= 2
+
+
+def test_a_forked_child_has_workers_of_its_own() -> None:
+    code = (
+        "import os; from verifier import verify_many; pair = ('\\\\boxed{x+1}', '1+x')\n"
+        "assert verify_many([pair])[0].correct\n"
+        "child = os.fork()\n"
+        "ok = verify_many([pair, ('\\\\boxed{y+1}', '1+y')])[1].correct\n"
+        "os._exit(not ok) if child == 0 else None\n"
+        "assert os.waitpid(child, 0)[1] == 0 and ok"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def runs(pid: int) -> bool:

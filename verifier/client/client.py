@@ -16,7 +16,8 @@ from typing import Any, Literal, Self, TypeVar
 
 from sandbox import CellResult, Solution
 from verifier.client import protocol
-from verifier.client.protocol import Again, Call, ServiceError, SessionFacts, outcome
+from verifier.client.protocol import Retry, ServiceCall, ServiceError, SessionFacts, outcome
+from verifier.given import Given
 from verifier.verdict import Rounding, SolutionVerdict, Verdict
 
 try:
@@ -37,6 +38,9 @@ class _Base:
     def __init__(self, url: str, key: str | None, retries: int, seconds: float) -> None:
         if retries < 0:
             raise ValueError(f"retries must be at least 0, got {retries}")
+        if not url.startswith(("http://", "https://")):
+            raise ValueError(f"url must begin with http:// or https://, as in {DEFAULT_URL}; got {url!r}")
+        self._url = url
         self._retries = retries
         self._options: dict[str, Any] = {
             "base_url": url,
@@ -115,20 +119,25 @@ class Client(_Base):
         """Prepare a client; nothing is sent yet.
 
         Args:
-            url: where the service listens.
+            url: where the service listens, with ``http://`` or ``https://``.
             key: its bearer key, if it has one.
             retries: how many times a request is sent again that the service had no room for (>= 0).
             seconds: how long an answer may take.
             transport: replaces the network, as in tests.
+
+        Raises:
+            ValueError: if ``url`` has no scheme, or ``retries`` is negative.
         """
         super().__init__(url, key, retries, seconds)
         self._http = httpx.Client(transport=transport, **self._options)
 
-    def verify(self, prediction: str, gold: str, *, rounding: Rounding = "exact") -> Verdict:
+    def verify(self, prediction: Given | Solution, gold: Given, *, rounding: Rounding = "exact") -> Verdict:
         """Verify one answer, as ``verifier.verify``."""
         return self._send(protocol.verify(prediction, gold, rounding))
 
-    def verify_many(self, pairs: Iterable[tuple[str, str]], *, rounding: Rounding = "exact") -> list[Verdict]:
+    def verify_many(
+        self, pairs: Iterable[tuple[Given | Solution, Given]], *, rounding: Rounding = "exact"
+    ) -> list[Verdict]:
         """Verify ``(prediction, gold)`` pairs, as ``verifier.verify_many``; sent in batches.
 
         Raises:
@@ -137,7 +146,7 @@ class Client(_Base):
         return [verdict for call in protocol.verify_batches(pairs, rounding) for verdict in self._send(call)]
 
     def verify_solution(
-        self, solution: Solution | str, gold: str, *, execute: bool = False, rounding: Rounding = "exact"
+        self, solution: Solution | str, gold: Given, *, execute: bool = False, rounding: Rounding = "exact"
     ) -> SolutionVerdict:
         """Check a whole solution, as ``verifier.verify_solution``; ``execute`` runs its code again."""
         return self._send(protocol.verify_solution(solution, gold, execute, rounding))
@@ -165,10 +174,14 @@ class Client(_Base):
     def _hold(self, facts: SessionFacts) -> RemoteSession:
         return RemoteSession(facts.id, facts.isolation, facts.origin, self)
 
-    def _send(self, call: Call[T]) -> T:
+    def _send(self, call: ServiceCall[T]) -> T:
         for left in range(self._retries, -1, -1):
-            found = outcome(call, self._http.request(call.method, call.path, json=call.body), left > 0)
-            if not isinstance(found, Again):
+            try:
+                response = self._http.request(call.method, call.path, json=call.body)
+            except httpx.RequestError as error:
+                raise protocol.unreachable(self._url, call, error) from error
+            found = outcome(call, response, left > 0)
+            if not isinstance(found, Retry):
                 return found
             time.sleep(found.seconds)
         raise AssertionError("the last attempt returns or raises")
@@ -223,12 +236,14 @@ class AsyncClient(_Base):
         super().__init__(url, key, retries, seconds)
         self._http = httpx.AsyncClient(transport=transport, **self._options)
 
-    async def verify(self, prediction: str, gold: str, *, rounding: Rounding = "exact") -> Verdict:
+    async def verify(
+        self, prediction: Given | Solution, gold: Given, *, rounding: Rounding = "exact"
+    ) -> Verdict:
         """Verify one answer, as ``Client.verify``."""
         return await self._send(protocol.verify(prediction, gold, rounding))
 
     async def verify_many(
-        self, pairs: Iterable[tuple[str, str]], *, rounding: Rounding = "exact"
+        self, pairs: Iterable[tuple[Given | Solution, Given]], *, rounding: Rounding = "exact"
     ) -> list[Verdict]:
         """Verify pairs, as ``Client.verify_many``."""
         return [
@@ -236,7 +251,7 @@ class AsyncClient(_Base):
         ]
 
     async def verify_solution(
-        self, solution: Solution | str, gold: str, *, execute: bool = False, rounding: Rounding = "exact"
+        self, solution: Solution | str, gold: Given, *, execute: bool = False, rounding: Rounding = "exact"
     ) -> SolutionVerdict:
         """Check a whole solution, as ``Client.verify_solution``."""
         return await self._send(protocol.verify_solution(solution, gold, execute, rounding))
@@ -264,11 +279,14 @@ class AsyncClient(_Base):
     def _hold(self, facts: SessionFacts) -> AsyncRemoteSession:
         return AsyncRemoteSession(facts.id, facts.isolation, facts.origin, self)
 
-    async def _send(self, call: Call[T]) -> T:
+    async def _send(self, call: ServiceCall[T]) -> T:
         for left in range(self._retries, -1, -1):
-            response = await self._http.request(call.method, call.path, json=call.body)
+            try:
+                response = await self._http.request(call.method, call.path, json=call.body)
+            except httpx.RequestError as error:
+                raise protocol.unreachable(self._url, call, error) from error
             found = outcome(call, response, left > 0)
-            if not isinstance(found, Again):
+            if not isinstance(found, Retry):
                 return found
             await asyncio.sleep(found.seconds)
         raise AssertionError("the last attempt returns or raises")

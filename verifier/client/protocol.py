@@ -6,12 +6,13 @@ Sends nothing itself: see ``client``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 from urllib.parse import quote
 
 from sandbox import CellResult, Solution
 from verifier.errors import VerifierError
+from verifier.given import Given, gold_text, prediction_text
 from verifier.verdict import Rounding, SolutionVerdict, Verdict
 
 if TYPE_CHECKING:
@@ -26,20 +27,22 @@ MAX_WAIT = 30.0  # seconds that a Retry-After is followed for at most
 
 
 class ServiceError(VerifierError, RuntimeError):
-    """The service did not answer as asked.
+    """The service did not answer as asked, or could not be reached.
 
     Attributes:
-        status: HTTP status, or 0 where what answered is no scdpo service.
-        code: the problem's word for programs, such as ``no_such_session``.
+        url: where the request went.
+        status: HTTP status, or 0 where nothing answered, or what answered is no scdpo service.
+        code: the problem's word for programs, such as ``no_such_session``; ``unreachable`` where nothing answered.
         detail: the problem's sentence for a person.
         request_id: finds the request in the service's log.
         retry_after: seconds after which trying again makes sense, or None.
     """
 
     def __init__(
-        self, status: int, code: str, detail: str, request_id: str, retry_after: float | None
+        self, url: str, status: int, code: str, detail: str, request_id: str, retry_after: float | None
     ) -> None:
-        super().__init__(f"{status} {code}: {detail} (request {request_id})")
+        super().__init__(f"{url}: {status} {code}: {detail} (request {request_id})")
+        self.url = url
         self.status = status
         self.code = code
         self.detail = detail
@@ -48,7 +51,7 @@ class ServiceError(VerifierError, RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Call(Generic[T]):
+class ServiceCall(Generic[T]):
     """One request, and how its answer is read."""
 
     method: str
@@ -58,13 +61,13 @@ class Call(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class Retry:
     """The request should be sent again after ``seconds``."""
 
     seconds: float
 
 
-def outcome(call: Call[T], response: httpx.Response, may_repeat: bool) -> T | Again:
+def outcome(call: ServiceCall[T], response: httpx.Response, may_repeat: bool) -> T | Retry:
     """Read the answer to a call.
 
     Raises:
@@ -75,11 +78,19 @@ def outcome(call: Call[T], response: httpx.Response, may_repeat: bool) -> T | Ag
             return call.read(response.json() if response.content else None)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             detail = f"the answer to {call.method} {call.path} is not one of this service: {error}"
-            raise ServiceError(0, "not_the_service", detail, _request_id(response), None) from error
+            url = str(response.url)
+            raise ServiceError(url, 0, "not_the_service", detail, _request_id(response), None) from error
     problem = _problem(response)
     if problem.status in (429, 503) and problem.retry_after is not None and may_repeat:
-        return Again(min(problem.retry_after, MAX_WAIT))
+        return Retry(min(problem.retry_after, MAX_WAIT))
     raise problem
+
+
+def unreachable(base: str, call: ServiceCall[T], error: httpx.RequestError) -> ServiceError:
+    """Return what to say where no answer came; ``base`` is the address of the service."""
+    said = str(error) or type(error).__name__
+    detail = f"no answer ({said}); is the service running there?"
+    return ServiceError(base.rstrip("/") + call.path, 0, "unreachable", detail, "none", None)
 
 
 def _request_id(response: httpx.Response) -> str:
@@ -94,64 +105,104 @@ def _problem(response: httpx.Response) -> ServiceError:
         code, detail = "http_error", response.text[:200] or response.reason_phrase
     after = response.headers.get("retry-after", "")
     retry_after = float(after) if after.isascii() and after.isdigit() else None
-    return ServiceError(response.status_code, code, detail, _request_id(response), retry_after)
+    return ServiceError(
+        str(response.url), response.status_code, code, detail, _request_id(response), retry_after
+    )
 
 
-def verify(prediction: str, gold: str, rounding: Rounding) -> Call[Verdict]:
-    """Verify one answer."""
-    body = {"prediction": _sendable(prediction), "gold": _sendable(gold), "rounding": rounding}
-    return Call("POST", "/v1/verify", body, _verdict)
+def verify(prediction: Given | Solution, gold: Given, rounding: Rounding) -> ServiceCall[Verdict]:
+    """Verify one answer.
+
+    Raises:
+        TypeError: as ``verifier.verify``.
+    """
+    return ServiceCall("POST", "/v1/verify", _item(prediction, gold, rounding), _verdict)
 
 
-def verify_batches(pairs: Iterable[tuple[str, str]], rounding: Rounding) -> list[Call[list[Verdict]]]:
-    """Verify many: one call for each batch."""
-    batches: list[list[dict[str, str]]] = []
-    room = 0
+def _item(prediction: Given | Solution, gold: Given, rounding: Rounding) -> dict[str, str]:
+    said = prediction_text(prediction)
+    text = said if isinstance(said, str) else said.render("mathcoder")
+    return {"prediction": _sendable(text), "gold": _sendable(gold_text(gold)), "rounding": rounding}
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Pairs that go in one request; those that cannot be sent have their verdict already."""
+
+    items: list[dict[str, str]] = field(default_factory=list)
+    refused: dict[int, Verdict] = field(default_factory=dict)
+    room: int = BATCH_CHARS
+
+    def __len__(self) -> int:
+        return len(self.items) + len(self.refused)
+
+    def read(self, answer: Any) -> list[Verdict]:
+        found = map(_verdict, answer["verdicts"])
+        return [self.refused[i] if i in self.refused else next(found) for i in range(len(self))]
+
+
+def verify_batches(
+    pairs: Iterable[tuple[Given | Solution, Given]], rounding: Rounding
+) -> list[ServiceCall[list[Verdict]]]:
+    """Verify many: one call for each batch. A pair of another type is ``unverifiable`` and costs the others nothing."""
+    batches = [_Batch()]
     for prediction, gold in pairs:
-        size = len(prediction) + len(gold)
-        if not batches or size > room or len(batches[-1]) == BATCH_ITEMS:
-            batches.append([])
-            room = BATCH_CHARS
-        item = {"prediction": _sendable(prediction), "gold": _sendable(gold), "rounding": rounding}
-        batches[-1].append(item)
-        room -= size
-    return [Call("POST", "/v1/verify/batch", {"items": items}, _verdicts) for items in batches]
+        item, why, size = None, "", 0
+        try:
+            item = _item(prediction, gold, rounding)
+            size = len(item["prediction"]) + len(item["gold"])
+        except TypeError as error:
+            why = str(error)
+        batch = batches[-1]
+        if len(batch) == BATCH_ITEMS or (size > batch.room and len(batch)):
+            batch = _Batch()
+            batches.append(batch)
+        batch.room -= size
+        if item is None:
+            batch.refused[len(batch)] = Verdict("unverifiable", why, None, None)
+        else:
+            batch.items.append(item)
+    return [
+        ServiceCall("POST", "/v1/verify/batch", {"items": batch.items}, batch.read)
+        for batch in batches
+        if len(batch)
+    ]
 
 
 def verify_solution(
-    solution: Solution | str, gold: str, execute: bool, rounding: Rounding
-) -> Call[SolutionVerdict]:
+    solution: Solution | str, gold: Given, execute: bool, rounding: Rounding
+) -> ServiceCall[SolutionVerdict]:
     """Check a whole solution."""
     form: dict[str, Any]
     if isinstance(solution, str):
         form = {"text": _sendable(solution)}
     else:
         form = {"blocks": [{"type": b.type, "content": _sendable(b.content)} for b in solution.blocks]}
-    body = {**form, "gold": _sendable(gold), "execute": execute, "rounding": rounding}
-    return Call("POST", "/v1/verify/solution", body, _solution_verdict)
+    body = {**form, "gold": _sendable(gold_text(gold)), "execute": execute, "rounding": rounding}
+    return ServiceCall("POST", "/v1/verify/solution", body, _solution_verdict)
 
 
-def open_session() -> Call[SessionFacts]:
+def open_session() -> ServiceCall[SessionFacts]:
     """Start a session."""
-    return Call("POST", "/v1/sessions", {}, _session)
+    return ServiceCall("POST", "/v1/sessions", {}, _session)
 
 
-def run_cell(id: str, code: str) -> Call[CellResult]:
+def run_cell(id: str, code: str) -> ServiceCall[CellResult]:
     """Run a cell."""
-    return Call("POST", f"/v1/sessions/{quote(id, safe='')}/cells", {"code": _sendable(code)}, _cell)
+    return ServiceCall("POST", f"/v1/sessions/{quote(id, safe='')}/cells", {"code": _sendable(code)}, _cell)
 
 
-def fork_session(id: str, count: int) -> Call[list[SessionFacts]]:
+def fork_session(id: str, count: int) -> ServiceCall[list[SessionFacts]]:
     """Copy a session."""
-    return Call("POST", f"/v1/sessions/{quote(id, safe='')}/fork", {"count": count}, _sessions)
+    return ServiceCall("POST", f"/v1/sessions/{quote(id, safe='')}/fork", {"count": count}, _sessions)
 
 
-def close_session(id: str) -> Call[None]:
+def close_session(id: str) -> ServiceCall[None]:
     """End a session."""
-    return Call("DELETE", f"/v1/sessions/{quote(id, safe='')}", None, _nothing)
+    return ServiceCall("DELETE", f"/v1/sessions/{quote(id, safe='')}", None, _nothing)
 
 
-HEALTH: Call[dict[str, Any]] = Call("GET", "/healthz", None, dict)
+HEALTH: ServiceCall[dict[str, Any]] = ServiceCall("GET", "/healthz", None, dict)
 
 
 def _sendable(text: str) -> str:
@@ -165,10 +216,6 @@ def _without_correct(answer: Any) -> dict[str, Any]:
 
 def _verdict(answer: Any) -> Verdict:
     return Verdict(**_without_correct(answer))
-
-
-def _verdicts(answer: Any) -> list[Verdict]:
-    return [_verdict(item) for item in answer["verdicts"]]
 
 
 def _solution_verdict(answer: Any) -> SolutionVerdict:

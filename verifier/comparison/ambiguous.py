@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from verifier.comparison.expressions import same_expression
 from verifier.outcome import Outcome, correct, unverifiable
-from verifier.tree import Add, Call, Node, Sym, free_symbols, multiplied_out, walk
+from verifier.tree import Add, Apply, Node, Sym, free_symbols, multiplied_out, walk
 from verifier.verdict import Rounding
 
 _INTEGRATION = frozenset({"C", "c", "K", "k"})
@@ -20,7 +20,7 @@ def _as_products(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
 
     It is a product for certain only if the letter stands alone somewhere, and is none that is used for functions.
     """
-    calls = [n for n in (*walk(a), *walk(b)) if isinstance(n, Call) and n.name.endswith("()")]
+    calls = [n for n in (*walk(a), *walk(b)) if isinstance(n, Apply) and n.name.endswith("()")]
     names = {call.name.removesuffix("()") for call in calls}
     if not names or not same_expression(multiplied_out(a), multiplied_out(b), rounding).correct:
         return None

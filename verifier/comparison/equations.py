@@ -12,22 +12,24 @@ from fractions import Fraction
 from verifier.comparison.expressions import same_expression
 from verifier.outcome import Outcome, correct, incorrect, unverifiable
 from verifier.tree import (
-    Call,
+    Apply,
     Const,
     LimitError,
     Mul,
     Node,
+    NotRationalError,
     Num,
     Pow,
     Ratio,
     Rel,
     Seq,
     Sym,
+    UndefinedError,
     divide,
     free_symbols,
     subtract,
 )  # fmt: skip
-from verifier.values.exact import Fingerprint, NotRationalError, UndefinedError
+from verifier.values.exact import Fingerprint
 from verifier.values.numeric import Numeric, Value, context
 from verifier.values.polynomials import solution_polynomial
 from verifier.values.sampling import sample_points
@@ -44,9 +46,9 @@ def is_label(node: Node) -> bool:
     match node:
         case Sym() | Const("e"):
             return True
-        case Call(name, (Sym("x"),)) if not name.endswith("()"):  # |x| = 3 is an equation
+        case Apply(name, (Sym("x"),)) if not name.endswith("()"):  # |x| = 3 is an equation
             return False
-        case Call(name, args):
+        case Apply(name, args):
             return name not in ("factorial", "binom") and all(is_label(a) or isinstance(a, Num) for a in args)
         case Mul(factors):
             return all(

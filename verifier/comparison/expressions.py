@@ -9,13 +9,23 @@ negative or zero a point counts only if both sides stay real, so ``\sqrt{x^2}`` 
 from __future__ import annotations
 
 from fractions import Fraction
-from time import perf_counter
+from time import thread_time
 
 from verifier.outcome import Outcome, correct, incorrect, unverifiable
 from verifier.parsing.plain_numbers import show
-from verifier.tree import Const, LimitError, Mul, Node, Num, free_symbols, walk
+from verifier.tree import (
+    Const,
+    LimitError,
+    Mul,
+    Node,
+    NotRationalError,
+    Num,
+    UndefinedError,
+    free_symbols,
+    walk,
+)
 from verifier.values.computer_algebra import has_analysis, same_symbolically
-from verifier.values.exact import Fingerprint, NotRationalError, UndefinedError, exact_value
+from verifier.values.exact import Fingerprint, exact_value
 from verifier.values.numeric import Numeric, Value, context
 from verifier.values.sampling import sample_points, telling_points
 from verifier.verdict import Rounding
@@ -176,7 +186,7 @@ def _by_fingerprint(a: Node, b: Node) -> str:
 
 def _by_sampling(a: Node, b: Node, names: list[str], tolerance: Fraction | None, *, certain: bool) -> Outcome:
     complex_meant = any(n == Const("i") for n in (*walk(a), *walk(b)))
-    deadline = perf_counter() + SAMPLING_SECONDS
+    deadline = thread_time() + SAMPLING_SECONDS
     agreeing, last_error = 0, "no point at which both have a value"
     for positive, point in sample_points(names) + telling_points(a, b, names):
         try:
@@ -185,14 +195,14 @@ def _by_sampling(a: Node, b: Node, names: list[str], tolerance: Fraction | None,
                 verdict = _closely(a, b, point)
         except _Failure as error:
             last_error = str(error) or last_error
-            if perf_counter() > deadline:
+            if thread_time() > deadline:
                 break
             continue
         if verdict is None:
             continue
         if verdict is True:
             agreeing += 1
-            if perf_counter() > deadline:
+            if thread_time() > deadline:
                 break
             continue
         return incorrect(f"they differ at {_point(point)}: {verdict}")

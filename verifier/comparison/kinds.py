@@ -13,8 +13,8 @@ from verifier.outcome import Outcome, best, correct, incorrect, unverifiable
 from verifier.parsing.quantities import agreement
 from verifier.parsing.units import other_factors, unit_of
 from verifier.tree import (
+    Apply,
     Based,
-    Call,
     Degree,
     Items,
     LimitError,
@@ -22,6 +22,7 @@ from verifier.tree import (
     Mul,
     NamedSet,
     Node,
+    NotRationalError,
     Num,
     Percent,
     Quantity,
@@ -31,7 +32,8 @@ from verifier.tree import (
     SetOf,
     SetOp,
     Sym,
-    Text,
+    UndefinedError,
+    Words,
     children,
     divide,
     free_symbols,
@@ -39,11 +41,10 @@ from verifier.tree import (
     subtract,
     walk,
 )  # fmt: skip
-from verifier.values.exact import NotRationalError, UndefinedError
 from verifier.verdict import Rounding
 
 MAX_ITEMS = 100
-_Shape = Items | Seq | SetOf | SetOp | NamedSet | Matrix | Rel | Ratio | Based | Text
+_Shape = Items | Seq | SetOf | SetOp | NamedSet | Matrix | Rel | Ratio | Based | Words
 
 
 def same_answer(a: Node, b: Node, rounding: Rounding = "exact") -> Outcome:
@@ -199,7 +200,7 @@ def _is_value_of(label: Node) -> bool:
 
 
 def _is_function(label: Node) -> bool:
-    return isinstance(label, Call) and label.name.endswith("()")
+    return isinstance(label, Apply) and label.name.endswith("()")
 
 
 def _as_regions(a: Node, b: Node) -> Outcome:
@@ -326,8 +327,8 @@ def _sets(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
         assert isinstance(group, SetOf)
         if len(group.items) == 1 and not isinstance(other, _Shape):
             return _same(group.items[0], other, rounding)
-    words = [n for n in (a, b) if isinstance(n, Text)]
-    reals = Text("reals") in (a, b) and any(isinstance(n, Seq) for n in (a, b))
+    words = [n for n in (a, b) if isinstance(n, Words)]
+    reals = Words("reals") in (a, b) and any(isinstance(n, Seq) for n in (a, b))
     if (reals or any(isinstance(n, SetOp | NamedSet) for n in (a, b))) and not (
         words and words[0].words not in ("reals", "no solution")
     ):

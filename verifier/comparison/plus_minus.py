@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from verifier.tree import (
     Add,
-    Call,
+    Apply,
     Degree,
     Items,
     Mul,
@@ -48,8 +48,8 @@ def _signed(node: Node, sign: int) -> Node:
             return mul([_signed(f, sign) for f in factors])
         case Pow(base, exponent, root):
             return Pow(_signed(base, sign), _signed(exponent, sign), root)
-        case Call(name, args):
-            return Call(name, tuple(_signed(x, sign) for x in args))
+        case Apply(name, args):
+            return Apply(name, tuple(_signed(x, sign) for x in args))
         case Seq(opening, closing, items):
             return Seq(opening, closing, tuple(_signed(x, sign) for x in items))
         case Rel(sides, ops):

@@ -17,16 +17,17 @@ from verifier.tree import (
     LimitError,
     NamedSet,
     Node,
+    NotRationalError,
     Rel,
     Seq,
     SetOf,
     SetOp,
     Sym,
-    Text,
+    UndefinedError,
+    Words,
     free_symbols,
     subtract,
 )
-from verifier.values.exact import NotRationalError, UndefinedError
 from verifier.values.numeric import Numeric, Value, context
 from verifier.values.polynomials import critical_points
 
@@ -51,7 +52,7 @@ def region_of(node: Node) -> Region | None:
         case SetOf(items):
             points = tuple(_number(item) for item in items)
             return Region(points, lambda x: any(_near(x, p) for p in points))
-        case NamedSet("R") | Text("reals"):
+        case NamedSet("R") | Words("reals"):
             return Region((), lambda x: True)
         case NamedSet("empty"):
             return Region((), lambda x: False)

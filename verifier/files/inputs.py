@@ -16,6 +16,7 @@ from typing import Any
 from sandbox.blocks import BLOCK_TYPES, Block
 from sandbox.solution import Solution
 from verifier.files.jsonl import read_lines
+from verifier.given import gold_text, prediction_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +58,12 @@ def _items(line: dict[str, Any], path: Path, number: int) -> Iterator[Item]:
         yield Item(name, _mathcoder(line), _gold(line["ground_truth"], "answer"), kind, label)
     elif "code" in line and "gt" in line:
         for sample, text in enumerate(line["code"]):
-            yield Item(f"{name}/{sample}", _said(text), _gold(line, "gt"), kind, _tora_label(line, sample))
+            yield Item(
+                f"{name}/{sample}", prediction_text(text), _gold(line, "gt"), kind, _tora_label(line, sample)
+            )
     else:
         gold = _gold(line, "gold" if "gold" in line else "answer")
-        said = Solution.of(line["blocks"]) if "blocks" in line else _said(line["prediction"])
+        said = Solution.of(line["blocks"]) if "blocks" in line else prediction_text(line["prediction"])
         yield Item(name, said, gold, kind, _label(line))
 
 
@@ -69,17 +72,13 @@ def _gold(record: dict[str, Any], field: str) -> str:
 
     Raises:
         KeyError: if there is no such field.
-        ValueError: if it is null or NaN: as text these would be words, which other words may equal.
+        TypeError: if it is neither text nor a number.
+        ValueError: if it is null or NaN.
     """
     value = record[field]
     if value is None or value != value:
         raise ValueError(f"the gold answer in the field {field!r} is missing ({json.dumps(value)})")
-    return str(value)
-
-
-def _said(prediction: Any) -> str:
-    """Return a prediction as text: nothing where it is null, as extractors write it that found no answer."""
-    return "" if prediction is None else str(prediction)
+    return gold_text(value)
 
 
 def _label(line: dict[str, Any]) -> bool | None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from verifier.functions_table import SPELLINGS
 from verifier.parsing.notation import TEXT_COMMANDS
-from verifier.parsing.vocabulary import FUNCTIONS, glued_names
+from verifier.parsing.vocabulary import glued_names
 from verifier.tree import MAX_TOKENS, LimitError, ParseError
 
 
@@ -24,7 +25,7 @@ class Token(NamedTuple):
 
 _SKIP = (
     "left right big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr displaystyle textstyle limits nolimits mathstrut"
-    " hline cline noindent color phantom nonumber rm bf it scriptstyle middle"
+    " hline cline noindent nonumber rm bf it sf tt cal scriptstyle scriptscriptstyle middle strut null relax"
 )
 _SKIPPED = frozenset(_SKIP.split())
 _SPACE_COMMANDS = frozenset({"quad", "qquad", "hspace", "thinspace", "enspace"})
@@ -45,14 +46,14 @@ _ALIASES = {
 }  # fmt: skip
 
 _TOKEN = re.compile(
-    r"(?P<space>(?:\s|~|\\[,!;:> ]|\\/)+)|(?P<num>\d+(?:\.\d+|\.(?=\\overline|\\dot))?|\.\d+)"
+    r"(?P<space>(?:\s|~|\\[,!;:> ]|\\/)+)|(?P<num>\d+(?:\.\d+|\.(?=\\overline|\\dot|\\bar))?|\.\d+)"
     r"|\\(?P<cmd>[A-Za-z]+|[{}|%$#&_\\])"
     r"|(?P<name>[A-Za-z]+)|(?P<op>[-+*/^_=<>!%,;:(){}\[\]|.&'?@\"$#])"
 )
 _TWO = re.compile(r"<=|>=|!=|\*\*|==|<>|:=|=<|=>")
 _DIGIT_RUN = re.compile(r"(?<![\d.,_^])\d+(?:(?:,(?:\\!)?\s?|\{,\}|\\,|\\ | |\\!)\d+)+(?![\d])")
 _GROUPS = re.compile(r"[1-9]\d{0,2}(?:(?:,(?:\\!)?\s?|\{,\}|\\,|\\ | |\\!)\d{3})+")
-_ARGUMENT_OPENINGS = ("frac{", "}{", "sqrt{", "^{")
+_ARGUMENT_OPENINGS = ("frac{", "}{", "sqrt{", "^{", "text{", "mathrm{", "mathbf{")
 _EXPLICIT = re.compile(r"\\|\{,\}")
 _EXPONENT = re.compile(r"(?<=\d)[eE]([-+]?\d{1,3})(?![\w.])")
 
@@ -132,7 +133,7 @@ def _command(text: str, position: int, name: str, spaced: bool, tokens: list[Tok
     if name in _SPACE_COMMANDS:
         return position
     if name in _TEXT_COMMANDS:
-        return _text_argument(text, position, spaced, tokens)
+        return _text_argument(text, text.rfind("\\", 0, position), position, spaced, tokens)
     if name in ("{", "}", "|", "&", "_", "%", "#", "<", ">", "[", "]", "(", ")", "*", "/", ":", "'"):
         tokens.append(Token("op", {"{": "\\{", "}": "\\}"}.get(name, name), spaced))
     elif name in ("begin", "end"):
@@ -152,19 +153,24 @@ def _command(text: str, position: int, name: str, spaced: bool, tokens: list[Tok
 
 
 _ARGUMENT = re.compile(r"\*?\s*\{([^{}]*)\}")
+# Text that is a formula: 2/3, (1,2), 1,000. Left alone: cm, 10 cm, (B).
+_FORMULA = re.compile(r"(?=.*\d)[\d\s.,;:+\-*/^=()%]+")
+_UNIT_VECTOR = re.compile(r"[ijk]")
+_BOLD = re.compile(r"\\(?:mathbf|boldsymbol|textbf|bold)")
 
 
-def _text_argument(text: str, position: int, spaced: bool, tokens: list[Token]) -> int:
+def _text_argument(text: str, start: int, position: int, spaced: bool, tokens: list[Token]) -> int:
+    r"""Append what a command that sets words, such as ``\text``, holds, and return where reading goes on."""
     match = _ARGUMENT.match(text, position)
     if match is None:  # its argument holds braces, or it has none: read on as mathematics
         return position
     content = match[1].replace("~", " ").strip()
-    if re.fullmatch(r"[-+]?\d+(?:\.\d+)?", content):
-        tokens.extend(
-            Token("num" if part[0].isdigit() else "op", part, spaced)
-            for part in re.findall(r"[-+]|[\d.]+", content)
-        )
+    if _FORMULA.fullmatch(content):
+        tokens.extend(tokenize(content)[:-1])
+    elif _UNIT_VECTOR.fullmatch(content) and _BOLD.match(text, start):
+        tokens.append(Token("cmd", "vec", spaced))
+        tokens.append(Token("name", content, False))
     elif content:
         is_name = len(content) == 1 and content.isascii() and content.isalpha()
-        tokens.append(Token("name" if is_name or content in FUNCTIONS else "text", content, spaced))
+        tokens.append(Token("name" if is_name or content in SPELLINGS else "text", content, spaced))
     return match.end()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from verifier.tree import (
     MINUS_ONE,
     Add,
-    Call,
+    Apply,
     LimitError,
     Matrix,
     Mul,
@@ -53,7 +53,7 @@ def _evaluate(node: Node) -> Node:
             return product
         case Pow(base, Num(value)):
             return _power(_evaluate(base), value)
-        case Call("det", (Matrix(rows),)):
+        case Apply("det", (Matrix(rows),)):
             return _determinant(rows)
         case Seq("(", ")", (Matrix(),)):
             return node.items[0]

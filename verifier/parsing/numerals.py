@@ -1,43 +1,21 @@
-r"""Read numerals: decimals, digits in another base, repeating decimals, mixed numbers."""
+r"""Read decimals, also those whose digits repeat."""
 
 from __future__ import annotations
 
 import re
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
-from verifier.parsing.lexer import Token
-from verifier.tree import Based, LimitError, Node, Num, ParseError
-
-if TYPE_CHECKING:
-    from verifier.parsing.parser import Parser
+from verifier.tree import LimitError, Num, ParseError
 
 MAX_CYCLES = 60  # digits in which the cycle of a decimal is looked for
 
 
-def read_numeral(parser: Parser, token: Token) -> Node:
-    """Return the number that starts with ``token``, which the parser has just taken."""
-    if parser.is_op("_"):
-        parser.at += 1
-        base = parser.argument()
-        if isinstance(base, Num) and isinstance(base.value, int) and token.text.replace(".", "").isdecimal():
-            return Based(token.text, base.value)
-        raise ParseError("a number with a subscript that is no base")
-    if "." in token.text and parser.is_cmd("overline", "dot"):
-        return _repeating(parser, token.text)
-    number = decimal(token.text)
-    return _mixed(parser, number) if isinstance(number.value, int) else number
+def repeating(text: str, repeated: str) -> Num:
+    """Return the decimal ``text`` whose last digits, ``repeated``, go on for ever.
 
-
-def _repeating(parser: Parser, text: str) -> Node:
-    r"""``0.1\overline{6}``: the digits under the line repeat; ``0.\dot{1}4\dot{2}``: those between the dots do."""
-    dotted = parser.take().text == "dot"
-    repeated = parser.argument_text()
-    if dotted and parser.peek().kind == "num":
-        repeated += parser.take().text
-    if dotted and parser.is_cmd("dot"):
-        parser.at += 1
-        repeated += parser.argument_text()
+    Raises:
+        ParseError: if they are no digits.
+    """
     if not repeated.isdecimal():
         raise ParseError("a line or dots over something else than decimals")
     integer, _, places = text.partition(".")
@@ -58,35 +36,6 @@ def write_cycle(text: str) -> str:
     if cycle is None:
         return f"{text[: match.end(2)]}\\text{{ truncated}}"
     return f"{text[: match.end(1)]}{cycle[1]}\\overline{{{cycle[2] or cycle[3]}}}"
-
-
-def _mixed(parser: Parser, whole: Num) -> Node:
-    r"""``1 1/2``, ``1\frac{1}{2}`` or ``1(1/2)`` where a proper fraction follows, else the number."""
-    start = parser.at
-    bracket = parser.is_op("(") and not parser.peek().spaced
-    if parser.is_cmd("frac"):
-        parser.at += 1
-        top, bottom = parser.argument(digit=True), parser.argument(digit=True)
-    elif (parser.peek().kind == "num" and parser.peek().spaced) or bracket:
-        parser.at += bracket
-        texts = [parser.take() for _ in range(3)]
-        kinds = [t.kind for t in texts]
-        closes = not bracket or (parser.is_op(")") and bool(parser.take()))
-        if kinds != ["num", "op", "num"] or texts[1].text != "/" or not closes:
-            parser.at = start
-            return whole
-        top, bottom = decimal(texts[0].text), decimal(texts[2].text)
-    else:
-        return whole
-    if (
-        isinstance(top, Num)
-        and isinstance(bottom, Num)
-        and isinstance(top.value, int)
-        and isinstance(bottom.value, int)
-    ) and 0 < top.value < bottom.value:
-        return Num(whole.value + Fraction(top.value, bottom.value))
-    parser.at = start
-    return whole
 
 
 def decimal(text: str) -> Num:

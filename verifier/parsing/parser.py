@@ -2,48 +2,93 @@ r"""Parse an answer, in LaTeX or as typed, into the tree of ``verifier.tree``.
 
 A recursive-descent parser of its own: no code is ever run, brackets nest to ``MAX_DEPTH``, and time grows with
 the length of the answer. Text that is no mathematics raises ``ParseError``; what to make of it is the reader's
-business (``verifier.parsing.readings``).
+business (``verifier.parsing.readings``). One class, from lists down to atoms, commands and functions: the grammar is
+recursive, so that its parts call each other.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from fractions import Fraction
+
+from verifier.functions_table import COMMANDS_ONLY, SPELLINGS
 from verifier.parsing.lexer import Token, tokenize
-from verifier.parsing.numerals import decimal, read_numeral
-from verifier.parsing.tokens import Tokens, as_quotient, bracketed, is_vector
+from verifier.parsing.numerals import decimal, repeating
 from verifier.parsing.units import unit_of
 from verifier.parsing.vocabulary import (
     CONSTANTS,
-    FUNCTIONS,
     GREEK,
+    LETTER_LIKE,
     NO_FACTORS,
     RELATION_COMMANDS,
     SEPARATOR_WORDS,
 )
 from verifier.tree import (
+    INFINITY,
+    MAX_DEPTH,
     MINUS_ONE,
-    Call,
+    ZERO,
+    Apply,
+    Based,
+    Big,
     Const,
     Degree,
     Items,
+    LimitError,
+    Matrix,
     Mul,
+    NamedSet,
     Node,
     Num,
     ParseError,
     Percent,
+    Piecewise,
     Pm,
     Pow,
     Ratio,
     Rel,
+    Residue,
+    Seq,
+    SetOf,
     SetOp,
     Sym,
     UnknownOperatorError,
     add,
+    divide,
     mul,
     negate,
-)  # fmt: skip
+)
 
 _RELATIONS = {"=": "=", "<": "<", ">": ">", "<=": "<=", ">=": ">=", "!=": "!="}
 _SET_COMMANDS = {"cup": "cup", "cap": "cap", "setminus": "minus"}
+_SIMPLE: dict[str, Node] = {
+    "pi": Const("pi"),
+    "infty": INFINITY,
+    "emptyset": NamedSet("empty"),
+    "ldots": Sym("…"),
+}
+_BIG = frozenset({"sum", "prod", "int"})
+_MATRICES = frozenset(
+    [
+        "pmatrix",
+        "bmatrix",
+        "matrix",
+        "Bmatrix",
+        "smallmatrix",
+        "array",
+        "vmatrix",
+        "psmallmatrix",
+        "bsmallmatrix",
+        "Vmatrix",
+    ]
+)
+_SYSTEMS = frozenset(["cases", "dcases", "rcases", "aligned", "align", "gathered", "split"])
+_PAIRS = {"lfloor": "rfloor", "lceil": "rceil", "langle": "rangle"}
+_CHOOSERS = "CAP"  # C_5^2, A_5^2 and P_5^2: choices, and arrangements
+_CASE_WORDS = frozenset({"if", "for", "when", "where", "whenever", "as"})
+_REST_WORDS = frozenset({"otherwise", "else", "elsewhere"})
 
 
 def parse(text: str) -> Node:
@@ -62,8 +107,64 @@ def parse(text: str) -> Node:
     return node
 
 
-class Parser(Tokens):
+class Parser:
     """One pass over the tokens; each method reads one level of the grammar and leaves the position after it."""
+
+    def __init__(self, tokens: list[Token]) -> None:
+        self.tokens = tokens
+        self.at = 0
+        self.depth = 0
+        self.bars = 0
+        self.in_set = False
+        self.in_rows = False
+        self.integrals = 0
+        self.congruent = False  # whether \equiv was read, so that \mod names a modulus
+
+    # --- the position
+
+    def peek(self, ahead: int = 0) -> Token:
+        """Return the token ``ahead`` of the position, without moving."""
+        return self.tokens[min(self.at + ahead, len(self.tokens) - 1)]
+
+    def take(self) -> Token:
+        """Return the next token and move past it."""
+        token = self.peek()
+        self.at += 1
+        return token
+
+    def is_op(self, *signs: str) -> bool:
+        """Whether the next token is one of these signs."""
+        token = self.peek()
+        return token.kind == "op" and token.text in signs
+
+    def is_cmd(self, *names: str) -> bool:
+        """Whether the next token is one of these commands."""
+        token = self.peek()
+        return token.kind == "cmd" and token.text in names
+
+    def is_word(self, *words: str) -> bool:
+        """Whether the next token is one of these words, set as text or typed."""
+        token = self.peek()
+        return token.kind in ("text", "name") and token.text.strip(" ,.:").lower() in words
+
+    def expect(self, sign: str) -> None:
+        """Move past ``sign``, or raise ``ParseError``."""
+        if not self.is_op(sign):
+            raise ParseError(f"expected {sign!r} at {self.peek().text!r}")
+        self.at += 1
+
+    def put_back(self, *texts: str) -> None:
+        """Put letters before the position, as tokens of their own."""
+        self.tokens[self.at : self.at] = [Token("name", text, False) for text in texts]
+
+    @contextmanager
+    def deeper(self) -> Iterator[None]:
+        """Count what is read within as one level of brackets more."""
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise LimitError(f"brackets are nested more than {MAX_DEPTH} deep")
+        yield
+        self.depth -= 1
 
     # --- lists and relations
 
@@ -75,14 +176,18 @@ class Parser(Tokens):
             if (separator := self._separator()) is None:
                 break
             disjoint = disjoint or separator == "or"
-            if self.peek().kind == "end" or self.is_op(")", "]", "\\}", "}"):
+            if self._ends_list():
                 break
             found.append(self.relation())
-        if logical and all(
-            isinstance(f, Sym | Mul) for f in found
-        ):  # p \land q is a statement, not two answers
-            return Call("or()" if disjoint else "and()", tuple(sorted(found, key=repr)))
-        return found[0] if len(found) == 1 else Items(tuple(found), disjoint)
+        if logical and all(isinstance(f, Sym | Mul) for f in found):
+            # p \land q is a statement, not two answers
+            return Apply("or()" if disjoint else "and()", tuple(sorted(found, key=repr)))
+        return found[0] if len(found) == 1 else Items(_distributed(found), disjoint)
+
+    def _ends_list(self) -> bool:
+        if self.peek().kind == "end" or self.is_op(")", "]", "\\}", "}", "&"):
+            return True
+        return self.in_rows and (self.is_cmd("\\") or self.peek().text.startswith("end "))
 
     def _separator(self) -> str | None:
         separator = None
@@ -92,7 +197,7 @@ class Parser(Tokens):
                 separator = separator or ","
             elif token.kind in ("text", "name", "cmd") and token.text.strip(" ,").lower() in SEPARATOR_WORDS:
                 separator = SEPARATOR_WORDS[token.text.strip(" ,").lower()]
-            elif self.is_cmd("\\") and separator:
+            elif self.is_cmd("\\") and separator and not self.in_rows:
                 pass
             else:
                 return separator
@@ -100,13 +205,12 @@ class Parser(Tokens):
 
     def relation(self) -> Node:
         """A chain ``a < b <= c``, or one side."""
+        congruent = self.congruent
         sides, ops = [self.ratio()], []
-        while True:
-            op = self._relation_op()
-            if op is None:
-                break
+        while (op := self._relation_op()) is not None:
             ops.append(op)
             sides.append(self.ratio())
+        self.congruent = congruent
         return Rel(tuple(sides), tuple(ops)) if ops else sides[0]
 
     def _relation_op(self) -> str | None:
@@ -114,6 +218,7 @@ class Parser(Tokens):
         op = _RELATIONS.get(token.text) if token.kind == "op" else None
         if token.kind == "cmd":
             op = RELATION_COMMANDS.get(token.text)
+            self.congruent = self.congruent or token.text == "equiv"
         if op is None:
             return None
         self.at += 1
@@ -131,7 +236,7 @@ class Parser(Tokens):
         return Ratio(tuple(parts)) if len(parts) > 1 else parts[0]
 
     def sets(self) -> Node:
-        """Unions, intersections and differences, from the left."""
+        r"""Unions, intersections and differences, from the left; a binomial ``n \\choose k``; a residue."""
         node = self.sum()
         while self.peek().kind == "cmd" and self.peek().text in _SET_COMMANDS:
             op = _SET_COMMANDS[self.take().text]
@@ -139,12 +244,36 @@ class Parser(Tokens):
             node = SetOp(
                 op, (*node.parts, right) if isinstance(node, SetOp) and node.op == op else (node, right)
             )
-        return node
+        if self.is_cmd("choose"):
+            self.at += 1
+            node = Apply("binom", (node, self.sum()))
+        modulus = self._modulus()
+        return node if modulus is None else Residue(node, modulus)
+
+    def _modulus(self) -> Node | None:
+        r"""Read ``\pmod 7``, ``(\bmod 7)``, ``(mod 7)``; ``\mod 7`` and ``mod 7`` only after ``\equiv``.
+
+        ``x \equiv 5 \mod 7`` names a modulus; ``12 \mod 7`` is left alone: there it is an operation.
+        """
+        bracketed = self.is_op("(") and self._is_mod(1)
+        if not (bracketed or self.is_cmd("pmod") or (self.congruent and self._is_mod(0))):
+            return None
+        self.at += 2 if bracketed else 1
+        modulus = self.argument() if not bracketed and self.is_op("{") else self.sum()
+        if bracketed:
+            self.expect(")")
+        return modulus
+
+    def _is_mod(self, ahead: int) -> bool:
+        token = self.peek(ahead)
+        if token.kind == "cmd":
+            return token.text in ("bmod", "mod", "pmod")
+        return token.kind in ("name", "text") and token.text.strip(" ,").lower() in ("mod", "modulo")
 
     # --- arithmetic
 
     def sum(self) -> Node:
-        """Terms between plus, minus and plus-minus."""
+        """Terms between plus, minus and plus-minus; a set minus a set is their difference."""
         terms = [self.product()]
         while True:
             if self.is_op("+"):
@@ -152,12 +281,16 @@ class Parser(Tokens):
                 terms.append(self.product())
             elif self.is_op("-"):
                 self.at += 1
-                terms.append(negate(self.product()))
+                term = self.product()
+                if isinstance(terms[-1], NamedSet | SetOf) and isinstance(term, SetOf | NamedSet):
+                    terms[-1] = SetOp("minus", (terms[-1], term))
+                else:
+                    terms.append(negate(as_operand(term)))
             elif self.is_cmd("pm", "mp"):
                 flip = self.take().text == "mp"
-                terms.append(mul([Pm(flip), self.product()]))
+                terms.append(mul([Pm(flip), as_operand(self.product())]))
             else:
-                return add([as_quotient(t) for t in terms]) if len(terms) > 1 else terms[0]
+                return add([as_operand(t) for t in terms]) if len(terms) > 1 else terms[0]
 
     def product(self) -> Node:
         """Factors, with or without a sign between them."""
@@ -171,12 +304,23 @@ class Parser(Tokens):
                     raise UnknownOperatorError("a product whose order matters")
             elif self.is_op("/"):
                 self.at += 1
-                factors[-1:] = [factors[-1], Pow(as_quotient(self._signed_power()), MINUS_ONE)]
+                factors[-1:] = [factors[-1], Pow(as_operand(self._signed_power()), MINUS_ONE)]
+            elif self._is_remainder():
+                self.at += 1
+                number = mul([as_operand(f) for f in factors])
+                factors = [Apply("mod", (number if sign is None else mul([sign, number]), self.power()))]
+                sign = None
             elif self._starts_factor():
+                if self.peek().kind == "num" and self.peek(-1).kind == "num":
+                    raise ParseError("two numbers side by side")  # 7 8 is neither 78 nor 56
                 factors.append(self.power())
             else:
-                node = mul([as_quotient(f) for f in factors]) if len(factors) > 1 or sign else factors[0]
+                node = mul([as_operand(f) for f in factors]) if len(factors) > 1 or sign else factors[0]
                 return mul([sign, node]) if sign is not None else node
+
+    def _is_remainder(self) -> bool:
+        r"""Whether ``\bmod``, ``\mod`` or ``mod`` stands here as an operation."""
+        return not self.congruent and self._is_mod(0) and not self.is_cmd("pmod")
 
     def _signs(self) -> Node | None:
         negative, plus_minus = False, None
@@ -198,7 +342,8 @@ class Parser(Tokens):
     def _starts_factor(self) -> bool:
         token = self.peek()
         if token.kind in ("num", "name"):
-            return not (token.kind == "name" and token.text.lower() in SEPARATOR_WORDS)
+            word = token.text.lower()
+            return not (token.kind == "name" and (word in SEPARATOR_WORDS or word == "mod"))
         if token.kind == "cmd":
             return (
                 token.text not in NO_FACTORS
@@ -206,7 +351,9 @@ class Parser(Tokens):
                 and not token.text.startswith(("end ", "r"))
             )
         if token.kind == "op":
-            return token.text in ("(", "{", "[") or (token.text == "|" and not self.bars)
+            if token.text == "(" and self._is_mod(1):
+                return False
+            return token.text in ("(", "{", "[", "\\{") or (token.text == "|" and not self.bars)
         return False
 
     def power(self) -> Node:
@@ -215,32 +362,45 @@ class Parser(Tokens):
         while self.is_op("^"):
             self.at += 1
             if self._degree_sign():
-                node = self.postfix(Degree(node))
+                node = self.postfix(self._minutes(Degree(node)))
                 continue
             if self.is_op("'"):
                 self.at += 1
                 continue
-            node = self.postfix(Pow(node, self._exponent()))
+            node = self.postfix(Pow(as_operand(node), self._exponent()))
         return node
 
     def _degree_sign(self) -> bool:
         if self.is_cmd("circ") or (self.peek().text == "o" and self.peek(1).kind == "end"):
             self.at += 1
             return True
-        if self.is_op("{") and self.peek(1)[:2] == ("cmd", "circ"):
-            self.at += 2
-            self.expect("}")
+        if self.is_op("{") and self.peek(1)[:2] == ("cmd", "circ") and self.peek(2).text == "}":
+            self.at += 3
             return True
         return False
+
+    def _minutes(self, degrees: Degree) -> Node:
+        """Read the minutes and seconds of ``30°15'36''``; ``90° 2`` is left alone."""
+        total, found = [degrees.value], False
+        for marks, part in ((1, 60), (2, 3600)):
+            ticks = [self.peek(1 + k) for k in range(marks)]
+            if self.peek().kind != "num" or not (
+                all(t.text == "'" for t in ticks) or (marks == 2 and ticks[0].text == '"')
+            ):
+                continue
+            number = decimal(self.take().text)
+            self.at += 1 if ticks[0].text == '"' else marks
+            total.append(mul([number, Num(Fraction(1, part))]))
+            found = True
+        return Degree(add(total)) if found else degrees
 
     def _exponent(self) -> Node:
         sign = self._signs()
         base = self.argument()
         if self.is_op("^"):
-            self._deeper()
-            self.at += 1
-            base = Pow(base, self._exponent())
-            self.depth -= 1
+            with self.deeper():
+                self.at += 1
+                base = Pow(base, self._exponent())
         return mul([sign, base]) if sign is not None else base
 
     def postfix(self, node: Node) -> Node:
@@ -248,16 +408,18 @@ class Parser(Tokens):
         while True:
             if self.is_op("!"):
                 self.at += 1
-                node = Call("factorial", (node,))
+                node = Apply("factorial", (as_operand(node),))
             elif self.is_op("%"):
                 self.at += 1
-                node = Percent(node)
+                node = Percent(as_operand(node))
             elif self.is_cmd("circ") and isinstance(node, Num):
                 self.at += 1
-                node = Degree(node)
+                node = self._minutes(Degree(node))
             elif self.is_op("'") and isinstance(node, Sym):
                 self.at += 1
                 node = Sym(node.name + "'")
+                if not self.is_op("'") and self._is_function_letter(node.name):
+                    return self._apply_unknown(node.name)
             else:
                 return node
 
@@ -267,32 +429,128 @@ class Parser(Tokens):
         """A number, a name, a command with its arguments, or brackets."""
         token = self.take()
         if token.kind == "num":
-            return read_numeral(self, token)
+            return self._numeral(token)
         if token.kind == "name":
             return self._name(token)
         if token.kind == "cmd":
             return self._command(token.text)
         if token.kind == "op" and token.text in ("(", "[", "{", "\\{", "|"):
+            if token.text == "{" and self.is_op("}") and self.peek(1).text in ("_", "^"):
+                self.at += 1  # {}_5 C_2
+                return self._prescript()
             return self._brackets(token.text)
+        if token.kind == "op" and token.text in ("_", "^"):
+            self.at -= 1
+            return self._prescript()
         raise ParseError(f"no meaning for {token.text!r} here")
+
+    def _numeral(self, token: Token) -> Node:
+        """The number that starts with ``token``: with its base, its repeating digits, or a fraction after it."""
+        if self.is_op("_"):
+            self.at += 1
+            return self._based(token.text)
+        if "." in token.text and self.is_cmd("overline", "dot"):
+            return self._repeating(token.text)
+        number = decimal(token.text)
+        if self._chooses(self.peek(), self.peek(1)) and isinstance(number.value, int):
+            letter = self.take().text
+            return chosen(letter, number, decimal(self.take().text))
+        return self._mixed(number) if isinstance(number.value, int) else number
+
+    def _chooses(self, letter: Token, after: Token) -> bool:
+        """Whether ``C2`` follows a number that it touches, as in ``5C2``; ``5 C`` and ``5C + 2`` are products."""
+        touching = not letter.spaced and not after.spaced
+        return touching and letter.kind == "name" and letter.text in ("C", "P") and after.kind == "num"
+
+    def _based(self, digits: str) -> Node:
+        base = self._base()
+        if base is None or not digits.replace(".", "").isalnum():
+            raise ParseError("a number with a subscript that is no base")
+        return Based(digits, base)
+
+    def _base(self) -> int | None:
+        words = {
+            "two": 2,
+            "three": 3,
+            "four": 4,
+            "five": 5,
+            "six": 6,
+            "seven": 7,
+            "eight": 8,
+            "nine": 9,
+            "ten": 10,
+        }
+        text = self.argument_text().strip("()").strip().lower()
+        if text.isdecimal():
+            return int(text)
+        return words.get(text)
+
+    def _repeating(self, text: str) -> Node:
+        r"""``0.1\overline{6}``: the digits under the line repeat; ``0.\dot{1}4\dot{2}``: those between the dots do."""
+        dotted = self.take().text == "dot"
+        repeated = self.argument_text()
+        if dotted and self.peek().kind == "num":
+            repeated += self.take().text
+        if dotted and self.is_cmd("dot"):
+            self.at += 1
+            repeated += self.argument_text()
+        return repeating(text, repeated)
+
+    def _mixed(self, whole: Num) -> Node:
+        r"""``1 1/2``, ``1\frac{1}{2}`` or ``1(1/2)`` where a proper fraction follows, else the number."""
+        start = self.at
+        bracket = self.is_op("(") and not self.peek().spaced
+        if self.is_cmd("frac"):
+            self.at += 1
+            top, bottom = self.argument(digit=True), self.argument(digit=True)
+        elif (self.peek().kind == "num" and self.peek().spaced) or bracket:
+            self.at += bracket
+            texts = [self.take() for _ in range(3)]
+            closes = not bracket or (self.is_op(")") and bool(self.take()))
+            if [t.kind for t in texts] != ["num", "op", "num"] or texts[1].text != "/" or not closes:
+                self.at = start
+                return whole
+            top, bottom = decimal(texts[0].text), decimal(texts[2].text)
+        else:
+            return whole
+        if isinstance(top, Num) and isinstance(bottom, Num) and 0 < top.value < bottom.value:
+            return Num(whole.value + Fraction(top.value) / bottom.value)
+        self.at = start
+        return whole
 
     def _name(self, token: Token) -> Node:
         word = token.text
-        lower = word if word in FUNCTIONS or word in CONSTANTS or word in GREEK else word.lower()
-        if lower in FUNCTIONS and len(word) > 1:
-            return self._function(lower)
+        known = word in SPELLINGS or word in CONSTANTS or word in GREEK
+        lower = word if known else word.lower()
+        if lower in SPELLINGS and len(word) > 1:
+            return self.function(SPELLINGS[lower])
         if lower in CONSTANTS:
             return CONSTANTS[lower]
         if lower in GREEK:
             return self._subscripted(lower)
+        if word in ("Eq", "Rational", "FiniteSet", "Matrix") and self.is_op("("):
+            return self._from_sympy(word)
         if len(word) > self._longest_product(token) or (
             len(word) > 1 and unit_of(word) is not None and not self._starts_factor()
         ):
             raise ParseError(f"{word!r} is a word")
         if len(word) > 1:  # letters side by side are a product; the last one takes what follows
-            self.tokens[self.at : self.at] = [Token("name", letter, False) for letter in word[1:]]
-            return self._letter(word[0])
-        return self._letter(word)
+            self.put_back(*word[1:])
+        return self._letter(word[0])
+
+    def _from_sympy(self, name: str) -> Node:
+        """``Eq(x, 5)`` and the other forms that programs print."""
+        inside = self._brackets(self.take().text)
+        parts = inside.items if isinstance(inside, Seq) else (inside,)
+        if name == "Eq" and len(parts) == 2:
+            return Rel(parts, ("=",))
+        if name == "Rational" and len(parts) == 2:
+            return divide(*parts)
+        if name == "FiniteSet":
+            return SetOf(parts)
+        if name == "Matrix" and (matrix := matrix_of_rows(parts[0])) is not None:
+            return matrix
+        raise ParseError(f"{name} of something else")
 
     def _longest_product(self, token: Token) -> int:
         """How many letters side by side are taken for a product: a few more after a number that they touch."""
@@ -305,32 +563,84 @@ class Parser(Tokens):
         return self._subscripted(letter)
 
     def _subscripted(self, name: str) -> Node:
+        if name in _CHOOSERS and (choice := self._choice_after(name)) is not None:
+            return choice
         if not self.is_op("_"):
             return self._applied(name)
         self.at += 1
         start = self.at
         text = self.argument_text()
-        if name in "CAP" and text.isdecimal() and self.is_op("^") and self.peek(1).kind == "num":
-            self.at += 1
-            chosen = decimal(self.take().text)
-            binomial = Call("binom", (decimal(text), chosen))
-            return binomial if name == "C" else mul([binomial, Call("factorial", (chosen,))])
         if text.replace(",", "").isalnum() and (text.isdecimal() or len(text) > 1 or not text.islower()):
             return self._applied(f"{name}_{text}")
+        if text.startswith("\\") and text[1:].isalpha():  # x_{\max}, S_{\triangle ABC}
+            return self._applied(f"{name}_{text}")
         self.at = start
-        return Call(f"{name}_", (self.argument(),))
+        return Apply(f"{name}_", (self.argument(),))
+
+    def _choice_after(self, letter: str) -> Node | None:
+        """Read ``C_5^2``, ``C^2_5`` or ``C_n^2``; the ``C_k^2`` of a sequence is left alone, as is ``P_1^2``."""
+        start = self.at
+        if not self.is_op("_", "^"):
+            return None
+        marks: dict[str, Node] = {}
+        while self.is_op("_", "^") and self.peek().text not in marks:
+            mark = self.take().text
+            if self.peek().kind == "end":
+                break
+            marks[mark] = self.argument(digit=True)
+        total, part = marks.get("_"), marks.get("^")
+        if total is not None and part is not None and _can_choose(total, part):
+            return chosen(letter, total, part)
+        self.at = start
+        return None
+
+    def _prescript(self) -> Node:
+        """Read ``{}_5C_2`` or ``^5P_2`` from its first index on."""
+        self.at += 1
+        total = self.argument()
+        letter = self.take().text
+        if letter not in _CHOOSERS or not self.is_op("_"):
+            raise ParseError("an index before nothing that chooses")
+        self.at += 1
+        return chosen(letter, total, self.argument())
+
+    def _is_function_letter(self, name: str) -> bool:
+        return name[0] in "fghFGPQ" and self.is_op("(") and not (self.peek().spaced and len(name) > 1)
 
     def _applied(self, name: str) -> Node:
         """A function that has no fixed meaning, such as ``f(x)``, where a bracket follows its letter."""
-        is_function = name[0] in "fghFGPQ" and self.is_op("(") and not (self.peek().spaced and len(name) > 1)
-        if is_function or self._defines():
-            self._deeper()
+        if name in ("C", "P") and (choice := self._typed_choice(name)) is not None:
+            return choice
+        if self._is_inverse(name):
+            self.at += 1
+            self.argument()
+            return self._apply_unknown(f"{name}^-1")
+        if self._is_function_letter(name) or self._defines():
+            return self._apply_unknown(name)
+        return Sym(name)
+
+    def _apply_unknown(self, name: str) -> Node:
+        with self.deeper():
             self.at += 1
             inside = self.items()
             self.expect(")")
-            self.depth -= 1
-            return Call(f"{name}()", inside.items if isinstance(inside, Items) else (inside,))
-        return Sym(name)
+        return Apply(f"{name}()", inside.items if isinstance(inside, Items) else (inside,))
+
+    def _is_inverse(self, name: str) -> bool:
+        """Whether ``^{-1}(`` follows the letter of a function."""
+        texts = [self.peek(k).text for k in range(6)]
+        return name in ("f", "g", "h") and texts == ["^", "{", "-", "1", "}", "("]
+
+    def _typed_choice(self, name: str) -> Node | None:
+        """Read ``C(5,2)``, and ``P(5,2)``, with a number of things and no more that are taken of them."""
+        texts, kinds = [self.peek(k).text for k in range(5)], [self.peek(k).kind for k in range(5)]
+        if texts[0::2] != ["(", ",", ")"] or kinds[1] != "num" or kinds[3] != "num":
+            return None
+        total, part = decimal(texts[1]), decimal(texts[3])
+        if not (isinstance(total.value, int) and isinstance(part.value, int) and total.value >= part.value):
+            return None
+        self.at += 5
+        return chosen(name, total, part)
 
     def _defines(self) -> bool:
         """Whether ``(t) =`` follows: the letter before it is a function that is being stated."""
@@ -347,12 +657,8 @@ class Parser(Tokens):
             self.tokens[self.at : self.at + 1] = [
                 Token("num", token.text[0], token.spaced), Token("num", token.text[1:], False)
             ]  # fmt: skip
-        if (
-            token.kind == "name"
-            and len(token.text) > 1
-            and token.text not in FUNCTIONS
-            and token.text not in CONSTANTS
-        ):
+        is_letters = token.kind == "name" and len(token.text) > 1
+        if is_letters and token.text not in SPELLINGS and token.text not in CONSTANTS:
             self.tokens[self.at : self.at + 1] = [
                 Token("name", token.text[0], token.spaced), Token("name", token.text[1:], False)
             ]  # fmt: skip
@@ -361,36 +667,370 @@ class Parser(Tokens):
         with self.deeper():  # commands without braces, such as \frac\frac, nest as deep as brackets do
             return self.atom()
 
+    def argument_text(self) -> str:
+        """The letters of an argument, as they are written."""
+        if not self.is_op("{"):
+            token = self.take()
+            return ("\\" if token.kind == "cmd" else "") + token.text
+        self.at += 1
+        parts: list[str] = []
+        while not self.is_op("}"):
+            token = self.take()
+            if token.kind == "end":
+                raise ParseError("a brace is not closed")
+            parts.append(("\\" if token.kind == "cmd" else "") + token.text)
+        self.at += 1
+        return "".join(parts)
+
     def _brackets(self, opening: str) -> Node:
-        self._deeper()
-        bars, self.bars = self.bars, int(opening in ("|", "\\{"))
-        in_set, self.in_set = self.in_set, opening == "\\{"
-        closers = {"(": (")", "]"), "[": ("]", ")"), "{": ("}",), "\\{": ("\\}",), "|": ("|",)}[opening]
-        if self.is_op(*closers) and opening != "|":
-            closing, inside = self.take().text, None
-        else:
-            inside = self.items()
-            if opening == "\\{" and self.is_op("|", ":"):
-                self.at += 1
-                self.in_set = False
-                condition = self.items()
-                self.expect("\\}")
-                self.bars, self.in_set = bars, in_set
-                self.depth -= 1
-                return condition
-            if not self.is_op(*closers):
-                raise ParseError(f"{opening!r} is not closed at {self.peek().text!r}")
-            closing = self.take().text
-        self.bars, self.in_set = bars, in_set
-        self.depth -= 1
-        return bracketed(opening, closing, inside)
+        bars, in_set, in_rows = self.bars, self.in_set, self.in_rows
+        with self.deeper():
+            self.bars, self.in_set, self.in_rows = int(opening in ("|", "\\{")), opening == "\\{", False
+            closers = {"(": (")", "]"), "[": ("]", ")"), "{": ("}",), "\\{": ("\\}",), "|": ("|",)}[opening]
+            if self.is_op(*closers) and opening != "|":
+                closing, inside = self.take().text, None
+            else:
+                inside = self.items()
+                if opening == "\\{" and self.is_op("|", ":"):
+                    self.at += 1
+                    self.in_set = False
+                    inside, closing = self._condition(), "condition"
+                else:
+                    if not self.is_op(*closers):
+                        raise ParseError(f"{opening!r} is not closed at {self.peek().text!r}")
+                    closing = self.take().text
+        self.bars, self.in_set, self.in_rows = bars, in_set, in_rows
+        return (
+            inside if closing == "condition" and inside is not None else bracketed(opening, closing, inside)
+        )
 
-    def _function(self, name: str) -> Node:
-        from verifier.parsing.functions import read_function
+    def _condition(self) -> Node:
+        """The condition of a set such as ``{x | x > 2}``, which stands for the set."""
+        condition = self.items()
+        self.expect("\\}")
+        return condition
 
-        return read_function(self, name)
+    # --- commands
 
     def _command(self, name: str) -> Node:
-        from verifier.parsing.functions import read_command
+        if name in _SIMPLE:
+            return _SIMPLE[name]
+        if name in SPELLINGS:
+            return self.function(SPELLINGS[name])
+        if name in COMMANDS_ONLY:
+            return self.function(COMMANDS_ONLY[name])
+        if name == "Gamma" and self.is_op("("):
+            return Apply("gamma", self._arguments())
+        if name in GREEK:
+            return self._subscripted(name)
+        match name:
+            case "frac":
+                top = self.argument(digit=True)
+                return divide(as_operand(top), as_operand(self.argument(digit=True)))
+            case "binom":
+                return Apply("binom", (self.argument(digit=True), self.argument(digit=True)))
+            case "vec" | "overline" | "underbrace":
+                return Sym(f"{name}({self.argument_text()})")
+            case "angle" | "triangle":
+                return Sym(f"{name}({self._vertices(name)})")
+            case "mathbb":
+                return self._named_set()
+            case "lfloor" | "lceil" | "langle":
+                return self._paired(name)
+            case "lim":
+                return self._limit()
+            case "partial":
+                return Sym("partial")
+        if name in _BIG:
+            return self._integral() if name == "int" else self._big(name)
+        if name.startswith("begin "):
+            return self._environment(name.removeprefix("begin "))
+        if name[:-1] in SPELLINGS or name[:-1] in GREEK:  # ``\\cotx``: a letter stuck to its function
+            self.put_back(name[-1])
+            return self._command(name[:-1])
+        return self._unknown_command(name)
 
-        return read_command(self, name)
+    def _unknown_command(self, name: str) -> Node:
+        """A command that may stand for a thing, but for no operation between two."""
+        if name.isalpha() and name not in _MATRICES | _SYSTEMS:
+            if name not in LETTER_LIKE and self._between_factors():
+                raise UnknownOperatorError(f"no rules for \\{name}")
+            if not name.startswith(("left", "right", "end")):
+                return Sym(f"\\{name}")
+        raise ParseError(f"no meaning for \\{name}")
+
+    def _between_factors(self) -> bool:
+        """Whether the command just taken stands between two things, as an operator does."""
+        before = self.peek(-2) if self.at > 1 else None
+        ends_factor = before is not None and (
+            before.kind in ("num", "name")
+            or (before.kind == "cmd" and before.text not in NO_FACTORS)
+            or before.text in (")", "]", "}", "!")
+        )
+        after = self.peek()
+        return ends_factor and (
+            after.kind in ("num", "name", "cmd") or after.text in ("(", "[", "{", "|", "-")
+        )
+
+    def _vertices(self, name: str) -> str:
+        """The letters of an angle or a triangle; ``DCA`` is the angle ``ACD``, and a triangle's order is free."""
+        letters = ""
+        while self.peek().kind == "name":
+            letters += self.take().text
+        if name == "triangle" and len(letters) == 3:
+            return "".join(sorted(letters))
+        return min(letters, letters[::-1]) if len(letters) == 3 else letters
+
+    def _named_set(self) -> Node:
+        letter = self.argument_text()
+        if letter not in ("R", "Z", "N", "Q", "C"):
+            raise ParseError(f"no set called {letter!r}")
+        return NamedSet(letter)
+
+    def _paired(self, name: str) -> Node:
+        with self.deeper():
+            inside = self.items()
+            if not self.is_cmd(_PAIRS[name]):
+                raise ParseError(f"\\{name} is not closed")
+            self.at += 1
+        if name == "langle":
+            return Seq("(", ")", inside.items if isinstance(inside, Items) else (inside,))
+        return Apply({"lfloor": "floor", "lceil": "ceil"}[name], (inside,))
+
+    # --- functions
+
+    def function(self, name: str) -> Node:
+        r"""Read the argument of the function ``name``, its power (``\sin^2 x``) and its base (``\log_2 x``)."""
+        if name in ("sqrt", "cbrt"):
+            return self._root(name)
+        power: Node | None = None
+        base: Node | None = None
+        while self.is_op("^", "_"):
+            if self.take().text == "^":
+                if self._degree_sign():
+                    raise ParseError("a degree sign after a function")
+                power = self._exponent()
+            else:
+                base = self.argument(digit=True)
+        inverse = power == MINUS_ONE and name in ("sin", "cos", "tan")
+        call = called("a" + name if inverse else name, base, self._arguments())
+        return call if power is None or inverse else Pow(call, power)
+
+    def _root(self, name: str) -> Node:
+        degree: Node = Num(3 if name == "cbrt" else 2)
+        if self.is_op("["):
+            self.at += 1
+            degree = self.items()
+            self.expect("]")
+        inside = as_operand(self.argument())
+        if isinstance(degree, Num) and isinstance(degree.value, int) and degree.value > 0:
+            return Pow(inside, Num(Fraction(1, degree.value)), root=True)
+        return Pow(inside, divide(Num(1), degree), root=True)
+
+    def _arguments(self) -> tuple[Node, ...]:
+        """Brackets after the function, or the factors up to the next sign, function or separator."""
+        if self.is_op("(") or self.is_op("{", "["):
+            with self.deeper():
+                inside = self.power() if not self.is_op("{") else self.argument()
+            if isinstance(inside, Seq | Items):
+                return inside.items
+            return (inside,)
+        negative = False
+        while self.is_op("-", "+"):
+            negative ^= self.take().text == "-"
+        with self.deeper():
+            factors = [self.power()]
+        while self._continues_argument():
+            if self.is_op("/") or self.is_cmd("cdot", "times") or self.is_op("*"):
+                divides = self.take().text == "/"
+                factors.append(Pow(self.power(), MINUS_ONE) if divides else self.power())
+            else:
+                factors.append(self.power())
+        node = mul(factors)
+        return (negate(node) if negative else node,)
+
+    def _continues_argument(self) -> bool:
+        token, following = self.peek(), self.peek(1)
+        if token.kind == "name":
+            if self.integrals and token.text[0] == "d":
+                return False
+            return token.text not in SPELLINGS and self._starts_factor()
+        if token.kind == "num":
+            return True
+        if token.kind == "cmd":
+            return token.text in ("pi", "frac") or token.text in GREEK
+        if token.text == "/":
+            return following.kind == "num"
+        return False
+
+    # --- sums, integrals, limits
+
+    def _bounds(self) -> tuple[Node | None, Node | None]:
+        low: Node | None = None
+        high: Node | None = None
+        while self.is_op("_", "^"):
+            if self.take().text == "_":
+                low = self.argument()
+            else:
+                high = self._exponent()
+        return low, high
+
+    def _big(self, kind: str) -> Node:
+        low, high = self._bounds()
+        if not (isinstance(low, Rel) and low.ops == ("=",) and high is not None):
+            raise ParseError(f"a {kind} without its range")
+        variable, start = low.sides
+        with self.deeper():
+            body = self.product()
+        return Big(kind, bound_name(variable), start, high, body)
+
+    def _integral(self) -> Node:
+        low, high = self._bounds()
+        if low is None or high is None:
+            raise ParseError("an integral without bounds")
+        self.integrals += 1
+        with self.deeper():
+            body = self.sum()
+        self.integrals -= 1
+        factors = body.factors if isinstance(body, Mul) else (body,)
+        if len(factors) >= 2 and factors[-2] == Sym("d") and isinstance(factors[-1], Sym):
+            return Big("int", factors[-1].name, low, high, mul(list(factors[:-2]) or [Num(1)]))
+        raise ParseError("an integral without its differential")
+
+    def _limit(self) -> Node:
+        self.expect("_")
+        braced = self.is_op("{")
+        self.at += braced
+        variable = self.atom()
+        if not self.is_cmd("to"):
+            raise ParseError("a limit without an arrow")
+        self.at += 1
+        point = self.sum()
+        if braced:
+            self.expect("}")
+        with self.deeper():
+            body = self.product()
+        return Big("lim", bound_name(variable), point, ZERO, body)
+
+    # --- matrices, systems and functions in pieces
+
+    def _environment(self, name: str) -> Node:
+        if name not in _MATRICES | _SYSTEMS:
+            raise ParseError(f"no meaning for the environment {name!r}")
+        in_rows, self.in_rows = self.in_rows, True
+        rows: list[list[Node]] = [[]]
+        with self.deeper():
+            while not self.is_cmd(f"end {name}"):
+                if self.is_cmd("\\"):
+                    self.at += 1
+                    rows.append([])
+                elif self.is_op("&") or (self.is_op(",", ".", ";") and name != "array"):
+                    self.at += 1
+                elif self.peek().kind == "end":
+                    raise ParseError(f"\\begin{{{name}}} is not closed")
+                elif name in _SYSTEMS and self.is_word(*_CASE_WORDS, *_REST_WORDS):
+                    if self.take().text.strip(" ,.:").lower() in _REST_WORDS:
+                        rows[-1].append(ALWAYS)
+                else:
+                    rows[-1].append(self.relation())
+            self.at += 1
+        self.in_rows = in_rows
+        return arranged(name, [row for row in rows if row])
+
+
+ALWAYS = Rel((ZERO, ZERO), ("=",))  # the condition "otherwise"
+
+
+# --- what the pieces make
+
+
+def arranged(name: str, rows: list[list[Node]]) -> Node:
+    """Return what the rows of an environment stand for: a function in pieces, a system, a matrix."""
+    if name in _SYSTEMS:
+        if rows and all(len(r) == 2 and not isinstance(r[0], Rel) and isinstance(r[1], Rel) for r in rows):
+            return Piecewise(tuple((row[0], row[1]) for row in rows))
+        return Items(tuple(entry for row in rows for entry in row))
+    if not rows or len({len(row) for row in rows}) != 1:
+        raise ParseError("a matrix with rows of different lengths")
+    matrix = Matrix(tuple(tuple(row) for row in rows))
+    return Apply("det", (matrix,)) if name == "vmatrix" else matrix
+
+
+def chosen(letter: str, total: Node, part: Node) -> Node:
+    """Return the number of choices (``C``) or of arrangements (``A``, ``P``) of ``part`` of ``total`` things."""
+    binomial = Apply("binom", (total, part))
+    return binomial if letter == "C" else mul([binomial, Apply("factorial", (part,))])
+
+
+def _can_choose(total: Node, part: Node) -> bool:
+    """Whether indices are those of a choice: whole numbers, or ``n`` and ``m`` with something below them."""
+    if isinstance(total, Num) and isinstance(part, Num):
+        return isinstance(total.value, int) and isinstance(part.value, int) and total.value >= part.value > 0
+    return total in (Sym("n"), Sym("m"))
+
+
+def called(name: str, base: Node | None, arguments: tuple[Node, ...]) -> Node:
+    """Return the function ``name`` of its arguments; exponentials and logarithms to a base are written out."""
+    arguments = tuple(map(as_operand, arguments))
+    if name == "exp":
+        return Pow(Const("e"), arguments[0])
+    if name in ("log10", "log2"):
+        return divide(Apply("ln", arguments), Apply("ln", (Num(int(name[3:])),)))
+    if name == "log" and len(arguments) == 2:
+        base, arguments = arguments[1], arguments[:1]
+    if name == "log" and base is not None:
+        return divide(Apply("ln", arguments), Apply("ln", (base,)))
+    return Apply(name, arguments)
+
+
+def bound_name(node: Node) -> str:
+    """Return the name of the variable of a sum, product, integral or limit."""
+    if isinstance(node, Sym | Const):
+        return node.name
+    raise ParseError("the variable of a sum, product, integral or limit is not a letter")
+
+
+def is_vector(node: Node) -> bool:
+    """Whether ``node`` is a letter under an arrow."""
+    return isinstance(node, Sym) and node.name.startswith("vec(")
+
+
+def as_operand(node: Node) -> Node:
+    """Within a calculation a ratio is a division, and one thing in square brackets is a group."""
+    if isinstance(node, Ratio) and len(node.parts) == 2:
+        return divide(*node.parts)
+    if isinstance(node, Seq) and len(node.items) == 1 and (node.opening, node.closing) == ("[", "]"):
+        return node.items[0]
+    return node
+
+
+def _distributed(found: list[Node]) -> tuple[Node, ...]:
+    r"""Return the items of a list, each with what is written once for all: ``x \ne 0, 1``, ``1, 3 \pmod 4``."""
+    first, last = found[0], found[-1]
+    if isinstance(first, Rel) and first.ops == ("!=",) and not any(isinstance(f, Rel) for f in found[1:]):
+        return (first, *(replace(first, sides=(first.sides[0], other)) for other in found[1:]))
+    if isinstance(last, Residue) and not any(isinstance(f, Residue | Rel) for f in found[:-1]):
+        return (*(Residue(f, last.modulus) for f in found[:-1]), last)
+    return tuple(found)
+
+
+def matrix_of_rows(node: Node) -> Matrix | None:
+    """Return ``[[1, 2], [3, 4]]`` as a matrix; None for anything else."""
+    if not isinstance(node, Seq) or not all(isinstance(item, Seq) for item in node.items):
+        return None
+    rows = tuple(item.items for item in node.items if isinstance(item, Seq))
+    return Matrix(rows) if rows and len({len(row) for row in rows}) == 1 else None
+
+
+def bracketed(opening: str, closing: str, inside: Node | None) -> Node:
+    """Return what stands in brackets: a group, a sequence, a set, an absolute value."""
+    items = inside.items if isinstance(inside, Items) else () if inside is None else (inside,)
+    if opening == "\\{":
+        return SetOf(items) if items else NamedSet("empty")
+    if opening == "|":
+        return Apply("abs", items)
+    if len(items) == 1 and (opening, closing) in (("(", ")"), ("{", "}")):
+        return items[0]
+    if opening == "{":
+        return SetOf(items)
+    return Seq(opening, closing, items)

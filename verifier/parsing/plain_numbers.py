@@ -19,8 +19,10 @@ _PLAIN = re.compile(
 _FRACTION = re.compile(
     r"([-+]?)(?:\\[dt]?frac\{([-+]?\d+)\}\{([-+]?\d+)\}|\(?([-+]?\d+)/(\d+)\)?|\\[dt]?frac(\d)(\d))"
 )
-_SPACING = re.compile(r"\\[!,;: ]|\{,\}|\s|(?<=\d)\\ (?=\d)")
-_PARTED = re.compile(r",\s+\d|\d\s+\d(?!\d\d(?!\d))|\d\s+\\[dt]?frac|[.]\s+\d")
+_SPACING = re.compile(r"\\[!,;: ]|\{,\}|\s")
+_SPACE = r"(?:\s|\\[,;: ])+"
+# Spaces that part: 7 8, 7\ 8, 3, 4, 1 \frac12; 1 000, 1\,000 and 11,\! 111 are left alone.
+_PARTED = re.compile(rf",{_SPACE}\d|\d{_SPACE}\d(?!\d\d(?!\d))|\d{_SPACE}\\[dt]?frac|[.]{_SPACE}\d")
 
 
 class Plain(NamedTuple):

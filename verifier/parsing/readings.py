@@ -13,21 +13,34 @@ from verifier.parsing.lexer import join_groups
 from verifier.parsing.markup import strip_markup
 from verifier.parsing.matrices import simplified
 from verifier.parsing.notation import TEXT_COMMAND, chinese_words, has_chinese, plain, words_of
+from verifier.parsing.number_words import number_in_words
 from verifier.parsing.numerals import write_cycle
 from verifier.parsing.parser import parse
 from verifier.parsing.quantities import compound, split_unit, write_currency
+from verifier.parsing.rewriting import (
+    cycle_written_out,
+    sets_written_out,
+    spaces_written_out,
+    undecorated,
+    unqualified,
+    words_written_out,
+)
 from verifier.parsing.units import unit_of
-from verifier.parsing.vocabulary import AGREEING, NUMBER_WORDS, is_typed
+from verifier.parsing.vocabulary import AGREEING, is_typed
 from verifier.tree import (
     INFINITY,
+    Based,
     Items,
     Node,
     Num,
     ParseError,
     Quantity,
+    Rel,
     Seq,
-    Text,
+    Sym,
     UnknownOperatorError,
+    Words,
+    free_symbols,
     mul,
 )
 
@@ -63,20 +76,53 @@ _TEMPERATURES = {"C": "celsius", "F": "fahrenheit"}
 
 @lru_cache(maxsize=8192)
 def readings(answer: str) -> tuple[Node, ...]:
-    """Return the trees that ``answer`` can be read as; words that are no mathematics become ``Text``.
+    """Return the trees that ``answer`` can be read as; words that are no mathematics become ``Words``.
 
     Raises:
         LimitError: if it is too long or nested too deeply.
     """
     text = tidy(answer)
     if not text:
-        return (Text(""),)
+        return (Words(""),)
     found = read_one(text)
-    if "\\in" in answer and _ANY_N.search(answer) and "k" not in text:  # n in Z may be called k in the other
-        found += read_one(_N.sub("k", text))
+    for other in _other_writings(answer, text):
+        found += read_one(other)
+    found += [alone for node in found if (alone := _without_condition(node)) is not None]
     if _DECIMAL_COMMA.fullmatch(text):
         found = read_one(text.replace(",", ".", 1)) + found
     return tuple(dict.fromkeys(found))
+
+
+# A(3, 4): the point A; f(x, y), C(5, 2) as a number of choices are readings of their own.
+_POINT = re.compile(r"[A-Z] ?(?:\\left)?(?=\(.*,.*\)$)")
+
+
+def _other_writings(answer: str, text: str) -> list[str]:
+    """Return other texts that an answer may have meant to write."""
+    others = []
+    if "\\in" in answer and _ANY_N.search(answer) and "k" not in text:  # n in Z may be called k in the other
+        others.append(_N.sub("k", text))
+    if (cyclic := cycle_written_out(text)) != text:
+        others.append(cyclic)
+    if match := _POINT.match(text):
+        others.append(text[match.end() :])
+    return others
+
+
+def _without_condition(node: Node) -> Node | None:
+    r"""Return ``1/x`` of ``1/x, x \ne 0``: what is said of its own letters is no second answer; else None."""
+    if not isinstance(node, Items) or node.disjoint:
+        return None
+    first, *conditions = node.items
+    letters = free_symbols(first)
+    if isinstance(first, Rel) and first.ops != ("=",):
+        return None
+    for condition in conditions:
+        if not isinstance(condition, Rel) or condition.ops == ("=",) or not free_symbols(condition):
+            return None
+        if not free_symbols(condition) <= letters:
+            return None
+    return first
 
 
 def tidy(answer: str) -> str:
@@ -87,27 +133,38 @@ def tidy(answer: str) -> str:
     text = " ".join(plain(text).split())
     if has_chinese(text):
         text = chinese_words(_CONJUNCTION.sub(r" and ", _DISJUNCTION.sub(" or ", text)))
-    text = strip_markup(text)
+    text = unwrapped(undecorated(strip_markup(text)))
     if "\\begin" in text:  # a row separator that lost one of its two backslashes
         text = re.sub(r"(?<!\\)\\(?=[-\d])", r"\\\\", text)
     elif "\\\\" in text:
         text = re.sub(r"\\\\(?=[A-Za-z(){}])", r"\\", text)
     text = re.sub(r"(?<=\d)\.\s+(?=\d+\s*\.?$)", ".", text)
     text = text.replace(r"\(", " ").replace(r"\)", " ").replace(r"\[", " ").replace(r"\]", " ")
+    text = spaces_written_out(unqualified(text))
     text = write_currency(text).replace("**", "" if text.startswith("**") else "**")
     text = _TEMPERATURE.sub(lambda m: rf"\text{{ degrees {_TEMPERATURES[m[1]]}}}", text)
     text = _LIST_GOES_ON.sub(r", \\ldots", text)
-    text = write_cycle(text.strip().strip(",;:：")).strip(".,;:：").strip()
+    text = write_cycle(text.strip().strip(",;:：")).rstrip(".,;:：").strip()  # .5 keeps its point
     for _ in range(2):
         text = _LEAD.sub("", text).strip()
     if match := _ANY_INTEGER.search(text):
         text = text[: match.start()].rstrip().removesuffix("(").rstrip().removesuffix(",").rstrip()
     text = _NEGATIVE.sub("-", _NUMBERED.sub("", text))
+    text = sets_written_out(words_written_out(text))
     text = _ORDINAL.sub(r"\1", text)
     text = _TYPED_POWER.sub(r"\\times ", _BASED.sub(r"\1", text))
     if match := _TEXT_LIST.fullmatch(text):
         text = match[1]
     return re.sub(r"\\(?:quad|qquad)(?=[a-z])", r"\\quad ", text) if "\\q" in text else text
+
+
+_WRAPPED = re.compile(rf"{TEXT_COMMAND}\{{((?:[^{{}}]|\\.)*)\}}")
+
+
+def unwrapped(text: str) -> str:
+    r"""Take off a command that sets the whole answer, as in ``\text{10 cm}``; words stay as they are."""
+    match = _WRAPPED.fullmatch(text)
+    return match[1].strip() if match and any(c.isdigit() or c in "=+<>^\\" for c in match[1]) else text
 
 
 def _without_remark(text: str) -> str:
@@ -126,18 +183,28 @@ _DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}")
 
 
 def read_one(text: str) -> list[Node]:
-    """Return the trees that a tidied answer can be read as, or its words as ``Text``."""
+    """Return the trees that a tidied answer can be read as, or its words as ``Words``."""
     if _SPACED_NUMBERS.fullmatch(text) and join_groups(text) == text and not re.search(r"\d \d{3}\b", text):
         return [Seq("(", ")", tuple(parse(number) for number in text.split()))]
     if _DATE.fullmatch(text):
-        return [Text(text)]
+        return [Words(text)]
+    if (digits := _digits_in_base(text)) is not None:
+        return [digits]
     words = _known_words(text)
-    if words == Text("infinity"):
+    if words == Words("infinity"):
         return [words, INFINITY]
     if words is not None:
         maybe = any(map(is_typed, text.split())) or (len(text) == 3 and text.islower())  # sin x, abc
         typed = _expression(text) if maybe else None
         return [words, typed] if typed else [words]
+    found = _mathematics(text)
+    if found and _HEX_LIKE.fullmatch(text):
+        found.append(Based(text.upper(), 0))
+    return found or [Words(words_of(text), _has_unknown_operator(text))]
+
+
+def _mathematics(text: str) -> list[Node]:
+    """Return the trees of a text: a quantity, an expression, a list of quantities, a named value."""
     split = compound(text) or split_unit(text)
     found: list[Node] = []
     if split is not None and (value := _expression(split.value)) is not None:
@@ -145,7 +212,48 @@ def read_one(text: str) -> list[Node]:
         found.append(Quantity(scaled, split.unit, split.certain) if split.unit else scaled)
     if split is None or not split.certain or not found:
         found += [node for node in (_expression(text) or _listed(text),) if node is not None]
-    return found or [Text(words_of(text), _has_unknown_operator(text))]
+    if not found and (value := _named_value(text)) is not None:
+        found.append(value)
+    return found
+
+
+# 0b101, 0x1F; 0x, where x is a letter, is left alone.
+_PREFIXED = re.compile(r"0([bBoOxX])([0-9A-Fa-f]+)")
+# 1F_{16}, \text{1F}_{16}; x_{16} and 5F are left alone.
+_LETTERED = re.compile(
+    rf"(?:{TEXT_COMMAND}\{{)?(?=[A-F]*\d)([0-9A-F]+)\}}? ?_ ?(?:\{{ ?)?[(]?(1[0-9]|[2-9])[)]?\}}?"
+)
+_HEX_LIKE = re.compile(r"\d+[A-F][0-9A-F]*")
+_PREFIX_BASES = {"b": 2, "o": 8, "x": 16}
+
+
+def _digits_in_base(text: str) -> Based | None:
+    """Return digits whose base a prefix or a subscript names, where they may be letters; None for anything else."""
+    if match := _PREFIXED.fullmatch(text):
+        return Based(match[2].upper(), _PREFIX_BASES[match[1].lower()])
+    if (match := _LETTERED.fullmatch(text)) and not match[1].isdecimal():
+        return Based(match[1], int(match[2]))
+    return None
+
+
+# E[X] = 3, \operatorname{Var}(X) = 3; "x is not 7 = 7" and "a = b = 3" are left alone: the name is not read.
+_NAME = re.compile(
+    rf"(?:\\(?:mathbb|operatorname|mathcal|Pr)|{TEXT_COMMAND})?[ {{]*[A-Za-z]{{0,12}}[ }}]*"
+    r"(?:_\{?[^{}=]{1,12}\}?)?"
+    r" ?[(\[|][^=<>]{1,40}(?:=[^=<>]{1,12})?[)\]|]|\\?[A-Za-z]+_\{[^{}]*\{?[^{}]*\}?[^{}]*\}"
+    r"|\\angle [A-Z1-9]+|(?:\\text \?\{)?[A-Z][a-z]*(?: [a-z]+){0,3}\}?",
+)
+_DENIAL = re.compile(r"\b(?:not|never|isn|cannot|wrong|if|when|or)\b|\\n", re.IGNORECASE)
+
+
+def _named_value(text: str) -> Node | None:
+    """Read ``E[X] = 3`` as a value that has a name, though the name is no expression; None for anything else."""
+    name, sign, value = text.rpartition("=")
+    name = name.strip()
+    if not sign or not _NAME.fullmatch(name) or _DENIAL.search(name):
+        return None
+    node = _expression(value.strip())
+    return None if node is None else Rel((Sym(f"name({name})"), node), ("=",))
 
 
 def _expression(text: str) -> Node | None:
@@ -181,12 +289,12 @@ def _listed(text: str) -> Node | None:
     return Items(tuple(items)) if len(items) == len(parts) else None
 
 
-def _known_words(text: str) -> Text | Num | None:
+def _known_words(text: str) -> Words | Num | None:
     words = words_of(text)
-    if words in NUMBER_WORDS:
-        return Num(NUMBER_WORDS[words])
+    if (number := number_in_words(words)) is not None:
+        return Num(number if number.denominator > 1 else number.numerator)
     if words in AGREEING:
-        return Text(AGREEING[words])
+        return Words(AGREEING[words])
     if re.fullmatch(r"[a-z]{3,}(?: [a-z]+)*", words) and _WORDS_ONLY.fullmatch(text):
-        return Text(words) if unit_of(words) is None and words not in ("infinity", "infty") else None
+        return Words(words) if unit_of(words) is None and words not in ("infinity", "infty") else None
     return None

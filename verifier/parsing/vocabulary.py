@@ -1,64 +1,23 @@
-"""Names with a fixed meaning: functions, constants, Greek letters, separators, and words that agree."""
+"""Names with a fixed meaning: constants, Greek letters, separators, and words that agree.
+
+Functions stand in ``verifier.functions_table``.
+"""
 
 from __future__ import annotations
 
 import re
 
+from verifier.functions_table import GLUED, SPELLINGS
 from verifier.tree import INFINITY, Const
 
-FUNCTIONS = {
-    "sin": "sin", "cos": "cos", "tan": "tan", "cot": "cot", "sec": "sec", "csc": "csc", "cosec": "csc", "tg": "tan",
-    "ctg": "cot", "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arccot": "acot", "arcsec": "asec",
-    "arccsc": "acsc", "asin": "asin", "acos": "acos", "atan": "atan", "acot": "acot", "asec": "asec", "acsc": "acsc",
-    "sinh": "sinh", "cosh": "cosh", "tanh": "tanh", "coth": "coth", "sech": "sech", "csch": "csch", "asinh": "asinh",
-    "acosh": "acosh", "atanh": "atanh", "arsinh": "asinh", "arcosh": "acosh", "artanh": "atanh", "arccosh": "acosh",
-    "arctanh": "atanh", "ln": "ln", "log": "log", "log10": "log10", "exp": "exp", "sqrt": "sqrt", "abs": "abs",
-    "max": "max", "min": "min", "gcd": "gcd", "lcm": "lcm", "floor": "floor", "ceil": "ceil", "det": "det",
-    "sgn": "sgn",
-    "sign": "sgn", "Re": "re", "Im": "im", "arg": "arg", "deg": "deg", "dim": "dim", "Log": "ln", "Arg": "arg",
-    "cbrt": "cbrt", "binomial": "binom", "factorial": "factorial", "mod": "mod",
-}  # fmt: skip
 CONSTANTS = {"pi": Const("pi"), "infinity": INFINITY, "inf": INFINITY, "infty": INFINITY, "oo": INFINITY}
-GREEK = frozenset(
-    {
-        "alpha",
-        "beta",
-        "gamma",
-        "delta",
-        "epsilon",
-        "zeta",
-        "eta",
-        "theta",
-        "iota",
-        "kappa",
-        "lambda",
-        "mu",
-        "nu",
-        "xi",
-    }
-    | {
-        "rho",
-        "sigma",
-        "tau",
-        "upsilon",
-        "phi",
-        "chi",
-        "psi",
-        "omega",
-        "Gamma",
-        "Delta",
-        "Theta",
-        "Lambda",
-        "Xi",
-        "Pi",
-    }
-    | {"Sigma", "Phi", "Psi", "Omega", "ell", "hbar", "omicron"}
+_GREEK_LETTERS = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron rho sigma tau upsilon phi chi psi"
+    " omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega ell hbar"
 )
-_TYPED = (
-    "arcsin|arccos|arctan|sinh|cosh|tanh|sin|cos|tan|cot|sec|csc|sqrt|log|exp|ln|theta|alpha|beta|gamma|delta|lambda"
-    "|omega|sigma|phi|pi"
-)
-_GLUED = re.compile(f"({_TYPED})")
+GREEK = frozenset(_GREEK_LETTERS.split())
+_GLUED_GREEK = ("theta", "alpha", "beta", "gamma", "delta", "lambda", "omega", "sigma", "phi", "pi")
+_GLUED = re.compile(f"({'|'.join((*GLUED, *_GLUED_GREEK))})")
 _INVERSE = re.compile("(?<!rc)(?:asin|acos|atan)")
 _ARGUMENTS = frozenset("abcnrtuvwxyz")
 
@@ -66,7 +25,7 @@ _ARGUMENTS = frozenset("abcnrtuvwxyz")
 def glued_names(word: str) -> list[str]:
     """Part functions and Greek letters typed without spaces, such as ``sinxcosx``; other words stay whole."""
     if (
-        word in FUNCTIONS or word in CONSTANTS or word in GREEK or _INVERSE.search(word)
+        word in SPELLINGS or word in CONSTANTS or word in GREEK or _INVERSE.search(word)
     ):  # asinx: a sin x, or arcsin
         return [word]
     parts = _GLUED.split(word)
@@ -77,19 +36,19 @@ def glued_names(word: str) -> list[str]:
 
 def is_typed(word: str) -> bool:
     """Whether a word is functions or Greek letters as typed: ``theta``, ``sinx``, but not ``children``."""
-    if word in FUNCTIONS or word in GREEK or word in CONSTANTS:
+    if word in SPELLINGS or word in GREEK or word in CONSTANTS:
         return True
     names = glued_names(word)
     return len(names) > 1 and all(
-        n in FUNCTIONS or n in _ARGUMENTS or (len(n) == 1 and n.isupper()) for n in names
+        n in SPELLINGS or n in _ARGUMENTS or (len(n) == 1 and n.isupper()) for n in names
     )
 
 
 RELATION_COMMANDS = {"le": "<=", "ge": ">=", "ne": "!=", "approx": "~", "equiv": "=", "in": "in", "sim": "~"}
 # Commands that stand between two things and are no sign of multiplication between them.
 _BETWEEN = (
-    "cup cap setminus cdot times pm mp \\ and or to Rightarrow Leftrightarrow circ not qquad quad forall exists perp"
-    " parallel subset subseteq notin propto"
+    "cup cap setminus cdot times pm mp choose bmod pmod mod \\ and or to Rightarrow Leftrightarrow circ not qquad"
+    " quad forall exists perp parallel subset subseteq notin propto"
 )
 NO_FACTORS = frozenset((*_BETWEEN.split(), *RELATION_COMMANDS))
 _LETTER_LIKE = (
@@ -121,9 +80,3 @@ AGREEING = {
     "infinitely many": "infinity", "infinite": "infinity", "无穷大": "infinity", "不能确定": "cannot be determined",
     "无法确定": "cannot be determined",
 }  # fmt: skip
-
-_COUNTING = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
-    " eighteen nineteen twenty"
-)
-NUMBER_WORDS = {word: number for number, word in enumerate(_COUNTING.split())}

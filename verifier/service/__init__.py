@@ -7,6 +7,7 @@ that a session lives in the process that made it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from verifier.service.settings import ServiceSettings
@@ -29,10 +30,16 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     return build_app(settings or ServiceSettings())
 
 
-def serve(settings: ServiceSettings | None = None) -> None:
+def serve(
+    settings: ServiceSettings | None = None, *, on_ready: Callable[[str], None] = lambda address: None
+) -> None:
     """Serve until SIGTERM or SIGINT, then finish the requests in flight and return.
 
     A second signal cuts them off. Logs go to standard error, one JSON object a line.
+
+    Args:
+        settings: limits, address and key; their defaults if None.
+        on_ready: called once with the address, such as ``http://127.0.0.1:8321``, when requests are taken.
 
     Raises:
         ImportError: if the ``serve`` extra is not installed; the message holds the command that does it.
@@ -41,7 +48,7 @@ def serve(settings: ServiceSettings | None = None) -> None:
     _require_extra()
     from verifier.service.server import run
 
-    run(settings or ServiceSettings())
+    run(settings or ServiceSettings(), on_ready)
 
 
 def _require_extra() -> None:

@@ -16,10 +16,10 @@ from verifier.service import errors as problems
 from verifier.service import models
 from verifier.service.checks import Busy, Checker
 from verifier.service.documents import describe, docs_page
-from verifier.service.errors import Problem
-from verifier.service.gate import Gate, Traffic
+from verifier.service.errors import HttpProblem
+from verifier.service.gate import ICON, Gate, Traffic
 from verifier.service.metrics import Metrics
-from verifier.service.sessions import Held, Sessions, sandbox_problems
+from verifier.service.sessions import HeldSession, Sessions, sandbox_problems
 from verifier.service.settings import ServiceSettings
 
 
@@ -43,12 +43,12 @@ class Service:
         """Have a worker answer; see ``worker.answer``.
 
         Raises:
-            Problem: 503 if no worker became free in time.
+            HttpProblem: 503 if no worker became free in time.
         """
         try:
             return await self.checker.check(request, self.settings.queue_seconds if wait is None else wait)
         except Busy as error:
-            raise Problem(503, "busy", str(error), retry_after=2) from error
+            raise HttpProblem(503, "busy", str(error), retry_after=2) from error
 
     async def verify(self, item: models.VerifyBody, wait: float | None = None) -> dict[str, Any]:
         """Verify one answer; a check that fails within its limits is an ``unverifiable`` verdict."""
@@ -56,8 +56,11 @@ class Service:
         reply = await self.check({"op": "verify", **item.model_dump()}, wait)
         return self._verdict(reply, started)
 
-    async def verify_batch(self, items: list[models.VerifyBody]) -> list[dict[str, Any]]:
-        """Verify many, in order. Other callers' checks take their turns between those of a batch."""
+    async def verify_batch(self, items: list[Any]) -> list[dict[str, Any]]:
+        """Verify many, in order; what is no ``VerifyBody`` is ``unverifiable``.
+
+        Other callers' checks take their turns between those of a batch.
+        """
         deadline = time.monotonic() + self.settings.batch_seconds
         verdicts: list[dict[str, Any]] = [{} for _ in items]
         queue = iter(enumerate(items))
@@ -65,9 +68,12 @@ class Service:
         async def work() -> None:
             for index, item in queue:
                 started = time.perf_counter()
+                if not isinstance(item, models.VerifyBody):
+                    verdicts[index] = self._verdict({"failed": models.why_refused(item)}, started)
+                    continue
                 try:
                     verdicts[index] = await self.verify(item, max(deadline - time.monotonic(), 0))
-                except Problem:
+                except HttpProblem:
                     failed = {"failed": f"the batch's {self.settings.batch_seconds:g} s were used up"}
                     verdicts[index] = self._verdict(failed, started)
 
@@ -101,7 +107,9 @@ class Service:
             async with asyncio.timeout(settings.queue_seconds):
                 await self._executions.acquire()
         except TimeoutError as error:
-            raise Problem(503, "busy", "no place to run code became free in time", retry_after=5) from error
+            raise HttpProblem(
+                503, "busy", "no place to run code became free in time", retry_after=5
+            ) from error
         outputs: list[str] = []
         try:
             with sandbox_problems():
@@ -202,7 +210,7 @@ def _add_session_routes(app: FastAPI, settings: ServiceSettings) -> None:
         service: Service = app.state.service
         return service.sessions
 
-    def described(held: Held) -> dict[str, Any]:
+    def described(held: HeldSession) -> dict[str, Any]:
         session = held.session
         return {
             "id": held.id,
@@ -237,7 +245,7 @@ def _add_watch_routes(app: FastAPI, metrics: Metrics, traffic: Traffic) -> None:
     async def health() -> dict[str, Any]:
         """Say whether requests are taken: 200, or 503 while the service is being stopped."""
         if traffic.draining:
-            raise Problem(503, "draining", "the service is being stopped", retry_after=5)
+            raise HttpProblem(503, "draining", "the service is being stopped", retry_after=5)
         return {
             "status": "ok",
             "requests": traffic.in_flight,
@@ -255,6 +263,11 @@ def _add_page_routes(app: FastAPI, settings: ServiceSettings) -> None:
     async def docs() -> HTMLResponse:
         """Show the API in a browser; nothing is loaded from elsewhere."""
         return HTMLResponse(docs_page(app.openapi()))
+
+    @app.get(ICON, include_in_schema=False)
+    async def icon() -> Response:
+        """Answer the browser, which asks for it with each page, that there is none."""
+        return Response(status_code=204)
 
     @app.get("/", include_in_schema=False)
     async def start() -> Response:

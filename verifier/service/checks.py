@@ -1,4 +1,4 @@
-"""Checks in worker processes, driven from the event loop: a hard deadline each, and two lanes.
+"""Checks in worker processes, driven from the event loop: a hard limit on processor time each, and two lanes.
 
 A check takes a turn in the fast lane. One that is not done within ``PATIENCE`` moves to the slow lane, process and all,
 and its turn in the fast lane goes to the next. Where the slow lane is full it is killed and waits for a turn there: so
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from verifier.service.metrics import Metrics
-from verifier.workers.pool import MAX_REQUESTS, MEMORY_MB
+from verifier.workers.pool import MAX_REQUESTS, MEMORY_MB, WALL_FACTOR
 
 PATIENCE = 0.25  # seconds: 50 times what a usual check takes, far less than anybody waits for
 REPLY_BYTES = 64 * 2**20
@@ -72,8 +72,10 @@ class WorkerProcess:
             raise
         return worker
 
-    async def ask(self, request: Request) -> Reply:
-        """Return the answer. If this is cancelled or fails, the process is no longer ``sound``.
+    async def ask(self, request: Request, seconds: float) -> Reply:
+        """Return the answer, which may take ``seconds`` of processor time; over them the process ends.
+
+        If this is cancelled or fails, the process is no longer ``sound``.
 
         Raises:
             OSError: if the process ended.
@@ -81,7 +83,7 @@ class WorkerProcess:
         self.sound = False
         self.requests += 1
         assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps(request).encode() + b"\n")
+        self.process.stdin.write(json.dumps({**request, "seconds": seconds}).encode() + b"\n")
         await self.process.stdin.drain()
         reply: Reply = json.loads(await self._line())
         self.sound = self.requests < MAX_REQUESTS
@@ -94,13 +96,13 @@ class WorkerProcess:
             raise OSError("the worker process ended")
         return line
 
-    async def kill(self) -> None:
-        """End the process, and what it started, at once."""
+    async def kill(self) -> int:
+        """End the process, and what it started, at once; return its exit status, as it was if it had ended before."""
         try:
             os.killpg(self.process.pid, signal.SIGKILL)
         except ProcessLookupError:
             logger.debug("worker %d had ended already", self.process.pid)
-        await self.process.wait()
+        return await self.process.wait()
 
 
 class Checker:
@@ -146,12 +148,14 @@ class Checker:
         if reply is None:  # it takes long, and the slow lane is full
             await _turn(self._slow, wait)
             reply = await self._run(request, self._slow)
-        return reply or {"failed": f"over the time limit of {self.seconds:g} s"}
+        assert reply is not None, "the slow lane always answers"
+        return reply
 
     async def _run(self, request: Request, lane: asyncio.Semaphore) -> Reply | None:
         """Run a check whose turn in ``lane`` has come; None if it is to be begun again in the slow lane."""
+        over_time = {"failed": f"over the time limit of {self.seconds:g} s"}
         worker = self._idle.pop()
-        job = asyncio.get_running_loop().create_task(worker.ask(request))
+        job = asyncio.get_running_loop().create_task(worker.ask(request, self.seconds))
         try:
             if lane is self._fast:
                 await asyncio.wait({job}, timeout=PATIENCE)
@@ -162,11 +166,11 @@ class Checker:
                     self._fast.release()
                     lane = self._slow
                     self.metrics.moved.inc()
-            await asyncio.wait({job}, timeout=self.seconds)
-            if not job.done():
-                return {}
-            return job.result()
+            await asyncio.wait({job}, timeout=WALL_FACTOR * self.seconds)
+            return job.result() if job.done() else over_time
         except OSError:
+            if await worker.kill() == -signal.SIGPROF:
+                return over_time
             return {"failed": "the worker process ended, most likely over its memory limit"}
         finally:
             job.cancel()

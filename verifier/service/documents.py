@@ -154,7 +154,8 @@ def _type(field: dict[str, Any]) -> str:
         return " | ".join(json.dumps(value) for value in field.get("enum", [field.get("const")]))
     if field.get("type") == "array":
         return f"list of {_type(field['items'])}"
-    return str(field.get("type", "object"))
+    types = field.get("type", "object")
+    return types if isinstance(types, str) else " or ".join(types)
 
 
 def _example(document: dict[str, Any], schema: dict[str, Any]) -> Any:
@@ -163,7 +164,8 @@ def _example(document: dict[str, Any], schema: dict[str, Any]) -> Any:
     if resolved.get("examples"):
         return resolved["examples"][0]
     if resolved.get("type") == "array":
-        return [_example(document, resolved["items"])]
+        items = resolved["items"]
+        return [_example(document, items.get("anyOf", [items])[0])]
     required = resolved.get("required", [])
     return {
         name: _example(document, field)

@@ -18,11 +18,19 @@ from starlette.responses import Response
 
 MEDIA_TYPE = "application/problem+json"
 MAX_ERRORS = 20
+MAX_SENTENCE = 300
+# Names of RFC 9110, where Python 3.11 has the older ones.
+TITLES = {
+    413: "Content Too Large",
+    414: "URI Too Long",
+    416: "Range Not Satisfiable",
+    422: "Unprocessable Content",
+}
 
 _CODES = {400: "malformed_json", 404: "not_found", 405: "method_not_allowed"}
 
 
-class Problem(Exception):
+class HttpProblem(Exception):
     """A request that is not answered as asked.
 
     Args:
@@ -57,7 +65,7 @@ class Problem(Exception):
         """Return the problem document."""
         body: dict[str, Any] = {
             "type": "about:blank",
-            "title": HTTPStatus(self.status).phrase,
+            "title": TITLES.get(self.status) or HTTPStatus(self.status).phrase,
             "status": self.status,
             "detail": self.detail,
             "code": self.code,
@@ -70,13 +78,13 @@ class Problem(Exception):
 
 def install(app: FastAPI) -> None:
     """Make the framework's own errors, and ours, problem documents."""
-    app.add_exception_handler(Problem, _on_problem)
+    app.add_exception_handler(HttpProblem, _on_problem)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
 
 
 async def _on_problem(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Problem)
+    assert isinstance(error, HttpProblem)
     request.scope["problem_code"] = error.code
     return error.response(request.scope["request_id"])
 
@@ -89,7 +97,10 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
         "not_found": "there is nothing at this path",
         "method_not_allowed": "this method is not possible here; Allow names those that are",
     }.get(code, str(error.detail))
-    problem = Problem(error.status_code, code, detail, headers=error.headers)
+    headers = dict(error.headers or {})
+    if "GET" in headers.get("Allow", ""):
+        headers["Allow"] += ", HEAD"  # see gate: what answers GET answers HEAD
+    problem = HttpProblem(error.status_code, code, detail, headers=headers)
     return await _on_problem(request, problem)
 
 
@@ -99,21 +110,27 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
     if any(item["type"] == "json_invalid" for item in found):
         return await _on_http_error(request, HTTPException(400))
     return await _on_problem(
-        request, invalid_body([(_pointer(e["loc"]), str(e["msg"])[:300]) for e in found[:MAX_ERRORS]])
+        request, invalid_body([(pointer(e["loc"]), sentence(e)) for e in found[:MAX_ERRORS]])
     )
 
 
-def invalid_body(wrong: Sequence[tuple[str, str]]) -> Problem:
+def invalid_body(wrong: Sequence[tuple[str, str]]) -> HttpProblem:
     """Return the problem of a body that can be read and is not what the route takes.
 
     Args:
         wrong: where it is wrong (a JSON pointer, as a URI fragment) and how, at least one.
     """
     errors = [{"pointer": pointer, "detail": detail} for pointer, detail in wrong]
-    return Problem(422, "invalid_body", f"{wrong[0][0]}: {wrong[0][1]}", errors=errors)
+    return HttpProblem(422, "invalid_body", f"{wrong[0][0]}: {wrong[0][1]}", errors=errors)
 
 
-def _pointer(loc: tuple[int | str, ...]) -> str:
+def sentence(wrong: Mapping[str, Any]) -> str:
+    """Return what pydantic found wrong: our own words as we wrote them, without its prefix."""
+    said = wrong["ctx"]["error"] if wrong["type"] == "value_error" else wrong["msg"]
+    return str(said)[:MAX_SENTENCE]
+
+
+def pointer(loc: tuple[int | str, ...]) -> str:
     """Return the JSON pointer, as a URI fragment, of what pydantic found wrong."""
     parts = [str(part)[:100].replace("~", "~0").replace("/", "~1") for part in loc if part != "body"]
     return "#" + "".join(f"/{part}" for part in parts)

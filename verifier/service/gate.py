@@ -9,6 +9,7 @@ without the key can hold none.
 from __future__ import annotations
 
 import asyncio
+import base64
 import hmac
 import logging
 import re
@@ -19,13 +20,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from verifier.service.errors import Problem
+from verifier.service.errors import HttpProblem
 from verifier.service.metrics import Metrics
 from verifier.service.settings import ServiceSettings, is_loopback
 
-OPEN_PATHS = frozenset({"/healthz", "/docs", "/openapi.json"})  # no key: they hold no data of a caller
+ICON = "/favicon.ico"
+OPEN_PATHS = frozenset({"/healthz", "/docs", "/openapi.json", ICON})  # no key: they hold no data of a caller
+PAGE = "/"  # the one path that a person opens in a browser, which can send a key by the Basic scheme only
 ALWAYS_ANSWERED = OPEN_PATHS | {"/metrics"}  # also when the service is full or draining: they take no place
 # A body up to this many times too large is read and thrown away: a caller that is cut off while it still writes may
 # lose the answer.
@@ -54,6 +58,7 @@ class Gate:
             return
         started = time.perf_counter()
         asked = Headers(scope=scope).get("x-request-id", "")
+        method, scope = scope["method"], _routed(scope)
         scope["request_id"] = asked if _ID.fullmatch(asked) else secrets.token_hex(8)
         status = 0
 
@@ -76,17 +81,17 @@ class Gate:
                 raise
             # The server ends and cuts off what is not done. No Retry-After: it was begun, and to send a cell or a fork
             # again is for its caller to decide.
-            cut_off = Problem(503, "cut_off", "the service was stopped while it worked on this")
+            cut_off = HttpProblem(503, "cut_off", "the service was stopped while it worked on this")
             await self._refuse(cut_off, scope, receive, reply)
         except Exception:
             logger.exception("request failed", extra={"fields": {"request_id": scope["request_id"]}})
             if status:
                 raise
             await self._refuse(
-                Problem(500, "internal", "the service failed; its log says why"), scope, receive, reply
+                HttpProblem(500, "internal", "the service failed; its log says why"), scope, receive, reply
             )
         finally:
-            self._note(scope, status, time.perf_counter() - started)
+            self._note(scope, method, status, time.perf_counter() - started)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -96,13 +101,13 @@ class Gate:
                 await self.app(scope, _no_body(receive), send)
                 return
             with self._place():
-                wants_body = scope["method"] == "POST" and _path(scope).startswith("/v1/")
+                wants_body = scope["method"] == "POST" and "route" in scope
                 body = await self._body(headers, receive) if wants_body else _no_body(receive)
                 await self.app(scope, body, send)
-        except Problem as problem:
+        except HttpProblem as problem:
             await self._refuse(problem, scope, receive, send)
 
-    async def _refuse(self, problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _refuse(self, problem: HttpProblem, scope: Scope, receive: Receive, send: Send) -> None:
         scope["problem_code"] = problem.code
         await problem.response(scope["request_id"])(scope, receive, send)
 
@@ -113,33 +118,37 @@ class Gate:
             # pointed a name of its own at this address.
             host = _HOST.fullmatch(headers.get("host", ""))
             if host is None or not is_loopback(host[1]):
-                raise Problem(
+                raise HttpProblem(
                     421, "wrong_host", "without a key the service answers to loopback host names only"
                 )
             return
         if _path(scope) in OPEN_PATHS:
             return
         scheme, _, given = headers.get("authorization", "").partition(" ")
-        same = hmac.compare_digest(given.strip().encode("utf-8", "surrogateescape"), key.encode())
-        if scheme.lower() != "bearer" or not same:
-            raise Problem(
-                401,
-                "unauthorized",
-                "send the key: Authorization: Bearer KEY",
-                headers={"WWW-Authenticate": "Bearer"},
-            )
+        on_page = _path(scope) == PAGE and scope["method"] == "GET"
+        sent = given.strip().encode("utf-8", "surrogateescape")
+        if on_page and scheme.lower() == "basic":
+            sent = _password(sent)
+        elif scheme.lower() != "bearer":
+            sent = b""
+        if not hmac.compare_digest(sent, key.encode()):
+            detail = "send the key: Authorization: Bearer KEY"
+            if on_page:
+                detail += "; in a browser, the key as password of any user"
+            challenge = 'Basic realm="scdpo", charset="UTF-8", Bearer' if on_page else "Bearer"
+            raise HttpProblem(401, "unauthorized", detail, headers={"WWW-Authenticate": challenge})
 
     @contextmanager
     def _place(self) -> Iterator[None]:
         """Hold one of the ``max_requests`` places.
 
         Raises:
-            Problem: 503 while the service drains; 429 if all are taken.
+            HttpProblem: 503 while the service drains; 429 if all are taken.
         """
         if self.traffic.draining:
-            raise Problem(503, "draining", "the service is being stopped", retry_after=5)
+            raise HttpProblem(503, "draining", "the service is being stopped", retry_after=5)
         if self.traffic.in_flight >= self.settings.max_requests:
-            raise Problem(429, "queue_full", "too many requests are in flight", retry_after=1)
+            raise HttpProblem(429, "queue_full", "too many requests are in flight", retry_after=1)
         self.traffic.in_flight += 1
         self.metrics.in_flight.set(self.traffic.in_flight)
         try:
@@ -152,9 +161,12 @@ class Gate:
         """Read the body within its limits; return a ``receive`` that gives it again."""
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "application/json":
-            raise Problem(415, "not_json", "the body must be sent as Content-Type: application/json")
+            raise HttpProblem(415, "not_json", "the body must be sent as Content-Type: application/json")
+        if headers.get("content-encoding", "identity").strip().lower() != "identity":
+            plain = {"Accept-Encoding": "identity"}
+            raise HttpProblem(415, "encoded", "the body must be sent without Content-Encoding", headers=plain)
         limit = self.settings.max_body_bytes
-        too_large = Problem(413, "too_large", f"a body may have {limit} bytes")
+        too_large = HttpProblem(413, "too_large", f"a body may have {limit} bytes")
         declared = headers.get("content-length", "0")
         length = int(declared) if declared.isascii() and declared.isdigit() and len(declared) < 19 else 0
         patient = headers.get("expect", "").lower() == "100-continue"
@@ -164,18 +176,18 @@ class Gate:
             async with asyncio.timeout(self.settings.body_seconds):
                 body = await _read(receive, limit)
         except TimeoutError as error:
-            raise Problem(
+            raise HttpProblem(
                 408, "too_slow", "the body did not come in time", headers={"Connection": "close"}
             ) from error
         if body is None:
             raise too_large
         return _again(body, receive)
 
-    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+    def _note(self, scope: Scope, method: str, status: int, seconds: float) -> None:
         known = _path(scope) if _path(scope) in ALWAYS_ANSWERED else "unmatched"
         route = getattr(scope.get("route"), "path", known)
         code = scope.get("problem_code")
-        method = scope["method"] if scope["method"] in ("GET", "POST", "DELETE", "HEAD") else "other"
+        method = method if method in ("GET", "POST", "DELETE", "HEAD") else "other"
         self.metrics.requests.labels(method, route, str(status)).inc()
         self.metrics.seconds.labels(route).observe(seconds)
         if code:
@@ -197,6 +209,27 @@ class Traffic:
 
     in_flight: int = 0
     draining: bool = False
+
+
+def _routed(scope: Scope) -> Scope:
+    """Return the request as the routes take it: HEAD as GET (RFC 9110, 9.3.2), with its ``route`` if there is one.
+
+    The server keeps the request as it came, and sends no body to HEAD.
+    """
+    routed = {**scope, "method": "GET"} if scope["method"] == "HEAD" else dict(scope)
+    for route in scope["app"].routes:
+        if route.matches(routed)[0] == Match.FULL:
+            routed["route"] = route
+            break
+    return routed
+
+
+def _password(given: bytes) -> bytes:
+    """Return the password of Basic credentials (RFC 7617); empty where they cannot be read."""
+    try:
+        return base64.b64decode(given, validate=True).partition(b":")[2]
+    except ValueError:
+        return b""
 
 
 def _path(scope: Scope) -> str:

@@ -5,10 +5,23 @@ Unknown fields are refused, so that a misspelt option is an error and not a sile
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic.json_schema import SkipJsonSchema
+
+from verifier.given import gold_text, prediction_text
+from verifier.service.errors import pointer, sentence
 
 MAX_BLOCKS = 400
 MAX_FORKS = 64
@@ -24,21 +37,40 @@ def _sound(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_sound)]
+ValidText = Annotated[str, AfterValidator(_sound)]
 
 
 class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+def _as_text(read: Callable[[object], object]) -> Callable[[object], object]:
+    """Return a validator that makes text of what the library takes as an answer."""
+
+    def validate(given: object) -> object:
+        try:
+            return read(given)
+        except TypeError as error:
+            raise ValueError(str(error)) from error
+
+    return validate
+
+
+_ANSWER = WithJsonSchema({"type": ["string", "number", "boolean", "null"]})
+Prediction = Annotated[ValidText, BeforeValidator(_as_text(prediction_text)), _ANSWER]
+Gold = Annotated[ValidText, BeforeValidator(_as_text(gold_text)), _ANSWER]
+
+
 class VerifyBody(_Body):
     """A prediction and the gold answer it is compared with."""
 
-    prediction: Text = Field(
-        description="A solution, or a bare answer.", examples=[r"So it is \boxed{\frac{1}{2}}."]
+    prediction: Prediction = Field(
+        description="A solution, or a bare answer; null states none.",
+        examples=[r"So it is \boxed{\frac{1}{2}}."],
     )
-    gold: Text = Field(
-        description="The gold answer, bare, wrapped or as a worked solution.", examples=["0.5"]
+    gold: Gold = Field(
+        description="The gold answer, bare, wrapped or as a worked solution; with null nothing can be verified.",
+        examples=["0.5"],
     )
     rounding: Literal["exact", "sigfigs"] = Field(
         "exact",
@@ -49,14 +81,27 @@ class VerifyBody(_Body):
 class BatchBody(_Body):
     """Predictions and gold answers; the verdicts come in their order."""
 
-    items: Annotated[list[VerifyBody], Field(description="What `/v1/verify` takes, one by one.")]
+    # Left to right: what is no VerifyBody stays as it came, and costs only its own verdict.
+    items: list[Annotated[VerifyBody | Any, Field(union_mode="left_to_right")]] = Field(
+        description="What `/v1/verify` takes, one by one. An item that is something else is `unverifiable`."
+    )
+
+
+def why_refused(item: Any) -> str:
+    """Return what is wrong with an item of a batch that is no ``VerifyBody``."""
+    try:
+        VerifyBody.model_validate(item)
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        return f"not checked: {pointer(wrong['loc'])}: {sentence(wrong)}"
+    raise AssertionError("an item that is a VerifyBody is not refused")
 
 
 class BlockBody(_Body):
     """One block of a solution."""
 
     type: Literal["text", "code", "execution"]
-    content: Text
+    content: ValidText
 
 
 def _one_form(schema: dict[str, Any]) -> None:
@@ -71,7 +116,7 @@ class SolutionBody(_Body):
 
     model_config = ConfigDict(json_schema_extra=_one_form)
 
-    text: Text | SkipJsonSchema[None] = Field(
+    text: ValidText | SkipJsonSchema[None] = Field(
         None, description="The solution as a model wrote it: special tokens of MathCoder, or Markdown fences."
     )
     blocks: Annotated[list[BlockBody], Field(max_length=MAX_BLOCKS)] | SkipJsonSchema[None] = Field(
@@ -85,7 +130,7 @@ class SolutionBody(_Body):
             ]
         ],
     )
-    gold: Text = Field(examples=["1024"])
+    gold: Gold = Field(examples=["1024"])
     execute: bool = Field(
         False, description="Run the code again, isolated, and compare its outputs with the recorded."
     )
@@ -148,7 +193,7 @@ class SessionReply(BaseModel):
 class CellBody(_Body):
     """One cell of Python."""
 
-    code: Text = Field(examples=["x = 2**10\nx"])
+    code: ValidText = Field(examples=["x = 2**10\nx"])
 
 
 class CellReply(BaseModel):

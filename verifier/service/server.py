@@ -12,6 +12,7 @@ import secrets
 import socket
 import sys
 import time
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -20,13 +21,15 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from verifier.service.app import build_app
-from verifier.service.errors import Problem
+from verifier.service.errors import HttpProblem
 from verifier.service.gate import Traffic
 from verifier.service.settings import ServiceSettings
 
 BACKLOG = 1024
 
 logger = logging.getLogger("scdpo.service")
+
+OnReady = Callable[[str], None]
 
 
 class JsonFormatter(logging.Formatter):
@@ -72,7 +75,7 @@ def _malformed(request_id: str) -> bytes:
         "Cache-Control": "no-store",
     }
     detail = "what was sent is no HTTP/1.1 request that can be read"
-    reply = Problem(400, "malformed_request", detail, headers=headers).response(request_id)
+    reply = HttpProblem(400, "malformed_request", detail, headers=headers).response(request_id)
     lines = [b"HTTP/1.1 400 Bad Request", *(b": ".join(pair) for pair in reply.raw_headers), b"", b""]
     return b"\r\n".join(lines) + bytes(reply.body)
 
@@ -80,8 +83,11 @@ def _malformed(request_id: str) -> bytes:
 class DrainingServer(uvicorn.Server):
     """A server whose first signal starts the drain."""
 
-    def __init__(self, config: uvicorn.Config, traffic: Traffic, drain_seconds: float) -> None:
+    def __init__(
+        self, config: uvicorn.Config, traffic: Traffic, drain_seconds: float, on_ready: OnReady
+    ) -> None:
         super().__init__(config)
+        self.on_ready = on_ready
         self.traffic = traffic
         self.drain_seconds = drain_seconds
         self._drained_by: float | None = None
@@ -92,6 +98,7 @@ class DrainingServer(uvicorn.Server):
         for listening in sockets or []:
             host, port = listening.getsockname()[:2]
             logger.info("listening", extra={"fields": {"host": host, "port": port}})
+            self.on_ready(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Start the drain on the first signal; end at once on a second one."""
@@ -115,8 +122,8 @@ class DrainingServer(uvicorn.Server):
         return False
 
 
-def run(settings: ServiceSettings) -> None:
-    """Serve until a signal says otherwise.
+def run(settings: ServiceSettings, on_ready: OnReady) -> None:
+    """Serve until a signal says otherwise; ``on_ready`` is called with the address once requests are taken.
 
     Raises:
         OSError: if the address cannot be bound.
@@ -137,7 +144,7 @@ def run(settings: ServiceSettings) -> None:
     )
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG) as listening:
-        DrainingServer(config, app.state.traffic, settings.drain_seconds).run([listening])
+        DrainingServer(config, app.state.traffic, settings.drain_seconds, on_ready).run([listening])
     logger.info("stopped")
 
 

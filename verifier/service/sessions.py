@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sandbox import AsyncSandbox, AsyncSession, CellResult, IsolationError, SandboxError, SessionClosed
-from verifier.service.errors import Problem
+from verifier.service.errors import HttpProblem
 from verifier.service.metrics import Metrics
 from verifier.service.settings import ServiceSettings
 
@@ -19,7 +19,7 @@ logger = logging.getLogger("scdpo.service")
 
 
 @dataclass(slots=True)
-class Held:
+class HeldSession:
     """A session and its use."""
 
     id: str
@@ -35,17 +35,17 @@ class Sessions:
         self.box = box
         self.settings = settings
         self.metrics = metrics
-        self._held: dict[str, Held] = {}
+        self._held: dict[str, HeldSession] = {}
         self._coming = 0
 
     def __len__(self) -> int:
         return len(self._held)
 
-    async def open(self) -> Held:
+    async def open(self) -> HeldSession:
         """Start a session.
 
         Raises:
-            Problem: 429 if there are as many as may be; 503 if the sandbox cannot start one.
+            HttpProblem: 429 if there are as many as may be; 503 if the sandbox cannot start one.
         """
         with self._places(1), sandbox_problems():
             return self._hold(await self.box.session())
@@ -54,18 +54,18 @@ class Sessions:
         """Run a cell.
 
         Raises:
-            Problem: 404 if there is no such session; 409 if it is running a cell.
+            HttpProblem: 404 if there is no such session; 409 if it is running a cell.
         """
         with self._borrowed(id) as held, sandbox_problems():
             result = await held.session.run(code)
         self.metrics.cells.labels(result.status).inc()
         return result
 
-    async def fork(self, id: str, count: int) -> list[Held]:
+    async def fork(self, id: str, count: int) -> list[HeldSession]:
         """Copy a session.
 
         Raises:
-            Problem: 404, 409 (it is running a cell, or its state is lost), 429 or 503.
+            HttpProblem: 404, 409 (it is running a cell, or its state is lost), 429 or 503.
         """
         with self._borrowed(id) as held, self._places(count), sandbox_problems():
             return [self._hold(session) for session in await held.session.fork(count)]
@@ -74,7 +74,7 @@ class Sessions:
         """End a session; a cell that it runs is cut off.
 
         Raises:
-            Problem: 404 if there is no such session.
+            HttpProblem: 404 if there is no such session.
         """
         held = self._find(id)
         del self._held[id]
@@ -93,24 +93,24 @@ class Sessions:
                 logger.info("session expired", extra={"fields": {"sessions": len(self) - 1}})
                 await self.close(held.id)
 
-    def _hold(self, session: AsyncSession) -> Held:
-        held = Held(secrets.token_urlsafe(16), session, time.monotonic())
+    def _hold(self, session: AsyncSession) -> HeldSession:
+        held = HeldSession(secrets.token_urlsafe(16), session, time.monotonic())
         self._held[held.id] = held
         self.metrics.sessions.set(len(self))
         return held
 
-    def _find(self, id: str) -> Held:
+    def _find(self, id: str) -> HeldSession:
         if id not in self._held:
-            raise Problem(
+            raise HttpProblem(
                 404, "no_such_session", "there is no such session: it was closed, or idle for too long"
             )
         return self._held[id]
 
     @contextmanager
-    def _borrowed(self, id: str) -> Iterator[Held]:
+    def _borrowed(self, id: str) -> Iterator[HeldSession]:
         held = self._find(id)
         if held.busy:
-            raise Problem(
+            raise HttpProblem(
                 409, "session_busy", "the session is running a cell; it runs one at a time", retry_after=1
             )
         held.busy = True
@@ -124,7 +124,7 @@ class Sessions:
     def _places(self, count: int) -> Iterator[None]:
         limit = self.settings.max_sessions
         if len(self) + self._coming + count > limit:
-            raise Problem(
+            raise HttpProblem(
                 429, "sessions_full", f"at most {limit} sessions may be open at once", retry_after=5
             )
         self._coming += count
@@ -139,14 +139,14 @@ def sandbox_problems() -> Iterator[None]:
     """Turn what the sandbox raises into problems.
 
     Raises:
-        Problem: 409 for a session that is closed or lost its state, 503 for a sandbox that cannot go on.
+        HttpProblem: 409 for a session that is closed or lost its state, 503 for a sandbox that cannot go on.
     """
     try:
         yield
     except SessionClosed as error:
-        raise Problem(409, "session_closed", str(error)) from error
+        raise HttpProblem(409, "session_closed", str(error)) from error
     except IsolationError as error:
-        raise Problem(503, "no_isolation", f"this server cannot isolate code: {error}") from error
+        raise HttpProblem(503, "no_isolation", f"this server cannot isolate code: {error}") from error
     except SandboxError as error:
         logger.exception("the sandbox failed")
-        raise Problem(503, "sandbox_failed", "the sandbox could not go on") from error
+        raise HttpProblem(503, "sandbox_failed", "the sandbox could not go on") from error

@@ -27,7 +27,8 @@ class ServiceSettings:
             refused for their key or host, and those for ``/healthz``, ``/metrics`` and the API's description, take no
             place.
         queue_seconds: how long a check or an execution may wait for its turn before it is answered 503 (> 0).
-        check_seconds: hard limit for one check; over it the verdict is ``unverifiable`` (> 0).
+        check_seconds: processor time that one check may take; over it the verdict is ``unverifiable`` (> 0). Twenty
+            times as long on the clock, on a machine that gives the check no processor, ends it too.
         batch_seconds: hard limit for a batch; what is not reached by then is ``unverifiable`` (> 0).
         max_batch: items in a batch (>= 1).
         max_body_bytes: size of a request's body; larger ones are answered 413 (>= 1024).
@@ -85,6 +86,8 @@ class ServiceSettings:
             raise ValueError(f"drain_seconds must be at least 0, got {self.drain_seconds}")
         if self.max_body_bytes < 1024:
             raise ValueError(f"max_body_bytes must be at least 1024, got {self.max_body_bytes}")
+        if self.report is not None and not self.report.parent.is_dir():
+            raise ValueError(f"{self.report.parent} is no run folder: there is no such folder")
         if self.report is not None and not self.report.is_file():
             raise ValueError(
                 f"there is no report {self.report}; make it with: scdpo report {self.report.parent}"

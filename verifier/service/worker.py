@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import resource
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,14 +20,14 @@ from verifier.solution import verify_solution
 
 @dataclass(frozen=True, slots=True)
 class RecordedOutput:
-    """The output of a code block that the serving process had run."""
+    """The output of a code block that was run in the serving process."""
 
     output: str
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedRun:
-    """Outputs that were had already, in the place of a sandbox."""
+    """A stand-in for a sandbox: it runs nothing, and returns the outputs that the serving process recorded."""
 
     outputs: tuple[RecordedOutput, ...]
 
@@ -49,18 +50,25 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Serve requests within the memory limit given in MiB as the only argument."""
+    """Serve requests within the memory limit given in MiB as the only argument.
+
+    A request may take its ``seconds`` of processor time; over them the kernel ends this process (SIGPROF).
+    """
     limit = int(sys.argv[1]) * 1024 * 1024
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
     print("{}", flush=True)  # ready
     for line in sys.stdin.buffer:
         try:
-            reply = answer(json.loads(line))
+            request = json.loads(line)
+            signal.setitimer(signal.ITIMER_PROF, request["seconds"])
+            reply = answer(request)
         except MemoryError:
             reply = {"failed": "over the memory limit"}
         except RecursionError:
             reply = {"failed": "nested too deeply"}
+        signal.setitimer(signal.ITIMER_PROF, 0)
         print(json.dumps(reply), flush=True)
 
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from verifier.tree import Big, Const, walk
-from verifier.values.exact import NotRationalError, UndefinedError
+from verifier.tree import Big, Const, NotRationalError, UndefinedError, walk
 
 if TYPE_CHECKING:
     from verifier.values.numeric import Numeric, Value

@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Any
 
 from verifier.outcome import Outcome, correct, incorrect, unverifiable
-from verifier.tree import Add, Big, Call, Const, Degree, Mul, Node, Num, ParseError, Percent, Pow, Sym, walk
+from verifier.tree import Add, Apply, Big, Const, Degree, Mul, Node, Num, ParseError, Percent, Pow, Sym, walk
 from verifier.values.calculus import is_analysis
 from verifier.workers.pool import WorkerError, ask
 
@@ -60,7 +60,7 @@ def repr_of(node: Node) -> list[Any]:
             return ["mul", *map(repr_of, nodes)]
         case Pow(base, exponent, root):
             return ["root" if root else "pow", repr_of(base), repr_of(exponent)]
-        case Call(name, nodes):
+        case Apply(name, nodes):
             return ["call", name, *map(repr_of, nodes)]
         case Big(kind, variable, low, high, body):
             return ["big", kind, variable, repr_of(low), repr_of(high), repr_of(body)]

@@ -12,19 +12,27 @@ import math
 from fractions import Fraction
 from hashlib import blake2b
 
-from verifier.tree import Add, Big, Call, Const, Degree, LimitError, Mul, Node, Num, Percent, Pow, Sym
+from verifier.functions_table import exact_call
+from verifier.tree import (
+    Add,
+    Apply,
+    Big,
+    Const,
+    Degree,
+    LimitError,
+    Mul,
+    Node,
+    NotRationalError,
+    Num,
+    Percent,
+    Pow,
+    Sym,
+    UndefinedError,
+)
 
 PRIME = 2305843009213693921
 MAX_BITS = 60_000  # an exact value with a longer numerator or denominator is not computed
 MAX_TERMS = 2_000  # terms of a sum or product that are written out
-
-
-class UndefinedError(ArithmeticError):
-    """The expression has no value at this point."""
-
-
-class NotRationalError(ValueError):
-    """The expression is not built from rational numbers by rational operations."""
 
 
 # --- rational values
@@ -64,8 +72,8 @@ def _exact(node: Node) -> Fraction:
             return _power(exact_value(base), exact_value(exponent))
         case Percent(value):
             return exact_value(value) / 100
-        case Call(name, args):
-            return Fraction(_function(name, [exact_value(a) for a in args]))
+        case Apply(name, args):
+            return Fraction(exact_call(name, [exact_value(a) for a in args]))
     raise NotRationalError
 
 
@@ -98,38 +106,6 @@ def _integer_root(number: int, degree: int) -> int:
     if root**degree != number:
         raise NotRationalError
     return root
-
-
-def _function(name: str, args: list[Fraction]) -> Fraction | int:
-    if not args:
-        raise NotRationalError
-    first = args[0]
-    integers = [a.numerator for a in args if a.denominator == 1]
-    whole = len(integers) == len(args) > 0
-    match name:
-        case "factorial" if whole and first >= 0:
-            if first > 4_000:
-                raise LimitError("a factorial of more than 4,000")
-            return math.factorial(integers[0])
-        case "binom" if whole and len(args) == 2 and args[0] >= 0:
-            if args[0] > 20_000:
-                raise LimitError("a binomial coefficient of more than 20,000")
-            return math.comb(*integers) if integers[1] >= 0 else 0
-        case "abs":
-            return abs(first)
-        case "floor":
-            return math.floor(first)
-        case "ceil":
-            return math.ceil(first)
-        case "max" if args:
-            return max(args)
-        case "min" if args:
-            return min(args)
-        case "gcd" if whole:
-            return math.gcd(*integers)
-        case "lcm" if whole:
-            return math.lcm(*integers)
-    raise NotRationalError
 
 
 # --- fingerprints
@@ -190,7 +166,7 @@ class Fingerprint:
                 return self._quotient(self.of(value), 100)
             case Degree(value):
                 return self._quotient(self.of(value) * self._constant("pi"), 180)
-            case Call():
+            case Apply():
                 return self._call(node)
             case Big():
                 return self._big(node)
@@ -226,7 +202,7 @@ class Fingerprint:
         self.opaque = True
         return hashed("power", base, self.of(node.exponent))
 
-    def _call(self, node: Call) -> int:
+    def _call(self, node: Apply) -> int:
         try:
             return self._quotient(*exact_value(node).as_integer_ratio())
         except (NotRationalError, UndefinedError, LimitError):

@@ -16,9 +16,24 @@ from typing import Any
 
 import mpmath
 
-from verifier.tree import Add, Big, Call, Const, Degree, LimitError, Mul, Node, Num, Percent, Pow, Sym
+from verifier.tree import (
+    Add,
+    Apply,
+    Big,
+    Const,
+    Degree,
+    LimitError,
+    Mul,
+    Node,
+    NotRationalError,
+    Num,
+    Percent,
+    Pow,
+    Sym,
+    UndefinedError,
+)
 from verifier.values.calculus import is_analysis, value_of_analysis
-from verifier.values.exact import NotRationalError, UndefinedError, hashed
+from verifier.values.exact import hashed
 
 MAX_EXPONENT = 10**7  # binary exponent of the largest value computed
 MAX_TERMS = 2_000
@@ -119,7 +134,7 @@ class Numeric:
                 return self.part(value) / 100
             case Degree(value):
                 return self.part(value) * ctx.pi / 180
-            case Call(name, args):
+            case Apply(name, args):
                 return self._call(name, args)
             case Big():
                 return self._big(node)

@@ -13,19 +13,21 @@ from typing import Any
 
 from verifier.tree import (
     Add,
-    Call,
+    Apply,
     LimitError,
     Mul,
     Node,
+    NotRationalError,
     Num,
     Percent,
     Pow,
     Sym,
+    UndefinedError,
     free_symbols,
     negate,
     walk,
 )
-from verifier.values.exact import PRIME, Fingerprint, NotRationalError, UndefinedError, exact_value
+from verifier.values.exact import PRIME, Fingerprint, exact_value
 from verifier.values.numeric import Numeric, Value, context
 
 MAX_DEGREE = 120
@@ -167,7 +169,7 @@ def critical_points(node: Node, name: str, digits: int) -> list[Value]:
 
 def _without_absolutes(node: Node) -> list[Node]:
     absolutes = [
-        n for n in dict.fromkeys(walk(node)) if isinstance(n, Call) and n.name == "abs" and free_symbols(n)
+        n for n in dict.fromkeys(walk(node)) if isinstance(n, Apply) and n.name == "abs" and free_symbols(n)
     ]
     if len(absolutes) > MAX_ABSOLUTES:
         raise LimitError("too many absolute values")
@@ -192,8 +194,8 @@ def _replaced(node: Node, old: Node, new: Node) -> Node:
             return Mul(tuple(_replaced(f, old, new) for f in factors))
         case Pow(base, exponent, root):
             return Pow(_replaced(base, old, new), exponent, root)
-        case Call(name, args):
-            return Call(name, tuple(_replaced(a, old, new) for a in args))
+        case Apply(name, args):
+            return Apply(name, tuple(_replaced(a, old, new) for a in args))
     return node
 
 

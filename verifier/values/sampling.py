@@ -6,8 +6,18 @@ import itertools
 import random
 from fractions import Fraction
 
-from verifier.tree import Call, LimitError, Node, Num, Sym, free_symbols, subtract, walk
-from verifier.values.exact import NotRationalError, UndefinedError
+from verifier.tree import (
+    Apply,
+    LimitError,
+    Node,
+    NotRationalError,
+    Num,
+    Sym,
+    UndefinedError,
+    free_symbols,
+    subtract,
+    walk,
+)
 from verifier.values.numeric import context
 from verifier.values.polynomials import critical_points
 
@@ -45,7 +55,7 @@ def telling_points(a: Node, b: Node, names: list[str]) -> list[Point]:
     """Return points beyond the largest numeral of two expressions, and around those at which a piece of them ends."""
     nodes = [*walk(a), *walk(b)]
     points = _far_points([abs(Fraction(n.value)) for n in nodes if isinstance(n, Num)], names)
-    pieces = [n for n in nodes if isinstance(n, Call) and n.name in _PIECEWISE and n.args]
+    pieces = [n for n in nodes if isinstance(n, Apply) and n.name in _PIECEWISE and n.args]
     if pieces and len(names) == 1:
         points += [{names[0]: value} for value in _around_breaks(pieces, names[0])]
     return [_marked(p) for p in points]
@@ -66,7 +76,7 @@ def _far_points(numerals: list[Fraction], names: list[str]) -> list[dict[str, Fr
     ]
 
 
-def _around_breaks(pieces: list[Call], name: str) -> list[Fraction]:
+def _around_breaks(pieces: list[Apply], name: str) -> list[Fraction]:
     """Return points on both sides of the zeros of what stands in |…|, max and min, and between them."""
     breaks: set[Fraction] = set()
     for piece in pieces:

@@ -18,7 +18,14 @@ from sandbox import AsyncSandbox, Sandbox
 from sandbox.formats import normalise_newlines
 from sandbox.solution import Solution
 from scdpo.corrupt.mutation.search import search
-from scdpo.corrupt.mutation.search_input import Close, Command, Corruption, Fork, Open, Run
+from scdpo.corrupt.mutation.search_input import (
+    CloseSession,
+    Command,
+    Corruption,
+    ForkSession,
+    OpenSession,
+    RunCell,
+)
 from scdpo.corrupt.mutation.syntax import Mutation, mutate
 
 ATTEMPTS = 40
@@ -72,13 +79,13 @@ def corrupt_by_mutation(
         while True:
             command = commands.send(answer)
             match command:
-                case Open():
+                case OpenSession():
                     answer = box.session()
-                case Run(session, code):
+                case RunCell(session, code):
                     answer = session.run(code)
-                case Fork(session):
+                case ForkSession(session):
                     answer = session.fork()
-                case Close(session):
+                case CloseSession(session):
                     answer = session.close()
             _keep_account(opened, command, answer)
     except StopIteration as end:
@@ -109,13 +116,13 @@ async def acorrupt_by_mutation(
         while True:
             command = commands.send(answer)
             match command:
-                case Open():
+                case OpenSession():
                     answer = await box.session()
-                case Run(session, code):
+                case RunCell(session, code):
                     answer = await session.run(code)
-                case Fork(session):
+                case ForkSession(session):
                     answer = await session.fork()
-                case Close(session):
+                case CloseSession(session):
                     answer = await session.close()
             _keep_account(opened, command, answer)
     except StopIteration as end:
@@ -128,7 +135,7 @@ async def acorrupt_by_mutation(
 def _keep_account(opened: list[Any], command: Command, answer: object) -> None:
     """Keep the list of the sessions that are open after a command."""
     match command:
-        case Open() | Fork():
+        case OpenSession() | ForkSession():
             opened.append(answer)
-        case Close(session):
+        case CloseSession(session):
             opened.remove(session)

@@ -1,6 +1,7 @@
 """The search for a mutation that leads a correct solution to a wrong answer, free of any input or output.
 
-``search`` is a generator of commands (``Open``, ``Run``, ``Fork``, ``Close``) that is sent their results; ``mutation``
+``search`` is a generator of commands (``OpenSession``, ``RunCell``, ``ForkSession``, ``CloseSession``) that is sent
+their results; ``mutation``
 drives it with a sandbox, blocking or not. One session runs the whole solution to learn its values; a second one runs
 the prefix and is forked for each trial.
 """
@@ -18,22 +19,23 @@ from sandbox.formats import normalise_newlines
 from sandbox.solution import Solution
 from scdpo.corrupt.mutation.search_input import (
     Case,
-    Cell,
-    Close,
+    CloseSession,
     Command,
     Corruption,
-    Fork,
-    Open,
+    ForkSession,
+    MutableCell,
+    OpenSession,
     Place,
     Plan,
-    Run,
+    RunCell,
     values_before,
 )
 from scdpo.corrupt.mutation.stated import contradiction, departs_from_plan
 from scdpo.corrupt.mutation.syntax import Mutation, mutate
-from scdpo.corrupt.mutation.trial import continue_from, even, is_clean, read_variables, wrong_answer
+from scdpo.corrupt.mutation.trial import continue_from, is_clean, read_variables, wrong_answer
+from scdpo.corrupt.outputs import same_output
 from scdpo.corrupt.rewriting.numbers_in_text import find_mentions, split_fractions
-from scdpo.corrupt.rewriting.plausible import Inconsistent, Limits
+from scdpo.corrupt.rewriting.plausible import Inconsistent, ValueContext
 from scdpo.data.filters import drop_reason
 
 
@@ -58,7 +60,7 @@ def search(
         dropped["not_reproduced"] += 1
         return []
     text = "\n".join(b.content for b in blocks if b.type == "text")
-    case = Case(blocks, starts, cells, question, gold, Limits.of(question, text))
+    case = Case(blocks, starts, cells, question, gold, ValueContext.of(question, text))
     return (yield from _search_branches(case, branches, attempts, seed, dropped))
 
 
@@ -78,21 +80,21 @@ def _step_starts(solution: Solution) -> tuple[int, ...]:
     return tuple(starts)
 
 
-def _run_solution(blocks: Sequence[Block]) -> Generator[Command, Any, dict[int, Cell] | None]:
+def _run_solution(blocks: Sequence[Block]) -> Generator[Command, Any, dict[int, MutableCell] | None]:
     """Run every cell once; None if an output is not the recorded one or a cell fails."""
-    session = yield Open()
-    cells: dict[int, Cell] = {}
+    session = yield OpenSession()
+    cells: dict[int, MutableCell] = {}
     for index, block in enumerate(blocks):
         if block.type != "code":
             continue
-        result: CellResult = yield Run(session, block.content)
+        result: CellResult = yield RunCell(session, block.content)
         recorded = blocks[index + 1] if index + 1 < len(blocks) else None
-        if recorded is None or not is_clean(result) or even(result.output) != even(recorded.content):
-            yield Close(session)
+        if recorded is None or not is_clean(result) or not same_output(result.output, recorded.content):
+            yield CloseSession(session)
             return None
         variables = yield from read_variables(session)
-        cells[index] = Cell(recorded.content, variables)
-    yield Close(session)
+        cells[index] = MutableCell(recorded.content, variables)
+    yield CloseSession(session)
     return cells
 
 
@@ -100,7 +102,7 @@ def _search_branches(
     case: Case, branches: set[int], attempts: int, seed: int, dropped: Counter[str]
 ) -> Generator[Command, Any, list[Corruption]]:
     found: list[Corruption] = []
-    session = yield Open()
+    session = yield OpenSession()
     for index, block in enumerate(case.blocks):
         if block.type != "code":
             continue
@@ -115,8 +117,8 @@ def _search_branches(
                     found.append(corruption)
         if step >= max(branches):
             break
-        yield Run(session, block.content)
-    yield Close(session)
+        yield RunCell(session, block.content)
+    yield CloseSession(session)
     return found
 
 
@@ -129,7 +131,7 @@ def _search_place(
         if not queue:
             break
         plan, mutation = queue.popleft()
-        trial = yield Fork(session)
+        trial = yield ForkSession(session)
         try:
             rejected = yield from continue_from(place, mutation, trial, plan)
             answer = wrong_answer(place, rejected)
@@ -137,9 +139,9 @@ def _search_place(
             if given_up.reason == "worked_out_in_text":
                 queue.append(("contradicted", mutation))
             dropped[given_up.reason] += 1
-            yield Close(trial)
+            yield CloseSession(trial)
             continue
-        yield Close(trial)
+        yield CloseSession(trial)
         return Corruption(place.step, rejected, answer, mutation.kind, mutation.description, plan, tried)
     return None
 

@@ -10,19 +10,19 @@ from typing import Any, Literal
 from sandbox.blocks import Block
 from scdpo.corrupt.rewriting.changes import values_in
 from scdpo.corrupt.rewriting.numbers_in_text import find_mentions
-from scdpo.corrupt.rewriting.plausible import Limits
+from scdpo.corrupt.rewriting.plausible import ValueContext
 from scdpo.corrupt.rewriting.programs import literals
 
 Plan = Literal["kept", "departed", "contradicted"]
 
 
 @dataclass(frozen=True, slots=True)
-class Open:
+class OpenSession:
     """Start a session; answered with it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class RunCell:
     """Run a cell; answered with its ``CellResult``."""
 
     session: Any
@@ -30,20 +30,20 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Fork:
+class ForkSession:
     """Branch a session; answered with the new one."""
 
     session: Any
 
 
 @dataclass(frozen=True, slots=True)
-class Close:
+class CloseSession:
     """End a session; answered with None."""
 
     session: Any
 
 
-Command = Open | Run | Fork | Close
+Command = OpenSession | RunCell | ForkSession | CloseSession
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Corruption:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class MutableCell:
     """A cell of the correct solution as it runs here: its output and the variables after it."""
 
     output: str
@@ -86,10 +86,10 @@ class Case:
 
     blocks: tuple[Block, ...]
     steps: tuple[int, ...]  # where each step starts in blocks
-    cells: dict[int, Cell]  # by index of the code block
+    cells: dict[int, MutableCell]  # by index of the code block
     question: str
     gold: str
-    limits: Limits
+    limits: ValueContext
 
 
 @dataclass(frozen=True, slots=True)

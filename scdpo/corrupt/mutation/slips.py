@@ -123,7 +123,7 @@ class Site:
     operator: str = ""  # in place of the only one of them
 
 
-class Collector(cst.CSTVisitor):
+class SlipCollector(cst.CSTVisitor):
     """Walks a cell and notes where it can go wrong."""
 
     def __init__(self, tree: cst.Module, earlier: Sequence[str]) -> None:

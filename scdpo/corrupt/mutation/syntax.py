@@ -18,7 +18,7 @@ from typing import Final
 
 import libcst as cst
 
-from scdpo.corrupt.mutation.slips import Collector, Site
+from scdpo.corrupt.mutation.slips import Site, SlipCollector
 
 MAX_CODE_CHARACTERS: Final = 3000
 _MAX_DEPTH: Final = 60
@@ -57,7 +57,7 @@ def mutate(code: str, seed: int, earlier: Sequence[str] = ()) -> list[Mutation]:
         return []
     try:
         tree = cst.parse_module(code)
-        collector = Collector(tree, [name for cell in earlier for name in _numbers_named(cell)])
+        collector = SlipCollector(tree, [name for cell in earlier for name in _numbers_named(cell)])
         tree.visit(collector)
         mutations = [m for site in collector.sites if (m := _apply(tree, code, site)) is not None]
     except (cst.ParserSyntaxError, cst.CSTValidationError):

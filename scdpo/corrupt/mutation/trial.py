@@ -1,6 +1,6 @@
 """One trial: a mutated cell and all that follows it, run and rewritten, or given up for a named reason.
 
-The cells run in a session that already holds the state of the prefix; this module only yields ``Run`` commands.
+The cells run in a session that already holds the state of the prefix; this module only yields ``RunCell`` commands.
 """
 
 from __future__ import annotations
@@ -14,12 +14,21 @@ from typing import Any, Final
 from sandbox import CellResult
 from sandbox.blocks import Block
 from sandbox.solution import Solution
-from scdpo.corrupt.mutation.search_input import Case, Cell, Command, Place, Plan, Run, values_before
+from scdpo.corrupt.mutation.search_input import (
+    Case,
+    Command,
+    MutableCell,
+    Place,
+    Plan,
+    RunCell,
+    values_before,
+)
 from scdpo.corrupt.mutation.stated import states_result
 from scdpo.corrupt.mutation.syntax import Mutation
+from scdpo.corrupt.outputs import same_output
 from scdpo.corrupt.rewriting.changes import Known, compare
 from scdpo.corrupt.rewriting.numbers_in_text import find_mentions
-from scdpo.corrupt.rewriting.plausible import Inconsistent, Limits
+from scdpo.corrupt.rewriting.plausible import Inconsistent, ValueContext
 from scdpo.corrupt.rewriting.programs import carry_code, follow_in_comments, literals
 from scdpo.corrupt.rewriting.propagate import carry_text
 from scdpo.data.filters import drop_reason
@@ -56,7 +65,7 @@ del _probe
 
 def read_variables(session: Any) -> Generator[Command, Any, dict[str, str]]:
     """Return the printed plain variables; none if the session does not say (the probe runs among hostile code)."""
-    result: CellResult = yield Run(session, _PROBE)
+    result: CellResult = yield RunCell(session, _PROBE)
     lines = result.output.strip().splitlines()
     if result.status != "ok" or not lines:
         return {}
@@ -72,11 +81,6 @@ def read_variables(session: Any) -> Generator[Command, Any, dict[str, str]]:
 def is_clean(result: CellResult) -> bool:
     """Return whether a cell ran to its end without an error, a warning or a value that is no number."""
     return result.status == "ok" and not result.truncated and not _ERROR.search(result.output)
-
-
-def even(output: str) -> str:
-    """Return an output without its white space; recorders wrap differently, and write an empty output as a word."""
-    return re.sub(r"\s+", "", output.replace("<empty_execution>", ""))
 
 
 def continue_from(
@@ -104,7 +108,7 @@ def continue_from(
             code = _mutated_code(mutation)
         else:
             code = carry_code(block.content, known, expressions, case.limits)
-        result: CellResult = yield Run(session, code)
+        result: CellResult = yield RunCell(session, code)
         if not is_clean(result):
             raise Inconsistent("code_failed")
         variables = yield from read_variables(session)
@@ -151,7 +155,7 @@ def _known_before(place: Place, mutation: Mutation) -> Known:
 
 def _learn(
     case: Case,
-    cell: Cell,
+    cell: MutableCell,
     output: str,
     variables: dict[str, str],
     known: Known,
@@ -168,14 +172,14 @@ def _learn(
     known.learn_output(difference)
     known.learn_variables(cell.variables, variables)
     expressions.extend(difference.expressions)
-    return cell.output if even(output) == even(cell.output) else output
+    return cell.output if same_output(output, cell.output) else output
 
 
 def _check_signs(old: Mapping[str, str], new: Mapping[str, str]) -> None:
     """Pass if no variable changed its sign; raises Inconsistent: a negative count absurdly makes the rest so."""
     for name in old.keys() & new.keys():
         for change in compare(old[name], new[name]).changed:
-            Limits.check_sign(change.old, change.new)
+            ValueContext.check_sign(change.old, change.new)
 
 
 def wrong_answer(place: Place, rejected: tuple[Block, ...]) -> str:

@@ -51,7 +51,7 @@ class Inconsistent(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ValueContext:
     """What a problem allows of a value that takes another's place; ``algebra``: its numbers count nothing;
     ``measured``: it asks for a quantity that need not be whole.
     """
@@ -62,7 +62,7 @@ class Limits:
     measured: bool = False
 
     @classmethod
-    def of(cls, question: str, solution: str) -> Limits:
+    def of(cls, question: str, solution: str) -> ValueContext:
         """Read from a problem and its solution whether it is about money, chances, or bare numbers."""
         text = f"{question}\n{solution}"
         bare = len(_WORDS.findall(re.sub(r"\$[^$]*\$", " ", question))) <= _BARE_WORDS and question != ""

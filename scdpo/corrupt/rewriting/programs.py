@@ -20,7 +20,7 @@ from typing import Final
 
 from scdpo.corrupt.rewriting.changes import Known
 from scdpo.corrupt.rewriting.numbers_in_text import Mention, find_mentions, write_like
-from scdpo.corrupt.rewriting.plausible import Inconsistent, Limits
+from scdpo.corrupt.rewriting.plausible import Inconsistent, ValueContext
 from scdpo.corrupt.rewriting.propagate import COMMON, carry_text, edited
 
 _DECIMAL: Final = re.compile(r"\d+(?:\.\d*)?|\.\d+")
@@ -69,7 +69,7 @@ def _finite(value: int | float) -> list[Fraction]:
     return [Fraction(str(value))]
 
 
-def carry_code(code: str, known: Known, expressions: Sequence[tuple[str, str]], limits: Limits) -> str:
+def carry_code(code: str, known: Known, expressions: Sequence[tuple[str, str]], limits: ValueContext) -> str:
     """Return a later cell with the changed values put in for the literals and comments that repeat old ones.
 
     Raises:
@@ -101,7 +101,9 @@ def _line_starts(code: str) -> list[int]:
     return starts
 
 
-def _carried_literal(tokens: Sequence[tokenize.TokenInfo], index: int, known: Known, limits: Limits) -> str:
+def _carried_literal(
+    tokens: Sequence[tokenize.TokenInfo], index: int, known: Known, limits: ValueContext
+) -> str:
     source = tokens[index].string
     if not _DECIMAL.fullmatch(source) or (index and tokens[index - 1].string == "**"):
         return source

@@ -19,7 +19,7 @@ from typing import Final
 from scdpo.corrupt.rewriting.changes import Known, Match
 from scdpo.corrupt.rewriting.formulas import replacements
 from scdpo.corrupt.rewriting.numbers_in_text import Mention, find_mentions, is_whole, unit_after, write_like
-from scdpo.corrupt.rewriting.plausible import MAX_DENOMINATOR, Inconsistent, Limits
+from scdpo.corrupt.rewriting.plausible import MAX_DENOMINATOR, Inconsistent, ValueContext
 from scdpo.corrupt.rewriting.stated_arithmetic import Expression, Statement, find_statements
 
 # What a text may say without having it from anywhere: small counts, units of time and angle, round numbers.
@@ -76,7 +76,11 @@ _MAX_IN_SENTENCE: Final = 8
 
 
 def carry_text(
-    text: str, known: Known, expressions: Sequence[tuple[str, str]], limits: Limits, lenient: bool = False
+    text: str,
+    known: Known,
+    expressions: Sequence[tuple[str, str]],
+    limits: ValueContext,
+    lenient: bool = False,
 ) -> str:
     """Return the text with the changed values put in; ``known`` learns what the text itself works out.
 
@@ -97,7 +101,12 @@ class _Carrier:
     """One text on its way from the old values to the new ones."""
 
     def __init__(
-        self, text: str, known: Known, expressions: Sequence[tuple[str, str]], limits: Limits, lenient: bool
+        self,
+        text: str,
+        known: Known,
+        expressions: Sequence[tuple[str, str]],
+        limits: ValueContext,
+        lenient: bool,
     ) -> None:
         self._text = text
         self._known = known

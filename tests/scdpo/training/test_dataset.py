@@ -156,14 +156,14 @@ def test_pairs_that_roll_outs_do_not_confirm_are_left_out_on_request(
     naive, first, second, *others = pairs
     some = [
         naive,
-        with_rates(first, (4, 4), (2, 4)),  # falls by exactly a half
+        with_rates(first, (3, 8), (1, 8)),  # falls to exactly a third
         with_rates(second, (3, 4), (2, 4)),
         with_rates(others[1], (4, 4), (0, 0)),
         others[2],
     ]
-    encoded, report = encode_pairs(some, SolutionEncoder(tokenizer), None, min_drop=0.5)
+    encoded, report = encode_pairs(some, SolutionEncoder(tokenizer), None, confirmed_only=True)
     assert encoded["id"][:] == [naive["id"], first["id"]]
-    assert report.dropped == {"small_drop": 1, "not_confirmed": 2}
+    assert report.dropped == {"not_confirmed": 1, "no_rollouts": 2}
     assert len(encode_pairs(some, SolutionEncoder(tokenizer), None)[0]) == 5
 
 

@@ -117,12 +117,12 @@ def service(start_service: Callable[..., ServiceProcess]) -> ServiceProcess:
 
 @pytest.fixture(scope="session")
 def keyed(start_service: Callable[..., ServiceProcess]) -> ServiceProcess:
-    """Return a service with a key, room for two requests, and one worker that may take a second."""
+    """Return a service with a key, room for two requests, and one worker that may take a third of a second."""
     return start_service(
         key=KEY,
         workers=1,
         max_requests=2,
-        check_seconds=1.0,
+        check_seconds=0.3,
         queue_seconds=2.0,
         max_executions=1,
         max_sessions=8,

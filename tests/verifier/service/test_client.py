@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from pathlib import Path
 
 import httpx
@@ -48,6 +49,45 @@ def test_a_solution_goes_as_blocks_or_text(client):
     assert type(found) is SolutionVerdict
     assert (found.correct, found.clean, found.reproduces) == (True, True, True)
     assert client.verify_solution(SOLUTION.render("mathcoder"), "42").correct
+
+
+def test_what_is_given_means_the_same_as_in_the_library(client):
+    assert client.verify(0.5, r"\frac{1}{2}").correct
+    assert client.verify(SOLUTION, 42).correct
+    assert client.verify("1", None).status == "unverifiable"
+    assert client.verify(None, "1").prediction is None
+    with pytest.raises(TypeError, match="gold answer must be text or a number, not dict"):
+        client.verify("1", {"a": 1})
+
+
+def test_a_bad_pair_costs_the_others_nothing(client):
+    pairs = [("1", "1"), (b"1", "1"), ("2", "1"), ("1", {"a": 1}), ("3", 3)]
+    found = client.verify_many(pairs)
+    assert [v.status for v in found] == ["correct", "unverifiable", "incorrect", "unverifiable", "correct"]
+    assert found[1].reason == "the prediction must be text or a number, not bytes"
+    assert client.verify_many([]) == []
+
+
+def test_an_address_without_its_scheme_is_refused():
+    with pytest.raises(ValueError, match=r"begin with http://.*got '127\.0\.0\.1:8330'"):
+        Client("127.0.0.1:8330")
+
+
+def test_where_nothing_answers_the_error_names_the_address():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    with (
+        Client(url) as client,
+        pytest.raises(ServiceError, match=f"^{url}/v1/verify: .*is the service running"),
+    ):
+        client.verify("1", "1")
+
+    async def ask() -> None:
+        async with AsyncClient(url) as client:
+            with pytest.raises(ServiceError, match="unreachable"):
+                await client.verify("1", "1")
+
+    asyncio.run(ask())
 
 
 def test_a_session_runs_forks_and_closes(client):
@@ -98,6 +138,7 @@ def test_a_wrong_key_is_an_error(keyed):
     with Client(keyed.url, key="another-key-altogether") as client, pytest.raises(ServiceError) as caught:
         client.verify("1", "1")
     assert caught.value.status == 401
+    assert str(caught.value).startswith(f"{keyed.url}/v1/verify: 401 unauthorized")
 
 
 def test_the_right_key_is_sent(keyed):

@@ -32,6 +32,20 @@ def test_a_verdict_is_the_librarys(http):
         assert {**found, "seconds": 0} == {**expected, "seconds": 0}
 
 
+def test_numbers_and_null_mean_what_they_mean_in_the_library(http):
+    for prediction, gold in ((4, "4"), ("1/2", 0.5), (None, "1"), ("1", None), (True, "true")):
+        found = post(http, "/v1/verify", {"prediction": prediction, "gold": gold})
+        assert {**found, "seconds": 0} == {**verify(prediction, gold).to_dict(), "seconds": 0}
+
+
+def test_a_bad_item_costs_the_others_nothing(http):
+    good = {"prediction": "1/2", "gold": "0.5"}
+    items = [good, {"prediction": 3}, "3", {**good, "rounding": "loose"}, {**good, "gold": ["0.5"]}, good]
+    verdicts = post(http, "/v1/verify/batch", {"items": items})["verdicts"]
+    assert [v["status"] for v in verdicts] == ["correct"] + ["unverifiable"] * 4 + ["correct"]
+    assert verdicts[1]["reason"] == "not checked: #/gold: Field required"
+
+
 def test_rounding_is_passed_on(http):
     body = {"prediction": r"\boxed{0.333}", "gold": r"\frac{1}{3}"}
     assert not post(http, "/v1/verify", body)["correct"]
@@ -103,7 +117,9 @@ def test_code_that_never_ends_counts_as_a_difference(http):
 
 def test_text_and_blocks_together_are_refused(http, assert_problem):
     for body in ({"gold": "1"}, {"gold": "1", "text": "1", "blocks": []}):
-        assert_problem(http.post("/v1/verify/solution", json=body), 422, "invalid_body")
+        problem = assert_problem(http.post("/v1/verify/solution", json=body), 422, "invalid_body")
+        assert problem["title"] == "Unprocessable Content"
+        assert problem["errors"][0]["detail"] == "give either text or blocks"
 
 
 def test_a_check_that_takes_long_holds_up_no_other(keyed):
@@ -124,6 +140,21 @@ def test_a_check_that_takes_long_holds_up_no_other(keyed):
         assert "scdpo_checks_moved_total 0.0" not in http.get("/metrics").text
 
 
+def test_a_check_that_used_up_its_processor_time_is_unverifiable(keyed):
+    """The kernel's signal is sent by hand: no input is known that takes a third of a second."""
+    with keyed.client(KEY) as http, ThreadPoolExecutor(1) as threads:
+        wait_for_workers(http, keyed)
+        for worker in keyed.workers():
+            os.kill(worker, signal.SIGSTOP)
+        costly = threads.submit(keyed_post, keyed, {"prediction": "2", "gold": "2.0"})
+        time.sleep(0.4)
+        for worker in keyed.workers():
+            os.kill(worker, signal.SIGPROF)
+            os.kill(worker, signal.SIGCONT)
+        assert costly.result()["reason"] == "over the time limit of 0.3 s"
+        wait_for_workers(http, keyed)
+
+
 def test_a_check_over_its_hard_limit_is_unverifiable(keyed):
     with keyed.client(KEY) as http:
         wait_for_workers(http, keyed)
@@ -132,8 +163,10 @@ def test_a_check_over_its_hard_limit_is_unverifiable(keyed):
         started = time.monotonic()
         found = post(http, "/v1/verify", {"prediction": "2", "gold": "2.0"})
         assert found["status"] == "unverifiable"
-        assert "over the time limit of 1 s" in found["reason"]
-        assert time.monotonic() - started < 3
+        assert "over the time limit of 0.3 s" in found["reason"]
+        assert (
+            time.monotonic() - started < 15
+        )  # twenty times as long: a busy machine gives a check little at once
         wait_for_workers(http, keyed)
         assert post(http, "/v1/verify", {"prediction": "2", "gold": "2.0"})["correct"]
 

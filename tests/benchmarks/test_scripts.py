@@ -1,0 +1,64 @@
+"""Every script of benchmarks/, experiments/embedded and the tuning runs to its end at toy size."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TOY = {
+    "benchmarks/generation.py": ["--quick"],
+    "benchmarks/labels.py": [],
+    "benchmarks/sandbox.py": ["--quick"],
+    "benchmarks/scaling.py": ["--gpus", "8", "--problems-per-gpu", "8"],
+    "benchmarks/service.py": ["--clients", "4", "--seconds", "1"],
+    "benchmarks/trainer.py": ["--problems", "2", "--width", "32", "--layers", "2", "--vocabulary", "600"],
+    "benchmarks/verifier.py": ["--pairs", "40"],
+    "experiments/embedded/train.py": [
+        "OUT",
+        "--problems",
+        "16",
+        "--steps",
+        "2",
+        "--width",
+        "32",
+        "--layers",
+        "1",
+    ],
+    "experiments/embedded/measure.py": ["--problems", "4"],
+}
+TESTED_ELSEWHERE = {
+    "benchmarks/answer_pairs.py": "tests/verifier/test_metamorphic.py",
+    "experiments/chain_of_thought.py": "tests/experiments",
+    "experiments/localisation.py": "tests/experiments",
+    "experiments/replication.py": "tests/experiments",
+    "experiments/report.py": "tests/experiments",
+    "experiments/tuning.py": "tests/experiments",
+}
+
+
+@pytest.mark.scripts
+@pytest.mark.parametrize("script", TOY)
+def test_a_script_runs_to_its_end_at_toy_size(script: str, tmp_path: Path) -> None:
+    options = [str(tmp_path / "out") if option == "OUT" else option for option in TOY[script]]
+    module = (
+        ["-m", script.removesuffix(".py").replace("/", ".")] if script.startswith("experiments") else [script]
+    )
+    done = subprocess.run(
+        [sys.executable, *module, *options], cwd=ROOT, capture_output=True, text=True, timeout=900
+    )
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    assert done.stdout.strip(), "it prints what it found"
+
+
+def test_no_script_is_left_out() -> None:
+    scripts = {
+        str(path.relative_to(ROOT))
+        for folder in ("benchmarks", "experiments", "experiments/embedded", "experiments/gpu")
+        for path in (ROOT / folder).glob("*.py")
+        if '__name__ == "__main__"' in path.read_text(encoding="utf-8")
+    }
+    assert scripts - TOY.keys() - TESTED_ELSEWHERE.keys() == set()

@@ -1,0 +1,83 @@
+"""``parse`` and the configurations that callers of Math-Verify give it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from verifier.extraction.extract import extract_answer
+
+
+@dataclass(frozen=True)
+class LatexNormalizationConfig:
+    """How Math-Verify normalises LaTeX; has no effect here. ``latex2sympy2_extended``'s own will do as well."""
+
+    basic_latex: bool = True
+    units: bool = False
+    malformed_operators: bool = True
+    nits: bool = True
+    boxed: str | bool = "all"
+    equations: bool = False
+
+
+@dataclass(frozen=True)
+class LatexExtractionConfig:
+    """Look for LaTeX. Here every notation is always looked for."""
+
+    try_extract_without_anchor: bool = True
+    boxed_match_priority: int = 50
+    normalization_config: Any = None
+
+
+@dataclass(frozen=True)
+class ExprExtractionConfig:
+    """Look for plain expressions. Here every notation is always looked for."""
+
+    try_extract_without_anchor: bool = True
+
+
+@dataclass(frozen=True)
+class StringExtractionConfig:
+    """Look for one of ``strings``, whatever their case. Alone, nothing else is an answer."""
+
+    strings: tuple[str, ...] = ("A", "B", "C", "D")
+    try_extract_without_anchor: bool = True
+    lowercase: bool = True
+
+
+ExtractionTarget = LatexExtractionConfig | ExprExtractionConfig | StringExtractionConfig
+
+
+def parse(
+    pred: str,
+    extraction_config: Sequence[ExtractionTarget] = (LatexExtractionConfig(), ExprExtractionConfig()),
+    fallback_mode: Literal["no_fallback", "first_match"] = "first_match",
+    extraction_mode: Literal["first_match", "any_match"] = "any_match",
+    parsing_timeout: float | None = 5,
+    raise_on_error: bool = False,
+) -> list[str]:
+    """Return the final answer that ``pred`` states, as a list of one, or an empty list.
+
+    Args:
+        pred: a solution, or a bare answer.
+        extraction_config: with ``StringExtractionConfig`` alone, the answer must be one of its strings, and comes in
+            lower case where it says so; other configurations change nothing.
+        fallback_mode: no effect.
+        extraction_mode: no effect.
+        parsing_timeout: no effect: reading takes microseconds, and no text makes it take long.
+        raise_on_error: no effect: nothing is raised.
+    """
+    answer = extract_answer(pred)
+    if answer is None:
+        return []
+    strings = [target for target in extraction_config if isinstance(target, StringExtractionConfig)]
+    if not strings or len(strings) < len(extraction_config):
+        return [answer]
+    said = answer.strip("()[]. ").casefold()
+    return [
+        string.lower() if target.lowercase else string
+        for target in strings
+        for string in target.strings
+        if string.casefold() == said
+    ][:1]

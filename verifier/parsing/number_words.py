@@ -1,0 +1,66 @@
+"""Numbers in words: ``forty-two``, ``one hundred and five``, ``three quarters``, ``minus seven``."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+_SMALL = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
+    " eighteen nineteen"
+)
+_ONES = {word: number for number, word in enumerate(_SMALL.split())}
+_TENS_WORDS = "twenty thirty forty fifty sixty seventy eighty ninety"
+_TENS = {word: 10 * number for number, word in enumerate(_TENS_WORDS.split(), start=2)} | {"fourty": 40}
+_SCALES = {"thousand": 1000, "million": 10**6, "billion": 10**9}
+_PARTS = {
+    "half": 2, "halves": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8,
+    "ninth": 9, "tenth": 10,
+}  # fmt: skip
+NUMBER_WORDS = frozenset({*_ONES, *_TENS, *_SCALES, "hundred"})
+_SIGNS = {"minus": -1, "negative": -1}
+_WORDS = re.compile(r"[a-z]+(?:[ -][a-z]+)*")
+MAX_WORDS = 20
+
+
+def number_in_words(words: str) -> Fraction | None:
+    """Return the number that words in lower case write; None for anything else.
+
+    ``one hundred and five`` is 105 and ``three quarters`` is 3/4; ``one or two`` and ``five apples`` are None.
+    """
+    if not _WORDS.fullmatch(words):
+        return None
+    parts = words.replace("-", " ").split()
+    if len(parts) > MAX_WORDS:
+        return None
+    sign = _SIGNS.get(parts[0], 1)
+    parts = parts[sign < 0 :]
+    if parts and (bottom := _PARTS.get(parts[-1].removesuffix("s"), _PARTS.get(parts[-1]))):
+        top = 1 if parts[:-1] in (["a"], ["one"]) else _integer(parts[:-1])
+        return Fraction(sign * top, bottom) if top else None
+    value = _integer(parts)
+    return None if value is None else Fraction(sign * value)
+
+
+def _integer(parts: list[str]) -> int | None:
+    """Return the integer of number words; each scale is smaller than the one before it."""
+    total, section, last_scale, previous = 0, 0, 10**12, "scale"
+    if parts == ["a", "hundred"] or parts == ["a", "thousand"]:
+        parts = ["one", parts[1]]
+    for index, word in enumerate(parts):
+        if word == "and" and previous in ("hundred", "scale") and 0 < index < len(parts) - 1:
+            continue
+        if word in _ONES and (
+            previous in ("scale", "hundred") or (previous == "ten" and 0 < _ONES[word] < 10)
+        ):
+            section, previous = section + _ONES[word], "one"
+        elif word in _TENS and previous in ("scale", "hundred"):
+            section, previous = section + _TENS[word], "ten"
+        elif word == "hundred" and previous == "one" and 0 < section < 100:
+            section, previous = section * 100, "hundred"
+        elif word in _SCALES and section > 0 and _SCALES[word] < last_scale:
+            last_scale, previous = _SCALES[word], "scale"
+            total, section = total + section * last_scale, 0
+        else:
+            return None
+    return total + section if parts else None

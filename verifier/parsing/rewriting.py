@@ -1,0 +1,157 @@
+r"""Notation that is rewritten before an answer is parsed, each into a form that the parser reads.
+
+Each rule has beside it an input that it is for and one that it must leave alone. All are searches of a pattern whose
+time grows with the length only; answers have single spaces by then.
+"""
+
+from __future__ import annotations
+
+import re
+
+from verifier.parsing.notation import TEXT_COMMAND
+
+# --- decoration: it changes how an answer looks, never what it says
+
+# \color{red}{7}, \textcolor{blue}7; \colon is left alone.
+_COLOR = re.compile(r"\\(?:text)?color(?:box)? ?(?:\[[^\]]*\])? ?\{[^{}]*\} ?")
+# 7\phantom{0}, \hspace{2mm}, \tag{1}; \tan{1} is left alone.
+_INVISIBLE = re.compile(r"\\(?:[hv]?phantom|[hv]space\*?|tag\*?|label|vskip|hskip|ref) ?\{[^{}]*\}")
+# \large 7, \Huge{7}; \largest is left alone.
+_SIZE = re.compile(
+    r"\\(?:tiny|scriptsize|footnotesize|small|normalsize|large|Large|LARGE|huge|Huge)(?![A-Za-z]) ?"
+)
+# 7 \checkmark, 7 \square; \square + 3, where it is a thing, is left alone.
+_END_MARK = re.compile(r"\\(?:checkmark|square|blacksquare|Box|qed|qedhere|bigstar)$|[✓✔∎□■]$")
+# \; 42 \quad; the spaces in 1\ 1/2 and \\ are left alone.
+_LEADING_SPACE = re.compile(r"(?:\\(?:[,;:!> ]|q?quad(?![A-Za-z]))|~| )+")
+_TRAILING_SPACES = (*(f"\\{sign}" for sign in ",;:!> "), "\\quad", "\\qquad", "~", " ")
+
+
+def undecorated(text: str) -> str:
+    """Take colours, sizes, invisible parts, end marks and outer spaces off."""
+    if "\\" in text:
+        for pattern in (_COLOR, _INVISIBLE, _SIZE):
+            text = pattern.sub("", text)
+    text = _without_outer_spaces(text)
+    marked = _END_MARK.sub("", text)
+    return _without_outer_spaces(marked) if marked != text and marked.strip() else text
+
+
+def _without_outer_spaces(text: str) -> str:
+    if match := _LEADING_SPACE.match(text):
+        text = text[match.end() :]
+    while text.endswith(_TRAILING_SPACES) and not text.endswith(("\\\\ ", "\\\\,")):
+        text = (
+            text[:-1].rstrip(" ")
+            if text[-1] in " ~" and not text.endswith("\\ ")
+            else text[: text.rindex("\\")]
+        )
+    return text
+
+
+# --- spaces and digits
+
+# 7\ 8 and 1\ 1/2; the \\ that ends a row is left alone.
+_CONTROL_SPACE = re.compile(r"(?<!\\)\\ ")
+# 1'234'567; f'(3) and 30^\circ15' are left alone.
+_APOSTROPHES = re.compile(r"(?<![\d'])\d{1,3}(?:'\d{3})+(?![\d'])")
+# 0.(3), 0.1(6); 2(3) is left alone. That 2.5(4) may be a product is another reading.
+_CYCLE_IN_BRACKETS = re.compile(r"(?<![\d.])(\d+\.\d*)\((\d{1,12})\)(?!\d)")
+
+
+def spaces_written_out(text: str) -> str:
+    """Write control spaces as spaces, and numbers grouped by apostrophes without them."""
+    if "\\ " in text:
+        text = _CONTROL_SPACE.sub(" ", text)
+    if "'" in text:
+        text = _APOSTROPHES.sub(lambda m: m[0].replace("'", ""), text)
+    return text
+
+
+def cycle_written_out(text: str) -> str:
+    r"""Write ``0.(3)`` as ``0.\overline{3}``."""
+    return _CYCLE_IN_BRACKETS.sub(r"\1\\overline{\2}", text) if "(" in text else text
+
+
+# --- words between numbers
+
+_NUMBER = r"(-?\d+(?:\.\d+)?)"
+_SAID = rf"(?: |~|\\[,; ])*(?:{TEXT_COMMAND}\{{)? *%s *\}}?(?: |~|\\[,; ])*"
+# 5 out of 6, 5\text{ out of }6; "5 out of 6 people" is left alone.
+_OUT_OF = re.compile(rf"{_NUMBER}{_SAID % 'out of'}{_NUMBER}")
+# 3 to 4, 3 \text{ to } 4; "3 to 4 hours" is left alone.
+_TO = re.compile(rf"{_NUMBER}{_SAID % 'to'}{_NUMBER}")
+# 5 below zero, 5^\circ\text{ below zero}; "5 below" is left alone.
+_BELOW_ZERO = re.compile(rf"{_NUMBER}(.{{0,30}}?)(?: |\\[,; ])*(?:{TEXT_COMMAND}\{{)? *below zero *\}}?")
+
+
+def words_written_out(text: str) -> str:
+    """Write a number out of another, the ratio of two, and a number below zero as formulas."""
+    if match := _OUT_OF.fullmatch(text):
+        return rf"\frac{{{match[1]}}}{{{match[2]}}}"
+    if match := _TO.fullmatch(text):
+        return f"{match[1]}:{match[2]}"
+    if match := _BELOW_ZERO.fullmatch(text):
+        return f"-{match[1]}{match[2]}"
+    return text
+
+
+# --- intervals and sets
+
+# ]3,5[ and [3,5[ of French and German books; [1,2],[3,4] is left alone.
+_OUTWARD = re.compile(r"(\\?[\[\]])([^\[\]]+[,;][^\[\]]+)([\[\]])")
+_SIZED = re.compile(r"\\(?:left|right|[bB]igg?[lr]?)(?![A-Za-z]) ?")
+# all real numbers except 0; "all real numbers" is left alone.
+_EXCEPT = re.compile(
+    rf"^(?:{TEXT_COMMAND}\{{)? *(?:x is )?all real(?: numbers|s)(?: x)? *,? *(?:except|other than|but)(?: for)?"
+    r" *\}? *(?:x ?= ?)?(?=[-\d\\$])",
+    re.IGNORECASE,
+)
+# \mathbb{R}^+, R_{>0}; \mathbb{R}^2 is left alone.
+_POSITIVE_REALS = re.compile(
+    r"\\mathbb ?\{? ?R ?\}? ?(?:\^ ?\{? ?\+ ?\}?|_ ?\{? ?> ?0 ?\}?|_ ?\{? ?\+ ?\+ ?\}?)$"
+)
+
+
+def sets_written_out(text: str) -> str:
+    """Write intervals with outward brackets, and sets named in words, as the parser reads them."""
+    bare = _SIZED.sub("", text) if "]" in text or "[" in text else ""
+    if bare.startswith("]") or bare.endswith("["):
+        text = _OUTWARD.sub(
+            lambda m: f"{'(' if m[1] == ']' else '['}{m[2]}{')' if m[3] == '[' else ']'}", bare
+        )
+    if match := _EXCEPT.match(text):
+        text = rf"x \ne {text[match.end() :].rstrip('} ')}"
+    return _POSITIVE_REALS.sub(r"(0,\\infty)", text) if "R" in text else text
+
+
+# --- qualifiers
+
+_FOLLOWS = (
+    r"(?:all|any|some|each|every|real|integers?|positive|constants?"
+    r"|\\?[a-zA-Z]\w{0,2}(?:_\w+)? ?(?:,|\\|[<>=≥≤]|is\b|in\b|are\b|\}|\$))"
+)
+# 2^n-1 \text{ for } n \ge 1, 2x \text{ where } x > 0; 5 \text{ for } 3 is left alone.
+_QUALIFIER = re.compile(
+    rf"(?:{TEXT_COMMAND}\{{)?[ ,;(]{{0,3}}(?<![A-Za-z])(?:for|where|with)\b *(?:\}} ?)?(?:\$|\\\()? *(?={_FOLLOWS}).*$"
+)
+# x^2, \forall x \in R; \forall x: x > 0 is left alone.
+_FOR_ALL = re.compile(r"(?<=.)\\forall.*$")
+# 12 \text{ (apples)}: brackets around words; 5 \text{ (not)} and (a+b) are left alone.
+_REJECTED = re.compile(
+    rf"(?:^|,|;|\bor\b) *[^,;]{{1,40}}?(?:{TEXT_COMMAND}\{{)? *\((?:rejected|reject|extraneous)\) *,? *\}}? *,?"
+)
+
+
+def unqualified(text: str) -> str:
+    r"""Take off what an answer says about its letters (``for n \\ge 1``), and solutions that it rejects."""
+    if "reject" in text or "extraneous" in text:
+        text = _REJECTED.sub("", text).strip(" ,;") or text
+    if "\\forall" in text:
+        text = _without_outer_spaces(_FOR_ALL.sub("", text)).rstrip(" ,")
+    match = _QUALIFIER.search(text) if " " in text or "\\" in text else None
+    head = _without_outer_spaces(text[: match.start()].rstrip(" ,;(")).rstrip(" ,;(") if match else ""
+    # A brace that the head leaves open belongs to the qualifier: \text{...} around both.
+    return (
+        head if head and re.search(r"[\dA-Za-z)}\]]$", head) and head.count("{") == head.count("}") else text
+    )
