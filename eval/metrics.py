@@ -4,8 +4,8 @@ The unit that is resampled and tested is the *problem*: several samples of one p
 other, so they enter as that problem's mean. Everything here is exact or seeded; the same numbers come out
 of the same input every time.
 
-Not covered: correction for several comparisons (p-values are those of one test each), and the spread
-between training seeds, which no test over problems can see.
+Not covered: the spread between training seeds, which no test over problems can see. P-values are those of one test
+each; ``holm`` corrects a family of them.
 """
 
 from __future__ import annotations
@@ -68,6 +68,19 @@ class Paired:
     def test(self) -> str:
         """Name of the test that ``p_value`` comes from."""
         return "paired bootstrap" if self.mcnemar is None else "McNemar exact"
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p-values corrected for their number, in their order (Holm, Scand. J. Statist. 6, 1979).
+
+    Rejecting where the corrected value is at most alpha keeps the chance of any false rejection at alpha or less.
+    """
+    corrected = [0.0] * len(p_values)
+    running = 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        running = max(running, min(1.0, (len(p_values) - rank) * p_values[index]))
+        corrected[index] = running
+    return corrected
 
 
 def wilson(correct: float, total: int, confidence: float = CONFIDENCE) -> Interval:

@@ -1,6 +1,7 @@
 """Tables and plots of a replication, from the run folders of its studies and seeds.
 
     python -m experiments.report runs/replication        # docs/replication.md, docs/images/replication-STUDY.png
+    python -m experiments.report                         # the page anew, from the figures that were kept
 
 The text around the tables is ``experiments/replication.md.jinja``; the figures that they were made of are kept in
 ``experiments/results/replication.json``. Means over seeds have Student's 95 % interval; differences are tested over
@@ -23,7 +24,7 @@ from typing import Any
 import jinja2
 from scipy import stats
 
-from eval.metrics import compare
+from eval.metrics import compare, holm
 from eval.results import read_results
 from experiments.problem_sets import TESTS
 from experiments.stages import ATTEMPTS, ROLLOUTS, SAMPLES
@@ -142,11 +143,38 @@ def difference(scores: Scores, first: str, second: str) -> Difference:
     return Difference(first, second, len(gains), mean, half, p_seeds, p_problems)
 
 
-def lead(study: Mapping[str, Any], first: int, end: int) -> float:
-    """Return SCDPO less data-equal DPO on seen problems, in points: the mean over seeds ``first`` to before ``end``."""
+def lead(study: Mapping[str, Any], first: int, end: int) -> tuple[float, float, float]:
+    """Return SCDPO less data-equal DPO on seen problems, in points, over seeds ``first`` to before ``end``.
+
+    The mean, half of its 95 % interval, and the paired t-test's p.
+    """
     seeds = {model["model"]: model["seeds"] for model in study["tests"]["seen"]["models"]}
     names = [f"seed-{seed}" for seed in range(first, end)]
-    return fmean(seeds[SCDPO][name] - seeds[EQUAL][name] for name in names)
+    gains = [seeds[SCDPO][name] - seeds[EQUAL][name] for name in names]
+    return *mean_and_half_width(gains), float(stats.ttest_1samp(gains, 0.0).pvalue)
+
+
+def corrected(studies: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return every comparison of SCDPO with data-equal DPO, with its p over seeds corrected for their number (Holm)."""
+    found = [
+        {"study": name, "test": test, **row}
+        for name, study in studies.items()
+        for test, results in study["tests"].items()
+        for row in results["differences"]
+        if (row["first"], row["second"]) == (EQUAL, SCDPO)
+    ]
+    for row, p in zip(found, holm([row["p_seeds"] for row in found]), strict=True):
+        row["holm"] = p
+    return found
+
+
+def scores_by_seed(scores: Mapping[str, float]) -> dict[str, dict[str, float]]:
+    """Return the scores problem by problem, by seed: what every figure of a test can be recomputed from."""
+    seeds: dict[str, dict[str, float]] = defaultdict(dict)
+    for name, score in sorted(scores.items()):
+        seed, _, problem = name.partition("/")
+        seeds[seed][problem] = score
+    return dict(seeds)
 
 
 def by_family(scores: Scores) -> dict[str, dict[str, float]]:
@@ -234,6 +262,7 @@ def summary(folder: Path, study: Study) -> dict[str, Any]:
             ],
             "differences": [asdict(difference(scores, a, b)) for a, b in wanted],
             "families": by_family(scores),
+            "scores": {model: scores_by_seed(of) for model, of in scores.items()},
         }
     trained = [
         training(folder, variant)
@@ -279,16 +308,18 @@ def tuning(name: str) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Write the page, its plots and its figures."""
+    """Write the page and its plots; from run folders, keep the figures first."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, nargs="?", help="the studies' runs; kept figures if not given")
     folder = parser.parse_args().folder
     docs = HERE.parent / "docs"
-    found = {
-        name: summary(folder / name, study) for name, study in STUDIES.items() if (folder / name).exists()
-    }
-    results = json.dumps(found, indent=1) + "\n"
-    (HERE / "results" / "replication.json").write_text(results, encoding="utf-8")
+    kept = HERE / "results" / "replication.json"
+    if folder is not None:
+        made = {
+            name: summary(folder / name, study) for name, study in STUDIES.items() if (folder / name).exists()
+        }
+        kept.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
+    found = json.loads(kept.read_text(encoding="utf-8"))
     for name, study in found.items():
         plot(study["tests"], docs / "images" / f"replication-{name}.png")
     environment = jinja2.Environment(  # Markdown, of our own figures
@@ -299,7 +330,7 @@ def main() -> None:
         study["problems"] = STUDIES[name].problems
     template = environment.from_string((HERE / "replication.md.jinja").read_text(encoding="utf-8"))
     constants = {"samples": SAMPLES, "attempts": ATTEMPTS, "rollouts": ROLLOUTS}
-    page = template.render(studies=found, lead=lead, **constants)
+    page = template.render(studies=found, lead=lead, corrected=corrected(found), **constants)
     (docs / "replication.md").write_text(page, encoding="utf-8")
 
 

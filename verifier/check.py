@@ -6,57 +6,61 @@ thread, event loop or worker process.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from verifier.comparison.equal import compare_answers, compare_numbers, compare_quickly
-from verifier.extraction.extract import extract
-from verifier.given import Given, gold_text, prediction_text
+from verifier.extraction.extract import ABSENT, Extraction, extract
+from verifier.extraction.golds import Gold, read_gold
+from verifier.extraction.statement import SEVERAL
+from verifier.given import Given, GivenGold, gold_text, prediction_text
 from verifier.outcome import Outcome, correct, incorrect, unverifiable
-from verifier.parsing.choices import is_choice
-from verifier.parsing.plain_numbers import Plain, read_number
-from verifier.verdict import ROUNDINGS, Rounding, Verdict
+from verifier.parsing.plain_numbers import read_number
+from verifier.verdict import ROUNDINGS, STRENGTHS, Rounding, Strength, Verdict, suffices
 from verifier.workers.pool import WorkerError, ask
 
 if TYPE_CHECKING:
     from sandbox.solution import Solution
 
 
-def verify(prediction: Given | Solution, gold: Given, *, rounding: Rounding = "exact") -> Verdict:
+def verify(
+    prediction: Given | Solution, gold: GivenGold, *, rounding: Rounding = "exact", require: Strength = "weak"
+) -> Verdict:
     r"""Say whether the final answer of ``prediction`` equals ``gold``.
 
     Args:
         prediction: a solution (see ``extract_answer``) or a bare answer, as text or as a number. None and NaN state no
             answer.
-        gold: the gold answer, bare (``2\sqrt{3}``), wrapped (``$2\sqrt{3}$``) or as a worked solution; a number will
-            do. None and NaN are no gold answer: the verdict is ``unverifiable``.
+        gold: the gold answer, bare (``2\sqrt{3}``) or wrapped (``$2\sqrt{3}$``); a worked solution where a box or
+            ``####`` says which answer is meant; a number; or a list of these, any of which will do. None and NaN
+            are no gold: the verdict is ``unverifiable``.
         rounding: ``exact`` (default): a rounded decimal is not the exact value, but a decimal of 12 digits or
             more that agrees to all but its last digit is taken for a printed float. ``sigfigs``: a decimal of
             three digits or more that is the other answer rounded is right too.
+        require: how strongly the answer must be stated: ``boxed`` (in a box or between answer tags), ``stated`` (also
+            by an answer phrase, or alone on the last line), ``weak`` (default: also in a sentence). A weaker one is
+            ``unverifiable``; none at all is ``incorrect``.
 
     Raises:
-        TypeError: if the prediction or the gold answer is of another type.
-        ValueError: if ``rounding`` is not one of these two.
+        TypeError: if ``prediction`` or ``gold`` is of another type.
+        ValueError: if ``rounding`` or ``require`` is not one of these.
     """
-    if rounding not in ROUNDINGS:
-        raise ValueError(f"rounding {rounding!r} is not one of {', '.join(ROUNDINGS)}")
+    _check_options(rounding, require)
     start = perf_counter()
-    wanted, answer, outcome = _quick(prediction_text(prediction), gold_text(gold), rounding)
-    if outcome is None:
-        outcome = compare_answers(answer or "", wanted or "", rounding)
-    return Verdict(outcome.status, outcome.reason, answer, wanted, perf_counter() - start)
+    asked = _quick(prediction_text(prediction), gold_text(gold), rounding, require)
+    outcome = asked.outcome or compare_answers(asked.found.answer or "", asked.gold.answer or "", rounding)
+    return _verdict(asked, outcome, start)
 
 
 def verify_many(
-    pairs: Iterable[tuple[Given | Solution, Given]],
+    pairs: Iterable[tuple[Given | Solution, GivenGold]],
     *,
     workers: int = 2,
     seconds: float = 5.0,
     rounding: Rounding = "exact",
+    require: Strength = "weak",
 ) -> list[Verdict]:
     """Verify ``(prediction, gold)`` pairs; the verdicts come in their order.
 
@@ -71,42 +75,52 @@ def verify_many(
         seconds: processor time that each pair may take; one that takes longer is ``unverifiable``. Waiting for a
             worker does not count, so verdicts depend neither on the machine's load nor on ``workers``.
         rounding: as for ``verify``.
+        require: as for ``verify``.
 
     Raises:
-        ValueError: if ``workers`` or ``seconds`` is not positive, or ``rounding`` is unknown.
+        ValueError: if ``workers`` or ``seconds`` is not positive, or ``rounding`` or ``require`` is unknown.
     """
-    if workers < 1 or seconds <= 0 or rounding not in ROUNDINGS:
-        raise ValueError("workers and seconds must be positive, and rounding one of " + ", ".join(ROUNDINGS))
-    asked = [_Asked(prediction, gold, rounding) for prediction, gold in pairs]
+    if workers < 1 or seconds <= 0:
+        raise ValueError("workers and seconds must be positive")
+    _check_options(rounding, require)
+    asked = [_Asked(prediction, gold, rounding, require) for prediction, gold in pairs]
     waiting = [one for one in asked if one.verdict is None]
     if waiting:
         shares = [waiting[i::workers] for i in range(min(workers, len(waiting)))]
         with ThreadPoolExecutor(len(shares)) as threads:
             list(threads.map(lambda share: _decide(share, seconds), shares))
-    return [one.verdict or Verdict("unverifiable", "not decided", one.answer, one.gold) for one in asked]
+    return [one.verdict or one.told(unverifiable("not decided")) for one in asked]
+
+
+def _check_options(rounding: Rounding, require: Strength) -> None:
+    if rounding not in ROUNDINGS:
+        raise ValueError(f"rounding {rounding!r} is not one of {', '.join(ROUNDINGS)}")
+    if require not in STRENGTHS:
+        raise ValueError(f"require {require!r} is not one of {', '.join(STRENGTHS)}")
 
 
 class _Asked:
     """One pair of ``verify_many``: decided at once, or with what a worker needs to decide it."""
 
-    def __init__(self, prediction: Given | Solution, gold: Given, rounding: Rounding) -> None:
+    def __init__(
+        self, prediction: Given | Solution, gold: GivenGold, rounding: Rounding, require: Strength
+    ) -> None:
         self.start = perf_counter()
         self.rounding = rounding
-        self.gold: str | None
-        self.answer: str | None
-        outcome: Outcome | None
         try:
-            self.gold, self.answer, outcome = _quick(prediction_text(prediction), gold_text(gold), rounding)
+            self.read = _quick(prediction_text(prediction), gold_text(gold), rounding, require)
         except TypeError as error:
-            self.gold, self.answer, outcome = None, None, unverifiable(str(error))
-        self.verdict = self._verdict(outcome) if outcome else None
+            self.read = _Read(Gold(None), ABSENT, unverifiable(str(error)))
+        self.verdict = self.told(self.read.outcome) if self.read.outcome else None
 
-    def _verdict(self, outcome: Outcome) -> Verdict:
-        return Verdict(outcome.status, outcome.reason, self.answer, self.gold, perf_counter() - self.start)
+    def told(self, outcome: Outcome) -> Verdict:
+        return _verdict(self.read, outcome, self.start)
 
     def decide(self, seconds: float) -> None:
         self.start = perf_counter()
-        request = {"op": "compare", "a": self.answer, "b": self.gold, "rounding": self.rounding}
+        request = {
+            "op": "compare", "a": self.read.found.answer, "b": self.read.gold.answer, "rounding": self.rounding,
+        }  # fmt: skip
         try:
             reply = ask(request, seconds)
             outcome = Outcome(reply["status"], reply["reason"])
@@ -114,7 +128,7 @@ class _Asked:
             outcome = unverifiable(str(error))
         except KeyError:
             outcome = unverifiable("the comparison failed in its worker")
-        self.verdict = self._verdict(outcome)
+        self.verdict = self.told(outcome)
 
 
 def _decide(share: list[_Asked], seconds: float) -> None:
@@ -122,39 +136,51 @@ def _decide(share: list[_Asked], seconds: float) -> None:
         one.decide(seconds)
 
 
-def _quick(
-    prediction: str | Solution, gold: str, rounding: Rounding
-) -> tuple[str | None, str | None, Outcome | None]:
-    """Return the gold, the extracted answer, and the outcome where it takes no more than reading them."""
-    wanted, number, choice = _read_gold(gold)
-    if wanted is None:
-        return None, None, unverifiable("the gold answer is empty")
-    if number is None and isinstance(prediction, str) and prediction.strip() == gold.strip():
-        return wanted, wanted, correct("written the same")
-    found = extract(prediction, "choice" if choice else "any")
-    if found is None:
-        return wanted, None, incorrect("no final answer is stated")
-    if number is not None:
-        if found.answer == wanted:
-            return wanted, wanted, correct(f"both are {number}")
+class _Read(NamedTuple):
+    """A pair as it was read, and the outcome where it takes no more than reading it."""
+
+    gold: Gold
+    found: Extraction
+    outcome: Outcome | None
+
+
+def _verdict(read: _Read, outcome: Outcome, start: float) -> Verdict:
+    found = read.found
+    return Verdict(
+        outcome.status, outcome.reason, found.answer, read.gold.answer, perf_counter() - start, found.strength
+    )
+
+
+def _quick(prediction: str | Solution, gold: str, rounding: Rounding, require: Strength) -> _Read:
+    """Read the pair, and decide it where that takes no more."""
+    wanted = read_gold(gold)
+    if wanted.answer is None:
+        return _Read(wanted, ABSENT, unverifiable(wanted.why))
+    if (
+        wanted.number is None
+        and require == "weak"
+        and isinstance(prediction, str)
+        and prediction.strip() == gold.strip()
+    ):
+        return _Read(wanted, Extraction(wanted.answer, "bare", "stated"), correct("written the same"))
+    found = extract(prediction, "choice" if wanted.choice else "any")
+    if found.answer is None:
+        return _Read(wanted, found, _without_answer(found))
+    if found.strength is not None and not suffices(found.strength, require):
+        return _Read(
+            wanted,
+            found,
+            unverifiable(f"the answer is {found.strength} ({found.source}); {require} is required"),
+        )
+    if wanted.number is not None:
+        if found.answer == wanted.answer:
+            return _Read(wanted, found, correct(f"both are {wanted.number}"))
         if (answer := read_number(found.answer)) is not None:
-            return wanted, found.answer, compare_numbers(answer, number, rounding)
-    return wanted, found.answer, compare_quickly(found.answer, wanted, rounding)
+            return _Read(wanted, found, compare_numbers(answer, wanted.number, rounding))
+    return _Read(wanted, found, compare_quickly(found.answer, wanted.answer, rounding))
 
 
-_PHRASE = re.compile(
-    r"(?!.* (?:is|are) )\d[\w ,%-]{1,60}", re.ASCII
-)  # 5 boys and 3 girls: no sentence to look for an answer in
-
-
-@lru_cache(maxsize=4096)
-def _read_gold(gold: str) -> tuple[str | None, Plain | None, bool]:
-    """Return the bare gold answer, its value if it is a plain number, and whether it is the letter of a choice."""
-    number = read_number(gold)
-    if number is not None:
-        return gold, number, False
-    if not gold.strip():
-        return None, None, False
-    found = None if _PHRASE.fullmatch(gold.strip()) else extract(gold)
-    wanted = found.answer if found else gold.strip()
-    return wanted, read_number(wanted), is_choice(wanted)
+def _without_answer(found: Extraction) -> Outcome:
+    if found.source == SEVERAL.why:
+        return unverifiable(f"the last statement holds {SEVERAL.why}")
+    return incorrect("no final answer is stated" if found.source == "none" else found.source)

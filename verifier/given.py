@@ -7,6 +7,7 @@ and a dict mean the same wherever they are handed in. What the text says is for 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
 from numbers import Number
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from sandbox.solution import Solution
 
 Given = str | float | Decimal | Fraction | None  # numpy's numbers too
+GivenGold = Given | Sequence[Given]  # a list of alternatives, any of which will do
 
 
 def prediction_text(given: object) -> str | Solution:
@@ -39,13 +41,25 @@ def prediction_text(given: object) -> str | Solution:
 def gold_text(given: object) -> str:
     """Return a gold answer as text; empty where there is none (None or NaN).
 
+    A list (a tuple, an array) holds alternatives, any of which will do; ``##`` parts them in the text.
+
     Raises:
-        TypeError: for anything but text and numbers, with a sentence that says what was given.
+        TypeError: for anything but text, numbers and lists of these, with a sentence that says what was given.
     """
-    return given if isinstance(given, str) else _text("the gold answer", given)
+    if isinstance(given, str):
+        return given
+    if hasattr(given, "tolist"):  # an array of numpy, as Parquet files hold lists
+        given = given.tolist()
+    if isinstance(given, list | tuple):
+        return " ## ".join(
+            filter(str.strip, (_text("an alternative of the gold answer", one) for one in given))
+        )
+    return _text("the gold answer", given)
 
 
 def _text(name: str, given: object) -> str:
+    if isinstance(given, str):
+        return given
     if given is None or (isinstance(given, Number) and given != given):
         return ""
     if isinstance(given, Number):

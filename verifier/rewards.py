@@ -7,7 +7,7 @@ from typing import Any, TypeGuard
 
 from verifier.check import verify_many
 from verifier.given import gold_text
-from verifier.verdict import Verdict
+from verifier.verdict import Strength, Verdict, suffices
 
 Completion = str | Sequence[Mapping[str, Any]]
 LogExtra = Callable[[str, list[Any]], None]
@@ -19,12 +19,14 @@ def accuracy_reward(
     completions: Sequence[Completion],
     answer: Sequence[Any] | None = None,
     log_extra: LogExtra | None = None,
+    require: Strength = "weak",
     **kwargs: Any,
 ) -> list[float | None]:
     r"""Return 1.0 for a right final answer, 0.0 for a wrong one, None where it cannot be verified.
 
     Give it to ``GRPOTrainer(reward_funcs=accuracy_reward)`` with a data set that has a column ``answer`` or
-    ``solution``. Golds may be bare (``2\sqrt{3}``), wrapped in ``$…$`` or ``\boxed{…}``, or numbers.
+    ``solution``. Golds may be bare (``2\sqrt{3}``), wrapped in ``$…$`` or ``\boxed{…}``, numbers, or lists of
+    alternatives.
 
     Args:
         completions: generated texts, or conversations (lists of messages), one a sample. Of a conversation the last
@@ -33,15 +35,17 @@ def accuracy_reward(
         answer: the gold answers, one a completion; where absent, the column ``solution`` or ``gold``. A sample whose
             gold is None, NaN or empty has nothing to be compared with and gives None.
         log_extra: given by the trainer; the extracted answers and the reasons go to its table of completions.
+        require: how strongly the answer must be stated: ``boxed``, ``stated`` or ``weak``, as for ``verify``. A weaker
+            one gives 0.0. ``functools.partial(accuracy_reward, require="boxed")`` is a reward function.
         **kwargs: the other columns and the trainer's state.
 
     Raises:
         TypeError: if a completion is neither text nor messages, the golds are no list, or one is neither text nor a
-            number.
+            number nor a list of these.
         ValueError: if no gold column is given, or its length differs.
     """
     golds = _golds(answer, kwargs, len(completions))
-    return _scored([completion_text(c) for c in completions], golds, log_extra)
+    return _scored([completion_text(c) for c in completions], golds, log_extra, require)
 
 
 def reasoning_accuracy_reward(
@@ -141,15 +145,19 @@ def _golds(answer: Sequence[Any] | None, columns: Mapping[str, Any], count: int)
     return [gold_text(gold) for gold in golds]
 
 
-def _scored(texts: Sequence[str], golds: Sequence[str], log_extra: LogExtra | None) -> list[float | None]:
-    verdicts = verify_many(list(zip(texts, golds, strict=True)))
+def _scored(
+    texts: Sequence[str], golds: Sequence[str], log_extra: LogExtra | None, require: Strength = "weak"
+) -> list[float | None]:
+    verdicts = verify_many(list(zip(texts, golds, strict=True)), require=require)
     if log_extra is not None:
         log_extra("extracted", [v.prediction or "" for v in verdicts])
         log_extra("reason", [v.reason for v in verdicts])
-    return [_score(verdict) for verdict in verdicts]
+    return [_score(verdict, require) for verdict in verdicts]
 
 
-def _score(verdict: Verdict) -> float | None:
+def _score(verdict: Verdict, require: Strength) -> float | None:
+    if verdict.strength is not None and not suffices(verdict.strength, require):
+        return 0.0  # the form that was asked for is not kept
     return None if verdict.status == "unverifiable" else float(verdict.correct)
 
 

@@ -10,8 +10,8 @@ from typing import Protocol
 from sandbox.solution import Solution
 from verifier.check import verify
 from verifier.extraction.extract import extract
-from verifier.given import Given
-from verifier.verdict import Rounding, SolutionVerdict
+from verifier.given import GivenGold
+from verifier.verdict import Rounding, SolutionVerdict, Strength
 
 
 class CodeResult(Protocol):
@@ -28,7 +28,12 @@ class CodeRunner(Protocol):
 
 
 def verify_solution(
-    solution: Solution | str, gold: Given, *, sandbox: CodeRunner | None = None, rounding: Rounding = "exact"
+    solution: Solution | str,
+    gold: GivenGold,
+    *,
+    sandbox: CodeRunner | None = None,
+    rounding: Rounding = "exact",
+    require: Strength = "weak",
 ) -> SolutionVerdict:
     """Check a whole solution.
 
@@ -37,11 +42,12 @@ def verify_solution(
         gold: as for ``verify``.
         sandbox: where given, the code is run again and compared with the recorded outputs.
         rounding: as for ``verify``.
+        require: as for ``verify``.
     """
     start = perf_counter()
     if isinstance(solution, str):
         solution = Solution.parse(solution, format="mathcoder" if "<|" in solution else "markdown")
-    verdict = verify(solution, gold, rounding=rounding)
+    verdict = verify(solution, gold, rounding=rounding, require=require)
     found = extract(solution)
     unclean = uncleanness(solution)
     difference = first_difference(solution, sandbox.run_solution(solution)) if sandbox else None
@@ -51,11 +57,12 @@ def verify_solution(
         verdict.prediction,
         verdict.gold,
         perf_counter() - start,
+        verdict.strength,
         clean=unclean is None,
         clean_reason=unclean or "",
         reproduces=difference is None if sandbox else None,
         first_difference=difference,
-        source=found.source if found else "none",
+        source=found.source if found.answer is not None else "none",
     )
 
 

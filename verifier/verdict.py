@@ -7,8 +7,15 @@ from typing import Any, Literal
 
 Status = Literal["correct", "incorrect", "unverifiable"]
 Rounding = Literal["exact", "sigfigs"]
+Strength = Literal["boxed", "stated", "weak"]
 
 ROUNDINGS: tuple[Rounding, ...] = ("exact", "sigfigs")
+STRENGTHS: tuple[Strength, ...] = ("boxed", "stated", "weak")  # from the strongest on
+
+
+def suffices(strength: Strength, require: Strength) -> bool:
+    """Whether an answer of this strength is as strong as is demanded."""
+    return STRENGTHS.index(strength) <= STRENGTHS.index(require)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +31,8 @@ class Verdict:
         prediction: the final answer as it was extracted, or None where none was stated.
         gold: the gold answer as it was read, or None where it is empty.
         seconds: wall-clock time taken.
+        strength: how the answer is stated: ``boxed`` (in a box or between answer tags), ``stated`` (by a phrase such
+            as "the answer is", or alone on the last line), ``weak`` (found in a sentence); None without an answer.
     """
 
     status: Status
@@ -31,6 +40,7 @@ class Verdict:
     prediction: str | None
     gold: str | None
     seconds: float = 0.0
+    strength: Strength | None = None
 
     @property
     def correct(self) -> bool:
@@ -46,6 +56,7 @@ class Verdict:
             "prediction": self.prediction,
             "gold": self.gold,
             "seconds": round(self.seconds, 6),
+            "strength": self.strength,
         }
 
 

@@ -44,9 +44,9 @@ def evaluate(
         str | None, typer.Option(help="The model's name in tables; its folder's name if not given.")
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="At most so many problems of each, the same ones every time.")
+        int | None, typer.Option(min=1, help="At most N problems of each, the same ones every time.")
     ] = None,
-    samples: Annotated[int, typer.Option(min=1, help="Solutions a problem, for pass@k and maj@k.")] = 1,
+    samples: Annotated[int, typer.Option(min=1, help="Solutions per problem, for pass@k and maj@k.")] = 1,
     temperature: Annotated[float, typer.Option(min=0, help="0 is greedy.")] = 0.0,
     format: FormatOption = None,
     system: SystemOption = None,

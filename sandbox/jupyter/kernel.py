@@ -20,9 +20,14 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from ipykernel.kernelapp import IPKernelApp
-from ipykernel.kernelbase import Kernel
-from jupyter_client.kernelspec import KernelSpecManager
+try:
+    from ipykernel.kernelapp import IPKernelApp
+    from ipykernel.kernelbase import Kernel
+    from jupyter_client.kernelspec import KernelSpecManager
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        f'the Jupyter kernel needs {error.name}: pip install "scdpo[jupyter]"', name=error.name
+    ) from error
 
 from sandbox import cut
 from sandbox.core import SessionCore

@@ -154,6 +154,11 @@ class Bar:
         self._bar.update(self._task, advance=1, kept=self._kept)
 
 
+def say_layout(source: object) -> Callable[[str], None]:
+    """Return what prints how a source was read: the name of its layout, and which field was taken for what."""
+    return lambda layout: console.print(Text(visible(f"{source}: {layout}")), soft_wrap=True)
+
+
 def show_stages(stages: Mapping[str, Mapping[str, object]]) -> None:
     """Print what came into each stage, what was kept, and why the rest was not."""
     table = Table(title="What was made, and why the rest was dropped", title_justify="left")

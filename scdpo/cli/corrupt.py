@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
 from sandbox import AsyncSandbox
 from scdpo.cli.backend_options import with_backend
-from scdpo.cli.console import Bar, console, report_errors, show_stages
+from scdpo.cli.console import Bar, console, report_errors, say_layout, show_stages
+from scdpo.cli.fields import ROWS, AnswerField, QuestionField, SolutionField
 from scdpo.cli.options import Confirm, FormatChoice, RunFolder, Seed, Steps, System, refuse
 from scdpo.corrupt.first_pit import PitSettings
 from scdpo.corrupt.temperature import BranchSettings
@@ -21,6 +21,7 @@ from scdpo.data.runs import Run, RunError
 from scdpo.jobs.backend import Backend, check_job, settle_job
 from scdpo.jobs.local import branch_by_mutation
 from scdpo.sampling.schedule import Schedule
+from verifier.files.fields import Fields
 
 
 class Corruptor(StrEnum):
@@ -35,6 +36,8 @@ TEMPERATURE_ALONE: Final = ("steps", "attempts", "pairs", "first", "increment", 
 """Options of ``corrupt`` that the other corruptors have no use for."""
 PIT_ALONE: Final = ("rollouts", "wrong")
 """Options of ``corrupt`` that only the first pit has a use for."""
+OF_A_FILE: Final = ("format", "question_field", "answer_field", "solution_field")
+"""Options of ``corrupt`` that say how a file of solutions is read."""
 
 
 @with_backend
@@ -46,11 +49,12 @@ def corrupt(
         Corruptor, typer.Option(help="What makes a solution go wrong.")
     ] = Corruptor.temperature,
     solutions: Annotated[
-        Path | None,
-        typer.Option(
-            exists=True, dir_okay=False, help="First bring in solutions from this .jsonl(.gz) file."
-        ),
+        str | None,
+        typer.Option(help=f"First bring in solutions: {ROWS}."),
     ] = None,
+    question_field: QuestionField = None,
+    answer_field: AnswerField = None,
+    solution_field: SolutionField = None,
     format: Annotated[
         FormatChoice | None,
         typer.Option(
@@ -98,14 +102,17 @@ def corrupt(
         refuse(context, ("confirm",), "is what the first pit does by itself")
     else:
         refuse(context, PIT_ALONE, "goes with --corruptor first-pit alone")
-    if format is not None and solutions is None:
-        raise typer.BadParameter("--format goes with --solutions alone; leave it out")
+    if solutions is None:
+        refuse(context, OF_A_FILE, "goes with --solutions alone")
     branches = BranchSettings(
         Schedule(first, increment, maximum), steps, attempts, pairs=pairs, seed=seed, confirm=confirm
     )
     with report_errors(), Run(run) as opened, Bar() as bar:
         if solutions is not None:
-            import_solutions(opened, solutions, format.value if format else None)
+            fields = Fields(question_field, answer_field, solution_field)
+            import_solutions(
+                opened, solutions, format.value if format else None, fields, say_layout(solutions)
+            )
         first_one = next(iter(opened.solutions), None)
         if first_one is None:
             raise RunError(

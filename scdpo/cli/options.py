@@ -36,7 +36,8 @@ Model = Annotated[
 Problems = Annotated[
     str,
     typer.Option(
-        help="[b]embedded[/b], reasoning-gym:FAMILY[,FAMILY], a .jsonl(.gz) file, or a hub data set."
+        help="[b]embedded[/b], reasoning-gym:FAMILY[,FAMILY], a file (JSON Lines, JSON, CSV, Parquet), a folder of "
+        "these, or a hub data set."
     ),
 ]
 Limit = Annotated[int, typer.Option(min=1, help="At most N problems.")]
@@ -53,9 +54,7 @@ Seed = Annotated[int, typer.Option(help="Fixes every sample.")]
 System = Annotated[str, typer.Option(help="System message.")]
 Steps = Annotated[
     int | None,
-    typer.Option(
-        min=1, help="Branch after so many steps of a solution, drawn by the seed; all if not given."
-    ),
+    typer.Option(min=1, help="Branch after N steps of a solution, drawn by the seed; all if not given."),
 ]
 Confirm = Annotated[
     int, typer.Option(min=0, help="Roll-outs from before and from after each pair's first wrong step.")
@@ -67,4 +66,4 @@ def refuse(context: typer.Context, options: Sequence[str], why: str) -> None:
     for name in options:
         source = context.get_parameter_source(name)
         if source is not None and source.name != "DEFAULT":
-            raise typer.BadParameter(f"--{name} {why}; leave it out")
+            raise typer.BadParameter(f"--{name.replace('_', '-')} {why}; leave it out")

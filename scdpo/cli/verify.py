@@ -15,9 +15,11 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from scdpo.cli.console import Bar, console, report_errors, visible
+from scdpo.cli.console import Bar, console, report_errors, say_layout, visible
+from scdpo.cli.fields import ROWS, AnswerField, SolutionField
 from scdpo.errors import SettingsError
 from verifier import Verdict, extract_answer, verify_many
+from verifier.files.fields import Fields
 from verifier.files.inputs import Item, read_items
 
 BATCH = 512
@@ -38,9 +40,12 @@ class Against(StrEnum):
 
 def verify(
     file: Annotated[
-        Path, typer.Argument(exists=True, dir_okay=False, help="Answers or solutions, a .jsonl(.gz) file.")
+        str,
+        typer.Argument(help=f"Answers or solutions: {ROWS}."),
     ],
     out: Annotated[Path | None, typer.Option(help="Verdicts; FILE.verdicts.jsonl if not given.")] = None,
+    answer_field: AnswerField = None,
+    solution_field: SolutionField = None,
     against: Annotated[
         Against | None, typer.Option(help="Also ask this verifier; where they differ goes to a queue.")
     ] = None,
@@ -53,16 +58,19 @@ def verify(
 ) -> None:
     """Say of each line of a file whether its answer is right, with the reason; a table by kind at the end.
 
-    Reads prediction and gold, our own records, and MathCoder's and ToRA's output files.
+    Reads prediction and gold, our own records, and the known layouts of data sets and of models' outputs; how a file
+    is read is said at the start. Where a row has no gold answer, it is the one that its own solution states.
 
     Example: [b]scdpo verify answers.jsonl --against math-verify[/b]
     """
-    target = out or file.with_name(file.name.split(".jsonl")[0] + ".verdicts.jsonl")
+    target = out or _beside(file)
     queue = target.with_name(target.name.removesuffix(".jsonl") + ".disagreements.jsonl")
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     started, number = time.monotonic(), 0
     with report_errors():
-        items = list(read_items(file))
+        fields = Fields(answer=answer_field, solution=solution_field)
+        dropped: Counter[str] = Counter()
+        items = list(read_items(file, fields, dropped, say_layout(file)))
         with (
             target.open("w", encoding="utf-8") as lines,
             queue.open("w", encoding="utf-8") if against else nullcontext() as others,
@@ -81,9 +89,20 @@ def verify(
                     if others is not None:
                         _compare(others, counts[item.kind], item, verdict)
     _show_verdicts(counts, against)
+    if dropped:
+        console.print(
+            f"{dropped.total()} rows left out: they hold no gold answer, and their solution states none"
+        )
     console.print(f"{number} verdicts in {time.monotonic() - started:.1f} s: [b]{escape(str(target))}[/b]")
     if against:
         console.print(f"Where the two differ, to be labelled: [b]{escape(str(queue))}[/b]")
+
+
+def _beside(source: str) -> Path:
+    """Return where the verdicts of a source go: beside it, or here for a data set of the hub."""
+    place = Path(source) if Path(source).exists() else Path(Path(source).name)
+    name = place.name[: -len(".gz")] if place.name.endswith(".gz") else place.name
+    return place.with_name((name if place.is_dir() else Path(name).stem) + ".verdicts.jsonl")
 
 
 def _count(row: Counter[str], item: Item, verdict: Verdict) -> None:

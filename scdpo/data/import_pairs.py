@@ -1,30 +1,33 @@
-"""Bring pairs that the paper's own programs made into a run: JSON Lines files, every pair verified.
+"""Bring pairs that others made into a run, every pair verified; the pairs of another run come in as they stand.
 
-Reads two layouts. The files that are trained on hold ``chosen`` and ``rejected``, lists of messages whose roles are
-``system``, ``user``, ``assistant_correct`` (the blocks that both sides share, if any) and ``assistant``; they have no
-gold answer, so the chosen side's own answer is taken for it. The files that those are made from hold a
-``correct_solution`` and ``wrong_solutions`` (``start_steps`` shared blocks, and the whole ``debug_result``), with the
-gold answer in ``extra``. Not covered: the sampled token ids and temperatures, which these files do not hold.
+Reads preference pairs in the columns of TRL (``prompt``, ``chosen``, ``rejected``: texts or messages), ShareGPT and
+Alpaca, Step-DPO-10K, and both files of the paper's own programs: those that are trained on (lists of messages whose
+roles are ``system``, ``user``, ``assistant_correct``, the blocks that both sides share, and ``assistant``), and those
+that these are made from (a ``correct_solution`` and ``wrong_solutions``: ``start_steps`` shared blocks, and the whole
+``debug_result``). Where a row has no gold answer, the chosen side's own is taken for it. Not covered: the sampled token
+ids and temperatures, which these files do not hold.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sandbox import Block, Solution
-from sandbox.blocks import BLOCK_TYPES
-from sandbox.formats import normalise_newlines
 from scdpo.data.filters import drop_reason
-from scdpo.data.import_solutions import as_record
+from scdpo.data.import_solutions import as_record, own_record
 from scdpo.data.pairs import naive_pair, step_controlled_pair
 from scdpo.data.records import OriginRecord, PairRecord
 from scdpo.data.runs import Run
 from verifier import extract_answer
-from verifier.files.jsonl import read_lines
+from verifier.files.fields import Fields
+from verifier.files.jsonl import naming
+from verifier.files.layouts import Entry
+from verifier.files.rows import read_rows
+from verifier.files.written import Turn, read_solution, read_turns, spoken_blocks
 
 Blocks = tuple[Block, ...]
 
@@ -41,84 +44,128 @@ class _Sides:
     rejected: Blocks
 
 
-def import_pairs(run: Run, path: Path, format: str = "mathcoder") -> None:
+def import_pairs(
+    run: Run,
+    source: Path | str,
+    format: str = "mathcoder",
+    fields: Fields | None = None,
+    say: Callable[[str], None] = lambda layout: None,
+) -> None:
     """Write the pairs of a file into a run, and the counts of what was left out into its ``stages.json``.
 
     Args:
         run: is entered.
-        path: a ``.jsonl`` or ``.jsonl.gz`` file in one of the two layouts.
+        source: as ``read_pairs``.
         format: how the model that will be trained writes solutions.
+        fields: as ``read_pairs``.
+        say: as ``read_pairs``.
 
     Raises:
         LineError: naming the line and field that cannot be read.
     """
     dropped: Counter[str] = Counter()
     kept = 0
-    for pair in read_pairs(path, format, dropped):
+    for pair in read_pairs(source, format, dropped, fields, say):
         run.pairs.append(pair)
         kept += 1
-    run.write_stage(f"pairs of {path.name}", kept + dropped.total(), kept, dropped, 0.0)
+    run.write_stage(f"pairs of {Path(source).name}", kept + dropped.total(), kept, dropped, 0.0)
 
 
-def read_pairs(path: Path, format: str, dropped: Counter[str]) -> Iterator[PairRecord]:
+def read_pairs(
+    source: Path | str,
+    format: str,
+    dropped: Counter[str],
+    fields: Fields | None = None,
+    say: Callable[[str], None] = lambda layout: None,
+) -> Iterator[PairRecord]:
     """Yield the pairs of a file that hold: right and clean on one side, wrong beyond doubt on the other.
 
     Args:
-        path: as ``import_pairs``.
+        source: a file, a folder or a hub data set (``verifier.files.rows.read_rows``), in one of the layouts above.
         format: as ``import_pairs``.
         dropped: counts the others by reason; added to. ``prefix_differs``, ``chosen_without_answer``,
             ``chosen_not_right``, ``chosen_not_clean``, ``rejected_not_wrong``, or a filter's reason.
+        fields: where question and answer are, in a layout that is not known.
+        say: hears the layout of the first row.
 
     Raises:
         LineError: naming the line and field that cannot be read.
     """
     problems: dict[str, str] = {}
-    stem = path.name.removesuffix(".gz").removesuffix(".jsonl")
-    read = read_lines(path, lambda row, number: [(number, list(_sides(row, format)))])
-    for number, some in read:
+    for number, row in enumerate(read_rows(source)):
+        entry = Entry(row, fields)
+        if number == 0:
+            say(entry.layout)
+        with naming(row.where):
+            if "schema_version" in row.fields:
+                yield own_record(row.fields, PairRecord)
+                continue
+            some = list(_sides(entry, format))
         for index, sides in enumerate(some):
-            problem = problems.setdefault(sides.question, f"{stem}/{number}")
-            pair = _pair(sides, problem, f"{stem}/{number}/{index}", format)
+            problem = problems.setdefault(sides.question, row.name)
+            pair = _pair(sides, problem, f"{row.name}/{index}", format)
             if isinstance(pair, PairRecord):
                 yield pair
             else:
                 dropped[pair] += 1
 
 
-def _sides(row: dict[str, Any], format: str) -> Iterator[_Sides]:
-    """Yield the pairs of a line."""
-    if "wrong_solutions" not in row:
-        chosen, rejected = (_by_role(row[side], format) for side in ("chosen", "rejected"))
-        question = "\n".join(block.content for block in chosen["user"])
-        shared, other = (side.get("assistant_correct", ()) for side in (chosen, rejected))
-        yield _Sides(question, None, shared, chosen["assistant"], other, rejected["assistant"])
+def _sides(entry: Entry, format: str) -> Iterator[_Sides]:
+    """Yield the pairs of a row."""
+    row = entry.row.fields
+    if "wrong_solutions" in row:
+        yield from _continuations(entry)
         return
-    question, gold = str(row["extra"]["question"]), str(row["extra"]["answer"])
+    chosen, rejected = (
+        _by_role(row.get(f"full_{side}") or row[side], format) for side in ("chosen", "rejected")
+    )
+    shared, other = (side.get("assistant_correct", ()) for side in (chosen, rejected))
+    question, gold = entry.question(), entry.stated_gold()
+    if "initial_reason_steps" in row:
+        yield _of_step_dpo(row, question, gold, format)
+    else:
+        begun = _begun(row, format)
+        yield _Sides(
+            question, gold, begun + shared, chosen["assistant"], begun + other, rejected["assistant"]
+        )
+
+
+def _continuations(entry: Entry) -> Iterator[_Sides]:
+    """Yield the pairs of a right solution and what goes wrong after some of its blocks."""
+    row = entry.row.fields
+    question, gold = entry.question(), entry.stated_gold()
     right = _spoken(row["correct_solution"])
     for wrong in row["wrong_solutions"] if right else ():
         cut, whole = int(wrong["start_steps"]), _spoken(wrong["debug_result"])
         yield _Sides(question, gold, right[:cut], right[cut:], whole[:cut], whole[cut:])
 
 
-def _by_role(messages: list[dict[str, Any]], format: str) -> dict[str, Blocks]:
-    """Return the blocks of each role; a message of plain text is read as the format says."""
-    found: dict[str, Blocks] = {}
-    for message in messages:
-        content = message["content"]
-        if isinstance(content, str):
-            found[message["role"]] = Solution.parse(normalise_newlines(content), format).blocks
-        else:
-            found[message["role"]] = tuple(_block(part["type"], part["content"]) for part in content)
-    return found
+def _of_step_dpo(row: dict[str, Any], question: str, gold: str | None, format: str) -> _Sides:
+    """Return a pair of Step-DPO-10K, whose shared steps end in the opening words of the next: ``Step 3:``."""
+    head, line_end, opening = str(row["initial_reason_steps"]).rpartition("\n")
+    shared = read_solution(head + line_end, format).blocks if head.strip() else ()
+    chosen, rejected = (
+        read_solution(opening + str(row.get(f"full_{side}") or row[side]), format).blocks
+        for side in ("chosen", "rejected")
+    )
+    return _Sides(question, gold, shared, chosen, shared, rejected)
 
 
-def _spoken(messages: list[dict[str, Any]]) -> Blocks:
+def _begun(row: dict[str, Any], format: str) -> Blocks:
+    """Return what the prompt of TRL's pairs already has of the answer: a last message of the assistant's."""
+    turns = read_turns(row.get("prompt"))
+    return turns[-1].solution(format).blocks if turns and turns[-1].role == "assistant" else ()
+
+
+def _by_role(side: Any, format: str) -> dict[str, Blocks]:
+    """Return the blocks of each role of a side; plain text is the assistant's, read as the format says."""
+    turns = [Turn("assistant", side)] if isinstance(side, str) else read_turns(side) or []
+    return {turn.role: turn.solution(format).blocks for turn in turns}
+
+
+def _spoken(messages: Any) -> Blocks:
     """Return the blocks of a recorded solution, without system message and question."""
-    return tuple(_block(m["role"], m["content"]) for m in messages if m["role"] in BLOCK_TYPES)
-
-
-def _block(type: str, content: Any) -> Block:
-    return Block.from_dict({"type": type, "content": normalise_newlines(str(content))})
+    return spoken_blocks(read_turns(messages) or [])[0]
 
 
 def _pair(sides: _Sides, problem: str, id: str, format: str) -> PairRecord | str:

@@ -1,30 +1,31 @@
-"""Bring solutions that others made into a run: JSON Lines files of questions, answers and blocks.
+"""Bring solutions that others made into a run, in any layout of ``verifier.files.layouts``.
 
-Reads three layouts of others: the MathCoder and ToRA outputs as collected (``question``, ``answer``, ``blocks``),
-solutions as text (``question``, ``answer``, ``solution``), and the files of the paper's own programs (``question``,
-``extra.answer``, and message lists under ``debug_result`` or under ``correct_solutions``,
-``correct_errored_solutions`` and ``wrong_solutions``). Every such solution is verified here; labels in the file are not
-trusted. The ``solutions.jsonl`` of a run comes in as it stands.
+Every such solution is verified here; labels in the file are not trusted. The ``solutions.jsonl`` of a run comes in as
+it stands.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from sandbox import Block, Solution
-from sandbox.blocks import BLOCK_TYPES
-from sandbox.formats import normalise_newlines
+from sandbox import Solution
 from scdpo.data.filters import drop_reason
-from scdpo.data.records import IMPORTED, SamplingRecord, SolutionRecord, VerdictRecord, block_records
+from scdpo.data.records import IMPORTED, Record, SamplingRecord, SolutionRecord, VerdictRecord, block_records
 from scdpo.data.runs import Run, RunError
 from verifier import verify_solution
-from verifier.files.jsonl import read_lines
+from verifier.files.fields import Fields
+from verifier.files.jsonl import naming
+from verifier.files.layouts import Entry, NoAnswer
+from verifier.files.rows import read_rows
+
+R = TypeVar("R", bound=Record)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,13 @@ class _Row:
         return ours == theirs
 
 
-def import_solutions(run: Run, path: Path, format: str | None = None) -> None:
+def import_solutions(
+    run: Run,
+    source: Path | str,
+    format: str | None = None,
+    fields: Fields | None = None,
+    say: Callable[[str], None] = lambda layout: None,
+) -> None:
     """Bring the solutions of a file into a run, and their number into its ``stages.json``.
 
     What the run holds already is neither verified nor counted again. Of several solutions with one id the first
@@ -69,8 +76,10 @@ def import_solutions(run: Run, path: Path, format: str | None = None) -> None:
 
     Args:
         run: is entered.
-        path: as ``read_solutions``.
+        source: as ``read_solutions``.
         format: as ``read_solutions``; None takes that of the run's solutions, ``mathcoder`` if it holds none.
+        fields: as ``read_solutions``.
+        say: hears the layout of the first row.
 
     Raises:
         LineError: naming the line and field that cannot be read.
@@ -81,11 +90,11 @@ def import_solutions(run: Run, path: Path, format: str | None = None) -> None:
     first = next(iter(run.solutions), None)
     written = first.sampling.format if first else None
     taken: set[str] = set()
-    repeated = 0
+    dropped: Counter[str] = Counter()
     format = format or written or "mathcoder"
-    for row in _rows(path, format):
+    for row in _rows(source, format, fields, dropped, say):
         if row.id in taken or (row.id in run.solutions and not _same(row, run.solutions.get(row.id))):
-            repeated += 1
+            dropped["repeated"] += 1
             continue
         taken.add(row.id)
         if row.id in run.solutions:
@@ -93,105 +102,94 @@ def import_solutions(run: Run, path: Path, format: str | None = None) -> None:
         record = row.record(format) if isinstance(row, _Row) else row
         if sampled and record.sampling.engine != IMPORTED:
             raise RunError(
-                f"{path} holds solutions that another run sampled, and {run.folder} was sampled itself: "
+                f"{source} holds solutions that another run sampled, and {run.folder} was sampled itself: "
                 "bring them into a folder of their own"
             )
         if written not in (None, record.sampling.format):
             raise RunError(
-                f"{run.folder} holds solutions in the format {written!r}, and those of {path} are in "
+                f"{run.folder} holds solutions in the format {written!r}, and those of {source} are in "
                 f"{record.sampling.format!r}: choose another folder for them"
             )
         written = record.sampling.format
         run.solutions.append(record)
-    dropped = {"repeated": repeated} if repeated else {}
-    seconds = monotonic() - started
-    run.write_stage(f"solutions of {path.name}", len(taken) + repeated, len(taken), dropped, seconds)
+    made, name = len(taken) + dropped.total(), Path(source).name
+    run.write_stage(f"solutions of {name}", made, len(taken), dropped, monotonic() - started)
 
 
 def _same(row: _Row | SolutionRecord, known: SolutionRecord) -> bool:
     return row.same_as(known) if isinstance(row, _Row) else row == known
 
 
-def read_solutions(path: Path, format: str = "mathcoder") -> Iterator[SolutionRecord]:
-    """Yield the solutions of a ``.jsonl`` or ``.jsonl.gz`` file, verified.
+def read_solutions(
+    source: Path | str, format: str = "mathcoder", fields: Fields | None = None
+) -> Iterator[SolutionRecord]:
+    """Yield the solutions of a file, a folder or a hub data set, verified.
+
+    Rows without a gold answer whose solution states none are left out.
 
     Args:
-        path: each line an object with ``question``, ``answer`` (or ``gold``) and ``blocks`` (or ``solution``, a text in
-            the format); ``id``, ``problem_id`` and ``source`` if there. Or a line of the paper's programs, which may
-            hold several solutions; one that was cut off before its end is brought in as dropped. Or a line of a run's
-            ``solutions.jsonl``, which is taken as it stands.
-        format: how the model that will be trained writes solutions.
+        source: as ``verifier.files.rows.read_rows``. A row may hold several solutions; one that was cut off before its
+            end is brought in as dropped. A line of a run's ``solutions.jsonl`` is taken as it stands.
+        format: how the model that will be trained writes solutions, and how a text without marks is read.
+        fields: where question, answer and solution are, in a layout that is not known.
 
     Raises:
         LineError: naming the line and field that cannot be read.
     """
-    for row in _rows(path, format):
+    for row in _rows(source, format, fields, Counter(), lambda layout: None):
         yield row.record(format) if isinstance(row, _Row) else row
 
 
-def _rows(path: Path, format: str) -> Iterator[_Row | SolutionRecord]:
+def _rows(
+    source: Path | str, format: str, fields: Fields | None, dropped: Counter[str], say: Callable[[str], None]
+) -> Iterator[_Row | SolutionRecord]:
     """Yield the solutions of a file as they stand."""
+    for number, row in enumerate(read_rows(source)):
+        entry = Entry(row, fields)
+        if number == 0:
+            say(entry.layout)
+        with naming(row.where):
+            try:
+                found = _found(entry, format)
+            except NoAnswer:
+                dropped["no_final_answer"] += 1
+                continue
+        yield from found
 
-    def rows(row: dict[str, Any], number: int) -> Iterator[_Row | SolutionRecord]:
-        if "schema_version" in row:
-            yield _own(row)
-        elif "debug_result" in row or "correct_solutions" in row:
-            yield from _rows_of_messages(row, f"{path.stem}/{number}")
-        else:
-            yield _row(row, f"{path.stem}/{number}", format)
 
-    yield from read_lines(path, rows)
+def _found(entry: Entry, format: str) -> list[_Row | SolutionRecord]:
+    if "schema_version" in entry.row.fields:
+        return [own_record(entry.row.fields, SolutionRecord)]
+    own = entry.word("id")
+    id = own or entry.row.name
+    question, gold = entry.question(), entry.gold()
+    return [
+        _Row(
+            written.solution(format),
+            question,
+            gold,
+            id=id if written.number is None else f"{id}/{written.number}",
+            problem_id=entry.word("problem_id") or id,
+            source=entry.word("source") or "unknown",
+            dropped="" if written.ended else "unfinished",
+        )
+        for written in entry.solutions()
+    ]
 
 
-def _own(row: dict[str, Any]) -> SolutionRecord:
+def own_record(row: dict[str, Any], kind: type[R]) -> R:
+    """Return a line of a run's own file as the record that it is.
+
+    Raises:
+        ValueError: naming the field that is not as it should be.
+    """
     try:
-        return SolutionRecord.model_validate(row)
+        return kind.model_validate(row)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
-        raise ValueError(f"the field {field!r} of a run's solution: {first['msg']}") from error
-
-
-def _row(row: dict[str, Any], default_id: str, format: str) -> _Row:
-    if "solution" in row and "blocks" not in row:
-        solution = Solution.parse(normalise_newlines(str(row["solution"])), format)
-    else:
-        blocks = [Block.from_dict(b) for b in row["blocks"]]
-        solution = Solution(tuple(Block(b.type, normalise_newlines(b.content)) for b in blocks))
-    return _Row(
-        solution,
-        question=str(row["question"]),
-        gold=str(row["gold"] if "gold" in row else row["answer"]),
-        id=str(row.get("id", default_id)),
-        problem_id=str(row.get("problem_id", row.get("id", default_id))),
-        source=str(row.get("source", "unknown")),
-    )
-
-
-_MESSAGE_LISTS = ("correct_solutions", "correct_errored_solutions", "wrong_solutions")
-
-
-def _rows_of_messages(row: dict[str, Any], default_id: str) -> Iterator[_Row]:
-    """Yield the solutions in a line of the paper's programs: lists of ``{"role", "content"}``."""
-    lists = (
-        [row["debug_result"]] if "debug_result" in row else [m for key in _MESSAGE_LISTS for m in row[key]]
-    )
-    for index, messages in enumerate(lists):
-        spoken = [m for m in messages if m["role"] not in ("system", "user")]
-        blocks = tuple(
-            Block(m["role"], normalise_newlines(str(m["content"])))
-            for m in spoken
-            if m["role"] in BLOCK_TYPES
-        )
-        yield _Row(
-            Solution(blocks),
-            question=str(row["question"]),
-            gold=str(row["extra"]["answer"]),
-            id=f"{default_id}/{index}",
-            problem_id=default_id,
-            # A role of any other name says why generation was given up.
-            dropped="unfinished" if len(blocks) < len(spoken) else "",
-        )
+        what = kind.__name__.removesuffix("Record").lower()
+        raise ValueError(f"the field {field!r} of a run's {what}: {first['msg']}") from error
 
 
 def as_record(

@@ -1,22 +1,19 @@
-"""Where problems come from: the built-in mix, any reasoning-gym family, a local JSONL file, or a hub data set.
+"""Where problems come from: the built-in mix, any reasoning-gym family, a file or folder here, or a hub data set.
 
 The built-in mix (``embedded``) and ``reasoning-gym:FAMILY`` need no network: their instances are generated,
 each from its own seed, with the answer known by construction. Train, preference and test instances come from
 seed ranges that do not meet, and a question's text alone decides which of the three splits may hold it, so no
 question is ever in two of them, whatever the seeds. What differs only in names or numbers is another question.
 
-Not covered: problems with several gold answers, images, and splitting a file or a hub data set (a file is
-taken whole; a hub data set has the splits its authors made).
+What the fields of a file mean is for ``verifier.files.layouts`` to say. Not covered: images, and splitting a file or a
+hub data set (a file is taken whole; a folder or a hub data set has the splits its authors made).
 """
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import json
 import random
-import re
-import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -24,7 +21,10 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from scdpo.errors import ScdpoError
-from verifier import extract_answer
+from verifier.files.fields import Fields
+from verifier.files.jsonl import LineError
+from verifier.files.layouts import Entry, NoAnswer
+from verifier.files.rows import Row, read_rows
 
 Split = Literal["train", "preference", "test"]
 DEFAULT_SOURCE = "embedded"
@@ -35,8 +35,6 @@ MAX_SEED = 999
 _SPAN = 500_000  # instances a (split, seed) may use; the seed ranges lie this far apart
 _SHARE = {"train": range(60), "preference": range(60, 80), "test": range(80, 100)}  # of 100 text buckets
 _FAMILY = "reasoning-gym:"
-# A number with commas between its thousands; other commas part the members of a pair, a list or an interval.
-_THOUSANDS = re.compile(r"[-+]?\s*\\?[$€£¥]?\s*[-+]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _ASSETS = Path(__file__).parents[1] / "assets"
 
 
@@ -184,30 +182,74 @@ def generated(source: str) -> bool:
     return source == DEFAULT_SOURCE or source.startswith(_FAMILY)
 
 
+@dataclass(slots=True)
+class Problems:
+    """The problems of a source, read one by one as they are asked for.
+
+    Attributes:
+        items: the problems, in order.
+        layout: how the source holds them, once the first was read; empty where they are generated.
+        dropped: rows left out so far, by reason.
+    """
+
+    items: Iterator[Problem]
+    layout: str = ""
+    dropped: Counter[str] = field(default_factory=Counter)
+
+
 def load_problems(
-    source: str = DEFAULT_SOURCE, split: Split = "train", limit: int | None = None, seed: int = 0
+    source: str = DEFAULT_SOURCE,
+    split: Split = "train",
+    limit: int | None = None,
+    seed: int = 0,
+    fields: Fields | None = None,
 ) -> list[Problem]:
     """Load problems from a source.
 
     Args:
-        source: ``embedded``; ``reasoning-gym:FAMILY[,FAMILY]``; the path of a ``.jsonl`` or ``.jsonl.gz`` file
-            with ``question`` and ``answer`` (``id``, ``level`` and ``subject`` if there); or the name of a
-            Hugging Face data set, with its configuration after a colon (``openai/gsm8k:main``).
-        split: ``train``, ``preference`` or ``test``. A file has no splits. Of a hub data set, ``preference`` is
-            its ``train``.
-        limit: at most so many, from the start; None takes all, or 500 of a generated source.
-        seed: which instances of a generated source, 0 to 999; other sources keep their order.
+        source: as ``open_problems``.
+        split: as ``open_problems``.
+        limit: at most N, from the start; None takes all, or 500 of a generated source.
+        seed: as ``open_problems``.
+        fields: as ``open_problems``.
 
     Raises:
         ProblemSourceError: if the source cannot be read, or the arguments are out of range.
     """
-    if split not in get_args(Split):
-        raise ProblemSourceError(f"split must be one of {', '.join(get_args(Split))}, not {split!r}")
+    return list(islice(open_problems(source, split, seed, fields).items, limit_of(source, limit)))
+
+
+def limit_of(source: str, limit: int | None) -> int | None:
+    """Return how many problems are taken of a source at most; None for all.
+
+    Raises:
+        ProblemSourceError: if the limit is negative.
+    """
     if limit is not None and limit < 0:
         raise ProblemSourceError(f"limit must not be negative: {limit}")
+    return DEFAULT_LIMIT if limit is None and generated(source) else limit
+
+
+def open_problems(
+    source: str, split: Split = "train", seed: int = 0, fields: Fields | None = None
+) -> Problems:
+    """Open a source of problems.
+
+    Args:
+        source: ``embedded``; ``reasoning-gym:FAMILY[,FAMILY]``; a file, a folder or a hub data set as
+            ``verifier.files.rows.read_rows`` takes them.
+        split: ``train``, ``preference`` or ``test``. A file has no splits. Of a folder or a hub data set,
+            ``preference`` is its ``train``.
+        seed: which instances of a generated source, 0 to 999; other sources keep their order.
+        fields: where question and answer are, in a layout that is not known.
+
+    Raises:
+        ProblemSourceError: if the arguments are out of range; while reading, if the source cannot be read.
+    """
+    if split not in get_args(Split):
+        raise ProblemSourceError(f"split must be one of {', '.join(get_args(Split))}, not {split!r}")
     if source == DEFAULT_SOURCE:
-        made = embedded_problems(split, seed)
-        return [item.problem for item in islice(made, DEFAULT_LIMIT if limit is None else limit)]
+        return Problems(item.problem for item in embedded_problems(split, seed))
     if source.startswith(_FAMILY):
         names = [name.strip() for name in source.removeprefix(_FAMILY).split(",") if name.strip()]
         if not names:
@@ -215,10 +257,10 @@ def load_problems(
                 "name a family after 'reasoning-gym:', such as reasoning-gym:leg_counting"
             )
         made = generate({name: Family(weight=1) for name in names}, split, seed, name="reasoning-gym")
-        return [item.problem for item in islice(made, DEFAULT_LIMIT if limit is None else limit)]
-    if source.endswith((".jsonl", ".jsonl.gz")):
-        return list(islice(_read_jsonl(Path(source)), limit))
-    return list(islice(_read_hub(source, split), limit))
+        return Problems(item.problem for item in made)
+    problems = Problems(iter(()))
+    problems.items = _read(source, "test" if split == "test" else "train", fields, problems)
+    return problems
 
 
 def _create(family: str, options: Mapping[str, Any], seed: int) -> Any:
@@ -236,92 +278,42 @@ def _create(family: str, options: Mapping[str, Any], seed: int) -> Any:
     return reasoning_gym.create_dataset(family, seed=seed, size=_SPAN, **options)
 
 
-def _read_jsonl(path: Path) -> Iterator[Problem]:
-    if not path.is_file():
-        raise ProblemSourceError(f"{path}: no such file")
-    stem = path.name.removesuffix(".gz").removesuffix(".jsonl")
+def _read(source: str, split: str, fields: Fields | None, problems: Problems) -> Iterator[Problem]:
+    """Yield the problems of a file, a folder or a data set; a row whose solution states no answer is left out."""
     ids: set[str] = set()
-    with (
-        gzip.open(path, "rt", encoding="utf-8")
-        if path.suffix == ".gz"
-        else path.open(encoding="utf-8") as file
-    ):
-        try:
-            for number, line in enumerate(file, 1):
-                if not line.strip():
-                    continue
-                where = f"{path}, line {number}"
-                try:
-                    row = json.loads(line)
-                except (json.JSONDecodeError, RecursionError) as error:
-                    raise ProblemSourceError(f"{where}: not JSON ({error})") from error
-                if not isinstance(row, dict):
-                    raise ProblemSourceError(f"{where}: a JSON object is expected, not {type(row).__name__}")
-                problem = _problem_from_row(row, where, default_id=f"{stem}/{number}", source=stem)
-                if problem.id in ids:
-                    raise ProblemSourceError(f"{where}: field 'id' repeats {problem.id!r}")
-                ids.add(problem.id)
-                yield problem
-        except (UnicodeDecodeError, gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise ProblemSourceError(f"{path}: cannot be read as UTF-8 JSON Lines ({error})") from error
-    if not ids:
-        raise ProblemSourceError(f"{path}: holds no problem")
-
-
-def _read_hub(source: str, split: Split) -> Iterator[Problem]:
-    import datasets
-
-    name, _, configuration = source.partition(":")
-    part = "test" if split == "test" else "train"
     try:
-        rows = datasets.load_dataset(name, configuration or None, split=part)
-    except (OSError, ValueError) as error:  # the library's own errors for missing sets, splits and networks
-        raise ProblemSourceError(
-            f"{source!r} is neither 'embedded', 'reasoning-gym:FAMILY', a .jsonl file that exists, nor a Hugging Face "
-            f"data set that can be loaded here (split {part!r}): {error}"
-        ) from error
-    for number, row in enumerate(rows):
-        yield _problem_from_row(row, f"{source}, {part} row {number}", f"{name}/{part}/{number}", name)
+        for row in read_rows(source, split):
+            entry = Entry(row, fields)
+            problems.layout = problems.layout or entry.layout
+            try:
+                problem = _problem(entry, row)
+            except NoAnswer:
+                problems.dropped["no_final_answer"] += 1
+                continue
+            if problem.id in ids:
+                raise LineError(f"{row.where}: field 'id' repeats {problem.id!r}")
+            ids.add(problem.id)
+            yield problem
+    except LineError as error:
+        if Path(source).exists():
+            raise ProblemSourceError(str(error)) from error
+        raise ProblemSourceError(f"{source!r} is {_NO_SOURCE}: {error}") from error
+    if not ids:
+        reason = "; no row states a final answer" if problems.dropped else ""
+        raise ProblemSourceError(f"{source}: holds no problem{reason}")
 
 
-def _problem_from_row(row: Mapping[str, Any], where: str, default_id: str, source: str) -> Problem:
-    question = _text(row, ("question", "problem"), where)
+_NO_SOURCE = (
+    "neither 'embedded', 'reasoning-gym:FAMILY', a file or folder here, nor a data set that can be loaded"
+)
+
+
+def _problem(entry: Entry, row: Row) -> Problem:
     return Problem(
-        id=str(row["id"]) if row.get("id") not in (None, "") else default_id,
-        question=question,
-        gold=_gold(row, where),
-        source=str(row.get("source") or source),
-        level=str(row["level"]) if row.get("level") is not None else None,
-        subject=str(row["subject"]) if row.get("subject") is not None else None,
+        id=entry.id or row.name,
+        question=entry.question(),
+        gold=entry.gold(),
+        source=entry.word("source", "data_source", "dataset") or row.origin,
+        level=entry.word("level"),
+        subject=entry.word("subject", "type"),
     )
-
-
-def _gold(row: Mapping[str, Any], where: str) -> str:
-    if "answer" in row:
-        answer = _text(row, ("answer",), where)
-        if "####" not in answer:
-            return answer.strip()
-        # GSM8K writes the working, then `#### 1,234`.
-        answer = answer.rpartition("####")[2].strip()
-        if _THOUSANDS.fullmatch(answer):
-            answer = answer.replace(",", "")
-        if not answer:
-            raise ProblemSourceError(f"{where}: field 'answer' has nothing after its last '####'")
-        return answer
-    boxed = extract_answer(_text(row, ("answer", "solution"), where))
-    if boxed is None:
-        raise ProblemSourceError(f"{where}: field 'solution' holds no final answer, and there is no 'answer'")
-    return boxed
-
-
-def _text(row: Mapping[str, Any], names: tuple[str, ...], where: str) -> str:
-    name = next((name for name in names if name in row), None)
-    if name is None:
-        have = ", ".join(map(str, row)) or "none"
-        raise ProblemSourceError(f"{where}: field {names[0]!r} is missing (fields: {have})")
-    value = row[name]
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        value = str(value)
-    if not isinstance(value, str) or not value.strip():
-        raise ProblemSourceError(f"{where}: field {name!r} must be text that is not empty, not {value!r:.60}")
-    return value

@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Generic, TypeVar
+from typing import IO, Any, Final, Generic, TypeVar
 
 import yaml
 from pydantic import ValidationError
@@ -23,6 +23,13 @@ from scdpo.data.records import BranchRecord, PairRecord, Record, SolutionRecord,
 from scdpo.errors import ScdpoError
 
 R = TypeVar("R", bound=Record)
+ADDING: Final[dict[str, frozenset[str]]] = {
+    "sample": frozenset(["problems", "split", "seed"]),
+    "corrupt": frozenset(["steps", "attempts", "pairs", "seed", "confirm"]),
+    "mutate": frozenset(["seed", "confirm"]),
+}
+"""Settings of each job that may change from call to call: with others a job adds to what is there, which stays and
+counts. Any other setting would mix two kinds of data under one name."""
 
 
 class RunError(ScdpoError, RuntimeError):
@@ -167,8 +174,10 @@ class Run:
         self.pairs = RecordFile(self.folder / "pairs.jsonl", PairRecord)
         self.values = RecordFile(self.folder / "values.jsonl", ValueRecord)
         self._lock: IO[bytes] | None = None
+        self._made = False
 
     def __enter__(self) -> Run:
+        self._made = not self.folder.exists()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             lock = (self.folder / ".lock").open("wb")
@@ -194,9 +203,19 @@ class Run:
     ) -> None:
         for file in (self.solutions, self.branches, self.pairs, self.values):
             file.close()
+        if error is not None and self._made:
+            self._leave_nothing()
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+
+    def _leave_nothing(self) -> None:
+        """Remove a folder that was made for a job that could not begin: a misspelt model leaves nothing behind."""
+        own = {self.folder / ".lock", self.folder / "README.md"}
+        if set(self.folder.iterdir()) <= own:
+            for path in own:
+                path.unlink(missing_ok=True)
+            self.folder.rmdir()
 
     def read_json(self, name: str) -> dict[str, Any]:
         """Return what a JSON file of the folder holds, or an empty object where there is none."""
@@ -216,13 +235,13 @@ class Run:
         self._replace(self.folder / name, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
     def check(self, job: str, settings: dict[str, Any]) -> None:
-        """Check that a job's settings are those it was begun with, if it was.
+        """Check that a job's settings are those it was begun with, if it was, but for those of ``ADDING``.
 
         Raises:
             RunError: if the run was begun with other settings; the message names the first that differs.
         """
         for name, value in self._config().get(job, settings).items():
-            if settings.get(name) != value:
+            if settings.get(name) != value and name not in ADDING.get(job, ()):
                 raise RunError(
                     f"{self.folder} was begun with {name}={value!r} for {job!r}, not {settings.get(name)!r}: "
                     "call it with the same settings, or choose another folder"

@@ -31,6 +31,7 @@ TOY = {
     "experiments/embedded/measure.py": ["--problems", "4"],
 }
 TESTED_ELSEWHERE = {
+    "benchmarks/pairs.py": "tests/benchmarks/test_pairs.py",
     "benchmarks/answer_pairs.py": "tests/verifier/test_metamorphic.py",
     "experiments/chain_of_thought.py": "tests/experiments",
     "experiments/localisation.py": "tests/experiments",

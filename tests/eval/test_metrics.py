@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.metrics import Interval, bootstrap, compare, estimate, maj_at_k, mcnemar, pass_at_k, wilson
+from eval.metrics import Interval, bootstrap, compare, estimate, holm, maj_at_k, mcnemar, pass_at_k, wilson
 
 
 def test_wilson_of_8_in_10_by_hand():
@@ -194,3 +194,10 @@ def test_under_the_null_the_tests_reject_as_rarely_as_they_should():
 def test_models_without_a_common_problem_cannot_be_compared():
     with pytest.raises(ValueError, match="no problem in common"):
         compare({"a": 1}, {"b": 1})
+
+
+def test_holm_by_hand():
+    # Sorted: 0.01 x 3, 0.02 x 2, 0.04 x 1; a corrected value is never below that of a smaller p.
+    assert holm([0.04, 0.01, 0.02]) == pytest.approx([0.04, 0.03, 0.04])
+    assert holm([0.5, 0.9]) == [1.0, 1.0]
+    assert holm([]) == []

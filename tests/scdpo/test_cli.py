@@ -180,7 +180,7 @@ def test_all_problems_of_a_file_are_taken(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr("scdpo.jobs.local.sample_naive", sample_naive)
     monkeypatch.setattr(Backend, "sampler", sampler)
     file = tmp_path / "many.jsonl"
-    file.write_text('{"question": "1+1?", "answer": 2}\n' * 700)
+    file.write_text("".join(f'{{"question": "{i}+1?", "answer": {i + 1}}}\n' for i in range(700)))
     for more in ([], ["--limit", 600]):
         assert call("sample", tmp_path / "run", "--problems", file, *more).exit_code == 0
     assert taken == [700, 600]

@@ -127,7 +127,7 @@ def test_chains_of_thought_as_plain_text(tmp_path: Path) -> None:
             {"chosen": messages(None, []), "rejected": [{"role": "user", "content": "q"}]},
             "'assistant' is missing",
         ),
-        ({"chosen": [], "rejected": []}, "'user' is missing"),
+        ({"chosen": [], "rejected": []}, "field 'question' is missing"),
         (
             {"chosen": messages(None, [("thought", "x")]), "rejected": messages(None, [])},
             "thought",

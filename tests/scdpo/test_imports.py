@@ -162,5 +162,5 @@ def test_imported_solutions_of_problems_without_naive_pairs_are_branched_off_too
 
 
 def test_a_line_of_neither_layout_names_what_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(LineError, match=r"line 1: the field 'blocks' is missing"):
+    with pytest.raises(LineError, match=r"line 1: field 'solution' is missing.*--solution-field"):
         list(read_solutions(write(tmp_path / "other.jsonl", {"solutions": []})))

@@ -136,7 +136,7 @@ def test_a_boxed_solution_serves_where_there_is_no_answer(tmp_path: Path) -> Non
         ('{"question": "q"}', "line 2: field 'answer' is missing"),
         ('{"answer": "1"}', "line 2: field 'question' is missing"),
         ('{"question": "  ", "answer": "1"}', "line 2: field 'question'"),
-        ('{"question": "q", "answer": null}', "line 2: field 'answer'"),
+        ('{"question": "q", "answer": null}', "line 2: the gold answer in the field 'answer' is missing"),
         ('{"question": "q", "answer": "#### "}', "line 2: field 'answer'"),
         ('{"question": "q", "answer": "1", "id": "first"}', "line 2: field 'id' repeats 'first'"),
         ('{"question": ', "line 2: not JSON"),
@@ -177,12 +177,29 @@ def test_an_unknown_source_says_what_there_is() -> None:
         load_problems("no-such-owner/no-such-set")
 
 
-def test_a_hub_data_set_is_read_by_its_fields(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hub_data_set_is_read_by_its_fields(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str | None, str]] = []
+
+    def load_dataset(name: str, configuration: str | None, split: str) -> list[dict[str, str]]:
+        asked.append((name, configuration, split))
+        return [{"question": "q", "answer": "work\n#### 7"}]
+
+    monkeypatch.setattr("datasets.load_dataset", load_dataset)
+    assert load_problems("owner/set:main", "test") == [Problem("owner/set/test/0", "q", "7", "owner/set")]
+    assert load_problems("owner/set", "preference")[0].id == "owner/set/train/0"
+    assert asked == [("owner/set", "main", "test"), ("owner/set", None, "train")]
+
+
+def test_a_folder_of_a_hub_name_is_read_before_the_hub_and_has_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "owner" / "set"
     folder.mkdir(parents=True)
-    write(folder / "test.jsonl", '{"question": "q", "answer": "work\\n#### 7"}')
-    monkeypatch.chdir(tmp_path)  # the library reads a folder of this name as it would the hub's
-    assert load_problems("owner/set", "test") == [Problem("owner/set/test/0", "q", "7", "owner/set")]
+    write(folder / "test.jsonl", '{"question": "q", "answer": "7"}')
+    write(folder / "train-00000-of-00001.jsonl", '{"question": "other", "answer": "8"}')
+    monkeypatch.chdir(tmp_path)
+    assert load_problems("owner/set", "test") == [Problem("test/1", "q", "7", "set")]
+    assert [p.gold for p in load_problems("owner/set", "preference")] == ["8"]
 
 
 @pytest.mark.parametrize(

@@ -142,9 +142,10 @@ def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:
     with Run(tmp_path) as run:
         run.settle("sample", {"seed": 1, "model": "a"})
         run.settle("sample", {"seed": 1, "model": "a"})
-        run.settle("corrupt", {"seed": 2})
-        with pytest.raises(RunError, match="seed=1 for 'sample', not 2"):
-            run.settle("sample", {"seed": 2, "model": "a"})
+        run.settle("corrupt", {"seed": 2, "schedule": 1})
+        run.settle("sample", {"seed": 2, "model": "a"})  # another seed adds to what is there
+        with pytest.raises(RunError, match="schedule=1 for 'corrupt', not 2"):
+            run.settle("corrupt", {"seed": 3, "schedule": 2})
         with pytest.raises(RunError, match="model='a' for 'sample', not 'b'"):
             run.check("sample", {"seed": 1, "model": "b"})
 

@@ -159,7 +159,7 @@ def test_the_place_is_told() -> None:
         for t in (r"\boxed{1}", "The answer is 1.", "1", "He has 1 cat.")
         if (found := extract(t))
     }
-    assert list(places.values()) == ["boxed", "answer phrase", "bare", "last number"]
+    assert list(places.values()) == ["boxed", "answer phrase", "bare", "prose"]
 
 
 @pytest.mark.parametrize(

@@ -11,16 +11,32 @@ _STATED = re.compile(
     rf"(?<![A-Za-z\\{{_^])[(（]?\s*(?:{TEXT_COMMAND})?\{{?\(?([A-J])\)?\}}?(?![A-Za-z0-9_'’^*/+=])"
 )
 _NEGATION = re.compile(
-    r"(?:\bnot|n't\s+be|\bneither|\bcannot\s+be|不是|不选|不正确|错误)\s*[(（$]?\s*$", re.IGNORECASE
+    r"(?:\b(?:rul(?:es?|ed|ing)\s+out|exclud\w+|eliminat\w+|reject\w*)"
+    r"|\bnot|n't\s+be|\bneither|\bcannot\s+be|不是|不选|不正确|错误)\s*[(（$]?\s*$",
+    re.IGNORECASE,
 )
 _NEGATED_LIST = re.compile(
     r"(?:\bnot|n't\s+be|\bneither|cannot\s+be|不是)[^.。]{0,12}?[A-J]\s*(?:,|or|nor|和|或)\s*$", re.IGNORECASE
 )
+_CLAUSE = re.compile(r"[.。,，;；]\s*\S|\b(?:or|not|maybe|perhaps)\b|不|或")
+# "D, it makes no sense for it to be A"; "A, maybe B" and "A, or else B" leave it open
+_LEADING = re.compile(
+    r"[\s$*(]*([A-J])[)$*]*\s*[,.:;—–]\s+(?!(?:or|and|maybe|perhaps|possibly|but|is|are)\b)(?=[a-z]{2})"
+    r"(?!.*\b(?:or\s+(?:maybe|perhaps|else)|instead)\b)"
+)
+_BECAUSE = re.compile(r"\b(?:because|since)\b|因为")
 _ARTICLE = re.compile(r"\s+(?!(?:or|and|is)\b)[a-z]")
 
 
 def choice_letter(text: str) -> str | None:
     """Return the one choice letter that ``text`` names; None for none, or where it hedges between several."""
+    labelled = letters_of(text.strip()[:2000])
+    if labelled is not None and len(labelled[0]) == 1 and _CLAUSE.search(text) is None:
+        return next(iter(labelled[0]))
+    if (leading := _LEADING.match(text)) is not None:
+        return leading[1]
+    if (reason := _BECAUSE.search(text)) is not None and _STATED.search(text, 0, reason.start()):
+        text = text[: reason.start()]
     letters: set[str] = set()
     for match in _STATED.finditer(text[:2000]):
         before = text[max(0, match.start() - 24) : match.start(1)]
@@ -34,7 +50,8 @@ def choice_letter(text: str) -> str | None:
 
 _PIECE_END = re.compile(r"[.。\n!！]\s*|，|,\s")
 _CHOOSING = re.compile(
-    r"\b(?:answer|option|choice|choose|select|pick|correct|right|it's|it is|it must be)\b|选|答|正确|对"
+    r"\b(?:answer|option|choice|choose|select|pick|correct|right|it's|it is|it must be"
+    r"|go(?:ing)?\s+with|opt\s+for|leav(?:es|ing))\b|选|答|正确|对"
     r"|\b(?:so|thus|hence|therefore)\s*,?\s*(?:\\\(|[$*(])*[A-J](?:\\\)|[$*)])*\s*(?:is\b|$)|^[^A-Za-z]*[A-J]不是",
     re.IGNORECASE,
 )

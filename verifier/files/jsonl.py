@@ -1,54 +1,83 @@
-"""Read JSON Lines files, ``.gz`` too, with errors that name the file, the line and the field."""
+"""Read JSON Lines, ``.gz`` too, with errors that name the file, the line and the field."""
 
 from __future__ import annotations
 
 import gzip
 import json
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, cast
 
 from verifier.errors import VerifierError
 
-T = TypeVar("T")
+_BOM = b"\xef\xbb\xbf"
 
 
 class LineError(VerifierError, ValueError):
     """A file cannot be read; the message names it, and the line and field where there is one."""
 
 
-def read_lines(path: Path, read: Callable[[dict[str, Any], int], Iterable[T]]) -> Iterator[T]:
-    """Yield what ``read`` makes of the object in each line and the line's number; empty lines are passed over.
+def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the number and the object of each line; empty lines are passed over, a byte order mark too.
 
     Raises:
-        LineError: if the file is no text or damaged, a line is no JSON object, or ``read`` raises ``KeyError``,
-            ``TypeError``, ``ValueError`` or ``IndexError`` for it.
-        OSError: if the file cannot be opened.
+        LineError: if the file cannot be opened, is no text or damaged, or a line is no JSON object.
     """
-    opener = gzip.open if path.suffix == ".gz" else open
-    number = 0
-    with opener(path, "rb") as lines:
-        try:
-            for number, line in enumerate(lines, start=1):
-                if line.strip():
-                    yield from _made(line, read, number, f"{path}, line {number}")
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise LineError(f"{path}: not gzip, or damaged after line {number} ({error})") from error
+    with opened(path) as lines:
+        for number, line in enumerate(lines, start=1):
+            content = line.removeprefix(_BOM) if number == 1 else line
+            if content.strip():
+                yield number, json_object(content, f"{path}, line {number}")
 
 
-def _made(
-    line: bytes, read: Callable[[dict[str, Any], int], Iterable[T]], number: int, where: str
-) -> list[T]:
+def json_object(text: bytes, where: str) -> dict[str, Any]:
+    """Return the JSON object that a text is.
+
+    Raises:
+        LineError: if it is none.
+    """
     try:
-        value = json.loads(line)
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        # Not the parser's own words: it counts lines and columns from the start of this text.
+        raise LineError(f"{where}: not JSON ({error.msg} after {error.pos} characters)") from error
     except (ValueError, RecursionError) as error:
         raise LineError(f"{where}: not JSON ({error})") from error
     if not isinstance(value, dict):
         raise LineError(f"{where}: a JSON object is expected, not {type(value).__name__}")
+    return value
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file, ``.gz`` too, and say what is wrong with it in one line.
+
+    Raises:
+        LineError: if it cannot be opened, or is damaged.
+    """
     try:
-        return list(read(value, number))
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+            yield cast(IO[bytes], file)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise LineError(f"{path}: cannot be read, not gzip or damaged ({error})") from error
+    except OSError as error:
+        raise LineError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+@contextmanager
+def naming(where: str) -> Iterator[None]:
+    """Say of an error in what a row holds where the row stands.
+
+    Raises:
+        LineError: for ``KeyError``, ``TypeError``, ``ValueError``, ``IndexError`` and ``AttributeError``.
+    """
+    try:
+        yield
+    except LineError:
+        raise
     except KeyError as error:
         raise LineError(f"{where}: the field {error} is missing") from error
-    except (TypeError, ValueError, IndexError) as error:
+    except (TypeError, ValueError, IndexError, AttributeError) as error:
         raise LineError(f"{where}: {error}") from error

@@ -22,7 +22,11 @@ _SEVERAL = re.compile(rf"{_OPTION}(?:(?:[ ,;、]|or\b|and\b|或者?|和|与)*{_O
 _WITH_TEXT = re.compile(  # "A rectangle" is none
     r"(?:[(\[] ?([A-J]) ?[)\]]|([A-J]) ?[.:、)]|(?![AI] +[a-z])([A-J])(?= +[A-Za-z\u3400-\u9fff]{2}))\s*\S"
 )
+# "B. A triangle", "(D) A and B only", "E: A score" label their text; "A. B", "(A) or (B)" and "A, B" are lists
+_LABEL = re.compile(r"(?:[(\[] ?([A-J]) ?[)\]][.:]?|([A-J]) ?[.:、)])\s+(?=\S)")
 _MARKED = re.compile(r"(?<![A-Za-z0-9])(?:[(\[] ?([A-J]) ?[)\]]|(?<!\()([A-J])(?:\)|[.:、](?=\s+\S)))")
+# The text of an option that begins with a letter: "A triangle", "A and B only"; in "B. C. 12" C is an option too
+_LABELLED_TEXT = re.compile(r"[A-J](?: (?!(?:or|and)\b)[A-Za-z]|(?:,? [A-J]\b|,? and [A-J]\b)+ \w)")
 _LETTER = re.compile(r"[A-J]")
 
 
@@ -32,6 +36,10 @@ def letters_of(answer: str) -> tuple[Letters, bool] | None:
     if match := _ALONE.fullmatch(bare):
         return frozenset((match[1] or match[2] or match[3]).upper()), True
     if match := _SEVERAL.match(bare):
+        label = _LABEL.match(bare)
+        if label and match.end() < len(bare) and _LABELLED_TEXT.match(bare, label.end()):
+            others = (found[1] or found[2] for found in _MARKED.finditer(bare, label.end()))
+            return frozenset((label[1] or label[2], *others)), False
         return frozenset(_LETTER.findall(match[0])), match.end() == len(bare)
     if (match := _WITH_TEXT.match(bare)) and not REJECTED.match(bare, match.end() - 1):
         others = (found[1] or found[2] for found in _MARKED.finditer(bare, match.end()))

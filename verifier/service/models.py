@@ -153,6 +153,9 @@ class VerdictReply(BaseModel):
     prediction: str | None = Field(description="The final answer as it was extracted.")
     gold: str | None = Field(description="The gold answer as it was read.")
     seconds: float = Field(description="Time the check took, waiting not included.")
+    strength: Literal["boxed", "stated", "weak"] | None = Field(
+        default=None, description="How the answer is stated: in a box, by a phrase, or only in a sentence."
+    )
 
 
 class BatchReply(BaseModel):

@@ -1,0 +1,104 @@
+r"""Words around a value that take it back, leave it open, compare it, or make another number of it.
+
+"more than 5", "not 5", "5 or so", "maybe 5", "5 more than 3", 不是5, 至少5个: none of these states 5.
+"""
+
+from __future__ import annotations
+
+import re
+
+MAX_BEFORE = 48  # characters before a value in which such words stand
+MAX_AFTER = 60  # characters after it
+
+_DENIAL = (
+    r"not|never|neither|nor|(?:ca|could|is|was|are|does|do|did|wo|would|must|should)n['’]t(?:\s+be)?|cannot\s+be|unlike"
+    r"|anything\s+but|far\s+from|except(?:\s+for)?|excluding|rul(?:es?|ed|ing)\s+out|instead\s+of|rather\s+than"
+    r"|(?:other|different)\s+(?:than|from)|differs?\s+from"
+)
+_COMPARISON = (
+    r"(?:could|might|may)\s+(?:also\s+)?be|(?:more|less|greater|fewer|larger|smaller|bigger|higher|lower|taller|longer|shorter|older|younger)\s+than"
+    r"(?:\s+or\s+equal\s+to)?|exceed(?:s|ed|ing)?|over|above|below|under|beyond|at\s+least|at\s+most|up\s+to"
+    r"|close\s+to|between|ranges?\s+from"
+)
+_CHANGE = (
+    r"(?:negative|opposite|inverse|reciprocal|square|cube|half|multiples?|factors?|divisors?|powers?|double|logarithm)"
+    r"\s+of|half|double|twice|triple|thrice|divisible\s+by"
+)
+_FILLER = (
+    r"(?:(?:the|a|an|of|to|be|is|exactly|just|about|even|number|value|\$?\\?[a-zA-Z]\s*=)\s*)*[\s$(*:]*\Z"
+)
+# "is not 5", "exceeds the value 5", "at least $5"; "not only", "over 5 days he earns 12" do not touch the 12
+_BEFORE = re.compile(rf"\b(?:{_DENIAL}|{_COMPARISON}|{_CHANGE})\s+{_FILLER}", re.IGNORECASE)
+# 不是5, 大于5, 至少5个; 至少是5 and 最多可以装5个 state a least and a greatest value, which is 5
+_CHINESE_BEFORE = re.compile(
+    r"(?:(?:不是|并非|并不是|不等于|不为|不选|不可能是|大于|小于|多于|少于|高于|低于|超过|不足|接近|除了|介于)(?:有|是|为|等于)?"
+    r"|至少|至多|最多|最少|比|非)[\s$(]*\Z"
+)
+_DENIED = re.compile(rf"\b(?:{_DENIAL})\s+{_FILLER}", re.IGNORECASE)
+_CHINESE_DENIED = re.compile(r"(?:不是|并非|不等于|不为|不可能是)[\s$(]*\Z")
+
+# "5?", "5 or so", "5 is wrong", "5 more than 3", "5 squared"; "5 more apples than Ann" answers how many more
+_AFTER = re.compile(
+    r"[)\]$}*]*\s*(?:[A-Za-z]+\s+)?(?:(?:more|less|fewer|greater|larger|smaller|higher|lower|times|older|younger|longer)\b"
+    r"[^.\d]{0,24}\b(?:than|as)\b[^.\d]{0,24}[\d\\$]"
+    r"|or\s+(?:more|less|fewer|so|higher|greater|above|below|larger)\b"
+    r"|(?:is|are|was|would\s+be|seems|might|may|could)\s+(?:\w+\s+)?(?:wrong|incorrect|impossible|false|possible|guess|not|right)\b"
+    r"|(?:squared|cubed|factorial|halves|thirds|quarters|fifths|tenths|hundredths|thousandths)\b)"
+    r"|[)\]$}*]*\s*\?",
+    re.IGNORECASE,
+)
+_CHINESE_AFTER = re.compile(
+    r"[)$}*]*\s*[个元米人天只倍岁]?(?:以上|以下|以内|之间|多(?!少)|余|的倍数|的平方|的立方|的相反数|的倒数|的一半|不对|是错)"
+)
+_OPEN = re.compile(  # "I would guess 5"; "the possible values are 3, 5" and 可能的取值为3 leave nothing open
+    r"\b(?:maybe|perhaps|possibly|unsure|not\s+sure|guess(?:ing)?|unknown|uncertain|also\s+possible)\b"
+    r"|可能[是为]|也可能|也许|或许|猜",
+    re.IGNORECASE,
+)
+# A box or tag after which "or 5" follows.
+_OR_ANOTHER = re.compile(
+    r"(?:[\s.,)$}*]|\\[)\]])*(?:\b(?:or|maybe|perhaps)\s+|或者?是?\s*)(?:maybe\s+)?[$\\(*]*[-\d\\]"
+)
+_KNOWING_NOTHING = re.compile(
+    r"\b(?:do\s+not|don['’]?t|cannot|can['’]?t|could\s+not|couldn['’]?t|unable\s+to)\s+(?:\w+\s+)?"
+    r"(?:know|solve|answer|find|decide)\b|\bgive\s+up\b|\bno\s+idea\b|不知道",
+    re.IGNORECASE,
+)
+_UNDETERMINED = re.compile(r"\b(?:not|cannot|can't)\s+be\s+determined\b|无法确定|不能确定", re.IGNORECASE)
+
+
+def leaves_open(sentence: str) -> bool:
+    """Whether a sentence leaves open what it says."""
+    return _OPEN.search(sentence) is not None
+
+
+def knows_nothing(sentence: str) -> bool:
+    """Whether a sentence says that its writer has no answer; "it cannot be determined" is one."""
+    return _KNOWING_NOTHING.search(sentence) is not None
+
+
+def gives_up(sentence: str) -> bool:
+    """Whether no number is to be read before a sentence: it says that there is none."""
+    return knows_nothing(sentence) or _UNDETERMINED.search(sentence) is not None
+
+
+def denied_before(text: str, start: int) -> bool:
+    """Whether what begins at ``start`` is denied: "not", 不是."""
+    before = text[max(0, start - MAX_BEFORE) : start]
+    return bool(_DENIED.search(before) or _CHINESE_DENIED.search(before))
+
+
+def left_open_after(text: str, end: int) -> bool:
+    """Whether another value is offered after the one that ends at ``end``: "or 5"."""
+    return _OR_ANOTHER.match(text, end, end + MAX_AFTER) is not None
+
+
+def is_another(text: str, start: int, end: int) -> bool:
+    """Whether the words around a value deny it, compare it, or make another number of it."""
+    before = text[max(0, start - MAX_BEFORE) : start]
+    return bool(
+        _BEFORE.search(before)
+        or _CHINESE_BEFORE.search(before)
+        or _AFTER.match(text, end, end + MAX_AFTER)
+        or _CHINESE_AFTER.match(text, end)
+    )

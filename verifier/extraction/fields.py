@@ -1,0 +1,46 @@
+r"""Answers between marks made for them: ``<answer>5</answer>``, ``\answer{5}``, ``{"answer": 5}``, a GLM box."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from verifier.extraction.boxes import closing_brace
+
+MAX_FIELD = 20_000  # characters of a field that are read
+
+_PAIRS = (("<answer>", "</answer>"), ("<|begin_of_box|>", "<|end_of_box|>"))
+_COMMAND = "\\answer{"
+_JSON = re.compile(
+    r"""["'](?:final[_ ]?)?answer["']\s*:\s*(?P<value>"(?:[^"\\]|\\.)*"|'[^'\n]*'|\[[^\]\n]*\]|[^,}\]\n"']+)\s*[,}]""",
+    re.IGNORECASE,
+)
+
+
+def tagged(text: str) -> str | None:
+    """Return what the last filled pair of tags, or command, for an answer holds; None where there is none."""
+    for opening, closing in _PAIRS:
+        end = text.rfind(closing)
+        start = text.rfind(opening, 0, end) if end >= 0 else -1
+        content = text[start + len(opening) : end].strip()[:MAX_FIELD] if start >= 0 else ""
+        if content:
+            return content
+    start = text.rfind(_COMMAND)
+    stop = closing_brace(text, start + len(_COMMAND)) if start >= 0 else None
+    return text[start + len(_COMMAND) : stop].strip() or None if stop is not None else None
+
+
+def in_json(text: str) -> str | None:
+    """Return the value of the last field ``answer`` of an object in JSON; None where there is none."""
+    if "nswer" not in text and "NSWER" not in text:
+        return None
+    found = list(_JSON.finditer(text))
+    if not found:
+        return None
+    value = found[-1]["value"].strip()
+    if value.startswith('"'):
+        try:
+            return str(json.loads(value, strict=False)).strip() or None
+        except ValueError:  # LaTeX with single backslashes is no JSON
+            return value.strip('"').strip() or None
+    return value.strip("'").strip() or None

@@ -1,0 +1,98 @@
+"""Cut a text into its sentences, and read its last line where that is nothing but an answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from verifier.extraction.prose import is_bare
+from verifier.extraction.statement import marked_currency, without_emphasis
+from verifier.extraction.values import values_in
+from verifier.parsing.markup import MATH, strip_markup
+
+MAX_LINE = 400
+
+# "A. or B." goes on
+_SENTENCE_END = re.compile(
+    r"(?:(?<![0-9A-Z])[.!?]|(?<=[0-9$)\]}A-Z])\.|(?<=[0-9])\?)(?=\s(?!(?:or|and)\b)|$)|。|！|？|；"
+)
+
+
+def sentence_of(text: str) -> str:
+    """Return the first sentence of ``text``."""
+    match = _SENTENCE_END.search(text)
+    return text[: match.start()].strip() if match else text.strip()
+
+
+def sentences_from_the_end(text: str) -> Iterator[str]:
+    """Yield the sentences of ``text`` from the last on; a question keeps its mark, and a blank line ends one."""
+    end = len(text)
+    cuts = sorted(
+        {*(m.end() for m in _SENTENCE_END.finditer(text)), *(m.end() for m in _BREAK.finditer(text))}
+    )
+    for cut in reversed(cuts):
+        if cut < end and (sentence := text[cut:end].strip()):
+            yield _closed(sentence)
+        end = min(end, cut)
+    if sentence := text[:end].strip():
+        yield _closed(sentence)
+
+
+_BREAK = re.compile(r"\n(?=\s*(?:\n|[-*#>]|\d+[.)]\s)|[^\n]*$)")
+
+
+_BULLET = re.compile(r"\s*(?:\d+[.)](?=\s|$)|[-*•>](?=\s))\s*")
+
+
+def _closed(sentence: str) -> str:
+    """Return a sentence without the bullet or number that begins it and the full stop that ends it."""
+    if bullet := _BULLET.match(sentence):
+        sentence = sentence[bullet.end() :]
+    return sentence.rstrip("。！；").removesuffix(".") if not sentence.endswith("..") else sentence
+
+
+_LEAD = re.compile(
+    r"(?:[-*>•]\s+|\d+[.)]\s+)?(?:\\(?:therefore|implies|Rightarrow|quad)\s*|[∴⇒→=]+>?\s*|(?:[Ss]o|[Tt]hus|[Hh]ence|[Tt]herefore|所以|因此)[,，:：]?\s*)?"
+)
+_NUMBERED = re.compile(r"^\s*\d+[.)]\s", re.MULTILINE)
+_MARKER = re.compile(r"\d+[.)]")
+_TABLE = re.compile(r"[|&]")
+
+
+def last_line(text: str) -> str | None:
+    """Return the answer that the last line of ``text`` is, or None where it is a sentence, a marker or a row."""
+    body = text.rstrip()
+    display = _last_display(body)
+    line = display if display is not None else body[body.rfind("\n") + 1 :]
+    if len(line) > MAX_LINE:
+        return None
+    if _MARKER.fullmatch(line.strip()) and _NUMBERED.search(body):
+        return None
+    line = marked_currency(without_emphasis(line)[0])
+    line = line[_LEAD.match(line).end() :].strip()  # type: ignore[union-attr]
+    if not line or line.startswith("|"):
+        return None
+    if MATH.fullmatch(line.rstrip(". ")):
+        return strip_markup(line)
+    values = values_in(line.rstrip(". "))
+    if len(values) != 1 or values[0].start > 0 or values[0].end < len(line.rstrip(". ")):
+        return None
+    return values[0].text if is_bare(values[0].text) else None
+
+
+_DISPLAY_END = re.compile(r"(?:\$\$|\\\])[.\s]*\Z")
+
+
+def _last_display(body: str) -> str | None:
+    """Return the formula on lines of its own that ends ``body``."""
+    if _DISPLAY_END.search(body, max(0, len(body) - 8)) is None:
+        return None
+    last = None
+    for match in MATH.finditer(body, max(0, len(body) - MAX_LINE)):
+        last = match
+    alone = (
+        last is not None
+        and body[last.end() :].strip(" .\n") == ""
+        and body[body.rfind("\n", 0, last.start()) + 1 : last.start()].strip() == ""
+    )
+    return last[0] if last is not None and alone else None

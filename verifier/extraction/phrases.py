@@ -1,0 +1,77 @@
+"""Where a text says "the answer is", in English, Chinese and the languages that models also answer in."""
+
+from __future__ import annotations
+
+import re
+
+# The first character stands alone, so that the search goes from one such character to the next; the rest looks back
+# at it. Only where a phrase ends is used, so words that may precede it (所以, 最终) are left out.
+_ENGLISH_AND_CHINESE = (
+    r"[【#答故所AaFf](?i:(?<=【)答案】\s*[:：]?"
+    r"|(?<=#)###(?!#)"
+    r"|(?<=答)案(?:应该|应当)?\s*(?:是|为|[:：]|选)+|(?<=答)\s*[:：]"
+    r"|(?<=故)选\s*[:：]?|(?<=所)以选(?:项)?\s*[:：]?"
+    r"|(?<=\bf)inal\s+answer(?:\s+is)?\b[\s*_:：]{0,4}(?:\bthe\s+final\s+answer\s+is\b)?\s*[:：]?"
+    r"|(?<![a-z]a)nswer(?![a-z])(?:\s+(?:should\s+be|must\s+be|will\s+be|would\s+be|to\s+\w+(?:\s+\w+){0,3}\s+is"
+    r"|(?:is|are)(?:\s+for\s+sure|\s+therefore|\s+definitely)?)\b|[*_]{0,3}\s*[:：=])\s*[:：]?"
+    r"|(?<=[#*] a)nswer[*:]*[ \t]*\n"
+    r"|(?<=[#*]a)nswer[*:]*[ \t]*\n"
+    r"|(?<=\ba)ns(?:\s*[:：=]|\.\s*[:：]?(?=\s)))"
+)
+# Word for "answer" in other languages, and what may stand between it and the answer.
+_WORDS = (
+    r"r[ée]ponse|respuesta|resposta|risposta|antwort|antwoord|ответ|відповідь|odpowiedź|odpověď|svar|vastaus|cevap|yanıt|jawaban"
+    r"|đáp\s+(?:án|số)|απάντηση|答え|解答|答案|정답|답|คำตอบ|उत्तर|الإجابة|الجواب|התשובה|תשובה"
+)
+_LINKS = (
+    r"(?:\s+(?:finale?|correcta|correcte|corretta|correta|final|richtige))?[*_]*\s*"
+    r"(?:(?:est|es|è|é|ist|lautet|is|равен|равно|är|er|jest|je|là|adalah|on|είναι|は|은|는|คือ|है|هي|هو|היא)(?:\s+donc|\s+also)?(?!\w)\s*[:：]?"
+    r"|(?:は|은|는)\s*[:：]?|[:：=—])"
+)
+_MARK = re.compile(rf"{_ENGLISH_AND_CHINESE}|(?<!\w)(?i:{_WORDS}){_LINKS}")
+# A line that begins with one of these and a colon names its answer as the word does: "Result: 5", "Conclusion = 5".
+_HEADING = re.compile(
+    r"(?:^|\n)[ \t]*[#*_>\- ]*(?:final\s+)?(?:result|output|conclusion|solution|total|结果|结论)[*_]*\s*[:：=]"
+    r"(?=[^\n]*\Z)",
+    re.IGNORECASE,
+)
+# Each phrase has one of these in small letters; they are looked for first, since a word is found faster than a pattern.
+_ASCII_WORDS = (
+    "nswer", "inal", "###", "ans", "ponse", "puesta", "posta", "ntwo", "svar", "vastaus", "cevap", "jawaban",
+)  # fmt: skip
+_OTHER_WORDS = (
+    "案", "选", "答", "твет", "відповідь", "odpow", "odpov", "yanıt", "đáp", "απάντηση", "답", "คำตอบ", "उत्तर",
+    "الإجابة", "الجواب", "תשובה",
+)  # fmt: skip
+_LEAD = 4  # characters of a phrase before its word, at most
+_EMPTY = " *:：\n.$`_-=<|>"
+
+
+def last_phrase(text: str) -> re.Match[str] | None:
+    """Return the last answer phrase that something follows; most stand near the end, so that is searched first."""
+    for size in (300, 3000, len(text)):
+        last: re.Match[str] | None = None
+        for match in _MARK.finditer(text, _first_place(text, max(0, len(text) - size))):
+            if text[match.end() : match.end() + 200].strip(_EMPTY) != "":
+                last = match
+        if last is not None or size >= len(text):
+            return last
+    return None
+
+
+def last_heading(text: str) -> re.Match[str] | None:
+    """Return the name that the last line of ``text`` gives to its value, such as "Result:"."""
+    line = text.rstrip()
+    begin = max(0, line.rfind("\n"))
+    return _HEADING.match(line, begin)
+
+
+def _first_place(text: str, start: int) -> int:
+    """Return a place at or before the first answer phrase from ``start`` on; the end of ``text`` if there is none."""
+    tail = text[start:].lower()
+    words = _ASCII_WORDS if tail.isascii() else _ASCII_WORDS + _OTHER_WORDS
+    places = [place for word in words if (place := tail.find(word)) >= 0]
+    if not places:
+        return len(text)
+    same_places = len(tail) == len(text) - start  # a few capital letters become two small ones
+    return start + max(0, min(places) - _LEAD) if same_places else start

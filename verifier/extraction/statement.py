@@ -1,0 +1,185 @@
+r"""What a sentence states: the one value that it comes to, or nothing.
+
+The value counts only as the whole expression that it stands in. Two quantities are no one answer, unless a
+conclusion, a verb or a preposition says which is meant: "In 7 days he runs 70 miles" states 70 miles, "Ann has 3
+apples and Bob has 5" nothing. What is doubted, denied, compared or changed is not stated.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from verifier.extraction.doubt import is_another, leaves_open
+from verifier.extraction.values import Value, values_in
+from verifier.parsing.notation import chinese_words, has_chinese
+
+MAX_SENTENCE = 2_000  # characters of one that are read, from its end
+
+
+class Stated(NamedTuple):
+    """What a sentence states: the answer, or None with what prevents it; ``None, ""`` where there is no value."""
+
+    answer: str | None
+    why: str = ""
+
+
+NOTHING = Stated(None)
+OPEN = Stated(None, "the answer is left open or denied")
+SEVERAL = Stated(None, "several quantities, and no one answer")
+
+
+def stated_in(sentence: str) -> Stated:
+    """Return what a sentence states."""
+    sentence = marked_currency(sentence[-MAX_SENTENCE:])
+    if has_chinese(sentence):
+        sentence = chinese_words(sentence)
+    plain, bold = without_emphasis(sentence)
+    if plain.rstrip().endswith("?"):
+        return OPEN
+    if bracketed := _BRACKETED.findall(plain):
+        return Stated(bracketed[-1].strip())
+    groups = _grouped(plain, _totals(plain, values_in(plain)))
+    if not groups:
+        return NOTHING
+    if leaves_open(plain):
+        return OPEN
+    emphasised = [g for g in groups if any(b <= g.start and g.end <= e + 2 for b, e in bold)]
+    group = _chosen(plain, emphasised or groups)
+    if group is None:
+        return SEVERAL
+    if is_another(plain, group.start, group.end):
+        return OPEN
+    return Stated(group.text.replace("\\$", "$") if group.text.count("\\$") == 1 else group.text)
+
+
+# "The answer is [45]." as some prompts ask for; an interval [3, 4] and an index a[5] are none
+_BRACKETED = re.compile(r"(?<![\w)*^/+\-=∈\\])\[\s*(?=[^\[\]\n]*\d)([^\[\],\n]{1,60})\](?=[\s.,!]|$)")
+
+
+# --- dollars and emphasis
+
+_DOLLARS = re.compile(r"(?<![\\$])\$(?!\$)(?:(?P<formula>[^$\n]*[^$\s]\$(?![\d$]))|(?=-?[\d.]))")
+
+
+def marked_currency(text: str) -> str:
+    r"""Write dollars that are money as ``\$``.
+
+    They stand before a number and close no formula: in ``13 * $2 = $26 per day`` the second is followed by a digit;
+    ``$5$ and $7$`` are formulas.
+    """
+    if "$" not in text:
+        return text
+    return _DOLLARS.sub(lambda m: m[0] if m["formula"] else "\\$", text)
+
+
+# **5**, __Answer__; 2**3 and x__1 are no emphasis
+_EMPHASIS = re.compile(r"(?<![\w*)\]])(\*{2,3}|__)(?=\S)((?:(?!\1)[^\n])+?)(?<=\S)\1(?!\w)")
+
+
+def without_emphasis(text: str) -> tuple[str, list[tuple[int, int]]]:
+    """Return the text without the marks of emphasis, and where what they emphasised now stands."""
+    if "**" not in text and "__" not in text:
+        return text, []
+    parts, places, length, begin = [], [], 0, 0
+    for match in _EMPHASIS.finditer(text):
+        parts += [text[begin : match.start()], match[2]]
+        length += match.start() - begin
+        places.append((length, length + len(match[2])))
+        length += len(match[2])
+        begin = match.end()
+    return "".join((*parts, text[begin:])), places
+
+
+# --- several values
+
+# "3 and 4", "3, 4", "x = 3 or x = 5" are one list; "3 to 4", "3 in 4", "12 minus 7", "3 x 4" one expression.
+_JOINT = re.compile(
+    r"\s*(?:[,;、，]?\s*(?:and|or|&|和|或者|或|与|及)|[,;、]|to|by|in|of|out\s+of|x|times|minus|plus|over|per|mod|:|,\s*\(?mod)?\s*"
+)
+
+
+_TOTAL = re.compile(r"\s*(?:[A-Za-z]+\s+)?(?:in\s+total|total|altogether|in\s+all|all\s+together)\b")
+
+
+def _totals(sentence: str, values: list[Value]) -> list[Value]:
+    """Return the last value alone where it is called the total, else all."""
+    last = values[-1:]
+    return last if last and _TOTAL.match(sentence, last[0].end) else values
+
+
+def _grouped(sentence: str, values: list[Value]) -> list[Value]:
+    """Return the values, with those that make one expression or one list joined."""
+    groups: list[Value] = []
+    for value in values:
+        last = groups[-1] if groups else None
+        gap = sentence[last.end : value.start] if last else ""
+        if last is None or _JOINT.fullmatch(gap) is None:
+            groups.append(value)
+            continue
+        joint = f" {gap.strip()} " if gap.strip() else " "
+        if gap.strip() in ("", ","):
+            joint = gap if gap else " "
+        groups[-1] = Value(last.start, value.end, f"{last.text}{joint}{value.text}")
+    return groups
+
+
+_PREDICATE = re.compile(
+    r"\b(?:is|are|was|were|be|equals?|makes?|gives?|becomes?|yields?|leaves?|totals?|gets?|est|ist|es|è|é)\b|(?<![\d<>=])[:：]|[是为]|等于|得到|共有?|剩下?",
+)
+_CONCLUSION = re.compile(
+    r"\b(?:so|thus|hence|then|therefore|which|that|for\s+a\s+total|total(?:l?ing)?|giving|making|leaving)\b"
+    r"|所以|因此|故|则|那么|即|总共|一共|共|得"
+)
+_COORDINATION = re.compile(r"\b(?:and|while|whereas|but)\b|[,;，；]")
+_PREPOSITION = re.compile(
+    r"\b(?:in|for|with|from|of|at|on|by|within|over|per|after|before|every|each|than|during|into|among|out\s+of|when|if)\s+"
+    r"(?:(?:the|a|an|all|these|those|first|last|next|other|another|only|\$?[a-zA-Z]\s*=)\s*)*[(\s]*\Z",
+    re.IGNORECASE,
+)
+# "Since there are 3 boxes of 4, ...", "In 7 days, ...": a clause or phrase that only leads to what is said
+_LEADING = re.compile(
+    r"^\W*(?:since|if|because|when|after|before|as|given|with|in|for|of|once|while|by|from|at|on|out|adding|multiplying|dividing"
+    r"|subtracting|solving|substituting|using|plugging|由于|因为|当|若|如果|将|把)",
+    re.IGNORECASE,
+)
+
+
+def _chosen(sentence: str, groups: list[Value]) -> Value | None:
+    """Return the group that the sentence comes to, or None where several would do."""
+    if len(groups) == 1:
+        return groups[0]
+    said = _concluded(sentence, groups)
+    if len(said) == 1:
+        return said[0]
+    main = [g for g in said if not _PREPOSITION.search(sentence, max(0, g.start - 40), g.start)]
+    return main[0] if len(main) == 1 else None
+
+
+def _concluded(sentence: str, groups: list[Value]) -> list[Value]:
+    """Return the groups after the last conclusion, leading clause or predicate; all where there is none."""
+    for cut in reversed([m.end() for m in _CONCLUSION.finditer(sentence)]):
+        after = [g for g in groups if g.start >= cut]
+        if after:
+            return _predicated(sentence, after)
+    if _LEADING.match(sentence):
+        for match in reversed(list(_COORDINATION.finditer(sentence))):
+            after = [g for g in groups if g.start >= match.end()]
+            if after:
+                return _predicated(sentence, after)
+    return _predicated(sentence, groups)
+
+
+def _predicated(sentence: str, groups: list[Value]) -> list[Value]:
+    """Return the groups after the last predicate, unless another clause says as much beside it."""
+    begin = groups[0].start
+    predicates = [m.end() for m in _PREDICATE.finditer(sentence) if m.end() <= groups[-1].start]
+    if not predicates:
+        return groups
+    cut = predicates[-1]
+    before = [g for g in groups if g.end <= cut]
+    after = [g for g in groups if g.start >= cut]
+    told = [g for g in before if any(p <= g.start for p in predicates)]
+    if told and _COORDINATION.search(sentence, max(begin, told[-1].end), cut):
+        return groups
+    return after or groups

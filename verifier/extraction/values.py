@@ -1,0 +1,292 @@
+r"""The values that stand in a sentence: each the whole expression with its unit, never a fragment of one.
+
+In "The line is y = 2x + 3." that is ``y = 2x + 3``, in "It takes 1 1/2 hours." ``1 1/2 hours``, in
+"甲有2米5厘米。" ``2米5厘米``. Signs and letters belong to the expression that they touch; other words end it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from verifier.functions_table import SPELLINGS
+from verifier.parsing.markup import MATH, unwrap
+from verifier.parsing.notation import TEXT_COMMAND, plain
+from verifier.parsing.units import unit_of
+from verifier.parsing.vocabulary import CONSTANTS, GREEK
+
+MAX_UNIT_WORDS = 5
+MAX_SHORT = 4  # characters of a unit that could also be variables, so that it is written as words: 5 m, 3 km
+
+
+class Value(NamedTuple):
+    """A whole expression in a sentence: where it stands with its unit, and its text without formula marks."""
+
+    start: int
+    end: int
+    text: str
+
+
+# --- tokens
+
+# The kinds: a formula in its marks; a reference or an ordinal adjective, which is no value ("Step 3", "3-digit");
+# a number; a symbol; a sign; a bracket; a word; what ends an expression.
+_TOKEN = re.compile(
+    rf"(?P<formula>{MATH.pattern})"
+    r"|(?P<idle>\b(?:[Ss]teps?|[Pp]arts?|[Cc]ases?|[Qq]uestions?|[Mm]ethods?|[Ff]igures?|[Ee]quations?|[Pp]roblems?|[Tt]ables?"
+    r"|[Ll]ines?|[Ee]xamples?|[Ss]ections?)\s+\(?\d+\b\)?|\b\d+-(?!(?:degrees?)\b)[A-Za-z]{2,}|第[\d一二三四五六七八九十]+[步题问种])"
+    r"|(?P<tuple><\s*[-\d.]+\s*(?:,\s*[-\d.]+\s*)+>)"
+    r"|(?P<number>(?:\d{1,3}(?:[,，]\d{3})+(?!\d)|\d+)(?:[.,]\d+)?(?:\.{3}|…)?(?:[eE][-+]?\d+(?!\w))?(?:(?:st|nd|rd|th)\b)?"
+    r"|(?<![\w.])\.\d+)"
+    rf"|(?P<symbol>{TEXT_COMMAND}\{{[^{{}}]*\}}|\\[A-Za-z]+|\\[%$,;!#]|[√∛π∞°℃%％½⅓⅔¼¾⅛⅜⅝⅞∅ℝℤ²³¹⁰⁴-⁹⁺⁻ⁿ₀-₉…′″€£¥₹¢$θα-ω]|(?<=\d)[:：](?=\d))"
+    r"|(?P<sign>\*\*|[-+−–*/×÷·⋅^=<>≤≥≠≈±∈∪∩!|_~:&'])"
+    r"|(?P<bracket>[()\[\]{}])"
+    r"|(?P<word>[A-Za-z]+(?:['’][a-z]+)?|[\u3400-\u9fff]+)"
+    r"|(?P<space>\s+)|(?P<stop>.)",
+    re.DOTALL,
+)
+_ALWAYS_NAMES = (frozenset(CONSTANTS) | GREEK | {"sqrt", "cbrt"}) - {"oo", "inf", "mu", "nu", "xi", "eta"}
+_TAIL_SIGNS = " -+−–*/×÷·⋅^=<>≈_~:&'{([,;"
+_HEAD_SIGNS = " +*/×÷·⋅^=>≤≥≠≈_~:&',;)]}"
+_OPENINGS, _CLOSINGS = "([{", ")]}"
+_VALUED = re.compile(
+    r"\d|\\[a-z]+\{|[√π∞½⅓⅔¼¾⅛⅜⅝⅞∅ℝℤ]|\\(?:pi|infty|emptyset|mathbb|sqrt|frac)|\bpi\b|\binfinity\b"
+)
+
+
+class _Token(NamedTuple):
+    kind: str
+    text: str
+    start: int
+    end: int
+
+
+def values_in(sentence: str) -> list[Value]:
+    """Return the values in a sentence, in order; names alone, such as ``$x$``, only where there is nothing else."""
+    tokens = _classified(
+        [_Token(str(m.lastgroup), m[0], m.start(), m.end()) for m in _TOKEN.finditer(sentence)]
+    )
+    found: list[Value] = []
+    names: list[Value] = []
+    i = 0
+    while i < len(tokens):
+        j = _end_of_run(tokens, i)
+        if j == i:
+            i += 1
+            continue
+        value, i = _value(sentence, tokens, i, j)
+        if value is not None:
+            (found if _VALUED.search(value.text) or _is_related(value.text) else names).append(value)
+    return found or [name for name in names if sentence[name.start] in "$\\"][-1:]
+
+
+_NAMES_ASIDE = re.compile(r"\\[A-Za-z]+|_\{?\w+\}?|\W")
+
+
+def _is_related(text: str) -> bool:
+    """Whether an expression in letters alone is more than a name: ``ab``, ``x + y``, but not ``x``."""
+    return len(_NAMES_ASIDE.sub("", text)) > 1 or re.search(r"[-+*/=<>]", text) is not None
+
+
+def _classified(tokens: list[_Token]) -> list[_Token]:
+    """Return the tokens, with letters and names that belong to an expression, and remarks between brackets, told."""
+    kept = [t for t in tokens if t.kind != "space"]
+    kinds = [_kind(kept, i) for i in range(len(kept))]
+    openings: list[int] = []
+    for i, token in enumerate(kept):
+        if token.kind != "bracket":
+            continue
+        if token.text in _OPENINGS:
+            openings.append(i)
+        elif openings:
+            begin = openings.pop()
+            inside = range(begin + 1, i)
+            if all(kinds[k] != "word" for k in inside) and (i > begin + 1):
+                kinds[begin] = "open"
+                kinds[i] = "close"
+                for k in inside:
+                    kinds[k] = "math" if kinds[k] == "stop" and kept[k].text in ",;" else kinds[k]
+            else:  # a remark: (that is, 3 groups of 4)
+                for k in range(begin, i + 1):
+                    kinds[k] = "remark"
+    return [_Token(kind, *token[1:]) for kind, token in zip(kinds, kept, strict=True)]
+
+
+def _kind(tokens: list[_Token], i: int) -> str:
+    """Say what a token is: ``math``, ``sign``, ``word`` or ``stop``."""
+    token = tokens[i]
+    if token.kind in ("formula", "number", "symbol", "tuple"):
+        return "math"
+    if token.kind == "sign":
+        return "sign"
+    if token.kind == "idle":
+        return "word"
+    if token.kind != "word":
+        return "stop"
+    before = tokens[i - 1] if i else None
+    after = tokens[i + 1] if i + 1 < len(tokens) else None
+    glued_before = before is not None and before.end == token.start
+    glued_after = after is not None and after.start == token.end
+    if token.text in _ALWAYS_NAMES:
+        return "math"
+    if (
+        token.text in ("mod", "x", "X", "C", "P")
+        and before
+        and after
+        and before.kind == after.kind == "number"
+    ):
+        return "math"
+    if token.text == "mod" and after and after.kind == "number":
+        return "math"
+    if token.text in SPELLINGS and after is not None and (after.text == "(" and glued_after):
+        return "math"
+    if len(token.text) > 2 or not token.text.isascii():
+        return "word"
+    touches = (
+        glued_before and before is not None and before.kind in ("number", "symbol", "sign", "bracket")
+    ) or (
+        glued_after
+        and after is not None
+        and (after.kind in ("number", "symbol", "sign") or after.text in "(")
+    )
+    related = (after is not None and after.kind == "sign" and after.text in "=+*/^<>≤≥×·-−") or (
+        before is not None and before.kind == "sign" and before.text in "=+*/^<>≤≥×·-−"
+    )
+    if len(token.text) == 1 and (touches or related):
+        return "math"
+    if glued_before and before is not None and before.kind == "number" and unit_of(token.text) is None:
+        return "math"  # 2xy
+    return "word"
+
+
+def _end_of_run(tokens: list[_Token], begin: int) -> int:
+    """Return the index after the expression that begins at ``begin``; ``begin`` where none does."""
+    depth = 0
+    i = begin
+    while i < len(tokens):
+        kind = tokens[i].kind
+        if kind == "open":
+            depth += 1
+        elif kind == "close":
+            if depth == 0:
+                break
+            depth -= 1
+        elif kind not in ("math", "sign"):
+            break
+        i += 1
+    return i
+
+
+def _value(sentence: str, tokens: list[_Token], begin: int, end: int) -> tuple[Value | None, int]:
+    """Return the value that the tokens from ``begin`` to ``end`` write, with its unit, and where reading goes on."""
+    first, last = begin, end
+    while last > first and tokens[last - 1].kind == "sign" and tokens[last - 1].text not in ("!", "|", "'"):
+        last -= 1
+    cut_off = False
+    while first < last and tokens[first].kind == "sign" and not _may_lead(sentence, tokens, first):
+        first += 1
+        cut_off = True
+    if first == last:
+        return None, end
+    text = _written(tokens[first:last])
+    text = _last_side(text, cut_off)
+    stop = tokens[last - 1].end
+    unit, goes_on = _unit_after(sentence, tokens, end) if last == end else ("", end)
+    if unit:
+        joint = "" if tokens[end].start == stop else " "
+        short = unit.isascii() and len(unit) < MAX_SHORT and unit not in _MORE_UNITS
+        text = rf"{text}\text{{ {unit}}}" if short else f"{text}{joint}{unit}"
+        stop = tokens[goes_on - 1].end
+    elif (letters := _LETTER_UNIT.fullmatch(text)) and unit_of(plain(letters[2])):
+        text = rf"{letters[1]}\text{{ {letters[2]}}}{plain(letters[3] or '')}"
+    return Value(tokens[first].start, stop, text), max(goes_on, end)
+
+
+# 3×10^8 m/s, 5 m; "y = 5 m" may be a product
+_LETTER_UNIT = re.compile(
+    r"((?:[^=A-Za-z]|[xX](?=\s?\d))*[\d)\]²³⁰-⁹]) ?([A-Za-z]{1,3}(?:/[A-Za-z]{1,3})?(\^[23]|[²³])?)"
+)
+
+
+def _written(tokens: list[_Token]) -> str:
+    """Return the text of an expression without formula marks, with single spaces."""
+    parts: list[str] = []
+    for k, token in enumerate(tokens):
+        if k and tokens[k - 1].end < token.start:
+            parts.append(" ")
+        marked = token.text[:1] == "$" or token.text[:2] in ("\\(", "\\[")
+        parts.append(unwrap(token.text) if marked and len(token.text) > 2 else token.text)
+    return "".join(parts).strip()
+
+
+def _may_lead(sentence: str, tokens: list[_Token], i: int) -> bool:
+    """Whether a sign may begin an expression: a minus that touches what follows, a plus-minus, a bar."""
+    token = tokens[i]
+    if token.text in ("-", "−", "–"):
+        return i + 1 < len(tokens) and tokens[i + 1].start == token.end
+    return token.text in ("|", "±", "<", ">", "≤", "≥", "≠", "≈", "!")
+
+
+def _last_side(text: str, cut_off: bool) -> str:
+    """Return what a computation comes to, ``42`` of ``6*7 = 42``; an equation in letters stays whole."""
+    if "=" not in text or re.search(r"[<>≤≥≠!]=|\\(?!\$)", text):
+        return text
+    sides = [side.strip() for side in text.split("=")]
+    named = re.search(r"[A-Za-z]", sides[0]) is not None and not cut_off
+    return text if named or not sides[-1] else sides[-1]
+
+
+_MORE_UNITS = frozenset(
+    [
+        "percent",
+        "pct",
+        "degrees",
+        "degree",
+        "hundred",
+        "thousand",
+        "million",
+        "billion",
+        "trillion",
+        "dozen",
+        "pm",
+        "am",
+        "PM",
+        "AM",
+        "p.m",
+        "a.m",
+    ]
+)
+
+
+def _unit_after(sentence: str, tokens: list[_Token], begin: int) -> tuple[str, int]:
+    """Return the unit that stands at ``begin``, and the index after it; things that are only counted are none."""
+    if begin >= len(tokens) or tokens[begin].kind != "word":
+        return "", begin
+    start = tokens[begin].start
+    if not tokens[begin].text.isascii():
+        return _chinese_unit(tokens, begin)
+    for count in range(min(MAX_UNIT_WORDS, len(tokens) - begin), 0, -1):
+        phrase = sentence[start : tokens[begin + count - 1].end]
+        known = phrase in _MORE_UNITS or unit_of(phrase)
+        if known:
+            return phrase, begin + count
+    return "", begin
+
+
+def _chinese_unit(tokens: list[_Token], begin: int) -> tuple[str, int]:
+    word = tokens[begin].text
+    for length in range(min(4, len(word)), 0, -1):
+        known = unit_of(word[:length])
+        if known is not None or word[:length] in ("万", "亿", "百万", "千万"):
+            counted = known is not None and known[0].startswith("count")
+            if counted and length < len(word):
+                return "", begin
+            if length < len(word):
+                # The rest of the run is a word of its own.
+                token = tokens[begin]
+                tokens[begin : begin + 1] = [
+                    _Token("word", word[:length], token.start, token.start + length),
+                    _Token("word", word[length:], token.start + length, token.end),
+                ]
+            return ("" if counted else word[:length]), begin + 1
+    return "", begin
