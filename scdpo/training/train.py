@@ -19,6 +19,7 @@ from typing import Any, Final, Literal, TypeVar, cast
 
 import torch
 from accelerate import PartialState
+from accelerate.utils import broadcast_object_list
 from datasets import Dataset
 from transformers import (
     AutoModelForCausalLM,
@@ -32,7 +33,7 @@ from trl import ModelConfig, get_peft_config, get_quantization_config
 from scdpo.data.encoding import KINDS, NAIVE, EncodingReport, SolutionEncoder, encode_pairs
 from scdpo.data.records import PairRecord
 from scdpo.data.runs import RecordFile
-from scdpo.errors import MissingFileError, SettingsError
+from scdpo.errors import MissingFileError, ScdpoError, SettingsError
 from scdpo.training import checkpoints
 from scdpo.training.adapters import save_model
 from scdpo.training.config import SCDPOConfig
@@ -113,13 +114,11 @@ def train(
     output = Path(output_dir)
     args, model_args = parse_settings(SCDPOConfig, settings, output)
     tokenizer = load_tokenizer(model, model_args.model_revision, args.trust_remote_code)
-    encoded, report = read_encoded(pairs, tokenizer, args, method)
-    data = checkpoints.digest(encoded)
+    mine, data, report = _encode_once(pairs, tokenizer, args, method)
     start = checkpoints.identity(model, model_args.model_revision)
     checkpoints.settle(output, start, data, args, model_args)
+    encoded = _stored(mine, _place(output, start, data))
     prepare_short_run(args, len(encoded))
-    with PartialState().main_process_first():
-        encoded = _stored(encoded, _place(output, start, data))
     loading = {**args.model_init_kwargs, "trust_remote_code": args.trust_remote_code}
     trainer = SCDPOTrainer(
         model=model,
@@ -272,8 +271,32 @@ def _place(output: Path, start: str, data: str) -> Path:
     return output / "encoded" / hashlib.sha256(f"{start} {data}".encode()).hexdigest()[:16]
 
 
-def _stored(encoded: Dataset, place: Path) -> Dataset:
+def _encode_once(
+    pairs: Path | str, tokenizer: Any, args: SCDPOConfig, method: Method
+) -> tuple[Dataset | None, str, EncodingReport]:
+    """Encode in the first process; return its data set (None in the others), the digest and the report of it.
+
+    Raises:
+        ScdpoError: what ``read_encoded`` raises, in every process, so that none waits for one that has ended.
+    """
+    encoded: Dataset | None = None
+    shared: list[Any] = [None]
+    if PartialState().is_main_process:
+        try:
+            encoded, report = read_encoded(pairs, tokenizer, args, method)
+            shared = [(checkpoints.digest(encoded), report)]
+        except ScdpoError as error:
+            shared = [error]
+    broadcast_object_list(shared)
+    if isinstance(shared[0], ScdpoError):
+        raise shared[0]
+    data, report = shared[0]
+    return encoded, data, report
+
+
+def _stored(encoded: Dataset | None, place: Path) -> Dataset:
     """Return the data set from a folder of its own on disk, where TRL keeps the reference scores beside it."""
-    if not (place / "state.json").exists():
+    if encoded is not None and not (place / "state.json").exists():
         encoded.save_to_disk(place)
+    PartialState().wait_for_everyone()
     return Dataset.load_from_disk(place)

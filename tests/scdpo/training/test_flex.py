@@ -1,6 +1,7 @@
-"""FlexAttention's path through a tree: the same mask, log-probabilities and gradients as segment by segment.
+"""FlexAttention's path through a tree: the same mask, output and loss as segment by segment.
 
-On a processor FlexAttention runs as it is written, without the kernel of a GPU; the mask and its blocks are the same.
+On a processor FlexAttention runs as it is written, without the kernel of a GPU and without gradients; the mask and its
+blocks are the same.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from scdpo.training.layout import TreeLayout
 from scdpo.training.tree_attention import tree_attention
 from scdpo.training.trunk import pack
 
-from .test_trainer_exact import assert_same, loss_and_gradients, make_trainer
+from .test_trainer_exact import make_trainer
 
 
 def random_tree(seed: int, trunk: int = 150) -> TreeLayout:
@@ -57,39 +58,61 @@ def test_blocks_that_are_whole_and_blocks_that_nobody_sees_are_told_apart() -> N
     assert mask is flex.block_mask(tree, torch.device("cpu"))
 
 
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("heads", [(4, 4), (4, 2)])
-def test_output_and_gradients_equal_those_segment_by_segment_in_float64(
-    seed: int, heads: tuple[int, int]
-) -> None:
-    tree = random_tree(seed)
-    torch.manual_seed(seed)
+def both(
+    tree: TreeLayout, heads: tuple[int, int], dtype: torch.dtype, device: str, gradients: bool
+) -> list[Any]:
+    """The output of both paths, and with them the gradients by queries, keys and values."""
+    torch.manual_seed(0)
     states = [
-        torch.randn(1, count, tree.length, 16, dtype=torch.float64, requires_grad=True)
+        torch.randn(1, count, tree.length, 16, dtype=dtype, device=device, requires_grad=gradients)
         for count in (heads[0], heads[1], heads[1])
     ]
-    weight = torch.randn(1, tree.length, heads[0], 16, dtype=torch.float64)
+    weight = torch.randn(1, tree.length, heads[0], 16, dtype=dtype, device=device)
     found = []
-    for attend in (
-        lambda *s: tree_attention(torch.nn.Module(), *s, None, scaling=0.3, tree=tree)[0],
-        lambda *s: flex.flex_tree_attention(*s, 0.3, tree).transpose(1, 2),
-    ):
-        output = attend(*states)
-        found.append((output, torch.autograd.grad((output * weight).sum(), states)))
-    torch.testing.assert_close(found[1][0], found[0][0], rtol=1e-10, atol=1e-10)
-    for mine, theirs in zip(found[1][1], found[0][1], strict=True):
-        torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-10)
+    for attend in (flex.flex_tree_attention, _by_segments):
+        output = attend(*states, 0.3, tree).transpose(1, 2)
+        found.append([output, *(torch.autograd.grad((output * weight).sum(), states) if gradients else ())])
+    return found
 
 
-def test_a_training_step_gives_the_same_loss_and_gradients(
+def _by_segments(query: Any, key: Any, value: Any, scaling: float, tree: TreeLayout) -> torch.Tensor:
+    module = torch.nn.Module()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(flex, "takes", lambda *_: False)
+        return tree_attention(module, query, key, value, None, scaling=scaling, tree=tree)[0].transpose(1, 2)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("heads", [(4, 4), (4, 2)])
+def test_the_output_is_that_of_segment_by_segment_in_float64(seed: int, heads: tuple[int, int]) -> None:
+    whole, segments = both(random_tree(seed), heads, torch.float64, "cpu", gradients=False)
+    torch.testing.assert_close(whole, segments, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="FlexAttention has gradients on a GPU only")
+@pytest.mark.parametrize("seed", range(4))
+def test_on_a_gpu_the_gradients_are_those_of_segment_by_segment(seed: int) -> None:
+    whole, segments = both(random_tree(seed), (4, 2), torch.float32, "cuda", gradients=True)
+    torch.testing.assert_close(whole, segments, rtol=2e-3, atol=2e-3)  # TF32 on both sides
+
+
+def test_a_batch_has_the_same_loss_and_reference_in_float64(
     tiny_model: Path, pairs: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    segments = loss_and_gradients(make_trainer(tiny_model, pairs, tmp_path, torch.float64))
-    used = []
-    monkeypatch.setattr(flex, "takes", lambda query, dropout: used.append(dropout) or True)
-    whole = loss_and_gradients(make_trainer(tiny_model, pairs, tmp_path, torch.float64))
-    assert used
-    assert_same(whole, segments, 1e-6)
+    found = []
+    for whole in (False, True):
+        monkeypatch.setattr(flex, "takes", lambda *_, whole=whole: whole)
+        trainer = make_trainer(tiny_model, pairs, tmp_path, torch.float64)
+        with torch.no_grad():
+            loss = trainer.compute_loss(trainer.model, trainer.data_collator(list(trainer.train_dataset)))
+        found.append(
+            [
+                loss.item(),
+                *trainer.train_dataset["ref_chosen_logps"],
+                *trainer.train_dataset["ref_rejected_logps"],
+            ]
+        )
+    assert found[1] == pytest.approx(found[0], rel=1e-6)
 
 
 def test_a_processor_keeps_to_segments() -> None:

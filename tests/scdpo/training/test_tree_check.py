@@ -8,13 +8,21 @@ from typing import Any
 import pytest
 import torch
 from datasets import Dataset
-from transformers import AutoTokenizer, BartConfig, BartForCausalLM, DogeConfig, DogeForCausalLM, MixtralConfig, MixtralForCausalLM
+from transformers import (
+    AutoTokenizer,
+    BartConfig,
+    BartForCausalLM,
+    DogeConfig,
+    DogeForCausalLM,
+    MixtralConfig,
+    MixtralForCausalLM,
+)
 
 from scdpo.errors import SettingsError
+from scdpo.training.config import SCDPOConfig
 from scdpo.training.trainer import SCDPOTrainer
 
 from .test_trainer_exact import common, make_trainer
-from scdpo.training.config import SCDPOConfig
 
 SMALL: dict[str, Any] = {
     "vocab_size": 300, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
@@ -36,7 +44,9 @@ def bart() -> Any:
     return BartForCausalLM(config)
 
 
-def train_on(model: Any, tiny_model: Path, pairs: list[dict[str, Any]], tmp_path: Path, **settings: Any) -> SCDPOTrainer:
+def train_on(
+    model: Any, tiny_model: Path, pairs: list[dict[str, Any]], tmp_path: Path, **settings: Any
+) -> SCDPOTrainer:
     args = SCDPOConfig(**{**common(tmp_path), **settings})
     tokenizer = AutoTokenizer.from_pretrained(tiny_model)
     return SCDPOTrainer(model, args=args, train_dataset=Dataset.from_list(pairs), processing_class=tokenizer)
