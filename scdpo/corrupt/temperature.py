@@ -121,7 +121,7 @@ async def _branch_after(
             if len(pairs) == settings.pairs:
                 dropped["surplus"] += 1
                 continue
-            answer, reason = await asyncio.to_thread(_judge, draft, chosen.gold)
+            answer, reason = await asyncio.to_thread(_judge, draft, chosen.gold, sampler.format.name)
             if reason:
                 dropped[reason] += 1
                 continue
@@ -181,11 +181,11 @@ def _nearly_repeats(pair: PairRecord, others: list[PairRecord]) -> bool:
     return len(others) in near_duplicates(texts)
 
 
-def _judge(draft: Draft, gold: str) -> tuple[str | None, str]:
+def _judge(draft: Draft, gold: str, format: str) -> tuple[str | None, str]:
     """Return the continuation's answer, and why it is not kept; empty if it is."""
     if draft.finish != "end":
         return None, f"unfinished_{draft.finish}"
-    garbled = drop_reason(draft.blocks)
+    garbled = drop_reason(draft.blocks, format)
     if garbled:
         return None, garbled
     verdict = verify(Solution(draft.blocks), gold, require="stated")

@@ -212,7 +212,7 @@ def as_record(
         blocks=block_records(solution.blocks),
         verdict=VerdictRecord(status=verdict.status, answer=verdict.prediction, reason=verdict.reason),
         clean=verdict.clean,
-        dropped=drop_reason(solution.blocks) or "",
+        dropped=drop_reason(solution.blocks, format) or "",
         sampling=SamplingRecord(
             engine=IMPORTED,
             model=source,

@@ -185,7 +185,7 @@ def _check_signs(old: Mapping[str, str], new: Mapping[str, str]) -> None:
 
 def wrong_answer(place: Place, rejected: tuple[Block, ...]) -> str:
     """Return the answer of a continuation, which must differ and be wrong beyond doubt."""
-    if drop_reason(rejected) is not None:
+    if drop_reason(rejected, format=None) is not None:
         raise Inconsistent("garbled")
     case = place.case
     verdict = verify(Solution(case.blocks[: place.start] + rejected), case.gold, require="stated")
