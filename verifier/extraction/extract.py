@@ -175,7 +175,7 @@ def _phrased(text: str, hint: Hint) -> Extraction | None:
 
 _ASKED = re.compile(r"\A[^.。\n]*(?:[?？]|吗[?？]?)\s*\Z")  # Answer: 5?
 _REJECTED = re.compile(  # x=5 (rejected), x=7
-    r"[^,;，；\n]*[(（]\s*(?:reject(?:ed)?|extraneous|invalid|discard(?:ed)?|not\s+valid|舍去?)\s*[)）]\s*[,;，；]?\s*"
+    r"[^,;，；\n]{0,80}[(（]\s*(?:reject(?:ed)?|extraneous|invalid|discard(?:ed)?|not\s+valid|舍去?)\s*[)）]\s*[,;，；]?\s*"
 )
 _INTRODUCTION = re.compile(r"\A(?:as\s+follows|the\s+following)?\s*[:：]\s*", re.IGNORECASE)
 _YES_OR_NO = re.compile(r"(yes|no|true|false)\b(?=\s*(?:[,.;:!—–-]|because|since|\Z))", re.IGNORECASE)
