@@ -64,7 +64,10 @@ def is_label(node: Node) -> bool:
         case Apply(name, (Sym("x"),)) if not name.endswith("()"):  # |x| = 3 is an equation
             return False
         case Apply(name, args):
-            return name not in ("factorial", "binom") and all(is_label(a) or isinstance(a, Num) for a in args)
+            named = (Num, Rel) if name.endswith("()") else (Num,)  # P(X = 3)
+            return name not in ("factorial", "binom") and all(
+                is_label(a) or isinstance(a, named) for a in args
+            )
         case Mul(factors):
             return all(
                 (isinstance(f, Sym) and f.name[0].isupper()) or (isinstance(f, Pow) and is_label(f.base))
@@ -91,7 +94,8 @@ def _is_derivative(tops: list[Node], bottoms: list[Pow]) -> bool:
     r"""Whether these are the parts of ``\frac{dy}{dx}``; ``\frac{ab}{cd}`` is left alone."""
     if len(bottoms) != 1 or not isinstance(bottoms[0].base, Mul) or len(tops) > 2 or not tops:
         return False
-    return tops[0] == Sym("d") == bottoms[0].base.factors[0] and len(bottoms[0].base.factors) == 2
+    first = tops[0].base if isinstance(tops[0], Pow) else tops[0]  # d^2 y over d x^2
+    return first == Sym("d") == bottoms[0].base.factors[0] and len(bottoms[0].base.factors) == 2
 
 
 def _names_a_sum_or_product(node: Node) -> bool:
@@ -212,6 +216,18 @@ def proportional_exactly(f: Node, g: Node) -> bool:
     return len(ratios) == 1 and 0 not in ratios
 
 
+def sign_of_ratio(f: Node, g: Node) -> int:
+    """Return the sign of f / g at the first sample point at which it has one, for proportional f and g; 0 for none."""
+    for _, point in sample_points(sorted(free_symbols(f) | free_symbols(g))):
+        try:
+            ratio = Evaluator(BITS, point).of(divide(f, g))
+        except _Failure:
+            continue
+        if isinstance(ratio, arb) and not ratio.contains(0):
+            return 1 if ratio > 0 else -1
+    return 0
+
+
 def _proportional(f: Node, g: Node, names: list[str]) -> bool:
     """Whether f / g is one constant at all sample points."""
     first: Ball | None = None
@@ -277,7 +293,7 @@ def _by_solutions(f: Node, g: Node, names: list[str]) -> Outcome:
             }
             rest.pop(name)
             for which, (one, other) in enumerate(((f, g), (g, f))):
-                for root in roots_of(one, name, rest)[:4]:
+                for root in roots_of(one, name, rest, GRID[::3])[:3]:
                     solves = _solves(other, name, root, rest)
                     if solves is None:
                         continue

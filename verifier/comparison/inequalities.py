@@ -10,7 +10,7 @@ import random
 from fractions import Fraction
 from itertools import pairwise
 
-from verifier.comparison.equations import GRID, proportional_exactly, roots_of
+from verifier.comparison.equations import GRID, proportional_exactly, roots_of, sign_of_ratio
 from verifier.comparison.real_sets import ORDERS, holds
 from verifier.outcome import Outcome, correct, incorrect, unverifiable
 from verifier.tree import Node, Rel, free_symbols, subtract
@@ -28,6 +28,8 @@ def same_inequality(a: Rel, b: Rel) -> Outcome:
         return correct("the same inequality")
     if sorted(_strictness(a)) != sorted(_strictness(b)):
         return incorrect("one of the two includes its boundary")
+    if _multiples(a, b):
+        return correct("one is a multiple of the other")
     rng = random.Random("inequality")
     counts = {True: 0, False: 0}
     for _ in range(160):
@@ -37,16 +39,15 @@ def same_inequality(a: Rel, b: Rel) -> Outcome:
         if truth[0] != truth[1]:
             return incorrect("one only holds at " + ", ".join(f"{n} = {v}" for n, v in point.items()))
         counts[truth[0]] += 1
-    if min(counts.values()) > 0 and _multiples(a, b):
-        return correct("one is a multiple of the other")
     return _at_boundaries(a, b, names)
 
 
 def _multiples(a: Rel, b: Rel) -> bool:
-    """Whether each has one sign of order, and their differences of sides are proportional."""
+    """Whether each has one sign of order, and one difference of sides is the other times a number of the right sign."""
     if len(a.ops) != 1 or len(b.ops) != 1:
         return False
-    return proportional_exactly(subtract(*a.sides), subtract(*b.sides))
+    f, g = subtract(*a.sides), subtract(*b.sides)
+    return proportional_exactly(f, g) and sign_of_ratio(f, g) == (1 if a.ops == b.ops else -1)
 
 
 def _at_boundaries(a: Rel, b: Rel, names: list[str]) -> Outcome:

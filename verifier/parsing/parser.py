@@ -124,7 +124,8 @@ class Parser:
 
     def peek(self, ahead: int = 0) -> Token:
         """Return the token ``ahead`` of the position, without moving."""
-        return self.tokens[min(self.at + ahead, len(self.tokens) - 1)]
+        place = self.at + ahead
+        return self.tokens[place] if place < len(self.tokens) else self.tokens[-1]
 
     def take(self) -> Token:
         """Return the next token and move past it."""
@@ -134,12 +135,12 @@ class Parser:
 
     def is_op(self, *signs: str) -> bool:
         """Whether the next token is one of these signs."""
-        token = self.peek()
-        return token.kind == "op" and token.text in signs
+        token = self.tokens[self.at] if self.at < len(self.tokens) else self.tokens[-1]
+        return token.text in signs and token.kind == "op"
 
     def is_cmd(self, *names: str) -> bool:
         """Whether the next token is one of these commands."""
-        token = self.peek()
+        token = self.tokens[self.at] if self.at < len(self.tokens) else self.tokens[-1]
         return token.kind == "cmd" and token.text in names
 
     def is_word(self, *words: str) -> bool:
@@ -548,7 +549,7 @@ class Parser:
             return divide(*parts)
         if name == "FiniteSet":
             return SetOf(parts)
-        if name == "Matrix" and (matrix := matrix_of_rows(parts[0])) is not None:
+        if name == "Matrix" and (matrix := matrix_of_rows(inside)) is not None:
             return matrix
         raise ParseError(f"{name} of something else")
 
