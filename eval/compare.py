@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from eval.metrics import Estimate, Interval, Paired, compare
+from eval.metrics import Estimate, Interval, Paired, compare, p_words
 from eval.plot import Series, line_chart
 from eval.results import Evaluation, ResultError, read_result, read_results
 
@@ -283,11 +283,6 @@ def _words(table: Comparison, key: tuple[str, str], new_line: str) -> str:
         return "–"
     words = _estimate(cell.accuracy) if table.uneven(key[1]) else _wilson(cell.accuracy)
     return words + (new_line + cell.test if cell.test else "")
-
-
-def p_words(p: float) -> str:
-    """Return a p-value as ``p = 0.031`` or ``p < 0.001``."""
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
 def _plain(text: str) -> str:

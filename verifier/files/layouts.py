@@ -258,9 +258,9 @@ class Entry:
         if worked is None:
             raise self._missing("answer")
         for written in _texts(worked.value):
-            stated = extract(written)
-            if stated is not None and stated.source not in _WEAK:
-                return stated.answer
+            stated = _stated(written)
+            if stated is not None:
+                return stated
         raise NoAnswer(
             f"{self.row.where}: field {worked.path!r} holds no final answer, and there is no 'answer'"
         )
@@ -281,12 +281,10 @@ class Entry:
             return self._after_hashes(found.path, text)
         if found.path == "gold" or not _is_worked(text):
             return text
-        stated = extract(text)
-        if stated is None:
-            return text
-        # Orca-Math: "… so she pays 3 * $2 = $6." The last formula of such a text is the working.
-        number = _NUMBER.findall(text) if stated.source in _WEAK else None
-        return number[-1].replace(",", "") if number else stated.answer
+        stated = _stated(text)
+        # Orca-Math: "… so she pays 3 * $2 = $6."
+        number = _NUMBER.findall(text) if stated is None else None
+        return number[-1].replace(",", "") if number else stated or text
 
     def _after_hashes(self, path: str, text: str) -> str:
         """Return what GSM8K writes after the working: ``#### 1,234``."""
@@ -399,12 +397,17 @@ class Entry:
 
 # --- helpers
 
-_WEAK: Final = ("bold text", "last formula", "last number")
 # A number with commas between its thousands; other commas part the members of a pair, a list or an interval.
 _THOUSANDS: Final = re.compile(r"[-+]?\s*\\?[$€£¥]?\s*[-+]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _NUMBER: Final = re.compile(r"-?\d+(?:,\d{3})*(?:\.\d+)?(?:/\d+)?")
 _WORD: Final = re.compile(r"[^\W\d_]{2,}")
 _WORDS_OF_WORKING: Final = 12
+
+
+def _stated(text: Solution | str) -> str | None:
+    """Return the final answer of a solution that says so, in a box or a phrase; None where it must be guessed."""
+    stated = extract(text)
+    return stated.answer if stated is not None and stated.strength in ("boxed", "stated") else None
 
 
 def _is_worked(answer: str) -> bool:
