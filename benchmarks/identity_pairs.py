@@ -97,9 +97,11 @@ def _mixed_numbers(rng: random.Random) -> Case:
     top = rng.randint(1, bottom - 1)
     value = whole + Fraction(top, bottom)
     right = [
-        f"{whole}\\tfrac{{{top}}}{{{bottom}}}", f"{whole}\\ {top}/{bottom}", f"\\frac{{{whole * bottom + top}}}{{{bottom}}}",
+        f"{whole}\\tfrac{{{top}}}{{{bottom}}}",
+        f"{whole}\\ {top}/{bottom}",
+        f"\\frac{{{whole * bottom + top}}}{{{bottom}}}",
         f"{whole}+\\frac{{{top}}}{{{bottom}}}",
-    ]  # fmt: skip
+    ]
     wrong = [f"\\frac{{{whole * top}}}{{{bottom}}}", f"{whole}\\tfrac{{{bottom - top}}}{{{bottom}}}"]
     wrong = [
         w
@@ -169,9 +171,14 @@ def _choices(rng: random.Random) -> Case:
     k = rng.randint(2, n - 2)
     value = math.comb(n, k)
     right = [
-        f"\\binom{{{n}}}{{{n - k}}}", f"\\frac{{{n}!}}{{{k}!\\,{n - k}!}}", f"{{}}_{{{n}}}C_{{{k}}}", f"{{{n} \\choose {k}}}",
-        f"\\binom{{{n - 1}}}{{{k}}}+\\binom{{{n - 1}}}{{{k - 1}}}", f"C({n},{k})", f"C_{{{n}}}^{{{k}}}",
-    ]  # fmt: skip
+        f"\\binom{{{n}}}{{{n - k}}}",
+        f"\\frac{{{n}!}}{{{k}!\\,{n - k}!}}",
+        f"{{}}_{{{n}}}C_{{{k}}}",
+        f"{{{n} \\choose {k}}}",
+        f"\\binom{{{n - 1}}}{{{k}}}+\\binom{{{n - 1}}}{{{k - 1}}}",
+        f"C({n},{k})",
+        f"C_{{{n}}}^{{{k}}}",
+    ]
     slips = {
         f"\\binom{{{n}}}{{{k - 1}}}": math.comb(n, k - 1),
         f"\\frac{{{n}!}}{{{n - k}!}}": math.perm(n, k),

@@ -16,6 +16,7 @@ from verifier.outcome import Outcome, best, correct, incorrect, unverifiable
 from verifier.parsing.parser import matrix_of_rows
 from verifier.parsing.quantities import agreement
 from verifier.parsing.units import other_factors, unit_of
+from verifier.parsing.vocabulary import LETTER_LIKE
 from verifier.tree import (
     Add,
     Apply,
@@ -91,7 +92,14 @@ def _same(a: Node, b: Node, rounding: Rounding) -> Outcome:
     if _holds_shape(a) or _holds_shape(b):
         return incorrect("answers of different kinds")
     outcome = same_expression(a, b, rounding)
-    return outcome if outcome.correct else read_otherwise(a, b, rounding) or outcome
+    if outcome.correct:
+        return outcome
+    unknown = sorted(
+        n for n in free_symbols(a) ^ free_symbols(b) if n[0] == "\\" and n[1:] not in LETTER_LIKE
+    )
+    if unknown:
+        return unverifiable(f"{unknown[0]} has no meaning here")
+    return read_otherwise(a, b, rounding) or outcome
 
 
 def _holds_shape(node: Node) -> bool:

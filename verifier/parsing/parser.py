@@ -19,6 +19,7 @@ from verifier.parsing.numerals import decimal, repeating
 from verifier.parsing.units import unit_of
 from verifier.parsing.vocabulary import (
     CONSTANTS,
+    ENGLISH_WORDS,
     GREEK,
     LETTER_LIKE,
     NO_FACTORS,
@@ -531,6 +532,8 @@ class Parser:
             return self._subscripted(lower)
         if word in ("Eq", "Rational", "FiniteSet", "Matrix") and self.is_op("("):
             return self._from_sympy(word)
+        if word.lower() in ENGLISH_WORDS and (token.spaced or self.at == 1):
+            raise ParseError(f"{word!r} is a word")
         if len(word) > self._longest_product(token) or (
             len(word) > 1 and unit_of(word) is not None and not self._starts_factor()
         ):
@@ -658,6 +661,8 @@ class Parser:
             self.tokens[self.at : self.at + 1] = [
                 Token("num", token.text[0], token.spaced), Token("num", token.text[1:], False)
             ]  # fmt: skip
+        if token.kind == "name" and token.spaced and token.text in ENGLISH_WORDS:
+            raise ParseError(f"{token.text!r} is a word")
         is_letters = token.kind == "name" and len(token.text) > 1
         if is_letters and token.text not in SPELLINGS and token.text not in CONSTANTS:
             self.tokens[self.at : self.at + 1] = [
