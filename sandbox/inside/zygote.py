@@ -112,7 +112,8 @@ class Zygote:
         hello, fds, _flags, _address = socket.recv_fds(ours, 1, 1)
         ours.close()
         if hello and fds:
-            self.forks.watch(fds[0], request["session"], pid, request["limits"]["threads"])
+            shared = folders.parts(request.get("folder"))
+            self.forks.watch(fds[0], request["session"], pid, request["limits"]["threads"], shared)
         elif hello:
             self._report({"unsupervised": request["session"]})
 

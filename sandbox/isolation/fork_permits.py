@@ -1,11 +1,11 @@
-"""Let a session be forked at a step boundary, and at no other time; and let it start threads up to its limit.
+"""Answer the calls that sessions' filters report: above all, let a session be forked when its owner asks.
 
 A session may not create processes: its filter reports every `clone`, and every `mount`, to the zygote, which refuses
 those of processes, except for as many as the owner has just asked for, and only until it has its forks or has given
 up. The forked child gets user and mount namespaces of its own with the clone, and an empty work folder from the zygote
 in answer to its `mount` call; a copy that never asks for one is ended with the grant. Threads are counted here and not
 by the kernel's limit, which a session and all its forks would share. Does not cover what the child then does
-(`inside.fork`).
+(`inside.fork`), or changes to files, which are reported at level `landlock` and made by `file_permits`.
 """
 
 from __future__ import annotations
@@ -21,11 +21,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.isolation import rootfs, syscalls
+from sandbox.isolation import file_permits, rootfs, syscalls
+from sandbox.isolation.syscall_table import ALLOWED
 
 # The child is the zygote's, which learns how it ended, and not the session's.
 FORK_FLAGS = syscalls.CLONE_NEWUSER | syscalls.CLONE_NEWNS | syscalls.CLONE_PARENT | 17  # SIGCHLD
 
+_FILE_CALLS = {
+    number: name for name, number in ALLOWED.get(syscalls.ARCH, {}).items() if name in file_permits.CALLS
+}
 _CONTINUE = 1
 _RECEIVE = 0xC0502100
 _SEND = 0xC0182101
@@ -63,6 +67,7 @@ class _Family:
 
     members: dict[int, int]  # pid -> session
     threads: int
+    folders: tuple[str, ...]  # on the host, in which it may change files
 
 
 @dataclass(slots=True)
@@ -89,9 +94,11 @@ class Supervisor:
         self._grants: dict[int, _Grant] = {}
         self._root = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
 
-    def watch(self, listener: int, session: int, pid: int, threads: int) -> None:
-        """Take over the `listener` of a new session, which may have `threads` beside its main one."""
-        self._families[listener] = _Family({pid: session}, threads)
+    def watch(self, listener: int, session: int, pid: int, threads: int, folders: tuple[str, ...]) -> None:
+        """Take over the `listener` of a new session, which may have `threads` beside its main one and change modes
+        and times below `folders`.
+        """
+        self._families[listener] = _Family({pid: session}, threads, folders)
         self._poll.register(listener, select.POLLIN)
 
     def ready(self, fd: int, events: int) -> None:
@@ -146,6 +153,9 @@ class Supervisor:
                 answer = _Answer(notice.id, 0, 0, _CONTINUE)
         elif notice.nr == syscalls.NR["mount"] and notice.pid not in family.members:
             answer.error = self._settle(listener, notice.pid, int(notice.args[3]))
+        elif notice.nr in _FILE_CALLS:
+            call = _FILE_CALLS[notice.nr]
+            answer.error = file_permits.change(call, notice.pid, list(notice.args), family.folders)
         try:
             fcntl.ioctl(listener, _SEND, answer)
         except OSError as error:
