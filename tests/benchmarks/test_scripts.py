@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 TOY = {
     "benchmarks/generation.py": ["--quick"],
+    "benchmarks/handover.py": ["--pairs", "20"],
     "benchmarks/labels.py": [],
     "benchmarks/sandbox.py": ["--quick"],
     "benchmarks/scaling.py": ["--gpus", "8", "--problems-per-gpu", "8"],
