@@ -1,9 +1,10 @@
 """Let a session be forked at a step boundary, and at no other time.
 
 A session may not create processes: its filter reports every `clone` of a process, and every `mount`, to the
-zygote, which refuses them, except for as many clones as the owner has just asked for. The forked child gets
-user and mount namespaces of its own with the clone, and an empty work folder from the zygote in answer to its
-`mount` call. Does not cover what the child then does (`branch`).
+zygote, which refuses them, except for as many clones as the owner has just asked for, and only until it has its
+forks or has given up. The forked child gets user and mount namespaces of its own with the clone, and an empty work
+folder from the zygote in answer to its `mount` call; a copy that never asks for one is ended with the grant. Does not
+cover what the child then does (`inside.fork`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import errno
 import fcntl
 import os
 import select
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -108,6 +110,24 @@ class Supervisor:
         """Allow `session` to be cloned once for each of `children`; replaces any earlier grant."""
         self._grants[session] = _Grant(session, len(children), list(children), disk)
 
+    def end_grant(self, session: int) -> None:
+        """Take back what `session` made no use of, and end the copies it made that never came for a folder."""
+        grant = self._grants.pop(session, None)
+        if grant and len(grant.children) > grant.clones:
+            self._end_strays(session)
+
+    def _end_strays(self, session: int) -> None:
+        """End every process that is no session: a child of `session`, or of one that has ended since."""
+        known = {pid: number for family in self._families.values() for pid, number in family.members.items()}
+        parents = {os.getpid(), *(pid for pid, number in known.items() if number == session)}
+        for name in os.listdir("/proc"):
+            if name.isdigit() and int(name) not in (os.getpid(), *known):
+                try:
+                    if _parent(int(name)) in parents:
+                        os.kill(int(name), signal.SIGKILL)
+                except (FileNotFoundError, ProcessLookupError):  # it has ended
+                    continue
+
     def _decide(self, listener: int) -> None:
         """Answer one reported call."""
         notice = _Notice()
@@ -167,3 +187,9 @@ class Supervisor:
                 syscalls.setns(self._root, syscalls.CLONE_NEWNS)
         finally:
             os.close(namespace)
+
+
+def _parent(pid: int) -> int:
+    """Return the process that is the parent of `pid`."""
+    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:
+        return int(stat.read().rpartition(")")[2].split()[1])

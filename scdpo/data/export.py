@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from functools import cache
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final
@@ -18,8 +19,9 @@ import pyarrow.parquet as pq
 from huggingface_hub import HfApi
 
 from sandbox import Block
-from sandbox.formats import get_format
+from sandbox.formats import Format, Piece
 from scdpo.data.encoding import SolutionEncoder, encode_pair
+from scdpo.data.formats import CHAT_FORMATS, bound_format
 from scdpo.data.records import BlockRecord, PairRecord
 from scdpo.data.runs import RunError
 
@@ -104,15 +106,14 @@ def _write(pairs: Iterator[PairRecord], path: Path, system: str, tokenizer: Any)
         raise RunError("there are no pairs to export; make some with `scdpo sample` and `scdpo corrupt`")
     schema = pa.schema(_TEXT_COLUMNS + (_TOKEN_COLUMNS if tokenizer is not None else []))
     rest = chain([first], pairs)
-    encoders: dict[str, SolutionEncoder] = {}
+    form_of = cache(lambda name: _format(name, tokenizer))
+    encoder_of = cache(lambda name: SolutionEncoder(tokenizer, name, system))
     with pq.ParquetWriter(path, schema) as file:
         while some := list(islice(rest, ROW_GROUP)):
-            rows = [_columns(pair, system) for pair in some]
+            rows = [_columns(pair, system, form_of(pair.format)) for pair in some]
             if tokenizer is not None:
                 for row, pair in zip(rows, some, strict=True):
-                    if pair.format not in encoders:
-                        encoders[pair.format] = SolutionEncoder(tokenizer, pair.format, system)
-                    row.update(encode_pair(pair.model_dump(), encoders[pair.format]))
+                    row.update(encode_pair(pair.model_dump(), encoder_of(pair.format)))
             file.write_table(pa.Table.from_pylist(rows, schema=schema))
 
 
@@ -178,14 +179,21 @@ def push_to_hub(path: Path, repository: str) -> str:
     return str(address)
 
 
-def _columns(pair: PairRecord, system: str) -> dict[str, object]:
-    form = get_format(pair.format)
+def _format(name: str, tokenizer: Any) -> Format:
+    if name in CHAT_FORMATS and tokenizer is None:
+        raise RunError(
+            f"pairs in the {name} format are written with the model's chat template: name the model with --tokenizer"
+        )
+    return bound_format(name, tokenizer)
+
+
+def _columns(pair: PairRecord, system: str, form: Format) -> dict[str, object]:
     prefix, chosen, rejected = (_blocks(side) for side in (pair.prefix, pair.chosen, pair.rejected))
     return {
-        "prompt": form.prompt(pair.question, system) + form.render(prefix),
+        "prompt": form.prompt(pair.question, system) + _text(form.write(prefix)),
         # As training writes them: a text that goes on from the prefix's was sampled without a mark between the two.
-        "chosen": form.render(chosen) + form.end,
-        "rejected": form.render(rejected) + form.end,
+        "chosen": _text(form.write(chosen, prefix, ended=True)),
+        "rejected": _text(form.write(rejected, prefix, ended=True)),
         "id": pair.id,
         "problem_id": pair.problem_id,
         "kind": pair.kind,
@@ -195,6 +203,10 @@ def _columns(pair: PairRecord, system: str) -> dict[str, object]:
         "rejected_answer": pair.rejected_answer,
         "drop": pair.confirmation.drop,
     }
+
+
+def _text(pieces: Iterable[Piece]) -> str:
+    return "".join(piece.text for piece in pieces)
 
 
 def _blocks(records: Iterable[BlockRecord]) -> list[Block]:

@@ -7,7 +7,8 @@ from verifier.outcome import Outcome, correct, unverifiable
 from verifier.tree import Add, Apply, Node, Sym, free_symbols, multiplied_out, walk
 from verifier.verdict import Rounding
 
-_INTEGRATION = frozenset({"C", "c", "K", "k"})
+_INTEGRATION = frozenset({"C", "c", "C_1", "c_1", "C_0", "K", "k"})
+_CERTAIN = frozenset({"C", "c", "C_1", "c_1", "C_0"})  # one of them a capital: a constant of integration
 
 
 def read_otherwise(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
@@ -30,10 +31,13 @@ def _as_products(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
 
 
 def _up_to_a_constant(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
-    """``x^2 + c`` may be ``x^2 + C`` or ``x^2 + K``: constants of integration, or other letters."""
+    """``x^2 + c`` is ``x^2 + C`` and ``x^2 + C_1``; it may be ``x^2 + k``, or that is another letter."""
     parts = [_without_constant(node) for node in (a, b)]
     if parts[0] is None or parts[1] is None or not same_expression(parts[0], parts[1], rounding).correct:
         return None
+    letters = (free_symbols(a) ^ free_symbols(b)) & _INTEGRATION
+    if letters <= _CERTAIN and any(letter[0] == "C" for letter in letters):
+        return correct("the same up to the name of a constant of integration")
     return unverifiable("the same but for a letter that may be a constant of integration")
 
 

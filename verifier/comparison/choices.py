@@ -18,7 +18,9 @@ def compare_choices(a: str, b: str) -> Outcome | None:
     x, y = letters_of(a), letters_of(b)
     if x is None or y is None:
         if a != b and a.upper() == b.upper() and a.upper() in _LIKELY:
-            return unverifiable("a choice, or a letter with a meaning of its own")
+            if a.upper() == "E":
+                return unverifiable("a choice, or the base of the natural logarithm")
+            return correct(f"both choose {a.upper()}")
         return _compare_joined(a, b, x, y)
     if len(x[0]) == len(y[0]) == 1:
         if not (x[1] or y[1]):

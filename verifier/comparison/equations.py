@@ -8,34 +8,49 @@ from __future__ import annotations
 
 import random
 from fractions import Fraction
+from itertools import pairwise
+
+from flint import acb, arb
 
 from verifier.comparison.expressions import same_expression
+from verifier.functions_table import BY_NAME
 from verifier.outcome import Outcome, correct, incorrect, unverifiable
 from verifier.tree import (
+    MINUS_ONE,
+    Add,
     Apply,
     Const,
+    Degree,
     LimitError,
+    Matrix,
     Mul,
     Node,
     NotRationalError,
     Num,
+    Percent,
+    Pm,
     Pow,
+    Quantity,
     Ratio,
     Rel,
+    Residue,
     Seq,
     Sym,
     UndefinedError,
     divide,
     free_symbols,
     subtract,
+    walk,
 )  # fmt: skip
+from verifier.values.balls import Ball, Evaluator, UndecidedError, as_ball, precision
 from verifier.values.exact import Fingerprint
-from verifier.values.numeric import Numeric, Value, context
-from verifier.values.polynomials import solution_polynomial
+from verifier.values.polynomials import Quotient, changes_sign, factors, has_no_real_zero, monic, quotients
 from verifier.values.sampling import sample_points
 
-_DIGITS = 30
-_Failure = (UndefinedError, LimitError, NotRationalError, ZeroDivisionError, OverflowError)
+BITS = 160
+MIN_SOLUTIONS = 6  # of each equation that must solve the other, to be called the same
+ROOT_WIDTH = Fraction(1, 2**60)
+_Failure = (UndefinedError, UndecidedError, LimitError, NotRationalError, ZeroDivisionError, OverflowError)
 
 
 # --- names
@@ -59,13 +74,35 @@ def is_label(node: Node) -> bool:
             return all(map(is_label, parts))
         case Seq("(", ")", items):
             return all(isinstance(i, Sym) for i in items)
+        case Seq("[", "]", (Mul() | Sym() as area,)):  # [ABC], the area of a triangle
+            return is_label(area)
     return False
 
 
 def _is_quotient_of_labels(node: Mul) -> bool:
     bottoms = [f for f in node.factors if isinstance(f, Pow) and f.exponent == Num(-1)]
     tops = [f for f in node.factors if f not in bottoms]
+    if _is_derivative(tops, bottoms):
+        return True
     return len(bottoms) == 1 and is_label(bottoms[0].base) and bool(tops) and all(map(is_label, tops))
+
+
+def _is_derivative(tops: list[Node], bottoms: list[Pow]) -> bool:
+    r"""Whether these are the parts of ``\frac{dy}{dx}``; ``\frac{ab}{cd}`` is left alone."""
+    if len(bottoms) != 1 or not isinstance(bottoms[0].base, Mul) or len(tops) > 2 or not tops:
+        return False
+    return tops[0] == Sym("d") == bottoms[0].base.factors[0] and len(bottoms[0].base.factors) == 2
+
+
+def _names_a_sum_or_product(node: Node) -> bool:
+    """Whether a side such as ``m + n``, ``xy`` or ``AB^2`` only says which value is asked for.
+
+    ``2x + z`` and ``x^2`` are left alone: with coefficients and powers a side is part of an equation to be solved.
+    """
+    terms = node.terms if isinstance(node, Add) else (node,)
+    factors = [f for term in terms for f in (term.factors if isinstance(term, Mul) else (term,))]
+    letters = [f for f in factors if f != MINUS_ONE]
+    return len(set(letters)) == len(letters) > 1 and all(isinstance(f, Sym) for f in letters)
 
 
 def labelled(node: Node) -> tuple[Node, Node] | None:
@@ -87,11 +124,44 @@ def without_label(node: Node) -> Node:
         return named[1]
     if isinstance(node, Rel) and node.ops[0] == "~":
         return node.sides[0]
+    if isinstance(node, Rel) and set(node.ops) == {"="} and _names_a_sum_or_product(node.sides[0]):
+        return node if free_symbols(node.sides[-1]) else node.sides[-1]
     if isinstance(node, Rel) and len(node.sides) > 2 and set(node.ops) <= {"=", "~"}:
         return node.sides[-1]
     if isinstance(node, Rel) and node.ops == ("=",) and not free_symbols(node):
         return node.sides[-1]
     return node
+
+
+_ROUNDED = Fraction(1, 100)  # to which a side with decimals may be off
+_ABOUT = Fraction(1, 10)  # to which ≈ may be off: \frac59 \approx 0.56 stands, 7 \approx 3 does not
+
+
+def is_false(relation: Rel) -> bool:
+    """Whether two sides of a chain of equalities without letters certainly differ: ``3 + 4 = 8``, ``x = 7 = 8``.
+
+    ``1/3 = 0.333`` is left alone: a decimal may be rounded.
+    """
+    if not set(relation.ops) <= {"=", "~"}:
+        return False
+    sides = [side for side in relation.sides if not free_symbols(side)]
+    return any(_certainly_differ(x, y, "~" in relation.ops) for x, y in pairwise(sides))
+
+
+def _certainly_differ(x: Node, y: Node, about: bool) -> bool:
+    nodes = (*walk(x), *walk(y))
+    if any(isinstance(n, Apply) and n.name not in BY_NAME for n in nodes):  # f(2) may be anything
+        return False
+    if any(isinstance(n, Degree | Percent | Residue | Quantity | Matrix | Pm) for n in nodes):
+        return False
+    try:
+        one, other = Evaluator(BITS, {}).of(x), Evaluator(BITS, {}).of(y)
+    except _Failure:
+        return False
+    rounded = any(isinstance(n, Num) and n.decimals for n in nodes)
+    tolerance = _ABOUT if about else _ROUNDED if rounded else Fraction(0)
+    with precision(BITS):
+        return bool(abs(one - other) > abs(one) * tolerance.numerator / tolerance.denominator)
 
 
 # --- equations
@@ -104,7 +174,7 @@ def same_equation(a: Rel, b: Rel) -> Outcome:
     if {*a.sides} == {*b.sides}:
         return correct("the same equation")
     f, g = (subtract(r.sides[0], r.sides[1]) for r in (a, b))
-    names = free_symbols(f) | free_symbols(g)
+    names = sorted(free_symbols(f) | free_symbols(g))
     zero = [_is_zero(h) for h in (f, g)]
     if zero != [False, False]:
         return (
@@ -114,12 +184,12 @@ def same_equation(a: Rel, b: Rel) -> Outcome:
         return correct("neither holds")
     if proportional_exactly(f, g):
         return correct("one equation is a multiple of the other")
-    found = _by_polynomials(f, g, sorted(names))
+    found = _by_factors(f, g)
     if found is not None:
         return found
-    if _proportional(f, g, sorted(names)):
-        return correct("one equation is a multiple of the other")
-    return _by_roots(f, g, sorted(names))
+    if _proportional(f, g, names):
+        return correct("one equation is a multiple of the other, to 24 digits at all points tried")
+    return _by_solutions(f, g, names)
 
 
 def _same_chain(a: Rel, b: Rel) -> Outcome:
@@ -144,102 +214,142 @@ def proportional_exactly(f: Node, g: Node) -> bool:
 
 def _proportional(f: Node, g: Node, names: list[str]) -> bool:
     """Whether f / g is one constant at all sample points."""
-    ratios: list[Value] = []
+    first: Ball | None = None
+    agreeing = 0
     for positive, point in sample_points(names):
-        evaluator = Numeric(_DIGITS, point)
+        evaluator = Evaluator(BITS, point)
         try:
             ratio = evaluator.of(divide(f, g))
         except _Failure:
             continue
         if evaluator.left_reals and not positive:
             continue
-        if ratio == 0:
+        if ratio.contains(0) or (first is not None and not (first - ratio).contains(0)):
             return False
-        ratios.append(ratio)
-        if abs(ratio - ratios[0]) > abs(ratios[0]) * context().mpf(10) ** (-_DIGITS // 2):
-            return False
-    return len(ratios) >= 3
+        first = first if first is not None else ratio
+        agreeing += 1
+    return agreeing >= 4
 
 
-def _by_polynomials(f: Node, g: Node, names: list[str]) -> Outcome | None:
-    for name in names:
-        one, other = Fingerprint(7), Fingerprint(7)
-        try:
-            same = solution_polynomial(f, name, one) == solution_polynomial(g, name, other)
-        except _Failure:
+# --- by factors
+
+
+def _by_factors(f: Node, g: Node) -> Outcome | None:
+    """Compare the polynomials whose zeros are the solutions; None where a letter stands for no variable."""
+    try:
+        one, other = quotients((f, g))
+        if monic(one.top) == monic(other.top):
+            return correct("the same solutions")
+        if one.opaque or other.opaque:
             return None
-        if not same:
-            return (
-                None if one.opaque or other.opaque else incorrect(f"they have different solutions for {name}")
-            )
-    return correct("the same solutions")
+        return _by_irreducible_factors(one, other)
+    except _Failure:
+        return None
 
+
+def _by_irreducible_factors(one: Quotient, other: Quotient) -> Outcome:
+    """Say whether a factor that only one of two equations has, has real zeros."""
+    left, right = factors(one.top), factors(other.top)
+    extra = [(left | right)[text][0] for text in left.keys() ^ right.keys()]
+    if not extra:
+        return unverifiable("the same solutions, but not as often")
+    for factor in extra:
+        if changes_sign(factor):
+            return incorrect("a factor of one equation has zeros that do not solve the other")
+    if all(map(has_no_real_zero, extra)):
+        return unverifiable("they differ only in solutions that are not real")
+    return unverifiable("a factor of one equation may have zeros that do not solve the other")
+
+
+# --- by solutions
 
 GRID = [Fraction(k, 7) for k in range(-140, 141)]
 
 
-def _by_roots(f: Node, g: Node, names: list[str]) -> Outcome:
-    """Look for real solutions of one equation that do not solve the other."""
+def _by_solutions(f: Node, g: Node, names: list[str]) -> Outcome:
+    """Look for real solutions of one equation that do not solve the other, among both signs of every letter."""
     rng = random.Random("roots")
-    checked = 0
+    checked = {0: 0, 1: 0}
     for name in names:
-        for _ in range(2):
-            rest = {n: Fraction(rng.randint(20, 400), 97) for n in names if n != name}
-            for one, other in ((f, g), (g, f)):
+        for draw in range(4):
+            rest = {
+                n: rng.choice((-1, 1)) * Fraction(rng.randint(2, 100 if draw % 2 else 400), 97) for n in names
+            }
+            rest.pop(name)
+            for which, (one, other) in enumerate(((f, g), (g, f))):
                 for root in roots_of(one, name, rest)[:4]:
-                    value = _value(other, name, root, rest)
-                    if value is None:
+                    solves = _solves(other, name, root, rest)
+                    if solves is None:
                         continue
-                    checked += 1
-                    if abs(value) > context().mpf(10) ** -12:
+                    checked[which] += 1
+                    if not solves:
                         at = ", ".join(f"{n} = {v}" for n, v in rest.items())
                         return incorrect(
-                            f"{name} = {context().nstr(root, 8)} solves one only" + (f" ({at})" if at else "")
+                            f"{name} = {float(root):.8g} solves one only" + (f" ({at})" if at else "")
                         )
-    return correct(f"{checked} solutions agree") if checked >= 2 else unverifiable("no solutions to compare")
+    least = min(checked.values())
+    if least >= (MIN_SOLUTIONS if len(names) > 1 else 2):
+        return correct(f"{sum(checked.values())} solutions agree to 16 digits")
+    return unverifiable("too few solutions were found to compare")
 
 
-def _value(f: Node, name: str, x: Value, rest: dict[str, Fraction]) -> Value | None:
-    evaluator = Numeric(_DIGITS, rest)
-    evaluator.values[name] = x
+def _solves(f: Node, name: str, root: Fraction, rest: dict[str, Fraction]) -> bool | None:
+    """Whether a zero within ``ROOT_WIDTH`` of ``root`` can be one of ``f``: the values around it may."""
+    value = _ball(f, name, _around(root), rest)
+    return None if value is None else value.contains(0)
+
+
+def _ball(f: Node, name: str, x: Fraction | Ball, rest: dict[str, Fraction]) -> Ball | None:
     try:
-        value = evaluator.of(f)
+        value = Evaluator(BITS, {**rest, name: x}).of(f)
     except _Failure:
         return None
-    return None if isinstance(value, context().mpc) else value
+    return None if isinstance(value, acb) else value
 
 
 def roots_of(
     f: Node, name: str, rest: dict[str, Fraction], grid: list[Fraction] | None = None
-) -> list[Value]:
-    """Return the zeros of ``f`` in ``name`` between whose neighbours on a grid it changes its sign."""
-    found: list[Value] = []
-    previous: tuple[Value, Value] | None = None
-    ctx = context()
+) -> list[Fraction]:
+    """Return points within ``ROOT_WIDTH`` of zeros of ``f`` in ``name``, between neighbours on a grid at which its
+    sign is proven to differ; that it goes through zero there, rather than through a pole, is checked at the end.
+    """
+    found: list[Fraction] = []
+    previous: tuple[Fraction, int] | None = None
     for point in grid or GRID:
-        x = ctx.mpf(point.numerator) / point.denominator
-        value = _value(f, name, x, rest)
-        if value is not None and value == 0:
-            found.append(x)
-        elif value is not None and previous is not None and previous[1] * value < 0:
-            root = _bisect(f, name, rest, previous[0], x, previous[1])
+        sign = _sign(f, name, point, rest)
+        if sign == 0:
+            found.append(point)
+        elif sign is not None and previous is not None and previous[1] != sign:
+            root = _bisect(f, name, rest, previous[0], point, previous[1])
             if root is not None:
                 found.append(root)
-        previous = (x, value) if value is not None else None
+        previous = (point, sign) if sign else None
     return found
 
 
+def _sign(f: Node, name: str, x: Fraction, rest: dict[str, Fraction]) -> int | None:
+    value = _ball(f, name, x, rest)
+    if value is None:
+        return None
+    if value > 0:
+        return 1
+    return -1 if value < 0 else 0
+
+
 def _bisect(
-    f: Node, name: str, rest: dict[str, Fraction], low: Value, high: Value, at_low: Value
-) -> Value | None:
-    for _ in range(95):
+    f: Node, name: str, rest: dict[str, Fraction], low: Fraction, high: Fraction, at_low: int
+) -> Fraction | None:
+    while high - low > ROOT_WIDTH:
         middle = (low + high) / 2
-        value = _value(f, name, middle, rest)
-        if value is None:
+        sign = _sign(f, name, middle, rest)
+        if sign is None:
             return None
-        if value * at_low > 0:
-            low, at_low = middle, value
-        else:
-            high = middle
-    value = _value(f, name, low, rest)
-    return low if value is not None and abs(value) < context().mpf(10) ** -15 else None
+        if sign == 0:
+            return middle
+        low, high = (middle, high) if sign == at_low else (low, middle)
+    return low if _ball(f, name, _around(low), rest) is not None else None  # around a pole there is no value
+
+
+def _around(root: Fraction) -> Ball:
+    with precision(BITS):
+        return arb(as_ball(root).mid(), 2 * as_ball(ROOT_WIDTH).mid())

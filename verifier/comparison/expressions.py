@@ -1,15 +1,20 @@
 r"""Decide whether two expressions are the same function: exactly where they are rational, else by sampling.
 
-Exact values and fingerprints (``verifier.values.exact``) decide first. The rest is evaluated to 40 digits and more at
-fixed pseudo-random points. At points of positive variables the principal values count; where a variable is
-negative or zero a point counts only if both sides stay real, so ``\sqrt{x^2}`` is not ``x`` but
-``\ln x^2`` is ``2 \ln x``. One point of disagreement is the reason for "incorrect" and can be checked by hand.
+Exact values and fingerprints (``verifier.values.exact``) decide first. The rest is evaluated in ball arithmetic
+(``verifier.values.balls``). "Incorrect" rests on two balls that are disjoint, at a point that the reason names; such a
+point can be checked by hand. Where they overlap, "correct" says to how many digits, at how many points.
+
+At points of positive variables the principal values count; where a variable is negative or zero a point counts only if
+both sides stay real, so ``\sqrt{x^2}`` is not ``x`` but ``\ln x^2`` is ``2 \ln x``. Variables that are chosen from, or
+to whose power a negative number is raised, stand for whole numbers.
 """
 
 from __future__ import annotations
 
 from fractions import Fraction
 from time import thread_time
+
+from flint import arb
 
 from verifier.outcome import Outcome, correct, incorrect, unverifiable
 from verifier.parsing.plain_numbers import show
@@ -24,22 +29,29 @@ from verifier.tree import (
     free_symbols,
     walk,
 )
+from verifier.values.balls import Ball, Evaluator, UndecidedError, precision, shown
 from verifier.values.computer_algebra import has_analysis, same_symbolically
 from verifier.values.exact import Fingerprint, exact_value
-from verifier.values.numeric import Numeric, Value, context
-from verifier.values.sampling import sample_points, telling_points
+from verifier.values.sampling import sample_points, telling_points, whole_names
 from verifier.verdict import Rounding
 
-DIGITS = 40
+PRECISIONS = (128, 512, 2048)  # bits; more are tried where a ball is too wide to decide
 PRINTED_FLOAT_DIGITS = 12  # a decimal with as many significant digits is taken for a printed float
 MIN_AGREEING = 4
 SAMPLING_SECONDS = 0.6  # after which no further point is tried
-MAX_CONSTANT_DIGITS = 4_000
-MAX_SPREAD_DIGITS = 8_000  # where a part is very large or very small
-MAX_WORK = 2_000_000  # digits times parts
-SPREAD = 4  # decimal digits of the largest or smallest part from which on more digits are needed
+MAX_BITS = 26_000  # where a part is very large or very small
+MAX_WORK = 7_000_000  # bits times parts
+SMALL_SPREAD = 13  # bits of the largest or smallest part from which on more are needed
 
-_Failure = (UndefinedError, LimitError, NotRationalError, ZeroDivisionError, OverflowError, ValueError)
+_Failure = (
+    UndefinedError,
+    UndecidedError,
+    LimitError,
+    NotRationalError,
+    ZeroDivisionError,
+    OverflowError,
+    ValueError,
+)
 
 
 def same_expression(a: Node, b: Node, rounding: Rounding = "exact") -> Outcome:
@@ -105,45 +117,92 @@ def _same_constant(a: Node, b: Node, tolerance: Fraction | None, rounding: Round
 
 
 def _same_real(a: Node, b: Node, tolerance: Fraction | None, rounding: Rounding) -> Outcome:
-    """Compare two constants by value, at a precision that grows with their size (root separation)."""
+    """Compare two constants by their balls; more bits are used until these are disjoint, or narrow enough."""
     parts = len(walk(a)) + len(walk(b))
-    digits = DIGITS + 2 * parts
-    if digits > MAX_CONSTANT_DIGITS or digits * parts > MAX_WORK:
-        return unverifiable("the expression is too large to evaluate")
-    try:
-        (x, y), gap, spread = _values(a, b, {}, digits)
-        same = _vanishes(a, b, {}, x, y, gap, digits)
-        if same and spread > SPREAD and not (has_analysis(a) or has_analysis(b)):
-            digits += 4 * spread  # the parts may cancel to all but the product of their sizes
-            if digits > MAX_SPREAD_DIGITS or digits * parts > MAX_WORK:
-                return unverifiable("the parts are too large or too small to be compared")
-            (x, y), gap, _ = _values(a, b, {}, digits)
-            same = _vanishes(a, b, {}, x, y, gap, digits)
-    except UndefinedError as error:
-        return incorrect(f"undefined: {error}")
-    except _Failure as error:
-        return unverifiable(f"cannot be evaluated: {error or 'no rule for a part of it'}")
-    ctx = context()
-    if has_analysis(a) or has_analysis(b):
-        return _same_approximation(x, y, gap)
-    if same:
-        return correct(f"both are {_shown(x)} (compared to {digits} digits)")
-    size = max(abs(x), abs(y))
-    if tolerance is not None and gap <= size * tolerance.numerator / ctx.mpf(tolerance.denominator):
-        return correct(f"{_shown(x)} and {_shown(y)} agree as printed floats")
-    if rounding == "sigfigs" and _rounds(a, b, Fraction(_written(gap, 15))):
-        return correct(f"{_shown(x)} and {_shown(y)} agree to the digits written")
-    return incorrect(f"{_shown(x)} is not {_shown(y)}")
+    least = wanted = PRECISIONS[0] + 7 * parts  # root separation grows with the size of an expression
+    failure = "more digits than can be computed here are needed to tell the two apart"
+    for bits in PRECISIONS:
+        bits = max(bits, wanted)
+        if bits > MAX_BITS or bits * parts > MAX_WORK:
+            return unverifiable("the parts are too large, too small or too many to be compared")
+        try:
+            pair = _Pair(a, b, {}, bits)
+        except UndecidedError as error:
+            failure = str(error) or failure
+            continue
+        except UndefinedError as error:
+            return incorrect(f"undefined: {error}")
+        except _Failure as error:
+            return unverifiable(f"cannot be evaluated: {error or 'no rule for a part of it'}")
+        if pair.approximate:
+            return _same_approximation(pair)
+        if pair.disjoint:
+            return _unequal_constants(a, b, pair, tolerance, rounding)
+        wanted = least + 4 * pair.spread if pair.spread > SMALL_SPREAD else least
+        if bits >= wanted and pair.narrow:
+            return correct(f"both are {shown(pair.x)} (they agree to {bits * 3 // 10} digits)")
+        # More digits: the parts may cancel to all but the product of their sizes.
+    return unverifiable(failure)
 
 
-def _same_approximation(x: Value, y: Value, gap: Value) -> Outcome:
-    """Compare values of which one is a limit, an integral or a series, known to about 15 digits."""
-    size = max(abs(x), abs(y))
-    if gap <= size * context().mpf(10) ** -13:
-        return correct(f"both are {_shown(x)} to 13 digits")
-    if gap >= size * context().mpf(10) ** -6:
-        return incorrect(f"{_shown(x)} is not {_shown(y)}")
-    return unverifiable(f"{_shown(x)} and {_shown(y)} cannot be told apart")
+def _unequal_constants(
+    a: Node, b: Node, pair: _Pair, tolerance: Fraction | None, rounding: Rounding
+) -> Outcome:
+    told = f"{shown(pair.x)} and {shown(pair.y)}"
+    if tolerance is not None and pair.within(tolerance):
+        return correct(f"{told} agree as printed floats")
+    if rounding == "sigfigs" and _rounds(a, b, pair.gap_bound()):
+        return correct(f"{told} agree to the digits written")
+    return incorrect(f"{shown(pair.x)} is not {shown(pair.y)}")
+
+
+def _same_approximation(pair: _Pair) -> Outcome:
+    """Compare values of which one is a limit or a series, known to about 15 digits: agreement can be said, no more."""
+    if pair.within(Fraction(1, 10**13)):
+        return correct(f"both are {shown(pair.x)} (they agree to 13 digits)")
+    return unverifiable(f"{shown(pair.x)} and {shown(pair.y)}, of which one is extrapolated")
+
+
+class _Pair:
+    """The balls of two expressions at one point."""
+
+    def __init__(self, a: Node, b: Node, point: dict[str, Fraction], bits: int) -> None:
+        one, other = Evaluator(bits, point), Evaluator(bits, point)
+        self.x, self.y = one.of(a), other.of(b)
+        self.bits = bits
+        self.left_reals = one.left_reals or other.left_reals
+        self.approximate = one.approximate or other.approximate
+        self.spread = max(one.spread, other.spread)
+        with precision(bits):
+            self.gap: Ball = self.x - self.y
+
+    @property
+    def disjoint(self) -> bool:
+        """Whether the two certainly differ."""
+        return not self.gap.contains(0)
+
+    @property
+    def narrow(self) -> bool:
+        """Whether the gap is zero to half of the digits computed."""
+        with precision(self.bits):
+            size = abs(self.x).abs_upper().max(abs(self.y).abs_upper()).max(arb(2) ** (-self.spread // 2))
+            return bool(self.gap.abs_upper() <= size * arb(2) ** (-self.bits // 2))
+
+    @property
+    def real(self) -> bool:
+        """Whether neither value certainly leaves the reals."""
+        return all(isinstance(v, arb) or v.imag.contains(0) for v in (self.x, self.y))
+
+    def within(self, tolerance: Fraction) -> bool:
+        """Whether the gap is at most ``tolerance`` of the larger value."""
+        with precision(self.bits):
+            size = self.x.abs_upper().max(self.y.abs_upper())
+            return bool(self.gap.abs_upper() <= size * tolerance.numerator / tolerance.denominator)
+
+    def gap_bound(self) -> Fraction:
+        """Return an upper bound of the gap."""
+        mantissa, exponent = self.gap.abs_upper().man_exp()
+        return Fraction(int(mantissa)) * Fraction(2) ** max(-10_000, min(10_000, int(exponent)))
 
 
 def _float_tolerance(a: Node, b: Node) -> Fraction | None:
@@ -186,31 +245,33 @@ def _by_fingerprint(a: Node, b: Node) -> str:
 
 def _by_sampling(a: Node, b: Node, names: list[str], tolerance: Fraction | None, *, certain: bool) -> Outcome:
     complex_meant = any(n == Const("i") for n in (*walk(a), *walk(b)))
+    whole = whole_names((a, b))
     deadline = thread_time() + SAMPLING_SECONDS
     agreeing, last_error = 0, "no point at which both have a value"
-    for positive, point in sample_points(names) + telling_points(a, b, names):
+    for positive, point in sample_points(names, whole) + telling_points(a, b, names, whole):
         try:
-            verdict = _compare_at(a, b, point, positive, complex_meant, tolerance)
-            if verdict is True and agreeing == 0 and tolerance is None:
-                verdict = _closely(a, b, point)
+            found = _compare_at(a, b, point, positive, complex_meant, tolerance)
+            if found is True and agreeing == 0 and tolerance is None:
+                found = _closely(a, b, point)
         except _Failure as error:
             last_error = str(error) or last_error
-            if thread_time() > deadline:
-                break
-            continue
-        if verdict is None:
-            continue
-        if verdict is True:
-            agreeing += 1
-            if thread_time() > deadline:
-                break
-            continue
-        return incorrect(f"they differ at {_point(point)}: {verdict}")
+            found = None
+        if isinstance(found, str):
+            return incorrect(f"they differ at {_point(point)}: {found}")
+        agreeing += found is True
+        if thread_time() > deadline:
+            break
     if certain:
         return incorrect("they differ as rational functions")
     if agreeing >= MIN_AGREEING:
-        return correct(f"equal to {DIGITS // 2} digits at {agreeing} points")
+        only = whole & REAL_LETTERS
+        if only:
+            return unverifiable(f"they agree where {', '.join(sorted(only))} is a whole number")
+        return correct(f"they agree to {PRECISIONS[0] * 3 // 20} digits at {agreeing} points")
     return unverifiable(f"cannot be compared: {last_error}")
+
+
+REAL_LETTERS = frozenset("xyztuvw")  # they stand for real numbers; n, k, m and most others may be whole ones
 
 
 def _compare_at(
@@ -222,77 +283,37 @@ def _compare_at(
     tolerance: Fraction | None,
 ) -> bool | str | None:
     """True: equal here; a text: the two values that differ; None: the point does not count."""
-    one, other = Numeric(DIGITS, point), Numeric(DIGITS, point)
-    x, y = one.of(a), other.of(b)
-    ctx = context()
-    gap = abs(x - y)
-    left = one.left_reals or other.left_reals
-    if left and not positive and not complex_meant:
-        return None
-    not_real = [isinstance(v, ctx.mpc) for v in (x, y)]
-    size = max(abs(x), abs(y))
-    limit = ctx.mpf(10) ** (-DIGITS // 2)
-    if one.approximate or other.approximate:
-        limit = ctx.mpf(10) ** -12
-    if tolerance is not None:
-        limit = max(limit, ctx.mpf(tolerance.numerator) / tolerance.denominator * 10)
-    if gap <= size * limit or _vanishes(a, b, point, x, y, gap, DIGITS):
-        return True
-    if any(not_real) and not complex_meant:
-        return None
-    return f"{_shown(x)} and {_shown(y)}"
+    for bits in PRECISIONS:
+        try:
+            pair = _Pair(a, b, point, bits)
+        except UndecidedError:
+            if bits == PRECISIONS[-1]:
+                raise
+            continue
+        if pair.left_reals and not positive and not complex_meant:
+            return None
+        if pair.approximate:
+            return True if pair.within(Fraction(1, 10**12)) else None
+        if pair.disjoint:
+            if tolerance is not None and pair.within(tolerance * 10):
+                return True
+            return f"{shown(pair.x)} and {shown(pair.y)}" if pair.real or complex_meant else None
+        if pair.narrow:
+            return True
+    return None
 
 
-def _closely(a: Node, b: Node, point: dict[str, Fraction]) -> bool | str:
+def _closely(a: Node, b: Node, point: dict[str, Fraction]) -> bool | str | None:
     """Compare again at a point, to more digits than the sizes of all parts take up: e^x is not e^x + 10^-30."""
-    one, other = Numeric(2 * DIGITS, point), Numeric(2 * DIGITS, point)
-    one.of(a)
-    other.of(b)
-    if one.approximate or other.approximate:
+    pair = _Pair(a, b, point, 2 * PRECISIONS[0])
+    if pair.approximate:
         return True
-    digits = min(2 * DIGITS + 4 * max(one.spread, other.spread), MAX_CONSTANT_DIGITS // 4)
-    (x, y), gap, _ = _values(a, b, point, digits)
-    if gap <= max(abs(x), abs(y)) * context().mpf(10) ** (-digits // 2):
-        return True
-    if _vanishes(a, b, point, x, y, gap, digits):
-        return True
-    return f"{_shown(x)} and a value beside it"
-
-
-def _values(
-    a: Node, b: Node, point: dict[str, Fraction], digits: int
-) -> tuple[tuple[Value, Value], Value, int]:
-    """Return the two values, their gap, and the decimal digits that the largest and smallest part take up."""
-    one, other = Numeric(digits, point), Numeric(digits, point)
-    x, y = one.of(a), other.of(b)
-    return (x, y), abs(x - y), max(one.spread, other.spread)
-
-
-def _vanishes(
-    a: Node, b: Node, point: dict[str, Fraction], x: Value, y: Value, gap: Value, digits: int
-) -> bool:
-    """Whether the gap between two values is only rounding: it shrinks with every digit of precision."""
-    ctx = context()
-    if gap == 0:
-        return True
-    if gap > ctx.mpf(10) ** (-digits // 3) * max(1, abs(x)):
-        return False
-    _, finer, _ = _values(a, b, point, 2 * digits)
-    ctx.dps = digits
-    return bool(finer <= gap * ctx.mpf(10) ** (-digits // 2))
+    bits = min(2 * PRECISIONS[0] + 4 * pair.spread, MAX_BITS // 4)
+    pair = _Pair(a, b, point, bits)
+    if pair.disjoint:
+        return f"{shown(pair.x)} and a value beside it" if pair.real else None
+    return True
 
 
 def _point(point: dict[str, Fraction]) -> str:
     return ", ".join(f"{name} = {value}" for name, value in sorted(point.items()))
-
-
-def _shown(value: Value) -> str:
-    return _written(value, 12).removesuffix(".0")
-
-
-def _written(value: Value, digits: int) -> str:
-    """Write a value, rounded first: Python writes no integer of more than 4,300 digits."""
-    ctx = context()
-    with ctx.workdps(2 * digits):
-        text: str = ctx.nstr(+value, digits)
-    return text

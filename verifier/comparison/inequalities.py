@@ -14,9 +14,7 @@ from verifier.comparison.equations import GRID, proportional_exactly, roots_of
 from verifier.comparison.real_sets import ORDERS, holds
 from verifier.outcome import Outcome, correct, incorrect, unverifiable
 from verifier.tree import Node, Rel, free_symbols, subtract
-from verifier.values.numeric import Numeric, Value, context
 
-_DIGITS = 30
 _DRAWS = 4  # of the other variables, for each variable in which boundaries are looked for
 MIN_BOUNDARIES = 3  # points of each boundary, at least
 _FAR = [Fraction(20) * Fraction(3, 2) ** k for k in range(1, 20)]
@@ -35,8 +33,7 @@ def same_inequality(a: Rel, b: Rel) -> Outcome:
     for _ in range(160):
         scale = rng.choice((1, 3, 20, 500))
         point = {n: Fraction(rng.randint(-1000, 1000) * scale, 173) for n in names}
-        values: dict[str, Value] = dict(Numeric(_DIGITS, point).values)
-        truth = [_holds(r, values) for r in (a, b)]
+        truth = [_holds(r, point) for r in (a, b)]
         if truth[0] != truth[1]:
             return incorrect("one only holds at " + ", ".join(f"{n} = {v}" for n, v in point.items()))
         counts[truth[0]] += 1
@@ -74,21 +71,21 @@ def _boundaries(relation: Rel) -> list[Node]:
     return [subtract(left, right) for left, right in pairwise(relation.sides)]
 
 
-def _beside(a: Rel, b: Rel, name: str, root: Value, rest: dict[str, Fraction]) -> bool | Outcome:
+def _beside(a: Rel, b: Rel, name: str, root: Fraction, rest: dict[str, Fraction]) -> bool | Outcome:
     """Say whether both begin or cease to hold at a boundary point; an outcome where only one does."""
-    step = context().mpf(10) ** -9 * max(1, abs(root))
+    step = Fraction(1, 10**9) * max(Fraction(1), abs(root))
     truths = []
     for place in (root - step, root + step):
-        values: dict[str, Value] = dict(Numeric(_DIGITS, rest).values) | {name: place}
+        values = rest | {name: place}
         truth = [_holds(r, values) for r in (a, b)]
         if truth[0] != truth[1]:
             at = ", ".join(f"{n} = {v}" for n, v in rest.items())
-            return incorrect(f"one only holds beside {name} = {context().nstr(root, 8)} ({at})")
+            return incorrect(f"one only holds beside {name} = {float(root):.8g} ({at})")
         truths.append(truth[0])
     return truths[0] != truths[1]
 
 
-def _holds(relation: Rel, values: dict[str, Value]) -> bool:
+def _holds(relation: Rel, values: dict[str, Fraction]) -> bool:
     pairs = zip(relation.sides, relation.ops, relation.sides[1:], strict=False)
     return all(holds(left, op, right, values) for left, op, right in pairs)
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from verifier.comparison.ambiguous import read_otherwise
-from verifier.comparison.equations import labelled, same_equation, without_label
+from verifier.comparison.equations import is_false, labelled, same_equation, without_label
 from verifier.comparison.expressions import same_expression
 from verifier.comparison.inequalities import is_inequality, same_inequality
 from verifier.comparison.plus_minus import expanded
 from verifier.comparison.real_sets import region_of, same_region
-from verifier.comparison.verbatim import compare_based, compare_texts
+from verifier.comparison.residues import compare_residues
+from verifier.comparison.vectors import as_sequence
+from verifier.comparison.verbatim import compare_based, compare_words
+from verifier.functions_table import BY_NAME
 from verifier.outcome import Outcome, best, correct, incorrect, unverifiable
+from verifier.parsing.parser import matrix_of_rows
 from verifier.parsing.quantities import agreement
 from verifier.parsing.units import other_factors, unit_of
 from verifier.tree import (
+    Add,
     Apply,
     Based,
     Degree,
@@ -28,6 +33,7 @@ from verifier.tree import (
     Quantity,
     Ratio,
     Rel,
+    Residue,
     Seq,
     SetOf,
     SetOp,
@@ -41,10 +47,11 @@ from verifier.tree import (
     subtract,
     walk,
 )  # fmt: skip
+from verifier.values.balls import UndecidedError
 from verifier.verdict import Rounding
 
 MAX_ITEMS = 100
-_Shape = Items | Seq | SetOf | SetOp | NamedSet | Matrix | Rel | Ratio | Based | Words
+_Shape = Items | Seq | SetOf | SetOp | NamedSet | Matrix | Rel | Ratio | Residue | Based | Words
 
 
 def same_answer(a: Node, b: Node, rounding: Rounding = "exact") -> Outcome:
@@ -55,9 +62,9 @@ def same_answer(a: Node, b: Node, rounding: Rounding = "exact") -> Outcome:
         return _same(expanded(a), expanded(b), rounding)
     except LimitError as error:
         return unverifiable(str(error))
-    except (UndefinedError, ZeroDivisionError) as error:
+    except UndefinedError as error:
         return incorrect(f"undefined: {error}")
-    except NotRationalError:
+    except (NotRationalError, UndecidedError):
         return unverifiable("a part has no rule to compare it by")
 
 
@@ -65,6 +72,7 @@ def _same(a: Node, b: Node, rounding: Rounding) -> Outcome:
     if a == b:
         return correct("they read the same")
     for rule in (
+        _statements,
         _quantities,
         _relations,
         _lists,
@@ -72,7 +80,8 @@ def _same(a: Node, b: Node, rounding: Rounding) -> Outcome:
         _sequences,
         _ratios,
         compare_based,
-        compare_texts,
+        compare_words,
+        compare_residues,
         _marked_numbers,
     ):
         outcome = rule(a, b, rounding)
@@ -85,13 +94,22 @@ def _same(a: Node, b: Node, rounding: Rounding) -> Outcome:
     return outcome if outcome.correct else read_otherwise(a, b, rounding) or outcome
 
 
+def _statements(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
+    """``3 + 4 = 8`` is false, whatever its last number; None where neither answer is a false statement."""
+    false = [isinstance(node, Rel) and is_false(node) for node in (a, b)]
+    if false == [False, False]:
+        return None
+    if all(false):
+        return correct("neither holds")
+    ends = [node.sides[-1] if isinstance(node, Rel) else node for node in (a, b)]
+    same = _same(ends[0], ends[1], rounding)
+    return unverifiable("a statement that is false") if same.correct else same
+
+
 # --- quantities, percents, degrees
 
 
 def _quantities(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
-    moduli = [n.unit for n in (a, b) if isinstance(n, Quantity) and n.unit.startswith("mod ")]
-    if len(set(moduli)) == 2:
-        return incorrect("residues of different moduli")
     if not isinstance(a, Quantity) and not isinstance(b, Quantity):
         return None
     one, other = (n if isinstance(n, Quantity) else None for n in (a, b))
@@ -136,7 +154,33 @@ def _marked_numbers(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
             return best(
                 [same_expression(other, marked.value, rounding), same_expression(other, marked, rounding)]
             )
-    return None
+    return _degrees_within(a, b, rounding)
+
+
+def _degrees_within(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
+    r"""``180^\circ - 2\alpha`` is ``180 - 2\alpha`` too; None unless one answer alone writes degrees in its terms."""
+    marked = [n for n in (a, b) if isinstance(n, Add) and any(isinstance(d, Degree) for d in walk(n))]
+    if len(marked) != 1 or any(isinstance(n, Apply) and n.name in BY_NAME for n in walk(marked[0])):
+        return None
+    other = b if marked[0] is a else a
+    return best(
+        [
+            same_expression(marked[0], other, rounding),
+            same_expression(_in_degrees(marked[0]), other, rounding),
+        ]
+    )
+
+
+def _in_degrees(node: Node) -> Node:
+    """Return sums and products with angles as numbers of degrees."""
+    match node:
+        case Degree(value):
+            return value
+        case Add(nodes):
+            return Add(tuple(map(_in_degrees, nodes)))
+        case Mul(nodes):
+            return mul(list(map(_in_degrees, nodes)))
+    return node
 
 
 # --- relations
@@ -158,6 +202,10 @@ def _relations(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
         return _same(relation.sides[-1], other, rounding)
     if is_inequality(relation):
         return _as_regions(a, b) if isinstance(other, _Shape) else incorrect("an inequality and a value")
+    if isinstance(other, Seq | Matrix | SetOf | Words):
+        return incorrect("an equation and an answer of another kind")
+    if any(_same(side, other, rounding).correct for side in relation.sides):
+        return unverifiable("an equation, or a value with an unusual name")
     return incorrect("an equation and a value")
 
 
@@ -172,7 +220,7 @@ def _two_relations(a: Rel, b: Rel, rounding: Rounding) -> Outcome:
         return (
             same_inequality(a, b)
             if is_inequality(a) and is_inequality(b)
-            else incorrect("relations of different kinds")
+            else unverifiable("relations of different kinds")
         )
     first, second = labelled(a), labelled(b)
     if first and second:
@@ -206,11 +254,12 @@ def _is_function(label: Node) -> bool:
 def _as_regions(a: Node, b: Node) -> Outcome:
     one, other = region_of(a), region_of(b)
     if one is None or other is None:
-        return (
-            incorrect("a relation and an answer of another kind")
-            if (one is None) != (other is None)
-            else unverifiable("relations that cannot be solved here")
-        )
+        unread = [n for n, region in ((a, one), (b, other)) if region is None]
+        if len(unread) == 1 and (
+            isinstance(unread[0], Matrix | Seq | Words) or not isinstance(unread[0], _Shape)
+        ):
+            return incorrect("a relation and an answer of another kind")
+        return unverifiable("relations that cannot be solved here")
     return same_region(one, other)
 
 
@@ -229,7 +278,8 @@ def _lists(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
         if outcome.correct:
             return outcome
     if isinstance(other, Items | SetOf):
-        return _matched(listed.items, other.items, rounding)
+        repeats = isinstance(other, SetOf) or listed.disjoint or other.disjoint
+        return _matched(listed.items, other.items, rounding, repeats)
     if isinstance(other, Seq) and len(other.items) > 1:
         return _paired(tuple(map(without_label, _by_name(listed.items))), other.items, rounding)
     if isinstance(other, Rel) and other.ops == ("in",):
@@ -269,14 +319,17 @@ def _joint_equation(listed: Items) -> Rel | None:
     return Rel((mul([subtract(left, right) for left, right in sides]), Num(0)), ("=",))
 
 
-def _matched(a: tuple[Node, ...], b: tuple[Node, ...], rounding: Rounding) -> Outcome:
-    """Compare without order; each item has its own partner."""
+def _matched(a: tuple[Node, ...], b: tuple[Node, ...], rounding: Rounding, repeats: bool) -> Outcome:
+    """Compare without order; each item has its own partner, but for one that is repeated where it may be."""
     if len(a) > MAX_ITEMS or len(b) > MAX_ITEMS:
         return unverifiable(f"a list of more than {MAX_ITEMS} answers")
     if len(a) != len(b):
         a, b = _distinct(a, rounding), _distinct(b, rounding)
         if len(a) != len(b):
             return incorrect(f"{len(a)} answers and {len(b)}")
+        if not repeats:
+            same = _matched(a, b, rounding, True)
+            return unverifiable("the same answers, some of them twice") if same.correct else same
     named = all(labelled(x) for x in (*a, *b))
     left, right = (a, b) if named else (tuple(map(without_label, a)), tuple(map(without_label, b)))
     unused, unsure = list(right), False
@@ -321,7 +374,7 @@ def _paired(a: tuple[Node, ...], b: tuple[Node, ...], rounding: Rounding) -> Out
 
 def _sets(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
     if isinstance(a, SetOf) and isinstance(b, SetOf):
-        return _matched(a.items, b.items, rounding)
+        return _matched(a.items, b.items, rounding, True)
     if isinstance(a, SetOf) or isinstance(b, SetOf):
         group, other = (a, b) if isinstance(a, SetOf) else (b, a)
         assert isinstance(group, SetOf)
@@ -350,11 +403,10 @@ def _named_sets(a: Node, b: Node) -> Outcome:
         )
     one, other = region_of(a), region_of(b)
     if one is None or other is None:
-        return (
-            incorrect("answers of different kinds")
-            if (one is None) != (other is None)
-            else unverifiable("sets that cannot be compared")
-        )
+        unread = a if one is None else b
+        if (one is None) != (other is None) and not isinstance(unread, SetOp | Rel | Items | Seq):
+            return incorrect("answers of different kinds")
+        return unverifiable("sets that cannot be compared")
     return same_region(one, other)
 
 
@@ -371,6 +423,10 @@ def _sequences(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
         return None
     sequence, other = (a, b) if isinstance(a, Seq) else (b, a)
     assert isinstance(sequence, Seq)
+    if (components := as_sequence(other, len(sequence.items))) is not None:
+        return _paired(sequence.items, components, rounding)
+    if isinstance(other, Matrix) and (rows := matrix_of_rows(sequence)) is not None:
+        return _sequences(rows, other, rounding)
     if isinstance(other, Matrix) and 1 in (len(other.rows), len(other.rows[0])):
         return _paired(tuple(x for row in other.rows for x in row), sequence.items, rounding)
     if len(sequence.items) == 1:
@@ -393,6 +449,10 @@ def _ratios(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
         ratio, other = (a, b) if isinstance(a, Ratio) else (b, a)
         assert isinstance(ratio, Ratio)
         if len(ratio.parts) == 2 and not isinstance(other, _Shape):
-            return same_expression(divide(*ratio.parts), other, rounding)
+            outcome = same_expression(divide(*ratio.parts), other, rounding)
+            whole = isinstance(other, Num) and isinstance(other.value, int)
+            return (
+                unverifiable("a ratio to one, or its first number") if whole and outcome.correct else outcome
+            )
         return incorrect("a ratio and an answer of another kind")
     return None

@@ -1,14 +1,18 @@
 """Sets of real numbers: intervals, unions, solution sets of inequalities in one variable.
 
 A region is a membership test and the points at which membership can change. Two regions are equal if they
-agree at all of these points and between them, which needs no simplification and is symmetric.
+agree at all of these points and between them, which needs no simplification and is symmetric. Points are balls
+(``verifier.values.balls``); two that overlap are taken for the same one: they agree to some 50 digits.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from flint import acb, arb
 
 from verifier.comparison.expressions import infinite_sign
 from verifier.outcome import Outcome, correct, incorrect
@@ -28,11 +32,10 @@ from verifier.tree import (
     free_symbols,
     subtract,
 )
-from verifier.values.numeric import Numeric, Value, context
+from verifier.values.balls import Ball, Evaluator, UndecidedError, precision, shown
 from verifier.values.polynomials import critical_points
 
-DIGITS = 40
-_CLOSE = 20  # decimal digits to which two boundary points are the same
+BITS = 192
 ORDERS = frozenset({"<", ">", "<=", ">=", "!="})
 
 
@@ -40,8 +43,8 @@ ORDERS = frozenset({"<", ">", "<=", ">=", "!="})
 class Region:
     """A set of reals: ``contains`` decides membership, which changes only at ``points``."""
 
-    points: tuple[Value, ...]
-    contains: Callable[[Value], bool]
+    points: tuple[Ball, ...]
+    contains: Callable[[Ball], bool]
 
 
 def region_of(node: Node) -> Region | None:
@@ -51,7 +54,7 @@ def region_of(node: Node) -> Region | None:
             return _interval(opening, closing, low, high)
         case SetOf(items):
             points = tuple(_number(item) for item in items)
-            return Region(points, lambda x: any(_near(x, p) for p in points))
+            return Region(points, lambda x: any(near(x, p) for p in points))
         case NamedSet("R") | Words("reals"):
             return Region((), lambda x: True)
         case NamedSet("empty"):
@@ -75,41 +78,46 @@ def same_region(a: Region, b: Region) -> Outcome:
     for x in _test_points(a.points + b.points):
         inside = a.contains(x), b.contains(x)
         if inside[0] != inside[1]:
-            return incorrect(f"{context().nstr(x, 8)} is in one of the two sets only")
+            return incorrect(f"{shown(x, 8)} is in one of the two sets only")
     return correct("the same set of numbers")
 
 
-def _test_points(points: tuple[Value, ...]) -> list[Value]:
-    ctx = context()
-    ctx.dps = DIGITS
-    ordered: list[Value] = []
-    for point in sorted(p for p in points if not ctx.isinf(p)):
-        if not ordered or not _near(ordered[-1], point):
-            ordered.append(point)
-    if not ordered:
-        return [ctx.mpf(0)]
-    between = [(p + q) / 2 for p, q in itertools.pairwise(ordered)]
-    return [ordered[0] - 1, ordered[0] - 1000, *ordered, *between, ordered[-1] + 1, ordered[-1] + 1000]
+def _test_points(points: tuple[Ball, ...]) -> list[Ball]:
+    ordered: list[Ball] = []
+    with precision(BITS):
+        for point in sorted((p for p in points if p.is_finite()), key=lambda p: float(p.mid())):
+            if not any(near(other, point) for other in ordered[-3:]):
+                ordered.append(point)
+        if not ordered:
+            return [arb(0)]
+        ordered.sort(key=functools.cmp_to_key(_order))
+        between = [((p + q) / 2).mid() for p, q in itertools.pairwise(ordered)]
+        first, last = ordered[0].mid(), ordered[-1].mid()
+        return [first - 1, first - 1000, *ordered, *between, last + 1, last + 1000]
 
 
-def _near(x: Value, y: Value) -> bool:
-    ctx = context()
-    if ctx.isinf(x) or ctx.isinf(y):
-        return bool(x == y)
-    return bool(abs(x - y) <= ctx.mpf(10) ** -_CLOSE * max(1, abs(x), abs(y)))
+def _order(x: Ball, y: Ball) -> int:
+    return -1 if x < y else 1
 
 
-def _number(node: Node) -> Value:
-    value = _extended(Numeric(DIGITS, {}), node)
-    if isinstance(value, context().mpc):
+def near(x: Ball, y: Ball) -> bool:
+    """Whether two points are the same as far as can be told."""
+    return bool(x == y) if not (x.is_finite() and y.is_finite()) else bool(x.overlaps(y))
+
+
+def _number(node: Node) -> Ball:
+    value = extended(Evaluator(BITS, {}), node)
+    if isinstance(value, acb):
         raise UndefinedError("a boundary that is not real")
     return value
 
 
-def _extended(evaluator: Numeric, node: Node) -> Value:
+def extended(evaluator: Evaluator, node: Node) -> Ball:
     """Return the value of ``node``, which may be plus or minus infinity."""
     sign = infinite_sign(node)
-    return sign * context().inf if sign else evaluator.of(node)
+    if sign:
+        return arb.pos_inf() if sign > 0 else arb.neg_inf()
+    return evaluator.of(node)
 
 
 def _interval(opening: str, closing: str, low: Node, high: Node) -> Region | None:
@@ -117,14 +125,14 @@ def _interval(opening: str, closing: str, low: Node, high: Node) -> Region | Non
         return None
     start, end = _number(low), _number(high)
     if start > end or (
-        _near(start, end) and (opening, closing) != ("[", "]")
+        near(start, end) and (opening, closing) != ("[", "]")
     ):  # rather a point than no interval
         return None
 
-    def contains(x: Value) -> bool:
-        if _near(x, start):
+    def contains(x: Ball) -> bool:
+        if near(x, start):
             return opening == "["
-        if _near(x, end):
+        if near(x, end):
             return closing == "]"
         return bool(start < x < end)
 
@@ -144,33 +152,31 @@ def _combined(op: str, regions: list[Region]) -> Region:
 def _solutions(relation: Rel) -> Region | None:
     """The solutions of a chain of inequalities in one variable."""
     names = free_symbols(relation)
-    if len(names) != 1 or not set(relation.ops) <= ORDERS | {"="} or not set(relation.ops) & ORDERS:
+    if len(names) != 1 or not set(relation.ops) <= ORDERS | {"="}:
         return None
     name = next(iter(names))
     pairs = list(zip(relation.sides, relation.ops, relation.sides[1:], strict=False))
-    points: list[Value] = []
+    points: list[Ball] = []
     for left, _, right in pairs:
         if not (infinite_sign(left) or infinite_sign(right)):
-            points.extend(critical_points(subtract(left, right), name, DIGITS))
+            points.extend(critical_points(subtract(left, right), name))
 
-    def contains(x: Value) -> bool:
+    def contains(x: Ball) -> bool:
         return all(holds(left, op, right, {name: x}) for left, op, right in pairs)
 
     return Region(tuple(points), contains)
 
 
-def holds(left: Node, op: str, right: Node, values: dict[str, Value]) -> bool:
+def holds(left: Node, op: str, right: Node, values: dict[str, Ball]) -> bool:
     """Whether a relation holds at a point; where a side has no real value it does not."""
-    ctx = context()
-    evaluator = Numeric(DIGITS, {})
-    evaluator.values.update(values)
+    evaluator = Evaluator(BITS, values)
     try:
-        x, y = _extended(evaluator, left), _extended(evaluator, right)
-    except (UndefinedError, NotRationalError, LimitError, ZeroDivisionError):
+        x, y = extended(evaluator, left), extended(evaluator, right)
+    except (UndefinedError, UndecidedError, NotRationalError, LimitError):
         return False
-    if isinstance(x, ctx.mpc) or isinstance(y, ctx.mpc):
+    if isinstance(x, acb) or isinstance(y, acb):
         return False
-    equal = _near(x, y)
+    equal = near(x, y)
     match op:
         case "=":
             return equal

@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 
 from verifier.outcome import Outcome, correct, incorrect, unverifiable
+from verifier.parsing.number_words import NUMBER_WORDS
 from verifier.parsing.numerals import decimal
-from verifier.tree import Based, Node, Words
+from verifier.tree import Based, Node, Sym, Words
 from verifier.verdict import Rounding
 
 
 def compare_based(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
     """Compare digits in a base; None where neither answer has any."""
     if isinstance(a, Based) and isinstance(b, Based):
-        if a.base == b.base:
+        if a.base == b.base or 0 in (a.base, b.base):  # a base of 0 is one that is not written
             same = a.digits.lstrip("0") == b.digits.lstrip("0")
             return (
                 correct("the same digits")
@@ -33,14 +34,41 @@ def compare_based(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
 _ARTICLE = re.compile(r"^(?:an?|the) (?=\w)")
 
 
-def compare_texts(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
+MAX_WORDS = 4  # of an answer in words that differs from another one for certain
+_HOLDS_NUMBER = re.compile(r"[\d\\=^√π]")
+
+
+def _may_hold_number(node: Node) -> bool:
+    """Whether words may be mathematics that was not read: with digits, signs, commands or number words."""
+    if not isinstance(node, Words):
+        return False
+    if node.formula or _HOLDS_NUMBER.search(node.words) or not NUMBER_WORDS.isdisjoint(node.words.split()):
+        return True
+    return _CHINESE_NUMBER.search(node.words) is not None
+
+
+_CHINESE_NUMBER = re.compile("[零一二两三四五六七八九十百千万亿]")
+
+
+def compare_words(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
     """Compare words; None where neither answer is words."""
     if isinstance(a, Words) and isinstance(b, Words):
         if _ARTICLE.sub("", a.words) == _ARTICLE.sub("", b.words) != "":
             return correct("the same words")
-        if a.formula and b.formula:
-            return unverifiable("formulas with operators whose rules are not known here")
+        if _may_hold_number(a) or _may_hold_number(b):
+            return unverifiable("words or formulas that cannot be read")
+        if max(len(node.words.split()) for node in (a, b)) > MAX_WORDS:
+            return unverifiable("other words, which may mean the same")
         return incorrect(f"{a.words[:60]!r} is not {b.words[:60]!r}")
     if isinstance(a, Words) or isinstance(b, Words):
+        words, other = (a, b) if isinstance(a, Words) else (b, a)
+        assert isinstance(words, Words)
+        if isinstance(other, Sym) and _ANSWERS.get(other.name) == words.words:
+            return correct(f"a letter for {words.words!r}")
+        if _may_hold_number(words):
+            return unverifiable("an answer that cannot be read beside a mathematical one")
         return incorrect("words and a mathematical answer")
     return None
+
+
+_ANSWERS = {"Y": "yes", "N": "no", "T": "yes", "F": "no"}

@@ -21,7 +21,7 @@ _NEGATED_LIST = re.compile(
 _CLAUSE = re.compile(r"[.。,，;；]\s*\S|\b(?:or|not|maybe|perhaps)\b|不|或")
 # "D, it makes no sense for it to be A"; "A, maybe B" and "A, or else B" leave it open
 _LEADING = re.compile(
-    r"[\s$*(]*([A-J])[)$*]*\s*[,.:;—–]\s+(?!(?:or|and|maybe|perhaps|possibly|but|is|are)\b)(?=[a-z]{2})"
+    r"[\s$*(]*([A-J])[)$*]*\s*[,.:—–]\s+(?!(?:or|and|so|thus|hence|therefore|maybe|perhaps|possibly|but|is|are)\b)(?=[a-z]{2})"
     r"(?!.*\b(?:or\s+(?:maybe|perhaps|else)|instead)\b)"
 )
 _BECAUSE = re.compile(r"\b(?:because|since)\b|因为")
@@ -48,7 +48,7 @@ def choice_letter(text: str) -> str | None:
     return letters.pop() if len(letters) == 1 else None
 
 
-_PIECE_END = re.compile(r"[.。\n!！]\s*|，|,\s")
+_PIECE_END = re.compile(r"[.。\n!！;；]\s*|，|,\s")
 _CHOOSING = re.compile(
     r"\b(?:answer|option|choice|choose|select|pick|correct|right|it's|it is|it must be"
     r"|go(?:ing)?\s+with|opt\s+for|leav(?:es|ing))\b|选|答|正确|对"

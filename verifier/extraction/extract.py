@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from verifier.extraction.boxes import boxed_answer
 from verifier.extraction.choices import choice_in_prose, choice_letter
-from verifier.extraction.doubt import gives_up, knows_nothing
+from verifier.extraction.doubt import gives_up, knows_nothing, leaves_open
 from verifier.extraction.fields import in_json, tagged
 from verifier.extraction.lines import last_line, sentence_of, sentences_from_the_end
-from verifier.extraction.phrases import last_heading, last_phrase
+from verifier.extraction.phrases import last_heading, last_phrase, with_decimal_points
 from verifier.extraction.prose import is_bare
-from verifier.extraction.statement import NOTHING, Stated, marked_currency, stated_in, without_emphasis
+from verifier.extraction.statement import NOTHING, OPEN, Stated, marked_currency, stated_in, without_emphasis
 from verifier.extraction.turn import final_text
 from verifier.extraction.values import values_in
 from verifier.parsing.choices import letters_of
@@ -128,6 +128,7 @@ _SEGMENT_END = re.compile(r"<eoa>|<eoe>|\n\s*\n|I hope it is correct|$")
 
 def _phrased(text: str, hint: Hint) -> Extraction | None:
     """Return what the last answer phrase, or the name of the last line, states; None where it states nothing."""
+    text = without_emphasis(text)[0]
     mark = last_phrase(text) or last_heading(text)
     if mark is None:
         return None
@@ -136,7 +137,9 @@ def _phrased(text: str, hint: Hint) -> Extraction | None:
         begin += 1
     end_match = _SEGMENT_END.search(text, begin)
     segment = text[begin : end_match.start() if end_match else len(text)].replace("`", "").strip()[:MAX_PROSE]
-    stated = _after_phrase(segment, hint)
+    if leaves_open(sentence_of(segment)):
+        return Extraction(None, OPEN.why)
+    stated = _after_phrase(with_decimal_points(segment, mark[0]), hint)
     if stated.answer is not None:
         return Extraction(stated.answer, "answer phrase", "stated")
     return Extraction(None, stated.why) if stated.why else None
@@ -180,9 +183,10 @@ def _as_value(answer: str) -> str:
     r"""Return an answer with its unit told from letters, ``3×10^8\text{ m/s}``, where it is one value."""
     values = values_in(answer) if not answer.isascii() or " " in answer else []
     whole = len(values) == 1 and values[0].start == 0 and values[0].end == len(answer)
-    return values[0].text if whole and "\\text" in values[0].text else answer
+    return values[0].text if whole and _TOLD.search(values[0].text) else answer
 
 
+_TOLD = re.compile(r"\\text|[€£¥₹]")
 _REASON = re.compile(
     r"\b(?:because|since|rather\s+than|instead\s+of|which|when|whenever|where|if|but|not|for)\b"
     r"|(?<=\s)\((?!or\b|p?mod\b)(?=[A-Za-z]{2})"
@@ -206,6 +210,9 @@ def _without_reason(sentence: str) -> str:
 # --- the whole text, and its last line
 
 _SPACED_POINT = re.compile(r"(?<=\d)\.\s+(?=\d+\.?$)")
+_IN_BRACKETS = re.compile(
+    r"\[\s*(-?[\d.]+ [^\[\],\n]{1,60})\]"
+)  # [45 degrees]; [45] and [3, 4] are read as they are
 _ANYTHING = re.compile(r"\w|\\")
 _FULL_STOP = re.compile(r"\.\s")
 _SIGN = re.compile(r"^(?:\\(?:therefore|implies|Rightarrow)\b|[∴⇒→]|=>|=)\s*")  # = 5, ∴ x = 5; ==5 is none
@@ -219,6 +226,8 @@ def _bare(text: str) -> Extraction | None:
         answer = stripped.strip("$") if stripped[0] == stripped[-1] else stripped
         return Extraction(answer, "bare", "stated")
     stripped = _SIGN.sub("", without_emphasis(stripped)[0])
+    if bracketed := _IN_BRACKETS.fullmatch(stripped):
+        return Extraction(bracketed[1].strip(), "bare", "stated")
     if (
         not _ANYTHING.search(stripped)
         or knows_nothing(stripped)
@@ -243,12 +252,19 @@ def _on_last_line(text: str) -> Extraction | None:
 
 # --- prose
 
+# "If you have 3 more questions, ask", and the row of a table
+_ASIDE = re.compile(
+    r"\b(?:let\s+me\s+know|feel\s+free|if\s+you\s+(?:have|need|want))\b|^\s*\|", re.IGNORECASE
+)
+
 
 def _in_prose(text: str) -> Extraction:
     """Return what the last sentence that holds a value comes to."""
     for sentence in sentences_from_the_end(text.rstrip()[-MAX_WEAK:]):
         if gives_up(sentence):
             return ABSENT
+        if _ASIDE.search(sentence):
+            continue
         stated = stated_in(sentence)
         if stated.answer is not None:
             return Extraction(stated.answer.replace("$", ""), "prose", "weak")

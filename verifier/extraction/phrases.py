@@ -28,7 +28,12 @@ _LINKS = (
     r"(?:(?:est|es|è|é|ist|lautet|is|равен|равно|är|er|jest|je|là|adalah|on|είναι|は|은|는|คือ|है|هي|هو|היא)(?:\s+donc|\s+also)?(?!\w)\s*[:：]?"
     r"|(?:は|은|는)\s*[:：]?|[:：=—])"
 )
+_DECIMAL_COMMA = re.compile(r"(?<![\d,.])(\d+),(\d{1,2})(?![\d,])")
 _MARK = re.compile(rf"{_ENGLISH_AND_CHINESE}|(?<!\w)(?i:{_WORDS}){_LINKS}")
+_COMMA_LANGUAGE = re.compile(
+    r"(?:r[ée]ponse|respuesta|resposta|risposta|antwo|ответ|відповідь|odpov|svar|vastaus|cevap|yanıt|jawaban|đáp)",
+    re.IGNORECASE,
+)
 # A line that begins with one of these and a colon names its answer as the word does: "Result: 5", "Conclusion = 5".
 _HEADING = re.compile(
     r"(?:^|\n)[ \t]*[#*_>\- ]*(?:final\s+)?(?:result|output|conclusion|solution|total|结果|结论)[*_]*\s*[:：=]"
@@ -57,6 +62,11 @@ def last_phrase(text: str) -> re.Match[str] | None:
         if last is not None or size >= len(text):
             return last
     return None
+
+
+def with_decimal_points(segment: str, mark: str) -> str:
+    """Return the words after a phrase with ``3,5`` written ``3.5`` where the phrase's language has decimal commas."""
+    return _DECIMAL_COMMA.sub(r"\1.\2", segment) if _COMMA_LANGUAGE.match(mark) else segment
 
 
 def last_heading(text: str) -> re.Match[str] | None:

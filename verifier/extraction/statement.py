@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from verifier.extraction.doubt import is_another, leaves_open
+from verifier.extraction.doubt import denied_before, is_another, leaves_open
 from verifier.extraction.values import Value, values_in
 from verifier.parsing.notation import chinese_words, has_chinese
 
@@ -129,11 +129,13 @@ _PREDICATE = re.compile(
 )
 _CONCLUSION = re.compile(
     r"\b(?:so|thus|hence|then|therefore|which|that|for\s+a\s+total|total(?:l?ing)?|giving|making|leaving)\b"
-    r"|所以|因此|故|则|那么|即|总共|一共|共|得"
+    r"|所以|因此|故|则|那么|即|总共|一共|共|得",
+    re.IGNORECASE,
 )
 _COORDINATION = re.compile(r"\b(?:and|while|whereas|but)\b|[,;，；]")
 _PREPOSITION = re.compile(
-    r"\b(?:in|for|with|from|of|at|on|by|within|over|per|after|before|every|each|than|during|into|among|out\s+of|when|if)\s+"
+    r"\b(?:in|for|with|from|of|at|on|by|within|over|per|after|before|every|each|than|during|into|among|out\s+of|when|if"
+    r"|to\s+(?!be\b)[a-z]{3,})\s+"
     r"(?:(?:the|a|an|all|these|those|first|last|next|other|another|only|\$?[a-zA-Z]\s*=)\s*)*[(\s]*\Z",
     re.IGNORECASE,
 )
@@ -147,6 +149,7 @@ _LEADING = re.compile(
 
 def _chosen(sentence: str, groups: list[Value]) -> Value | None:
     """Return the group that the sentence comes to, or None where several would do."""
+    groups = [g for g in groups if not denied_before(sentence, g.start)] or groups  # not 12, but 13
     if len(groups) == 1:
         return groups[0]
     said = _concluded(sentence, groups)

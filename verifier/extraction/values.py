@@ -36,12 +36,13 @@ _TOKEN = re.compile(
     r"|(?P<idle>\b(?:[Ss]teps?|[Pp]arts?|[Cc]ases?|[Qq]uestions?|[Mm]ethods?|[Ff]igures?|[Ee]quations?|[Pp]roblems?|[Tt]ables?"
     r"|[Ll]ines?|[Ee]xamples?|[Ss]ections?)\s+\(?\d+\b\)?|\b\d+-(?!(?:degrees?)\b)[A-Za-z]{2,}|第[\d一二三四五六七八九十]+[步题问种])"
     r"|(?P<tuple><\s*[-\d.]+\s*(?:,\s*[-\d.]+\s*)+>)"
-    r"|(?P<number>(?:\d{1,3}(?:[,，]\d{3})+(?!\d)|\d+)(?:[.,]\d+)?(?:\.{3}|…)?(?:[eE][-+]?\d+(?!\w))?(?:(?:st|nd|rd|th)\b)?"
+    r"|(?P<number>(?:\d{1,3}(?:(?:[,，]\d{3})+|(?:[ \u00a0\u202f]\d{3})+)(?!\d)|\d+)"
+    r"(?:[.,]\d+)?(?:\.{3}|…)?(?:[eE][-+]?\d+(?!\w))?(?:(?:st|nd|rd|th)\b)?"
     r"|(?<![\w.])\.\d+)"
     rf"|(?P<symbol>{TEXT_COMMAND}\{{[^{{}}]*\}}|\\[A-Za-z]+|\\[%$,;!#]|[√∛π∞°℃%％½⅓⅔¼¾⅛⅜⅝⅞∅ℝℤ²³¹⁰⁴-⁹⁺⁻ⁿ₀-₉…′″€£¥₹¢$θα-ω]|(?<=\d)[:：](?=\d))"
     r"|(?P<sign>\*\*|[-+−–*/×÷·⋅^=<>≤≥≠≈±∈∪∩!|_~:&'])"
     r"|(?P<bracket>[()\[\]{}])"
-    r"|(?P<word>[A-Za-z]+(?:['’][a-z]+)?|[\u3400-\u9fff]+)"
+    r"|(?P<word>[A-Za-zÀ-ÖØ-öø-ɏ]+(?:['’][a-z]+)?|[\u3400-\u9fff]+|[^\W\d_]+)"
     r"|(?P<space>\s+)|(?P<stop>.)",
     re.DOTALL,
 )
@@ -197,14 +198,14 @@ def _value(sentence: str, tokens: list[_Token], begin: int, end: int) -> tuple[V
         short = unit.isascii() and len(unit) < MAX_SHORT and unit not in _MORE_UNITS
         text = rf"{text}\text{{ {unit}}}" if short else f"{text}{joint}{unit}"
         stop = tokens[goes_on - 1].end
-    elif (letters := _LETTER_UNIT.fullmatch(text)) and unit_of(plain(letters[2])):
+    elif (letters := _LETTER_UNIT.fullmatch(text)) and unit_of(letters[2]):
         text = rf"{letters[1]}\text{{ {letters[2]}}}{plain(letters[3] or '')}"
     return Value(tokens[first].start, stop, text), max(goes_on, end)
 
 
 # 3×10^8 m/s, 5 m; "y = 5 m" may be a product
 _LETTER_UNIT = re.compile(
-    r"((?:[^=A-Za-z]|[xX](?=\s?\d))*[\d)\]²³⁰-⁹]) ?([A-Za-z]{1,3}(?:/[A-Za-z]{1,3})?(\^[23]|[²³])?)"
+    r"((?:[^=A-Za-z]|[xX](?=\s?\d))*[\d)\]²³⁰-⁹]) ?([A-Za-z]{1,3}(?:/[A-Za-z]{1,3})?)(\^[23]|[²³])?"
 )
 
 
@@ -215,8 +216,12 @@ def _written(tokens: list[_Token]) -> str:
         if k and tokens[k - 1].end < token.start:
             parts.append(" ")
         marked = token.text[:1] == "$" or token.text[:2] in ("\\(", "\\[")
-        parts.append(unwrap(token.text) if marked and len(token.text) > 2 else token.text)
+        text = unwrap(token.text) if marked and len(token.text) > 2 else token.text
+        parts.append(_GROUPING_SPACE.sub("", text) if text[:1].isdigit() else text)
     return "".join(parts).strip()
+
+
+_GROUPING_SPACE = re.compile(r"(?<=\d)[ \u00a0\u202f](?=\d{3})")
 
 
 def _may_lead(sentence: str, tokens: list[_Token], i: int) -> bool:

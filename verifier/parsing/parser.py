@@ -311,7 +311,7 @@ class Parser:
                 factors = [Apply("mod", (number if sign is None else mul([sign, number]), self.power()))]
                 sign = None
             elif self._starts_factor():
-                if self.peek().kind == "num" and self.peek(-1).kind == "num":
+                if isinstance(factors[-1], Num) and self.peek().kind == self.peek(-1).kind == "num":
                     raise ParseError("two numbers side by side")  # 7 8 is neither 78 nor 56
                 factors.append(self.power())
             else:

@@ -55,7 +55,7 @@ def write_currency(text: str) -> str:
 # --- several numbers with units of one kind
 
 _PART = re.compile(
-    rf"(\d+(?:\.\d+)?) ?(?:{TEXT_COMMAND}\{{ ?([A-Za-z.]+) ?\}}|([A-Za-z]+\.?(?![A-Za-z])|[\u3400-\u9fff]+))"
+    rf"(\d+(?:\.\d+)?) ?(?:{TEXT_COMMAND}\{{ ?([A-Za-z.]+) ?(?:and ?)?\}}|([A-Za-z]+\.?(?![A-Za-z])|[\u3400-\u9fff]+))"
     r"(?: |~|,|\\[,; ]|and\b|和|又)*"
 )
 
@@ -88,10 +88,12 @@ _PIECE = re.compile(
     r"|\\[A-Za-z]+|.",
     re.DOTALL,
 )
-_MODULUS = re.compile(r" ?[(]? ?\\(?:pmod|bmod|mod) ?\{? ?(\w+) ?\}? ?[)]?$")
 _NO_UNIT = re.compile(r"\b(?:and|or|sin|cos|tan|ln|log|pi|infty|infinity|inf|mod)\b|和|或")
 _NUMBER = r"-?(?:\d[\d.,]*|\\[dt]?frac\{\d+\}\{\d+\}|\d+/\d+)"
-_LETTER_UNIT = re.compile(rf"({_NUMBER})(?: |~|\\[,; ])*([A-Za-z](?: ?/ ?[a-z]+)?|in)(\^ ?\{{?[23]\}}?)?")
+_LETTER_UNIT = re.compile(
+    rf"({_NUMBER}(?: ?\\(?:times|cdot) ?10 ?\^ ?(?:\{{-?\d+\}}|\d))?)(?: |~|\\[,; ])*"
+    rf"(?:{TEXT_COMMAND}\{{ ?(in) ?\}}|([A-Za-z](?: ?/ ?[a-z]+)?|in)(\^ ?\{{?[23]\}}?)?)"
+)
 _MATH_FONT = re.compile(r"\\(?:math|operatorname|boldsymbol)")
 _SMALL = frozenset(
     ["of", "in", "a", "an", "to", "at", "on", "by", "for", "the", "per", "am", "pm", "ad", "bc"]
@@ -106,12 +108,11 @@ _SHORT_NOUNS = frozenset(_SHORT_WORDS.split())
 
 def split_unit(text: str) -> Split | None:
     """Part the unit, or the words for what is counted, from the end of ``text``; None where there is none."""
-    if (modulus := _MODULUS.search(text)) and modulus.start() > 0:
-        return Split(text[: modulus.start()], 1, f"mod {modulus[1]}")
     if match := _LETTER_UNIT.fullmatch(text):
-        unit = "inch" if match[2] == "in" else match[2]
-        known = unit_of(unit + (match[3] or ""))
-        return Split(match[1], 1, unit + (match[3] or ""), match[2] == "in") if known else None
+        letters, power = match[2] or match[3], match[4] or ""
+        unit = "inch" if letters == "in" else letters
+        certain = letters == "in" or "/" in letters
+        return Split(match[1], 1, unit + power, certain) if unit_of(unit + power) else None
     pieces = list(_PIECE.finditer(text))
     start = end = _start_of_words(pieces)
     while end > 0 and pieces[end - 1].lastgroup == "joint":

@@ -97,6 +97,7 @@ class Service:
             "outputs": outputs,
             "gold": body.gold,
             "rounding": body.rounding,
+            "require": body.require,
         }
         return self._verdict(await self.check(request), started, solution=True)
 

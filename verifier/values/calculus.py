@@ -1,22 +1,41 @@
-"""Numerical values of limits, integrals and infinite series, to about 15 digits.
+"""Numerical values of integrals, limits and infinite series.
 
-Each comes with an estimate of its error; where that is not small enough there is no value here, and the question goes
-to computer algebra. The number of evaluations is bounded by the evaluator's own limit of steps.
+A proper integral is enclosed: flint bounds its error. A limit or a series is extrapolated to about 15 digits from its
+values; where these do not settle there is no value here, and the question goes to computer algebra. The number of
+evaluations is bounded by the evaluator's own limit of steps.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
 
-from verifier.tree import Big, Const, NotRationalError, UndefinedError, walk
+from flint import acb, arb
 
-if TYPE_CHECKING:
-    from verifier.values.numeric import Numeric, Value
+from verifier.tree import Big, Const, Node, NotRationalError, UndefinedError, walk
 
-DIGITS = 15  # to which such a value is trusted
+DIGITS = 15  # to which an extrapolated value is trusted
 _LIMIT_STEPS = 24
 _SERIES_STEPS = 10
-_DEGREE = 6
+_EVALUATIONS = 3_000  # of an integrand
+
+Ball = Any
+
+
+class AnalysisEvaluator(Protocol):
+    """What this module asks of the evaluator of balls."""
+
+    bits: int
+    analytic: bool
+
+    def part(self, node: Node) -> Ball:
+        """Return the value of a node."""
+        ...
+
+    def bound(self, name: str) -> AbstractContextManager[Callable[[Ball, Node], Ball]]:
+        """Give a function that evaluates a node with a variable set."""
+        ...
 
 
 def is_analysis(node: Big) -> bool:
@@ -24,79 +43,97 @@ def is_analysis(node: Big) -> bool:
     return node.kind in ("lim", "int") or Const("inf") in (*walk(node.low), *walk(node.high))
 
 
-def value_of_analysis(node: Big, evaluator: Numeric) -> Value:
+def is_proper_integral(node: Big) -> bool:
+    """Whether ``node`` is an integral between finite bounds."""
+    return node.kind == "int" and Const("inf") not in (*walk(node.low), *walk(node.high))
+
+
+def value_of_analysis(node: Big, evaluator: AnalysisEvaluator) -> Ball:
     """Return the value of a limit, an integral or a series.
 
     Raises:
         NotRationalError: if the value cannot be trusted to ``DIGITS`` digits.
     """
-    ctx = evaluator.ctx
-    precision = ctx.prec
+    if is_proper_integral(node):
+        return _integral(node, evaluator)
     try:
-        rule = {"lim": _limit, "int": _integral}.get(node.kind, _series)
-        value, error = rule(node, evaluator)
-    except (ctx.NoConvergence, ZeroDivisionError) as problem:
+        value, error = {"lim": _limit, "sum": _series}.get(node.kind, _none)(node, evaluator)
+    except ArithmeticError as problem:
         raise NotRationalError from problem
-    finally:
-        ctx.prec = precision
-    if not ctx.isfinite(value) or error > ctx.mpf(10) ** -DIGITS * max(1, abs(value)):
+    if not error <= arb(10) ** -DIGITS * abs(value).max(arb(1)):
         raise NotRationalError
     return value
 
 
-def _limit(node: Big, evaluator: Numeric) -> tuple[Value, Value]:
-    ctx = evaluator.ctx
-    point = evaluator.part(node.low)
-    infinite = ctx.isinf(point)
-    values: list[Value] = []
+def _none(node: Big, evaluator: AnalysisEvaluator) -> tuple[Ball, Ball]:
+    raise NotRationalError
+
+
+def _integral(node: Big, evaluator: AnalysisEvaluator) -> Ball:
+    low, high = evaluator.part(node.low), evaluator.part(node.high)
+    outer = evaluator.analytic
+    with evaluator.bound(node.variable) as at:
+
+        def integrand(x: acb, analytic: bool) -> acb:
+            evaluator.analytic = analytic
+            try:
+                return acb(at(x, node.body))
+            except (ArithmeticError, NotRationalError):
+                return acb(arb.nan())
+
+        try:
+            value = acb.integral(integrand, acb(low), acb(high), eval_limit=_EVALUATIONS)
+        finally:
+            evaluator.analytic = outer
+    if not value.is_finite() or (value.rel_accuracy_bits() < 40 and not value.contains(0)):
+        raise NotRationalError
+    return value.real if value.imag.contains(0) else value
+
+
+def _limit(node: Big, evaluator: AnalysisEvaluator) -> tuple[Ball, Ball]:
+    infinite = _infinite_sign(node.low)
+    point = arb(0) if infinite else evaluator.part(node.low)
+    values: list[Ball] = []
     with evaluator.bound(node.variable) as at:
         for k in range(4, 4 + _LIMIT_STEPS):
-            distance = ctx.mpf(2) ** k
-            place = (distance if point > 0 else -distance) if infinite else point + 1 / distance
-            values.append(at(place, node.body))
-    return _extrapolated(values, ctx)
+            distance = arb(2) ** k
+            values.append(at(infinite * distance if infinite else point + 1 / distance, node.body).mid())
+    return _extrapolated(values)
 
 
-def _integral(node: Big, evaluator: Numeric) -> tuple[Value, Value]:
-    low, high = evaluator.part(node.low), evaluator.part(node.high)
-    with evaluator.bound(node.variable) as at:
-        value, error = evaluator.ctx.quad(
-            lambda x: at(x, node.body), [low, high], error=True, maxdegree=_DEGREE
-        )
-    return value, error
+def _infinite_sign(node: Node) -> int:
+    if Const("inf") not in walk(node):
+        return 0
+    return 1 if node == Const("inf") else -1
 
 
-def _series(node: Big, evaluator: Numeric) -> tuple[Value, Value]:
+def _series(node: Big, evaluator: AnalysisEvaluator) -> tuple[Ball, Ball]:
     """Extrapolate from the sums of 2, 4, 8, … terms."""
-    ctx = evaluator.ctx
-    if node.kind != "sum" or node.high != Const("inf"):
+    if node.high != Const("inf"):
         raise NotRationalError
     low = evaluator.part(node.low)
-    if not ctx.isint(low):
+    if not (isinstance(low, arb) and low.is_integer()):
         raise UndefinedError("a series that starts at no integer")
-    total, sums = ctx.mpf(0), []
+    total, sums = arb(0), []
     with evaluator.bound(node.variable) as at:
         for k in range(2**_SERIES_STEPS):
-            total += at(low + k, node.body)
+            total = total + at(low + k, node.body)
             if k >= 1 and (k + 1) & k == 0:
-                sums.append(total)
-    return _extrapolated(sums, ctx)
+                sums.append(total.mid())
+    return _extrapolated(sums)
 
 
-def _extrapolated(values: list[Value], ctx: Any) -> tuple[Value, Value]:
+def _extrapolated(values: list[Ball]) -> tuple[Ball, Ball]:
     """Return the limit of values at distances 1/2, 1/4, 1/8, … in powers of the distance, and its likely error."""
-    previous: list[Value] = []
-    diagonal: list[Value] = []
+    previous: list[Ball] = []
+    diagonal: list[Ball] = []
     for value in values:
         row = [value]
         for j, above in enumerate(previous, start=1):
-            factor = ctx.mpf(2) ** j
-            row.append((factor * row[j - 1] - above) / (factor - 1))
+            row.append((((1 << j) * row[j - 1] - above) / ((1 << j) - 1)).mid())
         previous = row
         diagonal.append(row[-1])
-    candidates = [
-        (abs(diagonal[-1] - diagonal[-2]), diagonal[-1]),
-        (abs(values[-1] - values[-2]), values[-1]),
-    ]
-    error, best = min(candidates, key=lambda candidate: candidate[0])
+    candidates = [(abs(d[-1] - d[-2]), d[-1]) for d in (diagonal, values)]
+    first, second = candidates
+    error, best = first if first[0].mid() <= second[0].mid() else second
     return best, error

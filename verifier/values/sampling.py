@@ -12,13 +12,16 @@ from verifier.tree import (
     Node,
     NotRationalError,
     Num,
+    Piecewise,
+    Pow,
+    Rel,
     Sym,
     UndefinedError,
     free_symbols,
     subtract,
     walk,
 )
-from verifier.values.numeric import context
+from verifier.values.balls import UndecidedError, rational_near
 from verifier.values.polynomials import critical_points
 
 Point = tuple[bool, dict[str, Fraction]]  # whether all coordinates are positive, and the coordinates
@@ -29,8 +32,20 @@ MAX_BREAKS = 12  # zeros of the arguments of |…|, max and min around which the
 _PIECEWISE = frozenset({"abs", "max", "min", "floor", "ceil", "sgn"})
 
 
-def sample_points(names: list[str]) -> list[Point]:
-    """Return fixed pseudo-random points, the same for the same names."""
+def whole_names(nodes: tuple[Node, ...]) -> frozenset[str]:
+    r"""Return the letters that can only stand for whole numbers: ``n!``, ``\binom{n}{k}``, ``(-1)^n``, ``F_n``."""
+    found: set[str] = set()
+    for node in (n for root in nodes for n in walk(root)):
+        match node:
+            case Apply("factorial" | "binom", arguments):
+                found.update(*map(free_symbols, arguments))
+            case Pow(Num(value), exponent) if value < 0:
+                found.update(free_symbols(exponent))
+    return frozenset(found)
+
+
+def sample_points(names: list[str], whole: frozenset[str] = frozenset()) -> list[Point]:
+    """Return fixed pseudo-random points, the same for the same names; ``whole`` ones are whole and positive there."""
     rng = random.Random("points " + " ".join(names))
 
     def point(choose: object) -> dict[str, Fraction]:
@@ -38,27 +53,48 @@ def sample_points(names: list[str]) -> list[Point]:
 
     small = lambda: Fraction(rng.randint(101, 997), rng.choice((211, 307, 401)))  # noqa: E731
     unit = lambda: Fraction(rng.randint(11, 399), 401)  # noqa: E731
-    whole = lambda: Fraction(rng.randint(1, 9))  # noqa: E731
+    integer = lambda: Fraction(rng.randint(1, 9))  # noqa: E731
     signed = lambda: rng.choice((-1, 1)) * small()  # noqa: E731
     half = lambda: Fraction(rng.randint(-9, 9), 2)  # noqa: E731
     large = lambda: -Fraction(rng.randint(2001, 30011), 13)  # noqa: E731
-    positive = [point(small), point(unit), point(small), point(whole), point(unit), point(whole)]
+    positive = [point(small), point(unit), point(small), point(integer), point(unit), point(integer)]
     positive += [{n: Fraction(rng.randint(12, 40)) - 3 * i for i, n in enumerate(names)} for _ in range(2)]
     mixed = (
         [point(signed) for _ in range(4)] + [point(half) for _ in range(6)] + [point(large) for _ in range(2)]
     )
     mixed += [{n: Fraction((-2, 2, Fraction(1, 2))[i % 3]) for i, n in enumerate(names)}]
-    return [_marked(p) for p in positive + mixed]
+    return [_marked(_with_whole(p, whole)) for p in positive + mixed]
 
 
-def telling_points(a: Node, b: Node, names: list[str]) -> list[Point]:
+def _with_whole(point: dict[str, Fraction], whole: frozenset[str]) -> dict[str, Fraction]:
+    """Move the coordinates of ``whole`` names to whole numbers from 1 to 40."""
+    return {n: Fraction(1 + int(abs(v) * 7) % 40) if n in whole else v for n, v in point.items()}
+
+
+def telling_points(a: Node, b: Node, names: list[str], whole: frozenset[str] = frozenset()) -> list[Point]:
     """Return points beyond the largest numeral of two expressions, and around those at which a piece of them ends."""
     nodes = [*walk(a), *walk(b)]
     points = _far_points([abs(Fraction(n.value)) for n in nodes if isinstance(n, Num)], names)
-    pieces = [n for n in nodes if isinstance(n, Apply) and n.name in _PIECEWISE and n.args]
-    if pieces and len(names) == 1:
-        points += [{names[0]: value} for value in _around_breaks(pieces, names[0])]
-    return [_marked(p) for p in points]
+    if len(names) == 1:
+        points += [{names[0]: value} for value in _around_breaks(_where_pieces_end(nodes), names[0])]
+    return [_marked(_with_whole(p, whole)) for p in points]
+
+
+def _where_pieces_end(nodes: list[Node]) -> list[Node]:
+    """Return the expressions whose zeros part the pieces of |…|, max, min, steps and functions in pieces."""
+    ends: list[Node] = []
+    for node in nodes:
+        match node:
+            case Apply(name, (first, *others)) if name in _PIECEWISE:
+                ends += [first, *(subtract(first, other) for other in others[:3])]
+            case Piecewise(pieces):
+                ends += [
+                    subtract(x, y)
+                    for _, condition in pieces
+                    if isinstance(condition, Rel)
+                    for x, y in itertools.pairwise(condition.sides)
+                ]
+    return ends
 
 
 def _marked(point: dict[str, Fraction]) -> Point:
@@ -76,15 +112,15 @@ def _far_points(numerals: list[Fraction], names: list[str]) -> list[dict[str, Fr
     ]
 
 
-def _around_breaks(pieces: list[Apply], name: str) -> list[Fraction]:
-    """Return points on both sides of the zeros of what stands in |…|, max and min, and between them."""
+def _around_breaks(ends: list[Node], name: str) -> list[Fraction]:
+    """Return points at and on both sides of the zeros of ``ends``, and between them."""
     breaks: set[Fraction] = set()
-    for piece in pieces:
-        for node in [piece.args[0], *(subtract(piece.args[0], other) for other in piece.args[1:4])]:
-            breaks.update(_zeros(node, name))
+    for node in ends:
+        breaks.update(_zeros(node, name))
     ordered = sorted(breaks)[:MAX_BREAKS]
     between = [(low + high) / 2 for low, high in itertools.pairwise(ordered)]
-    return [zero + step for zero in ordered for step in (Fraction(-2, 9), Fraction(2, 9))] + between
+    steps = (Fraction(-2, 9), Fraction(0), Fraction(2, 9))
+    return [zero + step for zero in ordered for step in steps] + between
 
 
 def _zeros(node: Node, name: str) -> list[Fraction]:
@@ -93,6 +129,6 @@ def _zeros(node: Node, name: str) -> list[Fraction]:
     if node == Sym(name):
         return [Fraction(0)]
     try:
-        return [Fraction(str(context().nstr(zero, 20))) for zero in critical_points(node, name, 30)]
-    except (UndefinedError, NotRationalError, LimitError, ZeroDivisionError, OverflowError):
+        return [rational_near(zero) for zero in critical_points(node, name)]
+    except (UndefinedError, UndecidedError, NotRationalError, LimitError):
         return []
