@@ -25,12 +25,30 @@ from scdpo.data.runs import Run
 from scdpo.jobs.local import NaiveSettings, branch_by_mutation, branch_by_temperature, sample_naive
 from scdpo.jobs.rollouts import confirm_pairs
 from scdpo.sampling.sampler import Sampler, SamplerLimits
-from tests.scdpo.scripted import ScriptedEngine, adder
+from tests.scdpo.scripted import ScriptedEngine
 
 ROOT = Path(__file__).resolve().parents[2]
 PROBLEMS = [Problem(f"sum/{i}", f"What is {i + 2} + 5?", str(i + 7)) for i in range(3)]
 NAIVE = NaiveSettings(at_most=6, wave=2)
-BRANCH = BranchSettings(attempts=3, wave=2)
+BRANCH = BranchSettings(attempts=2, wave=1)
+
+
+def slips(prompt: str, stream: random.Random) -> str:
+    """Solve "What is A + B?" by code, and slip in nine ways, half of the time."""
+    question, _, written = prompt.partition("<|assistant|>")
+    a, b = question.split("What is ")[1].split("?")[0].split(" + ")
+    blocks = written.count("<|endofblock|>")
+    if blocks == 0:
+        return f"<|text|>We add {a} and {b}.<|endofblock|>"
+    if blocks == 1:
+        return f"<|code|>a = {a}\na<|endofblock|>"
+    if blocks == 3:
+        slip = stream.randrange(1, 10) if stream.random() < 0.5 else 0
+        return "<|code|>" + "a + 1 - 1\n" * slip + f"a + {int(b) + slip}<|endofblock|>"
+    if blocks == 5:
+        result = written.rpartition("<|execution|>")[2].partition("<|endofblock|>")[0]
+        return f"<|text|>The answer is \\boxed{{{result}}}.<|endofblock|>"
+    return "<|endofmessage|>"
 
 
 class Quiet:
@@ -41,7 +59,7 @@ class Quiet:
 
 def make(folder: Path, model: Path, *jobs: Any, seconds: float = 0.0) -> int:
     """Do jobs, each told by its settings, one after another; return how many completions were asked for."""
-    engine = ScriptedEngine(model, adder, seconds)
+    engine = ScriptedEngine(model, slips, seconds)
 
     async def main() -> None:
         async with AsyncSandbox(max_sessions=32) as box:
@@ -111,7 +129,7 @@ def test_another_seed_tries_the_steps_that_lack_pairs(begun: Path, tmp_path: Pat
         (p.origin.chosen_id, p.origin.rejected_id.partition("@")[2][0])
         for p in pairs(folder, "step_controlled").values()
     }
-    make(folder, tiny_model, replace(BRANCH, seed=1, attempts=12))
+    make(folder, tiny_model, replace(BRANCH, seed=1, attempts=8))
     new = {id: pair for id, pair in pairs(folder, "step_controlled").items() if id not in before}
     assert new
     for pair in new.values():
@@ -133,7 +151,7 @@ def test_more_naive_pairs_attempts_and_seeds(tmp_path: Path, tiny_model: Path) -
     seeds = Counter(solution.sampling.seed for solution in Run(later).solutions)
     assert seeds[1] > 0
     assert pairs(at_once).items() <= pairs(later).items()
-    assert any("#1." in pair.origin.chosen_id for pair in pairs(later).values())
+    assert any("#1." in pair.origin.chosen_id + pair.origin.rejected_id for pair in pairs(later).values())
 
 
 def test_another_seed_of_mutation_adds_other_slips(begun: Path, tmp_path: Path, tiny_model: Path) -> None:
