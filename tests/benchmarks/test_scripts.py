@@ -16,6 +16,7 @@ TOY = {
     "benchmarks/scaling.py": ["--gpus", "8", "--problems-per-gpu", "8"],
     "benchmarks/service.py": ["--clients", "4", "--seconds", "1"],
     "benchmarks/trainer.py": ["--problems", "2", "--width", "32", "--layers", "2", "--vocabulary", "600"],
+    "benchmarks/verdicts_under_load.py": ["--pairs", "20", "--threads", "3", "--busy", "2"],
     "benchmarks/verifier.py": ["--pairs", "40"],
     "experiments/embedded/train.py": [
         "OUT",
