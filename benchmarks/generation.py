@@ -71,6 +71,7 @@ class Recorded:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.name, self.model, self.context = engine.name, engine.model, engine.context
+        self.tokenizer = engine.tokenizer
         self.chains: dict[Any, list[Request]] = {}
         self.tokens = 0
 

@@ -110,13 +110,16 @@ def comparison(evaluations: Sequence[Evaluation]) -> Comparison:
         base = first.get(key[1])
         paired = None
         if base is not None and e.model != models[0]:
-            paired = _paired(base, e)
+            paired = paired_test(base, e)
         cells[key] = TableCell(e, e.accuracy, paired)
     return Comparison(models, tuple(dict.fromkeys(columns.values())), cells)
 
 
-def _paired(base: Evaluation, other: Evaluation) -> Paired | None:
-    """Compare two evaluations; None if no problem is the same in both. Without digests, equal ids will do."""
+def paired_test(base: Evaluation, other: Evaluation) -> Paired | None:
+    """Test two evaluations against each other, problem by problem; None if no problem is the same in both.
+
+    Without digests, equal ids will do.
+    """
     changed = {
         problem
         for problem in base.problems.keys() & other.problems.keys()

@@ -1,8 +1,9 @@
 """Blocks and steps: the units that solutions are made of, and cut between.
 
-A *block* is text, code, or the execution output that the kernel wrote after a code block. A *step* is what a
-solution can be cut between: one text block, or one code block with its execution. Not covered: how they are written
-for a model (``sandbox.formats``).
+A *block* is text, code, the execution output that the kernel wrote after a code block, or a thought: what a
+reasoning model writes for itself before it answers. A *step* is what a solution can be cut between: one text block,
+or one code block with its execution, and the thoughts before it. Not covered: how they are written for a model
+(``sandbox.formats``).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
 
-BlockType = Literal["text", "code", "execution"]
+BlockType = Literal["text", "code", "execution", "thought"]
 BLOCK_TYPES: tuple[BlockType, ...] = get_args(BlockType)
 
 
@@ -20,7 +21,7 @@ class Block:
     """One block of a solution.
 
     Raises:
-        ValueError: if ``type`` is not ``text``, ``code`` or ``execution``, or ``content`` no string.
+        ValueError: if ``type`` is not one of ``BLOCK_TYPES``, or ``content`` no string.
     """
 
     type: BlockType
@@ -51,7 +52,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Step ``index`` (from 0) of a solution: ``(text,)``, ``(code,)`` or ``(code, execution)``."""
+    """Step ``index`` (from 0) of a solution: ``(text,)``, ``(code,)`` or ``(code, execution)``, behind its thoughts."""
 
     index: int
     blocks: tuple[Block, ...]
@@ -59,4 +60,20 @@ class Step:
     @property
     def is_code(self) -> bool:
         """Whether the step is a code block (with its execution, where it ran)."""
-        return self.blocks[0].type == "code"
+        return self.code is not None
+
+    @property
+    def code(self) -> str | None:
+        """The code of the step, or None."""
+        return next((block.content for block in self.blocks if block.type == "code"), None)
+
+    @property
+    def content(self) -> str:
+        """What the step runs, or says: its code, else the first block that is no thought."""
+        said = [block.content for block in self.blocks if block.type != "thought"]
+        return self.code if self.code is not None else next(iter(said), "")
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What the step's executions show: none or one, as a rule."""
+        return tuple(block.content for block in self.blocks if block.type == "execution")

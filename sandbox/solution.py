@@ -30,7 +30,7 @@ class Solution:
 
         Args:
             text: the assistant's message.
-            format: ``mathcoder``, ``markdown`` or ``cot`` (see ``sandbox.formats``).
+            format: a name of ``sandbox.formats``, such as ``mathcoder``, ``markdown`` or ``cot``.
         """
         return cls(get_format(format).parse(text))
 
@@ -48,7 +48,8 @@ class Solution:
         groups: list[list[Block]] = []
         for block in self.blocks:
             follows_code = block.type == "execution" and groups and groups[-1][-1].type == "code"
-            if follows_code:
+            follows_thought = bool(groups) and groups[-1][-1].type == "thought"
+            if follows_code or follows_thought:
                 groups[-1].append(block)
             else:
                 groups.append([block])

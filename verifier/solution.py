@@ -116,7 +116,7 @@ def first_difference(solution: Solution, results: Sequence[CodeResult]) -> int |
     for number, step in enumerate(code_steps):
         if number >= len(results):
             return step.index
-        recorded = step.blocks[1].content if len(step.blocks) > 1 else None
+        recorded = step.outputs[0] if step.outputs else None
         if recorded is not None and _comparable(recorded) != _comparable(results[number].output):
             return step.index
     return None

@@ -63,7 +63,7 @@ class Attempt:
             self.finished = True
             return
         parsed = FORMAT.parse(text)
-        if len(parsed) != 1 or parsed[0].type == "execution" or not text.endswith(FORMAT.close("text")):
+        if len(parsed) != 1 or parsed[0].type == "execution" or not text.endswith("<|endofblock|>"):
             self.broken = True
             return
         self.blocks.append(parsed[0])

@@ -15,7 +15,7 @@ from sandbox import AsyncSession, Solution
 from scdpo.corrupt.rollouts import Track, blocks_of, roll_out
 from scdpo.corrupt.slips import first_move
 from scdpo.data.records import BlockRecord, ConfirmationRecord, PairRecord, RateRecord
-from scdpo.sampling.sampler import Draft, Sampler
+from scdpo.sampling.sampler import Sampler
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +121,7 @@ class Confirmer:
         place: str,
     ) -> tuple[RateRecord, int]:
         """Roll out from a pair's prefix and blocks after it, in forks of the session that holds their state."""
-        before, after = blocks_of(pair.prefix), blocks_of(blocks)
-        # Each on its own: a text that goes on from the prefix's was sampled without a mark between the two.
-        text = self.sampler.format.render(before) + self.sampler.format.render(after)
-        prefix = Draft(text=text, blocks=before + after, block_tokens=tokens)
+        prefix = self.sampler.prefix(blocks_of(pair.prefix), blocks_of(blocks), tokens)
         found = await roll_out(
             self.sampler,
             pair.question,

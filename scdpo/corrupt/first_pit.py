@@ -90,7 +90,8 @@ async def first_pit(
         return [], _record(search, settings, -1, "kernel_lost")
     if before < 0:
         return [], _record(search, settings, before, "pit_at_first_move")
-    chosen = next((draft for draft in search.places[before].examples if _may_be_chosen(draft)), None)
+    examples = search.places[before].examples
+    chosen = next((draft for draft in examples if _may_be_chosen(draft, search.wrong.sampling.format)), None)
     if chosen is None:
         return [], _record(search, settings, before, "no_clean_rollout")
     pair = with_same_output(cut_where_sides_differ(_pair(search, settings, before, pit, chosen)))
@@ -151,8 +152,8 @@ async def _bisect(
     return places[low], places[high]
 
 
-def _may_be_chosen(draft: Draft) -> bool:
-    return drop_reason(draft.blocks) is None and uncleanness(Solution(draft.blocks)) is None
+def _may_be_chosen(draft: Draft, format: str) -> bool:
+    return drop_reason(draft.blocks, format) is None and uncleanness(Solution(draft.blocks)) is None
 
 
 def _pair(search: PitSearch, settings: PitSettings, before: int, pit: int, chosen: Draft) -> PairRecord:

@@ -154,7 +154,7 @@ def draft_of(record: SolutionRecord, step: int, sampler: Sampler) -> Draft:
     blocks = record.solution.prefix(step).blocks if step >= 0 else ()
     own = record.sampling.model == model_name(sampler.engine.model)
     tokens = record.sampling.block_tokens[: len(blocks)] if own else []
-    return Draft(text=sampler.format.render(blocks), blocks=blocks, block_tokens=tokens)
+    return sampler.prefix(blocks, tokens=tokens)
 
 
 def blocks_of(records: Sequence[BlockRecord]) -> tuple[Block, ...]:

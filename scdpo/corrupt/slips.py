@@ -29,8 +29,8 @@ def no_slip(chosen: Sequence[Block], rejected: Sequence[Block]) -> str | None:
     ours, theirs = _code_steps(chosen), _code_steps(rejected)
     if not theirs:
         return None
-    known = {step.blocks[0].content.strip() for step in ours}
-    first_new = next((step for step in theirs if step.blocks[0].content.strip() not in known), None)
+    known = {step.content.strip() for step in ours}
+    first_new = next((step for step in theirs if step.content.strip() not in known), None)
     if first_new is not None:
         return "code_fails" if shows_failure(output_of(first_new)) else None
     same = len(ours) == len(theirs) and all(map(_same_cell, ours, theirs))
@@ -79,5 +79,5 @@ def _code_steps(blocks: Sequence[Block]) -> list[Step]:
 
 
 def _same_cell(one: Step, other: Step) -> bool:
-    same_code = one.blocks[0].content.strip() == other.blocks[0].content.strip()
+    same_code = one.content.strip() == other.content.strip()
     return same_code and same_output(output_of(one), output_of(other))

@@ -6,7 +6,7 @@ kernel wrote (execution blocks) is masked unless ``count_execution`` asks for th
 the end-of-message token counts. Nothing is truncated: a pair that does not fit ``max_length`` is dropped
 under a named reason, and the reasons are counted.
 
-Needs a fast tokenizer (character offsets). Not covered: chat templates, images, tool messages.
+Needs a fast tokenizer (character offsets). Not covered: images.
 """
 
 from __future__ import annotations
@@ -19,16 +19,31 @@ from typing import Any, Final
 
 from datasets import Dataset, Features, List, Value
 
-from sandbox.blocks import Block, BlockType
-from sandbox.formats import get_format
+from sandbox.blocks import Block
+from sandbox.formats import Located, normalise_newlines
+from scdpo.data.formats import bound_format
+from scdpo.data.formats.template import ChatTemplate, Message
 from scdpo.data.records import ConfirmationRecord
+from scdpo.data.tokens import Ids, Tokens, begin_ids
 from scdpo.errors import SettingsError
+
+__all__ = [
+    "ENCODED_FEATURES",
+    "KINDS",
+    "NAIVE",
+    "STEP_CONTROLLED",
+    "EncodingReport",
+    "SolutionEncoder",
+    "begin_ids",
+    "drop_reason",
+    "encode_conversation",
+    "encode_pair",
+    "encode_pairs",
+]
 
 NAIVE: Final = "naive"
 STEP_CONTROLLED: Final = "step_controlled"
 KINDS: Final = (NAIVE, STEP_CONTROLLED)
-Ids = list[int]
-
 _IDS = List(Value("int32"))
 _MASK = List(Value("int8"))
 ENCODED_FEATURES: Final = Features(
@@ -43,15 +58,6 @@ ENCODED_FEATURES: Final = Features(
         "rejected_mask": _MASK,
     }
 )
-
-
-def begin_ids(tokenizer: Any) -> list[int]:
-    """Return the begin token as a list of one id if the tokenizer puts it before a text, as Llama's do; else nothing.
-
-    Sampling and training both begin with it, so that a model is trained on the contexts that it samples in.
-    """
-    first = list(tokenizer("a")["input_ids"][:1])
-    return first if first == [tokenizer.bos_token_id] else []
 
 
 @dataclass
@@ -76,36 +82,51 @@ class EncodingReport:
 class SolutionEncoder:
     """Turns questions and blocks into token ids and masks for one tokenizer and one format.
 
+    Training, sampling, export, credit and evaluation all write solutions with it.
+
     Args:
         tokenizer: a fast tokenizer of transformers.
-        format: ``mathcoder``, ``markdown`` or ``cot`` (``sandbox.formats``).
+        format: a name of ``scdpo.data.formats``, such as ``mathcoder``, ``markdown``, ``chat`` or ``tools``.
         system: the system text of the prompt.
         count_execution: count the kernel's tokens in the loss, as the reference does.
+        count_thoughts: count the tokens of thoughts, which else are context of their steps.
 
     Raises:
-        ValueError: if the tokenizer is not a fast one, lacks one of the format's special tokens, or has no
-            end token where the format relies on it.
+        ValueError: if the tokenizer is not a fast one, lacks one of the format's special tokens or the chat template
+            that the format needs, or has no end token where the format relies on it.
     """
 
     def __init__(
-        self, tokenizer: Any, format: str = "mathcoder", system: str = "", count_execution: bool = False
+        self,
+        tokenizer: Any,
+        format: str = "mathcoder",
+        system: str = "",
+        count_execution: bool = False,
+        count_thoughts: bool = False,
     ) -> None:
         if not tokenizer.is_fast:
             raise SettingsError("the loss masks need character offsets, which only fast tokenizers give")
         self.tokenizer = tokenizer
-        self.format = get_format(format)
+        self.tokens = Tokens(tokenizer)
+        self.format = bound_format(format, tokenizer)
         self.system = system
         self.count_execution = count_execution
+        self.count_thoughts = count_thoughts
         missing = [t for t in self.format.special_tokens if t not in tokenizer.get_vocab()]
         if missing:
             raise SettingsError(
-                f"the tokenizer lacks special tokens of the {format} format: {' '.join(missing)}"
+                f"the tokenizer lacks special tokens of the {format} format: {' '.join(missing)}. `scdpo sft` adds "
+                "them and teaches the model to use them; an instruct model is used as it was trained with --format "
+                "chat or tools, a base model with --format markdown"
             )
         if not self.format.end and tokenizer.eos_token_id is None:
             raise SettingsError(
                 f"the {format} format ends a message with the tokenizer's end token; it has none"
             )
-        self._start: Ids = begin_ids(tokenizer)
+
+    def prompt(self, question: str) -> Ids:
+        """Return the ids of everything that stands before the first block."""
+        return self.tokens.encode_prompt(self.format.prompt(question, self.system))
 
     def context(
         self, question: str, prefix: Sequence[Block] = (), recorded: Sequence[Sequence[int]] = ()
@@ -115,11 +136,11 @@ class SolutionEncoder:
         Args:
             question: the problem's text.
             prefix: the blocks before the completion.
-            recorded: the sampled ids of each prefix block, if they are known.
+            recorded: the sampled ids of each prefix block, if they are known; used where they read as the blocks.
         """
-        if prefix and self.spells(recorded, self.format.render(prefix)):
-            return self._start + self._ids(self._context_text(question, ())) + _joined(recorded)
-        return self._start + self._ids(self._context_text(question, prefix))
+        if prefix and self.reads(recorded, prefix):
+            return self.prompt(question) + _joined(recorded)
+        return self.tokens.encode_prompt(self._context_text(question, prefix))
 
     def completion(
         self,
@@ -137,68 +158,122 @@ class SolutionEncoder:
             prefix: the blocks before the completion that are context only.
             blocks: the completion.
             recorded: the sampled ids of each block and of the end of the message, if they are known;
-                used where they spell the blocks.
+                used where they read as the blocks.
         """
-        text, own = self.text(blocks)
-        if len(recorded) == len(blocks) + 1 and self.spells(recorded, text):
-            counts = [b.type != "execution" or self.count_execution for b in blocks] + [True]
+        if len(recorded) == len(blocks) + 1 and self.reads(recorded, blocks, bool(prefix)):
+            counts = [self._counts(block, block.type != "execution") for block in blocks] + [True]
             return _joined(recorded), [
                 int(counted) for ids, counted in zip(recorded, counts, strict=True) for _ in ids
             ]
+        text, own = self.text(blocks, prefix)
         ids, spans = self._continue(self._context_text(question, prefix), text)
         mask = [int(all(own[max(start, 0) : end])) for start, end in spans]
         if not self.format.end:
             ids, mask = [*ids, self.tokenizer.eos_token_id], [*mask, 1]
         return ids, mask
 
-    def text(self, blocks: Sequence[Block]) -> tuple[str, list[bool]]:
+    def text(self, blocks: Sequence[Block], prefix: Sequence[Block] = ()) -> tuple[str, list[bool]]:
         """Return the text of a completion and, for each of its characters, whether it counts.
 
-        What stands before it makes no difference: a text that goes on from a prefix's text was sampled without a
-        mark between the two.
+        A text that goes on from a prefix's text was sampled without a mark between the two.
         """
-        previous: BlockType | None = None
-        text, own = "", list[bool]()
-        for block in blocks:
-            piece = self.format.render([block], previous=previous)
-            counted = len(piece)
-            if block.type == "execution" and not self.count_execution:
-                # Where a stop string opens the kernel's block, the model wrote that string to hand over.
-                counted = max((len(s) for s in self.format.stop if piece.startswith(s)), default=0)
-            text += piece
-            own += [True] * counted + [False] * (len(piece) - counted)
-            previous = block.type
-        return text + self.format.end, own + [True] * len(self.format.end)
+        pieces = self.format.write(blocks, prefix, ended=True)
+        own: list[bool] = []
+        for piece, block in zip(pieces, [*blocks, None], strict=True):
+            for run, mine in piece.runs:
+                own += [self._counts(block, mine) if block else mine] * len(run)
+        return "".join(piece.text for piece in pieces), own
+
+    def located(self, text: str, prefix: Sequence[Block] = ()) -> list[Located]:
+        """Read the text of a completion back into blocks, with where each stands."""
+        return self.format.locate(text, bool(prefix))
+
+    def reads(
+        self, recorded: Sequence[Sequence[int]], blocks: Sequence[Block], continued: bool = False
+    ) -> bool:
+        """Whether recorded ids read as these blocks; ids of another tokenizer will not.
+
+        What was sampled may be written otherwise than the format writes: it counts as it was sampled.
+
+        Args:
+            recorded: ids, piece by piece.
+            blocks: what they are to be.
+            continued: whether they follow a part of the message.
+        """
+        ids = _joined(recorded)
+        if not ids or max(ids) >= len(self.tokenizer):
+            return False
+        found = self.format.locate(self.tokens.spell(ids, ids[0] if continued else None), continued)
+        return [read.block for read in found] == [
+            Block(b.type, normalise_newlines(b.content)) for b in blocks
+        ]
 
     def spells(self, recorded: Sequence[Sequence[int]], text: str) -> bool:
         """Whether recorded ids decode to the text; ids of another tokenizer will not."""
         ids = _joined(recorded)
-        if not ids or max(ids) >= len(self.tokenizer):
-            return False
-        spelt = self.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
-        return bool(spelt == text)
+        return bool(ids) and max(ids) < len(self.tokenizer) and self.tokens.spell(ids) == text
+
+    def _counts(self, block: Block, own: bool) -> bool:
+        if block.type == "execution":
+            return own or self.count_execution
+        return own and (block.type != "thought" or self.count_thoughts)
 
     def _context_text(self, question: str, prefix: Sequence[Block]) -> str:
-        return self.format.prompt(question, self.system) + self.format.render(prefix)
-
-    def _ids(self, text: str) -> Ids:
-        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        written = "".join(piece.text for piece in self.format.write(prefix))
+        return self.format.prompt(question, self.system) + written
 
     def _continue(self, context: str, text: str) -> tuple[Ids, list[tuple[int, int]]]:
         """Return ids and character spans of ``text`` as it follows ``context``."""
-        head = self._ids(context)
+        head = self.tokens.encode(context)
         whole = self.tokenizer(context + text, add_special_tokens=False, return_offsets_mapping=True)
         if whole["input_ids"][: len(head)] == head:
             cut = len(context)
             spans = [(start - cut, end - cut) for start, end in whole["offset_mapping"][len(head) :]]
             return list(whole["input_ids"][len(head) :]), spans
         # A token straddles the boundary; generation starts after the context's own last token.
-        alone = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-        return list(alone["input_ids"]), [(start, end) for start, end in alone["offset_mapping"]]
+        return self.tokens.encode_with_spans(text, head[-1])
 
 
 def _joined(parts: Sequence[Sequence[int]]) -> Ids:
     return [token for part in parts for token in part]
+
+
+def encode_conversation(
+    tokenizer: Any,
+    prompt: Sequence[Message],
+    completion: Sequence[Message],
+    tools: Sequence[Any] | None = None,
+) -> tuple[Ids, Ids, list[int]]:
+    """Return messages as ids by the tokenizer's chat template: the prompt's, the completion's, and its loss mask.
+
+    The mask is 1 for the assistant's tokens as TRL's training templates mark them; where TRL has none for the model,
+    for everything that is not the prompt.
+
+    Args:
+        tokenizer: a fast tokenizer with a chat template.
+        prompt: messages up to the user's last.
+        completion: what follows: the assistant's messages, and those of tools between them.
+        tools: schemas of the tools the model may call.
+
+    Raises:
+        SettingsError: if there is no template, or it refuses the messages.
+    """
+    template = ChatTemplate(tokenizer)
+    tokens = Tokens(tokenizer)
+    text, spans = template.conversation([*prompt, *completion], tools)
+    asked = template.conversation(prompt, tools, generation=True)[0]
+    if not text.startswith(asked):  # the prompt opens a thought that the written answer does not have
+        asked = template.conversation(prompt, tools)[0]
+    head = tokens.encode_prompt(asked)
+    whole = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    begins = len(head) - len(tokens.encode(asked))
+    ids, offsets = whole["input_ids"], whole["offset_mapping"]
+    cut = next((i for i, (start, _) in enumerate(offsets) if start >= len(asked)), len(ids))
+    own = [False] * len(text)
+    for start, end in spans if spans is not None else [(len(asked), len(text))]:
+        own[start:end] = [True] * (end - start)
+    mask = [int(any(own[start:end])) for start, end in offsets[cut:]]
+    return [*head[:begins], *ids[:cut]], list(ids[cut:]), mask
 
 
 def encode_pair(pair: Mapping[str, Any], encoder: SolutionEncoder) -> dict[str, Any]:

@@ -15,8 +15,9 @@ from typing import Any
 from datasets import Dataset
 
 from sandbox import Block
-from sandbox.formats import get_format
+from sandbox.formats import Format, Piece
 from scdpo.data.encoding import SolutionEncoder, encode_pair
+from scdpo.data.formats import CHAT_FORMATS, bound_format
 from scdpo.data.records import BlockRecord, PairRecord
 from scdpo.data.runs import RunError
 
@@ -68,7 +69,8 @@ def export_pairs(pairs: Iterable[PairRecord], path: Path, system: str = "", toke
     if not pairs:
         raise RunError("there are no pairs to export; make some with `scdpo sample` and `scdpo corrupt`")
     path.parent.mkdir(parents=True, exist_ok=True)
-    rows = [_columns(pair, system) for pair in pairs]
+    forms = {name: _format(name, tokenizer) for name in {pair.format for pair in pairs}}
+    rows = [_columns(pair, system, forms[pair.format]) for pair in pairs]
     if tokenizer is not None:
         _add_tokens(rows, pairs, system, tokenizer)
     Dataset.from_list(rows).to_parquet(path)
@@ -95,14 +97,21 @@ def _add_tokens(rows: list[dict[str, object]], pairs: list[PairRecord], system: 
         row.update(encode_pair(pair.model_dump(), encoders[pair.format]))
 
 
-def _columns(pair: PairRecord, system: str) -> dict[str, object]:
-    form = get_format(pair.format)
+def _format(name: str, tokenizer: Any) -> Format:
+    if name in CHAT_FORMATS and tokenizer is None:
+        raise RunError(
+            f"pairs in the {name} format are written with the model's chat template: name the model with --tokenizer"
+        )
+    return bound_format(name, tokenizer)
+
+
+def _columns(pair: PairRecord, system: str, form: Format) -> dict[str, object]:
     prefix, chosen, rejected = (_blocks(side) for side in (pair.prefix, pair.chosen, pair.rejected))
     return {
-        "prompt": form.prompt(pair.question, system) + form.render(prefix),
+        "prompt": form.prompt(pair.question, system) + _text(form.write(prefix)),
         # As training writes them: a text that goes on from the prefix's was sampled without a mark between the two.
-        "chosen": form.render(chosen) + form.end,
-        "rejected": form.render(rejected) + form.end,
+        "chosen": _text(form.write(chosen, prefix, ended=True)),
+        "rejected": _text(form.write(rejected, prefix, ended=True)),
         "id": pair.id,
         "problem_id": pair.problem_id,
         "kind": pair.kind,
@@ -112,6 +121,10 @@ def _columns(pair: PairRecord, system: str) -> dict[str, object]:
         "rejected_answer": pair.rejected_answer,
         "drop": pair.confirmation.drop,
     }
+
+
+def _text(pieces: Iterable[Piece]) -> str:
+    return "".join(piece.text for piece in pieces)
 
 
 def _blocks(records: Iterable[BlockRecord]) -> list[Block]:

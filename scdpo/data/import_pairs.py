@@ -184,7 +184,7 @@ def _pair(sides: _Sides, problem: str, id: str, format: str) -> PairRecord | str
     if not chosen.preferred:
         return chosen.dropped or "chosen_not_clean"
     if not rejected.dispreferred:
-        return drop_reason(wrong.blocks) or "rejected_not_wrong"
+        return drop_reason(wrong.blocks, format) or "rejected_not_wrong"
     if not sides.prefix:
         return naive_pair(chosen, rejected)
     step = len(Solution(sides.prefix).steps) - 1

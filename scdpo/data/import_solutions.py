@@ -203,7 +203,7 @@ def as_record(
     format: str = "mathcoder",
 ) -> SolutionRecord:
     """Return the record of a solution that was not sampled here, verified."""
-    verdict = verify_solution(solution, gold)
+    verdict = verify_solution(solution, gold, require="stated")
     return SolutionRecord(
         id=id,
         problem_id=problem_id,
@@ -212,7 +212,7 @@ def as_record(
         blocks=block_records(solution.blocks),
         verdict=VerdictRecord(status=verdict.status, answer=verdict.prediction, reason=verdict.reason),
         clean=verdict.clean,
-        dropped=drop_reason(solution.blocks) or "",
+        dropped=drop_reason(solution.blocks, format) or "",
         sampling=SamplingRecord(
             engine=IMPORTED,
             model=source,

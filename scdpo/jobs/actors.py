@@ -24,7 +24,7 @@ from scdpo.data.records import BranchRecord, PairRecord, Record, SolutionRecord,
 from scdpo.data.runs import Run
 from scdpo.jobs.local import NaiveSettings, branch_by_mutation, branch_by_temperature, sample_naive
 from scdpo.jobs.rollouts import branch_at_first_pits, estimate_values
-from scdpo.sampling.engines.base import Completion, Engine, EngineError, Request
+from scdpo.sampling.engines.base import Completion, Engine, EngineError, Request, RequestRefused
 from scdpo.sampling.engines.replicas import ReplicaLost, Replicas
 from scdpo.sampling.engines.vocabulary import Vocabulary
 from scdpo.sampling.sampler import Sampler, SamplerLimits
@@ -128,6 +128,8 @@ class EngineActor:
         """Sample one completion; an engine that fails takes this process with it."""
         try:
             return await self._engine.complete(request)
+        except RequestRefused:
+            raise
         except EngineError as error:
             print(f"engine lost, its process starts anew: {error}", flush=True)
             os._exit(1)  # only a fresh process has a lost device's memory back; Ray starts one
@@ -145,6 +147,11 @@ class ActorEngine:
         self.name, self.model, self.context = described
         self._vocabulary = Vocabulary(self.model)
         self._replicas = Replicas([_Copy(f"engine {i}", actor) for i, actor in enumerate(actors)])
+
+    @property
+    def tokenizer(self) -> Any:
+        """The model's tokenizer, as transformers loads it."""
+        return self._vocabulary.tokenizer
 
     def encode(self, text: str) -> list[int]:
         """Return the token ids of a text, special tokens recognised, none added."""

@@ -332,6 +332,7 @@ async def each(work: Callable[[T], Awaitable[R]], items: Iterable[T], width: int
     """
     todo = iter(items)
     running: set[asyncio.Task[R]] = set()
+    finished: set[asyncio.Task[R]] = set()
     try:
         while True:
             for item in todo:
@@ -346,7 +347,8 @@ async def each(work: Callable[[T], Awaitable[R]], items: Iterable[T], width: int
     finally:
         for task in running:
             task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        # The finished ones too: several may have failed at once, and only the first error is raised.
+        await asyncio.gather(*running, *finished, return_exceptions=True)
 
 
 async def _awaited(work: Awaitable[R]) -> R:

@@ -10,13 +10,14 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from sandbox import AsyncSandbox, AsyncSession, Block, Solution
-from sandbox.formats import Format, get_format
+from scdpo.data.encoding import SolutionEncoder
 from scdpo.data.filters import drop_reason
 from scdpo.data.problems import Problem, model_name
 from scdpo.data.records import SamplingRecord, SolutionRecord, VerdictRecord, block_records
-from scdpo.sampling.engines import Engine, Request
+from scdpo.sampling.engines import Completion, Engine, Request, RequestRefused
 from scdpo.sampling.schedule import Schedule
 from verifier import verify_solution
 
@@ -26,28 +27,32 @@ class SamplerLimits:
     """What bounds one solution.
 
     Attributes:
-        blocks: at most so many, executions counted; the reference throws away what is longer than 24.
-        block_tokens: at most so many sampled tokens a block.
+        blocks: at most so many, executions counted; None for the format's own bound (24 in ``mathcoder``, as the
+            reference has it; else none but the model's context).
+        block_tokens: at most so many sampled tokens a block; None for the format's own bound.
         in_flight: so many solutions are under way at once.
     """
 
-    blocks: int = 24
-    block_tokens: int = 512
+    blocks: int | None = None
+    block_tokens: int | None = None
     in_flight: int = 256
 
 
 @dataclass(slots=True)
 class Draft:
-    """A solution under way, or ended: its text, its blocks, and the tokens of each block where they are known.
+    """A solution under way, or ended: its text and ids, its blocks, and the ids of each block once it has ended.
 
     ``finish`` is ``end`` for a solution that the model ended; else why it stopped: ``length`` (a block ran into
     its token limit), ``context`` (the model's context is full), ``blocks`` (too many), ``forged`` (the
-    model wrote an execution itself), ``marker`` (it wrote the format's marks where none belong) or
-    ``state_lost`` (the kernel died under its code).
+    model wrote an execution itself), ``marker`` (it wrote the format's marks where none belong), ``refused`` (the
+    engine takes no such request; ``refusal`` has its words) or ``state_lost`` (the kernel died under its code).
     """
 
     text: str = ""
     blocks: tuple[Block, ...] = ()
+    ids: list[int] = field(default_factory=list)
+    complete: int = 0
+    refusal: str = ""
     block_tokens: list[list[int]] = field(default_factory=list)
     temperatures: list[float] = field(default_factory=list)
     tokens: int = 0
@@ -83,9 +88,12 @@ class Sampler:
     ) -> None:
         self.engine = engine
         self.box = box
-        self.format: Format = get_format(format)
+        self.encoder = SolutionEncoder(engine.tokenizer, format, system)
+        self.format = self.encoder.format
         self.system = system
         self.limits = limits or SamplerLimits()
+        self._most_blocks = self.limits.blocks or self.format.most_blocks
+        self._block_tokens = self.limits.block_tokens or self.format.block_tokens
 
     async def write(
         self,
@@ -113,26 +121,40 @@ class Sampler:
             SandboxError: if no session can be had.
         """
         prefix = prefix or Draft()
-        head = self.format.prompt(question, self.system)
-        prompt = self._prompt_ids(head, prefix)
+        prompt = self._prompt(question, prefix)
         draft = Draft()
         try:
             while not draft.finish:
-                session = await self._turn(draft, head, prefix, prompt, schedule, seed, session)
+                session = await self._turn(draft, prefix, prompt, schedule, seed, session)
         finally:
             if session is not None:
                 await session.close()
+        draft.block_tokens = self._by_block(draft, prefix, prompt[-1])
         return draft
 
-    def _prompt_ids(self, head: str, prefix: Draft) -> list[int]:
+    def prefix(
+        self, blocks: Sequence[Block], after: Sequence[Block] = (), tokens: Sequence[Sequence[int]] = ()
+    ) -> Draft:
+        """Return steps as a prefix to go on from.
+
+        Args:
+            blocks: of the steps.
+            after: more of them; a text that goes on from one of ``blocks`` has no mark between the two.
+            tokens: the sampled ids of each block, if they are known.
+        """
+        pieces = [*self.format.write(blocks), *self.format.write(after, blocks)]
+        text = "".join(piece.text for piece in pieces)
+        return Draft(text=text, blocks=(*blocks, *after), block_tokens=[list(ids) for ids in tokens])
+
+    def _prompt(self, question: str, prefix: Draft) -> list[int]:
         if prefix.block_tokens:
-            return self.engine.encode_prompt(head) + [i for ids in prefix.block_tokens for i in ids]
-        return self.engine.encode_prompt(head + prefix.text)
+            return self.encoder.prompt(question) + [i for ids in prefix.block_tokens for i in ids]
+        asked = self.format.prompt(question, self.system)
+        return self.encoder.tokens.encode_prompt(asked + prefix.text)
 
     async def _turn(
         self,
         draft: Draft,
-        head: str,
         prefix: Draft,
         prompt: list[int],
         schedule: Schedule,
@@ -140,68 +162,99 @@ class Sampler:
         session: AsyncSession | None,
     ) -> AsyncSession | None:
         """Let the model write up to the next stop, and run what it wrote if that is code."""
-        temperature = schedule.temperature(self._complete_steps(draft))
-        completion = await self.engine.complete(
-            Request(
-                tuple(prompt),
-                self.limits.block_tokens,
-                temperature,
-                derive_seed(seed, draft.tokens, len(draft.text)),
-                self.format.stop,
-            )
+        temperature = schedule.temperature(draft.complete)
+        request = Request(
+            (*prompt, *draft.ids),
+            self._block_tokens,
+            temperature,
+            derive_seed(seed, draft.tokens, len(draft.text)),
+            self.format.stop,
         )
+        try:
+            completion = await self.engine.complete(request)
+        except RequestRefused as refused:
+            draft.finish, draft.refusal = "refused", str(refused)
+            return session
+        turn, ids, end = self._spelt(completion, request.prompt[-1])
         draft.tokens += len(completion.token_ids)
-        draft.text += completion.text
-        exact = bool(self.format.special_tokens)  # one turn is one block, and its end is a token of its own
-        before = len(draft.blocks)
-        draft.blocks = self.format.parse(draft.text)
-        new_steps = self._complete_steps(draft) - len(draft.temperatures)
-        draft.temperatures += [temperature] * new_steps
-        if exact:
-            draft.block_tokens.append(list(completion.token_ids))
-            prompt += completion.token_ids
-        if any(b.type == "execution" for b in draft.blocks[before:]):
+        draft.text += turn
+        draft.ids += ids
+        outputs = sum(block.type == "execution" for block in draft.blocks)
+        located = self.encoder.located(draft.text, prefix.blocks)
+        draft.blocks = tuple(read.block for read in located)
+        handed_over = completion.finish in ("stop", "end")
+        if sum(block.type == "execution" for block in draft.blocks) > outputs:
             draft.finish = "forged"
-        elif completion.finish in ("stop", "end") and not self.format.whole(completion.text):
+        elif handed_over and not self.format.whole(turn):
             draft.finish = "marker"
-        elif completion.finish == "end" or (self.format.end and completion.text.endswith(self.format.end)):
+        elif handed_over and turn and located and located[-1].block.type == "code" and located[-1].closed:
+            if self._full(draft, prefix):
+                draft.finish = "blocks"
+            else:
+                session = session or await self.box.session()
+                await self._execute(draft, prefix, prompt[-1], session)
+        elif completion.finish == "end" or (completion.finish == "stop" and self.format.ended(turn)):
             draft.finish = "end"
+            draft.ids += end
         elif completion.finish != "stop":
             draft.finish = completion.finish
-        elif len(prefix.blocks) + len(draft.blocks) >= self.limits.blocks or not completion.text:
+        elif self._full(draft, prefix) or not turn:
             draft.finish = "blocks"
-        elif draft.blocks and draft.blocks[-1].type == "code" and self.format.closed(draft.text):
-            session = session or await self.box.session()
-            await self._execute(draft, prompt, session)
-        if not exact:
-            prompt[:] = self.engine.encode_prompt(head + prefix.text + draft.text)
+        steps = len(Solution(draft.blocks).steps)
+        # The last one may go on in the next turn: code that is only opened, a text up to a fence in it.
+        draft.complete = steps - (not draft.finish and bool(located) and not located[-1].closed)
+        draft.temperatures += [temperature] * (draft.complete - len(draft.temperatures))
         return session
 
-    def _complete_steps(self, draft: Draft) -> int:
-        """Return how many steps are written; a code block that has only been opened is not."""
-        steps = Solution(draft.blocks).steps
-        opened = bool(steps) and steps[-1].blocks[-1].type == "code" and not self.format.closed(draft.text)
-        return len(steps) - opened
+    def _full(self, draft: Draft, prefix: Draft) -> bool:
+        most = self._most_blocks
+        return most is not None and len(prefix.blocks) + len(draft.blocks) >= most
 
-    async def _execute(self, draft: Draft, prompt: list[int], session: AsyncSession) -> None:
+    def _spelt(self, completion: Completion, before: int) -> tuple[str, list[int], list[int]]:
+        """Return what the model wrote, the ids that spell it, and the id that ended the message, if one did.
+
+        The ids say what the text is. Where the last one holds more than the end of a stop string, that is cut off.
+        """
+        tokens, ids, end = self.encoder.tokens, list(completion.token_ids), list[int]()
+        if completion.finish == "end" and ids and ids[-1] in self._special:
+            mark = tokens.spell(ids[-1:])
+            if mark not in self.format.stop and not completion.text.endswith(mark):
+                ids, end = ids[:-1], ids[-1:]
+        text = tokens.spell(ids, before)
+        if completion.finish == "stop":
+            ends = [text.index(stop) + len(stop) for stop in self.format.stop if stop in text]
+            text = text[: min(ends, default=len(text))]
+        return text, tokens.fit(ids, text, before), end
+
+    @cached_property
+    def _special(self) -> frozenset[int]:
+        """The ids that may end a message."""
+        return frozenset(self.engine.tokenizer.added_tokens_decoder) | {self.engine.tokenizer.eos_token_id}
+
+    async def _execute(self, draft: Draft, prefix: Draft, before: int, session: AsyncSession) -> None:
         """Run the last block and write its output behind it."""
         result = await session.run(draft.blocks[-1].content)
         draft.isolation = result.isolation
+        tokens = self.encoder.tokens
+        text = self.format.before_output(draft.text)
+        draft.ids = tokens.fit(draft.ids, text, before)
         block = Block("execution", result.output)
-        written = self.format.render([block], previous="code")
+        (piece,) = self.format.write([block], (*prefix.blocks, *draft.blocks))
         draft.blocks += (block,)
-        draft.text += written
-        if self.format.special_tokens:
-            ids = self.engine.encode(written)
-            draft.block_tokens.append(ids)
-            prompt += ids
+        draft.text = text + piece.text
+        draft.ids += tokens.encode_after(piece.text, draft.ids[-1])
         if result.state_lost:
             draft.finish = "state_lost"
+
+    def _by_block(self, draft: Draft, prefix: Draft, before: int) -> list[list[int]]:
+        """Return the ids of each block and, last, of the end of the message."""
+        ends = [read.end for read in self.encoder.located(draft.text, prefix.blocks)]
+        return self.encoder.tokens.cut(draft.ids, draft.text, ends, before)
 
     def record(self, problem: Problem, id: str, seed: int, draft: Draft) -> SolutionRecord:
         """Verify a finished draft and return its record. Takes CPU time: call it in a thread."""
         solution = Solution(draft.blocks)
-        verdict = verify_solution(solution, problem.gold)
+        verdict = verify_solution(solution, problem.gold, require="stated")
         reason = "" if draft.finish == "end" else f"unfinished_{draft.finish}"
         return SolutionRecord(
             id=id,
@@ -209,9 +262,11 @@ class Sampler:
             question=problem.question,
             gold=problem.gold,
             blocks=block_records(draft.blocks),
-            verdict=VerdictRecord(status=verdict.status, answer=verdict.prediction, reason=verdict.reason),
+            verdict=VerdictRecord(
+                status=verdict.status, answer=verdict.prediction, reason=draft.refusal or verdict.reason
+            ),
             clean=verdict.clean,
-            dropped=reason or drop_reason(draft.blocks) or "",
+            dropped=reason or drop_reason(draft.blocks, self.format.name) or "",
             sampling=SamplingRecord(
                 engine=self.engine.name,
                 model=model_name(self.engine.model),

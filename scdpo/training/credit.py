@@ -8,6 +8,7 @@ as a figure (they are marked as not the model's own).
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -16,8 +17,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from sandbox import Block, Solution
+from sandbox import Solution
 from scdpo.data.encoding import NAIVE, SolutionEncoder
+from scdpo.data.tokens import Tokens
 from scdpo.errors import SettingsError
 
 
@@ -59,7 +61,7 @@ def token_credit(
     context = encoder.context(question)
     ids, mask = encoder.completion(question, (), solution.blocks)
     trained, before = (_log_probs(scored, context, ids) for scored in (model, reference))
-    texts = _token_texts(encoder.tokenizer, ids)
+    texts = _token_texts(encoder.tokens, ids)
     steps = _steps_of(encoder, solution, texts)
     credits = (beta * (trained - before)).tolist()
     return [
@@ -208,11 +210,11 @@ def _log_probs(model: Any, context: Sequence[int], ids: Sequence[int]) -> torch.
     return picked[:, 0].cpu()
 
 
-def _token_texts(tokenizer: Any, ids: Sequence[int]) -> list[str]:
+def _token_texts(tokens: Tokens, ids: Sequence[int]) -> list[str]:
     """Return what each token adds to the text; bytes of an unfinished character wait for the rest."""
     texts, before = [], ""
     for i in range(len(ids)):
-        text = tokenizer.decode(ids[: i + 1], skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        text = tokens.spell(ids[: i + 1])
         if text.endswith("\ufffd") and i + 1 < len(ids):
             texts.append("")
             continue
@@ -223,11 +225,9 @@ def _token_texts(tokenizer: Any, ids: Sequence[int]) -> list[str]:
 
 def _steps_of(encoder: SolutionEncoder, solution: Solution, texts: Sequence[str]) -> list[int | None]:
     """Return the step that each token begins in."""
-    ends: list[int] = []
-    rendered: list[Block] = []
-    for step in solution.steps:
-        rendered += step.blocks
-        ends.append(len(encoder.format.render(rendered)))
+    pieces = iter(encoder.format.write(solution.blocks, ended=True))
+    lengths = (sum(len(next(pieces).text) for _ in step.blocks) for step in solution.steps)
+    ends = list(itertools.accumulate(lengths))
     steps: list[int | None] = []
     at = 0
     for text in texts:

@@ -25,14 +25,14 @@ class ScriptedEngine:
     def __init__(
         self, tokenizer_folder: Path, script: Script, seconds: float = 0.0, context: int = 100_000
     ) -> None:
-        self._tokenizer: Any = AutoTokenizer.from_pretrained(tokenizer_folder)
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(tokenizer_folder)
         self._script = script
         self._seconds = seconds
         self.context = context
         self.requests: list[Request] = []
 
     def encode(self, text: str) -> list[int]:
-        return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def encode_prompt(self, text: str) -> list[int]:
         return self.encode(text)
@@ -43,7 +43,7 @@ class ScriptedEngine:
         room = self.context - len(request.prompt)
         if room <= 0:
             return Completion("", (), "context")
-        text = self._script(self._tokenizer.decode(request.prompt), random.Random(request.seed))
+        text = self._script(self.tokenizer.decode(request.prompt), random.Random(request.seed))
         ends = [text.index(stop) + len(stop) for stop in request.stop if stop in text]
         if ends:
             text = text[: min(ends)]
@@ -51,7 +51,7 @@ class ScriptedEngine:
         if len(ids) > min(request.max_tokens, room):
             ids = ids[: min(request.max_tokens, room)]
             return Completion(
-                self._tokenizer.decode(ids), ids, "length" if request.max_tokens <= room else "context"
+                self.tokenizer.decode(ids), ids, "length" if request.max_tokens <= room else "context"
             )
         return Completion(text, ids, "stop" if ends else "end")
 

@@ -301,7 +301,7 @@ def serving(server: FakeServer, model: str) -> list[str]:
     """Let a server offer a model that adds; return the options that ask it."""
     server.card.update(id=model, max_model_len=4096)
     server.write = lambda body: adder(
-        server.vocabulary._tokenizer.decode(body["prompt"]), random.Random(body["seed"])
+        server.vocabulary.tokenizer.decode(body["prompt"]), random.Random(body["seed"])
     )
     return ["--server", server.url]
 

@@ -149,7 +149,7 @@ def test_workers_ask_model_servers_themselves_and_go_on_where_a_run_stopped(
 ) -> None:
     server.card["max_model_len"] = 4096
     server.write = lambda body: adder(
-        server.vocabulary._tokenizer.decode(body["prompt"]), random.Random(body["seed"])
+        server.vocabulary.tokenizer.decode(body["prompt"]), random.Random(body["seed"])
     )
     choice = EngineChoice("server", servers=(server.url,))
     before: dict[str, list[str]] = {}

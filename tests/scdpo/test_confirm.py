@@ -84,7 +84,7 @@ def test_a_step_that_spoils_the_state_is_confirmed_and_one_that_does_not_is_not(
 def test_roll_outs_are_at_temperature_1_and_each_has_its_own_seed(tiny_model: Path) -> None:
     _, engine = confirmed(tiny_model, [pair(0, Block("text", "So it is \\boxed{21}."))], rollouts=6)
     assert {request.temperature for request in engine.requests} == {1.0}
-    first = [r for r in engine.requests if "a = 17" not in engine._tokenizer.decode(r.prompt)]
+    first = [r for r in engine.requests if "a = 17" not in engine.tokenizer.decode(r.prompt)]
     assert len({request.seed for request in first}) == 12
 
 
@@ -158,5 +158,5 @@ def test_roll_outs_go_on_from_a_text_as_it_was_sampled(tiny_model: Path) -> None
             await Confirmer(Sampler(engine, box, format="markdown"), 1).confirm([goes_on])
 
     asyncio.run(main())
-    prompts = [engine._tokenizer.decode(request.prompt) for request in engine.requests]
+    prompts = [engine.tokenizer.decode(request.prompt) for request in engine.requests]
     assert any(prompt.endswith("We add 17 and 5.\nBut the 5 counts twice.\n") for prompt in prompts)

@@ -75,7 +75,7 @@ def test_each_step_has_its_temperature(tiny_model: Path) -> None:
 def test_token_ids_stand_block_by_block_and_spell_the_solution(tiny_model: Path) -> None:
     draft, engine = write(tiny_model, right)
     assert len(draft.block_tokens) == len(draft.blocks) + 1
-    assert engine._tokenizer.decode([i for ids in draft.block_tokens for i in ids]) == draft.text
+    assert engine.tokenizer.decode([i for ids in draft.block_tokens for i in ids]) == draft.text
     last = engine.requests[-1].prompt
     assert list(last[-len(draft.block_tokens[-2]) :]) == draft.block_tokens[-2]
 

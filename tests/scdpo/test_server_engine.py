@@ -124,7 +124,7 @@ class FakeServer:
         reason = "stop"
         if len(ids) > body["max_tokens"]:
             ids, reason = ids[: body["max_tokens"]], "length"
-            text = self.vocabulary._tokenizer.decode(ids)
+            text = self.vocabulary.tokenizer.decode(ids)
         if self.exact:
             return {
                 "choices": [{"text": text, "finish_reason": reason, "token_ids": ids, "stop_reason": None}]

@@ -52,7 +52,7 @@ def fake(model: Path, port: int = 0) -> FakeServer:
     server.card["max_model_len"] = 4096
 
     def write(body: Body) -> str:
-        return adder(server.vocabulary._tokenizer.decode(body["prompt"]), random.Random(body["seed"]))
+        return adder(server.vocabulary.tokenizer.decode(body["prompt"]), random.Random(body["seed"]))
 
     server.write = write
     return server

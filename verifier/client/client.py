@@ -23,7 +23,7 @@ from verifier.verdict import Rounding, SolutionVerdict, Strength, Verdict
 try:
     import httpx
 except ImportError as missing:
-    raise ImportError('the client needs httpx: pip install "scdpo[serve]"') from missing
+    raise ImportError('the client needs httpx: in a checkout, pip install ".[serve]"') from missing
 
 __all__ = ["DEFAULT_URL", "AsyncClient", "AsyncRemoteSession", "Client", "RemoteSession", "ServiceError"]
 

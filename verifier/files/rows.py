@@ -174,7 +174,9 @@ def _parquet(path: Path) -> _Rows:
         from pyarrow import ArrowException
         from pyarrow.parquet import ParquetFile
     except ModuleNotFoundError as error:
-        raise LineError(f'{path}: Parquet is read with pyarrow: pip install "scdpo[train]"') from error
+        raise LineError(
+            f'{path}: Parquet is read with pyarrow: in a checkout, pip install ".[train]"'
+        ) from error
     number = 0
     try:
         with ParquetFile(path) as file:
@@ -242,7 +244,7 @@ def _hub(source: str, split: str) -> Iterator[Row]:
         import datasets
     except ModuleNotFoundError as error:
         raise LineError(
-            f'{source}: hub data sets are read with datasets: pip install "scdpo[train]"'
+            f'{source}: hub data sets are read with datasets: in a checkout, pip install ".[train]"'
         ) from error
     name, _, configuration = source.partition(":")
     try:

@@ -42,7 +42,7 @@ def mutation_candidates(solution: Solution, branch_step: int, seed: int) -> Iter
     steps = solution.steps
     if not 0 <= branch_step < len(steps) - 1:
         raise IndexError(f"no step follows step {branch_step} of a solution with {len(steps)} steps")
-    cells = [normalise_newlines(step.blocks[0].content) for step in steps[: branch_step + 2] if step.is_code]
+    cells = [normalise_newlines(step.code) for step in steps[: branch_step + 2] if step.code is not None]
     if steps[branch_step + 1].is_code:
         yield from mutate(cells[-1], seed, cells[:-1])
 

@@ -52,7 +52,7 @@ def search(
     blocks = tuple(Block(b.type, normalise_newlines(b.content)) for b in solution.blocks)
     starts = _step_starts(Solution(blocks))
     branches = {k for k in _branch_points(blocks, starts) if branch_steps is None or k in branch_steps}
-    if drop_reason(blocks) is not None or not branches:
+    if drop_reason(blocks, format=None) is not None or not branches:
         dropped["no_branch_point" if not branches else "garbled_solution"] += 1
         return []
     cells = yield from _run_solution(blocks)

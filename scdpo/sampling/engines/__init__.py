@@ -1,5 +1,5 @@
 """Engines turn token ids into sampled text: one small interface, one module a back end."""
 
-from scdpo.sampling.engines.base import Completion, Engine, EngineError, Request
+from scdpo.sampling.engines.base import Completion, Engine, EngineError, Request, RequestRefused
 
-__all__ = ["Completion", "Engine", "EngineError", "Request"]
+__all__ = ["Completion", "Engine", "EngineError", "Request", "RequestRefused"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from scdpo.errors import ScdpoError
 
@@ -12,6 +12,10 @@ FinishReason = Literal["stop", "end", "length", "context"]
 
 class EngineError(ScdpoError, RuntimeError):
     """The engine cannot serve: the model is missing, the server is gone, the device has no memory left."""
+
+
+class RequestRefused(EngineError):
+    """The engine takes no such request, and would not take it later: a prompt that the server finds too long, say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,10 @@ class Engine(Protocol):
     def context(self) -> int:
         """How many tokens prompt and completion may have together."""
 
+    @property
+    def tokenizer(self) -> Any:
+        """The model's tokenizer, as transformers loads it."""
+
     def encode(self, text: str) -> list[int]:
         """Return the token ids of a text, special tokens recognised, none added."""
 
@@ -86,6 +94,7 @@ class Engine(Protocol):
         """Sample one completion; call it many times at once to fill a batch.
 
         Raises:
+            RequestRefused: if the engine takes no such request; others may be taken.
             EngineError: if the engine cannot serve.
         """
 

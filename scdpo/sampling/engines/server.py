@@ -17,7 +17,7 @@ import httpx
 from pydantic import BaseModel, ValidationError
 from transformers import AutoConfig
 
-from scdpo.sampling.engines.base import Completion, EngineError, Request
+from scdpo.sampling.engines.base import Completion, EngineError, Request, RequestRefused
 from scdpo.sampling.engines.replicas import ReplicaBusy, ReplicaLost, Replicas
 from scdpo.sampling.engines.vocabulary import Vocabulary
 
@@ -27,6 +27,10 @@ ANSWER_SECONDS: Final = 900.0
 TIMEOUT: Final = aiohttp.ClientTimeout(total=ANSWER_SECONDS, connect=CONNECT_SECONDS)
 BUSY: Final = {429, 503}
 LOST: Final = {408, 500, 502, 504}
+REFUSED: Final = {400, 413, 422}
+"""This request is not taken: its prompt is too long for the server, say. Others may be."""
+REFUSALS: Final = 16
+"""A server that has refused so many requests and taken none does not understand them."""
 
 
 class _Choice(BaseModel):
@@ -93,6 +97,11 @@ class ServerEngine:
         replicas = [_Server(self._line, base, card.id, self._vocabulary, self.context) for base in bases]
         self._replicas = Replicas(replicas, patience=patience)
 
+    @property
+    def tokenizer(self) -> Any:
+        """The model's tokenizer, as transformers loads it."""
+        return self._vocabulary.tokenizer
+
     def encode(self, text: str) -> list[int]:
         """Return the token ids of a text, special tokens recognised, none added."""
         return self._vocabulary.encode(text)
@@ -148,6 +157,7 @@ class _Server:
         self._model = model
         self._vocabulary = vocabulary
         self._context = context
+        self._taken = self._refused = 0
 
     async def ask(self, request: Request) -> Completion:
         room = self._context - len(request.prompt)
@@ -162,8 +172,12 @@ class _Server:
             raise ReplicaBusy(f"answered {response.status}", _retry_after(response))
         if response.status in LOST:
             raise ReplicaLost(f"answered {response.status}: {_start(content, 200)}")
+        if response.status in REFUSED and (self._taken or self._refused < REFUSALS):
+            self._refused += 1
+            raise RequestRefused(f"{self.name} refused a request ({response.status}): {_start(content, 500)}")
         if response.status != HTTPStatus.OK:
-            raise EngineError(f"{self.name} refused a request ({response.status}): {_start(content, 500)}")
+            raise EngineError(f"{self.name} takes no requests ({response.status}): {_start(content, 500)}")
+        self._taken += 1
         return self._read(request, content, room)
 
     def _body(self, request: Request, room: int) -> dict[str, Any]:

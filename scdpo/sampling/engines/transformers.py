@@ -17,13 +17,14 @@ import random
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from scdpo.data.encoding import begin_ids
+from scdpo.data.tokens import Tokens
 from scdpo.sampling.engines.base import Completion, EngineError, FinishReason, Request
 from scdpo.sampling.engines.prefix_cache import PrefixCache
 from scdpo.sampling.engines.slots import Slots
@@ -36,8 +37,6 @@ class _Row:
     request: Request
     future: asyncio.Future[Completion]
     random: random.Random
-    stop_ids: frozenset[int]
-    long_stops: tuple[str, ...]
     tokens: list[int] = field(default_factory=list)
     finish: FinishReason | None = None
     text: str = ""
@@ -65,18 +64,18 @@ class TransformersEngine:
         self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         dtype = torch.float32 if self._device == "cpu" else torch.bfloat16
         try:
-            self._tokenizer: Any = AutoTokenizer.from_pretrained(self.model)
+            self.tokenizer: Any = AutoTokenizer.from_pretrained(self.model)
             self._network: Any = AutoModelForCausalLM.from_pretrained(self.model, dtype=dtype)
         except (OSError, ValueError) as error:
             raise EngineError(f"cannot load the model {self.model!r}: {error}") from error
-        self._begin = begin_ids(self._tokenizer)
+        self._tokens = Tokens(self.tokenizer)
+        self._characters = lru_cache(maxsize=None)(self._character)
         self._network.to(self._device).eval()
         self.context = int(self._network.config.max_position_embeddings)
         ends = self._network.generation_config.eos_token_id
-        ends = [self._tokenizer.eos_token_id] if ends is None else ends
+        ends = [self.tokenizer.eos_token_id] if ends is None else ends
         self._ends = frozenset(i for i in (ends if isinstance(ends, list) else [ends]) if i is not None)
         self._batch = batch
-        self._known_stops: dict[tuple[str, ...], tuple[frozenset[int], tuple[str, ...]]] = {}
         self._prefixes = PrefixCache(cache_tokens)
         self._waiting: list[_Row] = []
         self._entering: list[_Row] = []
@@ -90,11 +89,11 @@ class TransformersEngine:
 
     def encode(self, text: str) -> list[int]:
         """Return the token ids of a text, special tokens recognised, none added."""
-        return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+        return self._tokens.encode(text)
 
     def encode_prompt(self, text: str) -> list[int]:
         """Return the token ids of a text that a prompt begins with (see ``Engine.encode_prompt``)."""
-        return self._begin + self.encode(text)
+        return self._tokens.encode_prompt(text)
 
     async def complete(self, request: Request) -> Completion:
         """Sample one completion (see ``Engine.complete``)."""
@@ -106,20 +105,10 @@ class TransformersEngine:
         if self._failure is not None:
             raise self._failure
         future = asyncio.get_running_loop().create_future()
-        row = _Row(request, future, random.Random(request.seed), *self._stops(request.stop))
+        row = _Row(request, future, random.Random(request.seed))
         self._waiting.append(row)
         self._wake.set()
         return await row.future
-
-    def _stops(self, stops: tuple[str, ...]) -> tuple[frozenset[int], tuple[str, ...]]:
-        """Return the ids of the stop strings that are one token, and the other strings."""
-        if stops not in self._known_stops:
-            ids = {stop: self.encode(stop) for stop in stops}
-            self._known_stops[stops] = (
-                frozenset(i[0] for i in ids.values() if len(i) == 1),
-                tuple(stop for stop, i in ids.items() if len(i) != 1),
-            )
-        return self._known_stops[stops]
 
     async def close(self) -> None:
         """Stop the batch loop and its thread."""
@@ -222,29 +211,35 @@ class TransformersEngine:
     def _take(self, row: _Row, token: int) -> None:
         """Add a token to a row and see whether that ends it."""
         row.tokens.append(token)
-        if token in row.stop_ids:
-            row.finish = "stop"
-        elif token in self._ends:
-            row.finish = "end"
-        elif row.long_stops and (text := self._text_up_to_stop(row)) is not None:
+        # Whatever the tokens are: a stop string may be one of them, some, or the inside of one.
+        if (text := self._text_up_to_stop(row)) is not None:
             row.finish, row.text = "stop", text
             return
+        if token in self._ends:
+            row.finish = "end"
         elif len(row.tokens) >= row.request.max_tokens:
             row.finish = "length"
         elif len(row.request.prompt) + len(row.tokens) >= self.context:
             row.finish = "context"
         if row.finish:
             visible = row.tokens[:-1] if row.finish == "end" else row.tokens
-            row.text = self._tokenizer.decode(visible, skip_special_tokens=False)
+            row.text = self._tokens.spell(visible, row.request.prompt[-1])
 
     def _text_up_to_stop(self, row: _Row) -> str | None:
-        """Return the text up to and with a stop string that is split across tokens, or None."""
-        # A token is at least one byte, so the stop lies within as many tokens, and one that it starts in.
-        reach = max(len(stop.encode()) for stop in row.long_stops) + 1
-        tail = self._tokenizer.decode(row.tokens[-reach:], skip_special_tokens=False)
-        if not any(stop in tail for stop in row.long_stops):
+        """Return the text up to and with a stop string that the newest token has completed, or None."""
+        stops = row.request.stop
+        if not any(stop[-1] in self._characters(row.tokens[-1]) for stop in stops):
             return None
-        text = str(self._tokenizer.decode(row.tokens, skip_special_tokens=False))
+        # A token is at least one byte, so the stop lies within as many tokens, and one that it starts in.
+        reach = max(len(stop.encode()) for stop in stops) + 1
+        tail = self._tokens.spell(row.tokens[-reach:], row.request.prompt[-1])
+        if not any(stop in tail for stop in stops):
+            return None
+        text = self._tokens.spell(row.tokens, row.request.prompt[-1])
         # Only the newest token can have completed a stop; an earlier one would have ended the row.
-        ends = [text.rindex(stop) + len(stop) for stop in row.long_stops if stop in text]
-        return text[: min(ends)]
+        ends = [text.index(stop) + len(stop) for stop in stops if stop in text]
+        return text[: min(ends)] if ends else None
+
+    def _character(self, token: int) -> frozenset[str]:
+        """Return the characters of a token."""
+        return frozenset(self._tokens.spell([token]))

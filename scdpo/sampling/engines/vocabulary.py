@@ -1,6 +1,6 @@
 """A model's tokenizer, for engines that hold the model elsewhere: text to ids, and what a back end answered.
 
-Not covered: chat templates; a prompt is text that ``sandbox.formats`` wrote.
+Not covered: how a prompt is written (``scdpo.data.formats``).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from transformers import AutoTokenizer
 
-from scdpo.data.encoding import begin_ids
+from scdpo.data.tokens import Tokens
 from scdpo.sampling.engines.base import Completion, EngineError, FinishReason, Request
 
 
@@ -21,26 +21,29 @@ class Vocabulary:
 
     Args:
         model: a folder or a hub name that ``from_pretrained`` takes.
+        trust_remote_code: whether code of the model's folder may run.
 
     Raises:
         EngineError: if there is no tokenizer to be had.
     """
 
-    def __init__(self, model: str | Path) -> None:
+    def __init__(self, model: str | Path, trust_remote_code: bool = False) -> None:
         try:
-            self._tokenizer: Any = AutoTokenizer.from_pretrained(str(model))
+            self.tokenizer: Any = AutoTokenizer.from_pretrained(
+                str(model), trust_remote_code=trust_remote_code
+            )
         except (OSError, ValueError) as error:
             raise EngineError(f"cannot load the tokenizer of {str(model)!r}: {error}") from error
-        self._start = begin_ids(self._tokenizer)
+        self._tokens = Tokens(self.tokenizer)
         self._stop_ids = lru_cache(maxsize=64)(self._single)
 
     def encode(self, text: str) -> list[int]:
         """Return the token ids of a text, special tokens recognised, none added."""
-        return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+        return self._tokens.encode(text)
 
     def encode_prompt(self, text: str) -> list[int]:
         """Return the token ids of a text that a prompt begins with (see ``Engine.encode_prompt``)."""
-        return self._start + self.encode(text)
+        return self._tokens.encode_prompt(text)
 
     def stop_ids(self, stop: tuple[str, ...]) -> list[int]:
         """Return the stops that are one token: a back end that is told their ids samples nothing behind them."""
@@ -65,12 +68,14 @@ class Vocabulary:
         finish: FinishReason = "length"
         if reason == "stop":
             finish = "stop" if text.endswith(request.stop) else "end"
-        tokens = tuple(self.encode(text) if ids is None else ids)
+        if ids is None:
+            text = self._tokens.without_spaces(text)
+        tokens = tuple(self._tokens.encode_after(text, request.prompt[-1]) if ids is None else ids)
         if finish == "end" and ids:
-            text = text.removesuffix(self._tokenizer.decode(tokens[-1:], skip_special_tokens=False))
-        elif finish == "end" and self._tokenizer.eos_token_id is not None:
-            text = text.removesuffix(self._tokenizer.eos_token)
-            tokens = (*self.encode(text), self._tokenizer.eos_token_id)
+            text = text.removesuffix(self._tokens.spell(tokens[-1:]))
+        elif finish == "end" and self.tokenizer.eos_token_id is not None:
+            text = text.removesuffix(self.tokenizer.eos_token)
+            tokens = (*self._tokens.encode_after(text, request.prompt[-1]), self.tokenizer.eos_token_id)
         elif finish == "length" and len(tokens) >= room:
             # Where both bounds were met at once, the request's own comes first.
             finish = "length" if len(tokens) >= request.max_tokens else "context"
