@@ -42,6 +42,7 @@ VERBS = {
     "export": Verb("scdpo.cli.export", "Write a run's pairs for other trainers, as Parquet."),
     "sft": Verb("scdpo.cli.sft", "Fine-tune a model on the preferred solutions of a run."),
     "train": Verb("scdpo.cli.train", "Train a model on the pairs of a run by DPO or Step-Controlled DPO."),
+    "convert": Verb("scdpo.cli.convert", "Write an InternLM2 checkpoint as a Llama model.", "convert"),
     "rounds": Verb(
         "eval.cli.rounds", "Make pairs with the newest model, train it on them, and go on with it."
     ),
