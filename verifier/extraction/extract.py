@@ -265,7 +265,7 @@ _SPACED_POINT = re.compile(r"(?<=\d)\.\s+(?=\d+\.?$)")
 _IN_BRACKETS = re.compile(
     r"\[\s*(-?[\d.]+ [^\[\],\n]{1,60})\]"
 )  # [45 degrees]; [45] and [3, 4] are read as they are
-_ANYTHING = re.compile(r"\w|\\")
+_ANYTHING = re.compile(r"\w|\\[A-Za-z]")
 _FULL_STOP = re.compile(r"\.\s")
 _SIGN = re.compile(
     r"^(?:\\(?:therefore|implies|Rightarrow)\b|[∴⇒→]|=>|=|[A-Za-z]:\s(?=[-\d$\\(]))\s*"
