@@ -287,7 +287,7 @@ class Launcher:
         elif "failed" in message:
             self._booted.set_exception(SandboxError(wire.clean_text(message["failed"])))
         elif "unsupervised" in message:
-            self._no_forks = "this host refuses a listener for supervised system calls"
+            self._no_forks = self._no_forks or "this host refuses a listener for supervised system calls"
         elif "ended" in message:
             session = self.sessions.get(message["ended"])
             if session and not session.ended.done():

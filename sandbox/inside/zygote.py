@@ -108,7 +108,7 @@ class Zygote:
         hello, fds, _flags, _address = socket.recv_fds(ours, 1, 1)
         ours.close()
         if hello and fds:
-            self.forks.watch(fds[0], request["session"], pid)
+            self.forks.watch(fds[0], request["session"], pid, folders.parts(request.get("folder")))
         elif hello:
             self._report({"unsupervised": request["session"]})
 

@@ -97,7 +97,7 @@ def prepare(level: Level) -> None:
     rlimits.address_space()
     if level != "none":
         with contextlib.suppress(OSError):  # sessions meet the same error, and report it
-            for supervised in (False, level == "strict"):
+            for supervised in (False, True):
                 seccomp.build(syscalls.ARCH, supervised=supervised, enclosed=level == "strict")
 
 
@@ -159,8 +159,8 @@ def _confine(level: Level, read: list[str], host_folder: str) -> int:
 
 
 def _install_filter(enclosed: bool) -> int:
-    """Filter the calling process, supervised where it is enclosed and a supervisor can be had."""
-    for supervised in (True, False) if enclosed else (False,):
+    """Filter the calling process, supervised where a supervisor can be had."""
+    for supervised in (True, False):
         program = seccomp.build(syscalls.ARCH, supervised=supervised, enclosed=enclosed)
         try:
             return seccomp.install(program, listener=supervised)
