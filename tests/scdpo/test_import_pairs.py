@@ -129,8 +129,8 @@ def test_chains_of_thought_as_plain_text(tmp_path: Path) -> None:
         ),
         ({"chosen": [], "rejected": []}, "field 'question' is missing"),
         (
-            {"chosen": messages(None, [("thought", "x")]), "rejected": messages(None, [])},
-            "thought",
+            {"chosen": messages(None, [("musing", "x")]), "rejected": messages(None, [])},
+            "musing",
         ),
     ],
 )
