@@ -147,7 +147,9 @@ class SCDPOTrainer(ResumeMixin, DPOTrainer):  # type: ignore[misc]  # trl has no
         """Encode pair records; rows that are already encoded pass."""
         if set(ENCODED_FEATURES) <= set(dataset.column_names):
             return dataset
-        encoder = SolutionEncoder(processing_class, args.format, args.system_prompt, args.count_execution)
+        encoder = SolutionEncoder(
+            processing_class, args.format, args.system_prompt, args.count_execution, args.count_thoughts
+        )
         encoded, self.encoding_reports[dataset_name] = encode_pairs(
             dataset,
             encoder,
