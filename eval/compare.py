@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from eval.metrics import Estimate, Interval, Paired, compare
+from eval.metrics import Estimate, Interval, Paired, compare, p_words
 from eval.plot import Series, line_chart
 from eval.results import Evaluation, ResultError, read_result, read_results
 
@@ -110,13 +110,16 @@ def comparison(evaluations: Sequence[Evaluation]) -> Comparison:
         base = first.get(key[1])
         paired = None
         if base is not None and e.model != models[0]:
-            paired = _paired(base, e)
+            paired = paired_test(base, e)
         cells[key] = TableCell(e, e.accuracy, paired)
     return Comparison(models, tuple(dict.fromkeys(columns.values())), cells)
 
 
-def _paired(base: Evaluation, other: Evaluation) -> Paired | None:
-    """Compare two evaluations; None if no problem is the same in both. Without digests, equal ids will do."""
+def paired_test(base: Evaluation, other: Evaluation) -> Paired | None:
+    """Test two evaluations against each other, problem by problem; None if no problem is the same in both.
+
+    Without digests, equal ids will do.
+    """
     changed = {
         problem
         for problem in base.problems.keys() & other.problems.keys()
@@ -283,11 +286,6 @@ def _words(table: Comparison, key: tuple[str, str], new_line: str) -> str:
         return "–"
     words = _estimate(cell.accuracy) if table.uneven(key[1]) else _wilson(cell.accuracy)
     return words + (new_line + cell.test if cell.test else "")
-
-
-def p_words(p: float) -> str:
-    """Return a p-value as ``p = 0.031`` or ``p < 0.001``."""
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
 def _plain(text: str) -> str:

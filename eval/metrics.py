@@ -237,6 +237,11 @@ def compare(
     )
 
 
+def p_words(p: float) -> str:
+    """Return a p-value as ``p = 0.031`` or ``p < 0.001``."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
 def _checked_confidence(confidence: float) -> float:
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must be in (0, 1), not {confidence}")

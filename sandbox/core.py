@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import select
 import signal
 import socket
 import time
@@ -27,6 +28,8 @@ START_SECONDS = 30.0
 LATE_SECONDS = 0.25
 # How long after a hang-up the exit code is waited for before the cell's result is given without it.
 EXIT_SECONDS = 0.3
+# A killed process takes longest to give back a large memory.
+EXIT_MILLISECONDS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,13 +197,29 @@ class SessionCore:
         self.kill()
         self.closed = True
         self._sock.close()
+        if self.folder:
+            self._await_end()
+            folders.remove(self.folder)
         if self.pidfd >= 0:
             os.close(self.pidfd)
             self.pidfd = -1
-        if self.folder:
-            folders.remove(self.folder)
         for closed in self.on_close:
             closed()
+
+    def abandon(self) -> None:
+        """Let go of the session's descriptors without ending it, in a process forked from the owner's."""
+        self.closed = True
+        self._sock.close()
+        if self.pidfd >= 0:
+            os.close(self.pidfd)
+            self.pidfd = -1
+
+    def _await_end(self) -> None:
+        """Wait until the killed process is gone, which could else go on writing into its folder."""
+        if self.pidfd >= 0:
+            gone = select.poll()
+            gone.register(self.pidfd, select.POLLIN)
+            gone.poll(EXIT_MILLISECONDS)
 
     def _signal(self, number: int) -> None:
         if self.pidfd >= 0:

@@ -16,11 +16,12 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from sandbox.errors import IsolationError
-from sandbox.isolation import landlock, levels, rootfs, seccomp, syscalls
+from sandbox.isolation import landlock, levels, rlimits, rootfs, seccomp, syscalls
 from sandbox.isolation.levels import LANDLOCK_FIX, SECCOMP_FIX, USERNS_FIX
-from sandbox.limits import Level, Limits
+from sandbox.limits import Limits
 
 PROBE_SECONDS = 60
+Need = Literal["strict", "landlock", "landlock only", "forks"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +31,15 @@ class Layer:
     Attributes:
         name: what was tried.
         works: whether it worked.
-        needed_for: the weakest level that cannot do without it.
+        needed_for: the weakest level that cannot do without it (`landlock`: neither can `strict`); `landlock only`
+            where `strict` can; `forks` where sessions of `strict` are forked by replaying without it.
         detail: what was seen: a version, or the error.
         fix: what to do about it; "" when it works.
     """
 
     name: str
     works: bool
-    needed_for: Literal["strict", "landlock"]
+    needed_for: Need
     detail: str
     fix: str = ""
 
@@ -45,7 +47,7 @@ class Layer:
 @dataclass(frozen=True, slots=True)
 class _Probe:
     name: str
-    needed_for: Literal["strict", "landlock"]
+    needed_for: Need
     attempt: Callable[[], str]
     fix: str
 
@@ -78,10 +80,10 @@ def probe() -> list[Layer]:
     return [Layer(**layer) for layer in json.loads(done.stdout)]
 
 
-def best_level(layers: list[Layer]) -> Level | None:
+def best_level(layers: list[Layer]) -> Literal["strict", "landlock"] | None:
     """Return the strictest level `layers` allow, or None when there is none but `none`."""
     missing = {layer.needed_for for layer in layers if not layer.works}
-    if "landlock" in missing:
+    if "landlock" in missing or missing >= {"strict", "landlock only"}:
         return None
     return "landlock" if "strict" in missing else "strict"
 
@@ -142,7 +144,7 @@ def _work_folder() -> str:
 
 
 def _rlimits() -> str:
-    levels.set_rlimits(Limits(memory_mb=64), own_user=False)
+    rlimits.confine(Limits(memory_mb=64), own_user=False)
     try:
         bytearray(2**28)
     except MemoryError:
@@ -167,7 +169,7 @@ def _landlock() -> str:
 
 def _seccomp(supervised: bool) -> str:
     syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
-    program = seccomp.build(syscalls.ARCH, supervised=supervised)
+    program = seccomp.build(syscalls.ARCH, supervised=supervised, enclosed=supervised)
     seccomp.install(program, listener=supervised)
     try:
         os.kill(os.getppid(), 0)
@@ -180,13 +182,13 @@ _PROBES = (
     _Probe("resource limits", "landlock", _rlimits, "raise the hard limits of this process (ulimit -H)"),
     _Probe("no new privileges", "landlock", _no_new_privileges, "use Linux 3.5 or newer"),
     _Probe("system call filter", "landlock", lambda: _seccomp(False), SECCOMP_FIX),
-    _Probe("Landlock", "landlock", _landlock, LANDLOCK_FIX),
+    _Probe("Landlock", "landlock only", _landlock, LANDLOCK_FIX),
     _Probe("user namespace", "strict", _user_namespace, USERNS_FIX),
     _Probe("all namespaces and a new root", "strict", _all_namespaces, USERNS_FIX),
     _Probe("bounded work folder", "strict", _work_folder, USERNS_FIX),
     _Probe(
         "supervised system calls",
-        "strict",
+        "forks",
         lambda: _seccomp(True),
         "use Linux 5.5 or newer, and run outside a container whose runtime supervises system calls itself",
     ),

@@ -8,8 +8,10 @@ Does not cover how sessions are shared out (`pool`) or what they run (`core`).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -21,6 +23,7 @@ from sandbox import folders, wire
 from sandbox.core import START_SECONDS, Origin, SessionCore
 from sandbox.errors import IsolationError, SandboxError, SessionClosed
 from sandbox.isolation import rootfs
+from sandbox.libraries import PRELOAD, Libraries
 from sandbox.limits import Level, Limits
 
 _BOOT = (
@@ -28,7 +31,6 @@ _BOOT = (
     "sys.path += [p for p in [*s['imports'], s['root']] if p not in sys.path]; "
     "from sandbox.inside.zygote import main; main(c)"
 )
-PRELOAD = ("numpy", "numpy.random", "numpy.linalg", "sympy")
 
 
 def environment() -> dict[str, str]:
@@ -55,8 +57,9 @@ def environment() -> dict[str, str]:
 class Launcher:
     """A zygote process, and the sessions that came from it."""
 
-    def __init__(self, level: Level) -> None:
-        """Prepare to start sessions under `level`; `open` starts the zygote."""
+    def __init__(self, level: Level, libraries: Libraries) -> None:
+        """Prepare to start sessions under `level` that can import `libraries`; `open` starts the zygote."""
+        self._libraries = libraries
         self.level = level
         self.sessions: dict[int, SessionCore] = {}
         self._numbers = 0
@@ -64,6 +67,8 @@ class Launcher:
         self._control: socket.socket | None = None
         self._booted: asyncio.Future[None] | None = None
         self._turn = asyncio.Lock()
+        self._home: folders.Home | None = None
+        self._no_forks: str | None = None if level == "strict" else "only strict isolation can fork"
 
     async def open(self) -> None:
         """Start the zygote unless it runs, and wait until it takes requests.
@@ -73,6 +78,9 @@ class Launcher:
             SandboxError: it did not come up.
         """
         async with self._turn:
+            if self._home is None and self.level != "strict":
+                await asyncio.to_thread(folders.sweep)
+                self._home = folders.Home()
             if self._control is None:
                 self._spawn()
             assert self._booted is not None
@@ -87,9 +95,11 @@ class Launcher:
         root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
         config = {
             "level": self.level,
-            "imports": rootfs.import_folders(),
-            "preload": PRELOAD,
+            "imports": [*rootfs.import_folders(), *self._libraries.packages],
+            "packages": self._libraries.packages,
+            "preload": [*PRELOAD, *self._libraries.preload],
             "root": root,
+            "home": self._home and self._home.path,
             "fd": theirs.fileno(),
         }
         with theirs:
@@ -120,7 +130,8 @@ class Launcher:
         session = self.adopt(ours, limits)
         request: dict[str, Any] = {"op": "start", "session": session.number, "limits": asdict(limits)}
         if self.level != "strict":
-            session.folder = request["folder"] = folders.make()
+            assert self._home is not None
+            session.folder = request["folder"] = self._home.make(session.number)
         with theirs:
             await self._tell(request, [theirs.fileno()])
         try:
@@ -149,9 +160,9 @@ class Launcher:
             if not session.alive:
                 raise SessionClosed("a session that is closed or has lost its state cannot be forked")
             made: list[SessionCore] = []
-            reason = "only strict isolation can fork"
+            reason = self._no_forks or ""
             try:
-                while len(made) < count and session.alive and self.level == "strict":
+                while len(made) < count and session.alive and self._no_forks is None:
                     # Their sockets go to the session in one message and must find room among its descriptors.
                     batch = min(count - len(made), wire.MAX_FDS, session.limits.descriptors // 3)
                     forks, reason = await self._fork_batch(session, batch)
@@ -194,6 +205,8 @@ class Launcher:
             for child in children:
                 if child not in ready:
                     child.dispose()
+            with contextlib.suppress(SandboxError):  # the zygote has ended, and every process of it
+                await self._tell({"op": "forked", "session": parent.number}, [])
 
     async def _fork_onto(
         self, parent: SessionCore, children: list[SessionCore], theirs: list[socket.socket]
@@ -225,6 +238,22 @@ class Launcher:
         for session in list(self.sessions.values()):
             session.dispose()
         self._lose("the sandbox was closed")
+        if self._home is not None:
+            self._home.remove()
+            self._home = None
+
+    def abandon(self) -> None:
+        """Let go of the zygote and every session without a word to them, in a process forked from the owner's.
+
+        The loop's own descriptors are shared with the owner and stay as they are.
+        """
+        for session in list(self.sessions.values()):
+            session.abandon()
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+        if self._home is not None:
+            self._home.abandon()
 
     async def _tell(self, message: dict[str, Any], fds: list[int]) -> None:
         while True:
@@ -255,6 +284,10 @@ class Launcher:
             self._booted.set_result(None)
         elif "fatal" in message:
             self._booted.set_exception(IsolationError(message["fatal"]))
+        elif "failed" in message:
+            self._booted.set_exception(SandboxError(wire.clean_text(message["failed"])))
+        elif "unsupervised" in message:
+            self._no_forks = self._no_forks or "this host refuses a listener for supervised system calls"
         elif "ended" in message:
             session = self.sessions.get(message["ended"])
             if session and not session.ended.done():
@@ -264,7 +297,9 @@ class Launcher:
             session = self.sessions.get(number)
             if session:
                 session.attach(message["pid"], fds[0])
-            else:
+            else:  # nobody waits for it any more
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(fds[0], signal.SIGKILL)
                 os.close(fds[0])
 
     def _lose(self, why: str) -> None:

@@ -7,6 +7,7 @@ session does (`core`) or the calls users make (`session`).
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import warnings
 from collections import deque
@@ -14,11 +15,17 @@ from typing import Literal
 
 from sandbox.core import SessionCore
 from sandbox.errors import IsolationError, SandboxError
+from sandbox.host_memory import memory_is_short
+from sandbox.isolation import rlimits
 from sandbox.launcher import Launcher
+from sandbox.libraries import Libraries
 from sandbox.limits import Level, Limits
-from sandbox.watch import WATCH_SECONDS, memory_is_short, watch
+from sandbox.watch import WATCH_SECONDS, watch
 
 START_ATTEMPTS = 3
+NO_MORE = Libraries()
+# How long callers wait for a place before they are told that they do: most cells take less.
+STALL_SECONDS = 30.0
 
 logger = logging.getLogger(__name__)  # below the package's own, "sandbox"
 
@@ -36,9 +43,14 @@ class Places:
         self.taken = 0
         self._queue: deque[asyncio.Future[None]] = deque()
 
+    @property
+    def full(self) -> bool:
+        """Whether somebody has to give a place back before the next can be taken."""
+        return self.taken >= self.limit or bool(self._queue)
+
     async def take(self) -> None:
         """Take a place, waiting behind those who came first."""
-        if self.taken < self.limit and not self._queue:
+        if not self.full:
             self.taken += 1
             return
         turn = asyncio.get_running_loop().create_future()
@@ -67,12 +79,22 @@ class Places:
 class Pool:
     """The sessions of one sandbox, on one event loop."""
 
-    def __init__(self, limits: Limits, level: Level | Literal["auto"], warm: int, max_sessions: int) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        level: Level | Literal["auto"],
+        warm: int,
+        max_sessions: int,
+        libraries: Libraries = NO_MORE,
+    ) -> None:
         """Keep `warm` sessions ready and let at most `max_sessions` be leased at once."""
-        self.limits = limits
+        self.limits, lowered = rlimits.attainable(limits)
+        for why in lowered:
+            logger.warning("%s", why)
         self.warm = warm
         self.max_sessions = max_sessions
         self.level = level
+        self.libraries = libraries
         self.closed = False
         self._launcher: Launcher | None = None
         self._ready: deque[SessionCore] = deque()
@@ -97,16 +119,27 @@ class Pool:
             return self._launcher
 
     async def _choose(self) -> Launcher:
-        launcher = Launcher("strict" if self.level == "auto" else self.level)
+        """Return a launcher that has brought a session up, which is kept ready: until then a layer may be refused."""
+        if self.level != "auto":
+            return await self._try(self.level)
+        try:
+            return await self._try("strict")
+        except IsolationError as refusal:
+            try:
+                launcher = await self._try("landlock")
+            except IsolationError as second:
+                raise IsolationError(f"level 'strict': {refusal}; level 'landlock': {second}") from refusal
+            warnings.warn(f"sandbox: level 'landlock' is used, since {refusal}", stacklevel=2)
+            return launcher
+
+    async def _try(self, level: Level) -> Launcher:
+        launcher = Launcher(level, self.libraries)
         try:
             await launcher.open()
-        except IsolationError as refusal:
+            self._ready.append(await self._start(launcher))
+        except BaseException:
             launcher.close()
-            if self.level != "auto":
-                raise
-            warnings.warn(f"sandbox: level 'landlock' is used, since {refusal}", stacklevel=2)
-            launcher = Launcher("landlock")
-            await launcher.open()
+            raise
         return launcher
 
     async def lease(self) -> SessionCore:
@@ -114,7 +147,10 @@ class Pool:
         back.
         """
         launcher = await self.open()
-        await self._places.take()
+        if self._places.full:
+            await self._wait_long()
+        else:
+            await self._places.take()
         try:
             while self._places.taken > 1 and memory_is_short():
                 await asyncio.sleep(WATCH_SECONDS)
@@ -125,6 +161,24 @@ class Pool:
         session.on_close.append(self._places.give_back)
         self._refill()
         return session
+
+    async def _wait_long(self) -> None:
+        """Take a place that somebody must give back first, and say so when nobody does for long."""
+        turn = asyncio.ensure_future(self._places.take())
+        try:
+            done, _ = await asyncio.wait({turn}, timeout=STALL_SECONDS)
+            if not done:
+                gc.collect()  # sessions dropped in a cycle, say in a traceback, come back by this
+                logger.warning(
+                    "no session was closed for %.0f s while all %d places are taken; more are asked for: close "
+                    "sessions (`with box.session() as s:`) or raise max_sessions",
+                    STALL_SECONDS,
+                    self.max_sessions,
+                )
+            await turn
+        except asyncio.CancelledError:
+            turn.cancel()
+            raise
 
     async def _start(self, launcher: Launcher) -> SessionCore:
         """Start a session; one that ends on the way, as happens on an overloaded host, is started again."""
@@ -167,6 +221,12 @@ class Pool:
                 task.cancel()
         if self._launcher is not None:
             self._launcher.close()
+
+    def abandon(self) -> None:
+        """Let go of everything without ending it, in a process forked from the owner's."""
+        self.closed = True
+        if self._launcher is not None:
+            self._launcher.abandon()
 
     def _take_ready(self) -> SessionCore | None:
         while self._ready:

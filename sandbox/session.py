@@ -1,76 +1,25 @@
 """What users call: `Sandbox` and `Session`, and their asynchronous twins.
 
-Both twins put their work on one background event loop per sandbox, so a sandbox can be used from any thread
-and from any event loop. Does not cover isolation or the protocol: see `isolation`, `core`.
+Both twins put their work on one background event loop per sandbox (`engine`), so a sandbox can be used from any
+thread and from any event loop. Does not cover isolation or the protocol: see `isolation`, `core`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import threading
+import os
 import weakref
-from collections.abc import Coroutine, Generator
+from collections.abc import Generator, Iterable
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar, overload
+from typing import Any, Literal, Self, overload
 
 from sandbox.core import Origin, SessionCore
-from sandbox.errors import SandboxError
+from sandbox.engine import Engine, dispose
+from sandbox.libraries import libraries
 from sandbox.limits import CellResult, Level, Limits
 from sandbox.pool import Pool
 from sandbox.solution import Solution
-
-T = TypeVar("T")
-
-
-class _Engine:
-    """A pool on an event loop in a thread of its own."""
-
-    def __init__(
-        self, limits: Limits, level: Level | Literal["auto"], allow_unsafe: bool, warm: int, max_sessions: int
-    ) -> None:
-        if level == "none" and not allow_unsafe:
-            raise ValueError(
-                "level='none' runs model code without protection: pass allow_unsafe=True to accept that"
-            )
-        if level not in ("auto", "strict", "landlock", "none"):
-            raise ValueError(f"level must be 'auto', 'strict', 'landlock' or 'none', not {level!r}")
-        if warm < 0 or max_sessions < 1:
-            raise ValueError("warm must be at least 0 and max_sessions at least 1")
-        self.loop = asyncio.new_event_loop()
-        self.thread = threading.Thread(target=self.loop.run_forever, name="sandbox", daemon=True)
-        self.thread.start()
-        self.pool = self.submit(self._make_pool(limits, level, warm, max_sessions)).result()
-
-    @staticmethod
-    async def _make_pool(
-        limits: Limits, level: Level | Literal["auto"], warm: int, max_sessions: int
-    ) -> Pool:
-        return Pool(limits, level, warm, max_sessions)
-
-    def submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
-        if self.loop.is_closed():
-            work.close()
-            raise SandboxError("the sandbox is closed")
-        return asyncio.run_coroutine_threadsafe(work, self.loop)
-
-    def close(self) -> None:
-        if self.loop.is_closed():
-            return
-
-        async def shut() -> None:
-            self.pool.close()
-            for task in asyncio.all_tasks() - {asyncio.current_task()}:
-                task.cancel()
-
-        self.submit(shut()).result()
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self.thread.join()
-        self.loop.close()
-
-
-async def _dispose(core: SessionCore) -> None:
-    core.dispose()
 
 
 async def _run(core: SessionCore, code: str) -> CellResult:
@@ -92,9 +41,12 @@ async def _run_solution(pool: Pool, codes: list[str]) -> list[CellResult]:
 class _SessionBase:
     """What both kinds of session say about themselves."""
 
-    def __init__(self, engine: _Engine, core: SessionCore) -> None:
-        self._engine = engine
+    def __init__(self, box: _Box, core: SessionCore) -> None:
+        self._box = box  # which lives as long as its sessions are used
+        self._engine = box._engine
         self._core = core
+        # A session that is dropped without `close` gives its place back all the same.
+        weakref.finalize(self, self._engine.soon, core.dispose).atexit = False
 
     @property
     def isolation(self) -> Level:
@@ -140,17 +92,17 @@ class Session(_SessionBase):
             ValueError: `n` is below 1, or more than the sandbox may hold.
         """
         cores = self._engine.submit(self._engine.pool.fork(self._core, 1 if n is None else n)).result()
-        sessions = [Session(self._engine, core) for core in cores]
+        sessions = [Session(self._box, core) for core in cores]
         return sessions[0] if n is None else sessions
 
     def interrupt(self) -> None:
         """Raise KeyboardInterrupt in the cell that is running in another thread."""
-        self._engine.loop.call_soon_threadsafe(self._core.interrupt)
+        self._engine.soon(self._core.interrupt)
 
     def close(self) -> None:
         """End the session at once. Closing twice is fine."""
-        if not self._engine.loop.is_closed():
-            self._engine.submit(_dispose(self._core)).result()
+        if not self._engine.ended:
+            self._engine.submit(dispose(self._core)).result()
 
     def __enter__(self) -> Self:
         """Return the session itself."""
@@ -178,18 +130,18 @@ class AsyncSession(_SessionBase):
         """Copy the session, as `Session.fork`."""
         work = self._engine.pool.fork(self._core, 1 if n is None else n)
         sessions = [
-            AsyncSession(self._engine, core) for core in await asyncio.wrap_future(self._engine.submit(work))
+            AsyncSession(self._box, core) for core in await asyncio.wrap_future(self._engine.submit(work))
         ]
         return sessions[0] if n is None else sessions
 
     def interrupt(self) -> None:
         """Raise KeyboardInterrupt in the cell that is running."""
-        self._engine.loop.call_soon_threadsafe(self._core.interrupt)
+        self._engine.soon(self._core.interrupt)
 
     async def close(self) -> None:
         """End the session at once. Closing twice is fine."""
-        if not self._engine.loop.is_closed():
-            await asyncio.wrap_future(self._engine.submit(_dispose(self._core)))
+        if not self._engine.ended:
+            await asyncio.wrap_future(self._engine.submit(dispose(self._core)))
 
     async def __aenter__(self) -> Self:
         """Return the session itself."""
@@ -211,6 +163,8 @@ class _Box:
         allow_unsafe: bool = False,
         warm: int = 2,
         max_sessions: int = 256,
+        preload: Iterable[str] = (),
+        packages: Iterable[str | os.PathLike[str]] = (),
     ) -> None:
         """Prepare a sandbox; its first session starts it.
 
@@ -222,11 +176,25 @@ class _Box:
             allow_unsafe: must be True for level `none`, which protects nothing.
             warm: sessions kept ready (>= 0).
             max_sessions: sessions in use at once (>= 1); further callers wait their turn. Forks do not wait.
+            preload: modules to import once, before any session starts, so that importing one costs a session nothing:
+                `["scipy.stats", "networkx"]`. NumPy and SymPy always are. A module that cannot be imported is a
+                SandboxError when the first session is asked for.
+            packages: folders to import from beside the installed packages, which come first. Sessions can read all
+                that is in them.
 
         Raises:
             ValueError: an argument is out of range.
         """
-        self._engine = _Engine(limits or Limits(), level, allow_unsafe, warm, max_sessions)
+        if level == "none" and not allow_unsafe:
+            raise ValueError(
+                "level='none' runs model code without protection: pass allow_unsafe=True to accept that"
+            )
+        if level not in ("auto", "strict", "landlock", "none"):
+            raise ValueError(f"level must be 'auto', 'strict', 'landlock' or 'none', not {level!r}")
+        if warm < 0 or max_sessions < 1:
+            raise ValueError("warm must be at least 0 and max_sessions at least 1")
+        wanted = libraries(preload, packages)
+        self._engine = Engine(lambda: Pool(limits or Limits(), level, warm, max_sessions, wanted))
         self._finalizer = weakref.finalize(self, self._engine.close)
 
     @property
@@ -250,7 +218,7 @@ class Sandbox(_Box):
             IsolationError: the level cannot be had on this machine; the message holds the fix.
             SandboxError: the sandbox is closed or could not start.
         """
-        return Session(self._engine, self._engine.submit(self._engine.pool.lease()).result())
+        return Session(self, self._engine.submit(self._engine.pool.lease()).result())
 
     def run_solution(self, solution: Solution) -> list[CellResult]:
         """Run a solution's code blocks in order in one fresh session; return a result for each."""
@@ -272,21 +240,21 @@ class Sandbox(_Box):
 class _Lease:
     """What `AsyncSandbox.session()` returns: awaitable, or an asynchronous context manager."""
 
-    def __init__(self, engine: _Engine) -> None:
-        self._engine = engine
+    def __init__(self, box: AsyncSandbox) -> None:
+        self._box = box
         self._session: AsyncSession | None = None
 
     async def _take(self) -> AsyncSession:
-        future = self._engine.submit(self._engine.pool.lease())
+        future = self._box._engine.submit(self._box._engine.pool.lease())
         try:
-            return AsyncSession(self._engine, await asyncio.wrap_future(future))
+            return AsyncSession(self._box, await asyncio.wrap_future(future))
         except asyncio.CancelledError:
             future.add_done_callback(self._give_back)
             raise
 
     def _give_back(self, future: concurrent.futures.Future[SessionCore]) -> None:
         if not future.cancelled() and future.exception() is None:
-            self._engine.submit(_dispose(future.result()))
+            self._box._engine.submit(dispose(future.result()))
 
     def __await__(self) -> Generator[Any, None, AsyncSession]:
         return self._take().__await__()
@@ -307,7 +275,7 @@ class AsyncSandbox(_Box):
 
     def session(self) -> _Lease:
         """Return a fresh session: `s = await box.session()` or `async with box.session() as s`."""
-        return _Lease(self._engine)
+        return _Lease(self)
 
     async def run_solution(self, solution: Solution) -> list[CellResult]:
         """Run a solution's code blocks, as `Sandbox.run_solution`."""

@@ -9,71 +9,128 @@ from __future__ import annotations
 
 import asyncio
 import os
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
+from sandbox import folders
 from sandbox.core import SessionCore
+from sandbox.host_memory import memory_is_short
 from sandbox.limits import Limits
 
 WATCH_SECONDS = 0.5
-# Memory left free for everything else on the host: this share of all, at most this many bytes.
-RESERVE_SHARE = 0.05
-RESERVE_BYTES = 2**30
+# A session whose folder cannot be looked at so many times in a row, since it moves things about, is over its quota.
+BLIND_LOOKS = 4
 
 
-def meminfo(field: str) -> int:
-    """Return a field of /proc/meminfo in bytes. Raises ValueError when there is no such field."""
-    for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-        name, _, value = line.partition(":")
-        if name == field:
-            return int(value.split()[0]) * 1024
-    raise ValueError(f"/proc/meminfo has no {field}")
-
-
-def memory_is_short() -> bool:
-    """Whether the host has less free memory than is kept back for everything else."""
-    return meminfo("MemAvailable") < min(RESERVE_BYTES, int(RESERVE_SHARE * meminfo("MemTotal")))
+def process(session: SessionCore) -> Path | None:
+    """Return the folder of the session's process in /proc, None when it has gone."""
+    try:
+        info = Path(f"/proc/self/fdinfo/{session.pidfd}").read_text(encoding="ascii")
+        pid = next(int(line.split()[1]) for line in info.splitlines() if line.startswith("Pid:"))
+    except (OSError, StopIteration):
+        return None
+    return Path(f"/proc/{pid}") if pid > 0 else None
 
 
 def resident_bytes(session: SessionCore) -> int:
     """Return the memory of the session's process that is its own, 0 when it has gone."""
+    folder = process(session)
     try:
-        info = Path(f"/proc/self/fdinfo/{session.pidfd}").read_text(encoding="ascii")
-        pid = next(line.split()[1] for line in info.splitlines() if line.startswith("Pid:"))
-        fields = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()
-    except (OSError, StopIteration):
+        fields = (folder / "statm").read_text(encoding="ascii").split() if folder else ["0"] * 3
+    except OSError:
         return 0
     return (int(fields[1]) - int(fields[2])) * os.sysconf("SC_PAGE_SIZE")
 
 
-def over_quota(folder: str, limits: Limits) -> bool:
-    """Whether the files in `folder` take more room, or are more, than `limits` allow."""
+class Disk:
+    """What one session keeps on the host's disk, by looks at its work folder and its open files."""
+
+    def __init__(self, session: SessionCore, folder: str) -> None:
+        """Look at what `session` has in `folder`."""
+        self._session = session
+        self._folder = folder
+        self._processor_time = ""
+        self._blind = 0
+
+    def excess(self) -> str | None:
+        """Return how the session is over its quota, None when it is not or has not run since the last look."""
+        limits = self._session.limits
+        here = process(self._session)
+        try:
+            now = " ".join((here / "stat").read_text().rpartition(")")[2].split()[11:13]) if here else ""
+            if here is None or now == self._processor_time:
+                return None
+            over = over_quota(self._folder, limits, here)
+            self._blind, self._processor_time = 0, now
+        except OSError as error:
+            self._blind += 1
+            return f"the work folder could not be looked at: {error}" if self._blind >= BLIND_LOOKS else None
+        return (
+            f"the work folder took more than {limits.disk_mb} MiB or {limits.files} files" if over else None
+        )
+
+
+def over_quota(folder: str, limits: Limits, process: Path) -> bool:
+    """Whether the files in `folder`, and those without a name that `process` holds, are more than `limits` allow.
+
+    Raises:
+        OSError: they could not be looked at: the session moves them about, or has gone.
+    """
     size = count = 0
-    for path, folders, files in os.walk(folder):
-        count += len(folders) + len(files)
-        for name in files:
-            try:
-                size += os.lstat(os.path.join(path, name)).st_blocks * 512
-            except FileNotFoundError:
-                continue
+    seen: set[int] = set()
+    for found in _files(folder, limits, process):
+        count += 1
+        if found.st_ino in seen:  # another name of the same
+            continue
+        seen.add(found.st_ino)
+        size += found.st_blocks * 512
         if size > limits.disk_mb * 2**20 or count > limits.files:
             return True
-    return False
+    size += len(_mapped(folder, process) - seen) * limits.disk_mb * 2**20
+    return size > limits.disk_mb * 2**20
+
+
+def _files(folder: str, limits: Limits, process: Path) -> Iterable[os.stat_result]:
+    for _fd, _name, found in folders.walk(folder, most=limits.files + 1):
+        yield found
+    for each in (process / "fd").iterdir():
+        try:
+            found = each.stat()
+        except FileNotFoundError:  # closed meanwhile
+            continue
+        if found.st_nlink == 0 and stat.S_ISREG(found.st_mode):
+            yield found
+
+
+def _mapped(folder: str, process: Path) -> set[int]:
+    """Return the inodes below `folder` that have no name any more and that `process` has mapped.
+
+    How long such a file is cannot be told: each counts as the longest there can be.
+    """
+    inodes = set()
+    for line in (process / "maps").read_text(encoding="utf-8", errors="replace").splitlines():
+        fields = line.split(maxsplit=5)
+        if len(fields) == 6 and fields[5].startswith(f"{folder}/") and fields[5].endswith(" (deleted)"):
+            inodes.add(int(fields[4]))
+    return inodes
 
 
 async def watch(sessions: dict[int, SessionCore]) -> None:
-    """Look after `sessions` until cancelled, killing the one that takes too much."""
+    """Look after `sessions` until cancelled, ending the one that takes too much."""
+    disks: dict[int, Disk] = {}
     while True:
         await asyncio.sleep(WATCH_SECONDS)
-        alive = [s for s in sessions.values() if s.alive]
+        alive = {number: session for number, session in sessions.items() if session.alive}
         if alive and memory_is_short():
-            _end_largest(alive)
-        for session in alive:
-            folder = session.folder
-            if folder is not None and await asyncio.to_thread(over_quota, folder, session.limits):
-                session.end_for(
-                    "died", f"DiskLimit: the work folder took more than {session.limits.disk_mb} MiB"
-                )
+            _end_largest(alive.values())
+        disks = {number: disk for number, disk in disks.items() if number in alive}
+        for number, session in alive.items():
+            if session.folder is not None:
+                disk = disks.setdefault(number, Disk(session, session.folder))
+                excess = await asyncio.to_thread(disk.excess)
+                if excess and session.alive:
+                    session.end_for("died", f"DiskLimit: {excess}")
 
 
 def _end_largest(sessions: Iterable[SessionCore]) -> None:

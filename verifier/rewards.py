@@ -53,6 +53,7 @@ def reasoning_accuracy_reward(
     answer: Sequence[Any] | None = None,
     reasoning_delimiters: Sequence[str] | None = None,
     log_extra: LogExtra | None = None,
+    require: Strength = "weak",
     **kwargs: Any,
 ) -> list[float | None]:
     r"""Score what follows the reasoning, as TRL's function of this name does; else as ``accuracy_reward``.
@@ -63,6 +64,7 @@ def reasoning_accuracy_reward(
         reasoning_delimiters: marks that end the reasoning; ``</think>`` if None. Of the first one that a completion
             holds, the last occurrence counts. A completion without any was cut off while it reasoned: 0.0.
         log_extra: as for ``accuracy_reward``.
+        require: as for ``accuracy_reward``.
         **kwargs: as for ``accuracy_reward``.
 
     Raises:
@@ -72,7 +74,7 @@ def reasoning_accuracy_reward(
     golds = _golds(answer, kwargs, len(completions))
     ends = tuple(reasoning_delimiters or REASONING_ENDS)
     replies = [_after_reasoning(completion_text(c), ends) for c in completions]
-    scores = _scored([reply or "" for reply in replies], golds, log_extra)
+    scores = _scored([reply or "" for reply in replies], golds, log_extra, require)
     return [0.0 if reply is None else score for reply, score in zip(replies, scores, strict=True)]
 
 

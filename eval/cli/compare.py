@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from eval.compare import (
     Comparison,
@@ -18,6 +20,8 @@ from eval.compare import (
     samples_table,
     sweep_plot,
 )
+from eval.headline import headlines
+from eval.results import Evaluation
 from scdpo.cli.console import console, report_errors
 
 
@@ -47,6 +51,8 @@ def compare(
         evaluations = load(results)
         table = comparison(evaluations)
         show_table(table, as_markdown)
+        if not as_markdown:
+            show_headlines(evaluations)
         if by is not None:
             console.print(groups_table(table, by.value))
         if sweep is not None:
@@ -63,3 +69,9 @@ def show_table(table: Comparison, as_markdown: bool = False) -> None:
     several = samples_table(table)
     if several is not None:
         console.print(several)
+
+
+def show_headlines(evaluations: Sequence[Evaluation]) -> None:
+    """Print how the two models that matter differ, a line per benchmark."""
+    for sentence in headlines(evaluations):
+        console.print(Text(sentence), soft_wrap=True)

@@ -10,7 +10,7 @@ import typer
 from eval.pipelines.rounds import RoundPlan, on_policy_rounds
 from scdpo.cli.backend_options import with_backend
 from scdpo.cli.console import console, quiet_libraries, report_errors
-from scdpo.cli.options import Confirm, ModelFormat, Limit, Problems, RunFolder, Seed, Split, Steps, System
+from scdpo.cli.options import Confirm, Limit, ModelFormat, Problems, RunFolder, Seed, Split, Steps, System
 from scdpo.cli.training import Config, Set, settings_of
 from scdpo.corrupt.temperature import BranchSettings
 from scdpo.jobs.backend import Backend

@@ -17,11 +17,13 @@ from typing import Any
 
 import datasets
 from rich.console import Console
+from rich.text import Text
 from transformers import TrainerCallback
 from transformers.utils import logging
 
 from eval.compare import comparison, load, rich_table
 from eval.evaluate import evaluate
+from eval.headline import headlines
 from eval.report import write_report
 from eval.results import Settings
 from sandbox import AsyncSandbox
@@ -105,7 +107,10 @@ def quickstart(folder: Path, plan: QuickstartPlan, console: Console) -> Path:
         with Bar("right") as bar:
             asyncio.run(evaluate_models(run, models, plan, bar))
         console.rule("4 of 4: report")
-        console.print(rich_table(comparison(load([folder]))))
+        evaluations = load([folder])
+        console.print(rich_table(comparison(evaluations)))
+        for sentence in headlines(evaluations):
+            console.print(Text(sentence), soft_wrap=True)
         return write_report(folder)
 
 

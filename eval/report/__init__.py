@@ -12,7 +12,9 @@ import base64
 import hashlib
 import re
 from collections import Counter
+from datetime import UTC, datetime
 from functools import cache
+from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from eval.headline import headlines
 from eval.report import pack, sections
 from eval.report.sections import ReportError
 from eval.results import read_results
@@ -63,6 +66,8 @@ def _context(run_dir: Path) -> dict[str, Any]:
     style, script = _asset("style.css"), _asset("page.js")
     return {
         "name": run_dir.resolve().name,
+        "headlines": headlines([e for e in evaluations if e.finished]),
+        "made": f"scdpo {version('scdpo')}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, by: scdpo report {run_dir}",
         "config": config.read_text(encoding="utf-8", errors="replace") if config.exists() else "",
         "overview": _overview(collections),
         "stages": sections.stages(run_dir),

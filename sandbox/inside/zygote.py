@@ -1,12 +1,13 @@
 """The process sessions are forked from: started clean, single-threaded, with IPython, NumPy and SymPy loaded.
 
 It is exec'd, so that nothing of the caller's memory, environment, threads or descriptors reaches a session.
-Over one SEQPACKET socket it takes {"op": "start" | "fork"} requests and reports what became of its children;
+Over one SEQPACKET socket it takes {"op": "start" | "fork" | "forked"} requests and reports what became of its children;
 it ends, and every session with it, when that socket closes. Does not cover running cells (`executor`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import gc
 import json
@@ -19,7 +20,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from sandbox import wire
+from sandbox import folders, wire
 from sandbox.errors import IsolationError
 from sandbox.isolation import fork_permits, levels
 from sandbox.limits import Level, Limits
@@ -27,6 +28,12 @@ from sandbox.limits import Level, Limits
 Executor = Callable[[socket.socket, str, Level], None]
 
 CONTROL_FD = 3
+
+
+class OwnerGone(Exception):
+    """The process that this zygote works for has ended."""
+
+
 NO_DESCRIPTOR = -1
 
 
@@ -41,6 +48,7 @@ class Zygote:
         self.level = level
         self.read = read
         self.executor = executor
+        self.pid = os.getpid()
         self.pids: dict[int, int] = {}
         self.poll = select.poll()
         self.forks = fork_permits.Supervisor(self._report, self.poll)
@@ -81,6 +89,8 @@ class Zygote:
     def _handle(self, request: dict[str, Any], fds: list[int]) -> None:
         if request["op"] == "start":
             self._start(request, fds[0])
+        elif request["op"] == "forked":
+            self.forks.end_grant(request["session"])
         else:
             limits = Limits(**request["limits"])
             self.forks.grant(request["session"], request["children"], (limits.disk_mb, limits.files))
@@ -98,7 +108,9 @@ class Zygote:
         hello, fds, _flags, _address = socket.recv_fds(ours, 1, 1)
         ours.close()
         if hello and fds:
-            self.forks.watch(fds[0], request["session"], pid)
+            self.forks.watch(fds[0], request["session"], pid, folders.parts(request.get("folder")))
+        elif hello:
+            self._report({"unsupervised": request["session"]})
 
     def _be_session(self, request: dict[str, Any], fd: int, hello: socket.socket) -> None:
         """Become session `request["session"]`; never returns."""
@@ -123,12 +135,12 @@ class Zygote:
             channel = sock.fileno()
             try:
                 folder, listener = levels.enter_session(
-                    self.level, limits, self.read, request.get("folder", "")
+                    self.level, limits, self.read, request.get("folder", ""), self.pid
                 )
-                if listener != NO_DESCRIPTOR:
-                    socket.send_fds(hello, [b"1"], [listener])
-                    os.close(listener)
-                hello.close()
+                listeners = [listener] if listener != NO_DESCRIPTOR else []
+                socket.send_fds(hello, [b"1"], listeners)
+                for each in (*listeners, hello.detach()):
+                    os.close(each)
                 self.executor(sock, folder, self.level)
                 status = 0
             except IsolationError as error:
@@ -138,6 +150,13 @@ class Zygote:
             os.write(channel, wire.encode({"failed": f"{type(error).__name__}: {error}"}))
         finally:
             os._exit(status)
+
+    def end_sessions(self) -> None:
+        """End every session and wait until it is gone."""
+        for pid in self.pids:
+            os.kill(pid, signal.SIGKILL)
+        for pid in self.pids:
+            os.waitpid(pid, 0)
 
     def _reap(self) -> None:
         """Collect ended children and tell the owner."""
@@ -155,20 +174,37 @@ class Zygote:
         """Send to the owner, waiting while it is busy; descriptors are closed here once sent."""
         try:
             wire.send_with_fds(self.control, message, fds or [])
-        except (BrokenPipeError, ConnectionResetError):
-            os._exit(0)
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise OwnerGone from error
         finally:
             for fd in fds or []:
                 os.close(fd)
 
 
+def _unusable(packages: list[str], preload: list[str]) -> str | None:
+    """Import what is to be `preload`ed; return what is wrong with that or with the folders `packages`, or None."""
+    for folder in packages:
+        if not os.access(folder, os.R_OK | os.X_OK):  # under `strict` a root's sessions are not root
+            return f"packages: sessions cannot read {folder}: let others read it (chmod -R o+rX)"
+    for name in preload:
+        try:
+            __import__(name)
+        except Exception as error:  # noqa: BLE001 - a module that is loaded may raise anything
+            return f"preload: {name} cannot be imported: {type(error).__name__}: {error}"
+    return None
+
+
 def main(config: str) -> None:
-    """Run a zygote as `config` (JSON: level, imports, preload, root, fd) says."""
+    """Run a zygote as `config` (JSON: level, imports, packages, preload, root, home, fd) says."""
     settings = json.loads(config)
     if settings["fd"] != CONTROL_FD:
         os.dup2(settings["fd"], CONTROL_FD, inheritable=False)
         os.close(settings["fd"])
     control = socket.socket(fileno=CONTROL_FD)
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(
+        resource.RLIMIT_NOFILE, (most, most)
+    )  # one descriptor a session, and more while it starts
     try:
         read = levels.enter_zygote(settings["level"], settings["imports"])
     except IsolationError as error:
@@ -178,8 +214,10 @@ def main(config: str) -> None:
     # Only now: everything above also lives in the waiting outer half, which has no use for IPython.
     from sandbox.inside import executor
 
-    for name in settings["preload"]:
-        __import__(name)
+    why = _unusable(settings["packages"], settings["preload"])
+    if why:
+        wire.send_with_fds(control, {"failed": why[:2000]}, [])
+        os._exit(1)
     run = executor.prepare()
     sys.path[:] = [p for p in sys.path if p != settings["root"]]
     null = os.open(os.devnull, os.O_RDWR)
@@ -190,5 +228,10 @@ def main(config: str) -> None:
     gc.collect()
     gc.freeze()
     wire.send_with_fds(control, {"ready": settings["level"]}, [])
-    Zygote(control, settings["level"], read, run).serve()
+    zygote = Zygote(control, settings["level"], read, run)
+    with contextlib.suppress(OwnerGone):
+        zygote.serve()
+    if settings["home"]:  # else the sessions' files end with their namespace, as they do with this process
+        zygote.end_sessions()
+        folders.remove(settings["home"])
     os._exit(0)

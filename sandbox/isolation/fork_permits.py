@@ -1,9 +1,11 @@
-"""Let a session be forked at a step boundary, and at no other time.
+"""Answer the calls that sessions' filters report: above all, let a session be forked when its owner asks.
 
 A session may not create processes: its filter reports every `clone` of a process, and every `mount`, to the
-zygote, which refuses them, except for as many clones as the owner has just asked for. The forked child gets
-user and mount namespaces of its own with the clone, and an empty work folder from the zygote in answer to its
-`mount` call. Does not cover what the child then does (`branch`).
+zygote, which refuses them, except for as many clones as the owner has just asked for, and only until it has its
+forks or has given up. The forked child gets user and mount namespaces of its own with the clone, and an empty work
+folder from the zygote in answer to its `mount` call; a copy that never asks for one is ended with the grant. Does not
+cover what the child then does (`inside.fork`), or changes to files, which are reported at level `landlock` and made
+by `file_permits`.
 """
 
 from __future__ import annotations
@@ -13,14 +15,19 @@ import errno
 import fcntl
 import os
 import select
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.isolation import rootfs, syscalls
+from sandbox.isolation import file_permits, rootfs, syscalls
+from sandbox.isolation.syscall_table import ALLOWED
 
 FORK_FLAGS = syscalls.CLONE_NEWUSER | syscalls.CLONE_NEWNS | 17  # SIGCHLD
 
+_FILE_CALLS = {
+    number: name for name, number in ALLOWED.get(syscalls.ARCH, {}).items() if name in file_permits.CALLS
+}
 _CONTINUE = 1
 _RECEIVE = 0xC0502100
 _SEND = 0xC0182101
@@ -56,6 +63,7 @@ class _Family:
     """One filter: a session and everything forked from it."""
 
     members: dict[int, int]  # pid -> session
+    folders: tuple[str, ...]  # on the host, in which it may change files
 
 
 @dataclass(slots=True)
@@ -82,9 +90,9 @@ class Supervisor:
         self._grants: dict[int, _Grant] = {}
         self._root = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
 
-    def watch(self, listener: int, session: int, pid: int) -> None:
-        """Take over the `listener` of a new session."""
-        self._families[listener] = _Family({pid: session})
+    def watch(self, listener: int, session: int, pid: int, folders: tuple[str, ...]) -> None:
+        """Take over the `listener` of a new session, which may change modes and times below `folders`."""
+        self._families[listener] = _Family({pid: session}, folders)
         self._poll.register(listener, select.POLLIN)
 
     def ready(self, fd: int, events: int) -> None:
@@ -108,6 +116,24 @@ class Supervisor:
         """Allow `session` to be cloned once for each of `children`; replaces any earlier grant."""
         self._grants[session] = _Grant(session, len(children), list(children), disk)
 
+    def end_grant(self, session: int) -> None:
+        """Take back what `session` made no use of, and end the copies it made that never came for a folder."""
+        grant = self._grants.pop(session, None)
+        if grant and len(grant.children) > grant.clones:
+            self._end_strays(session)
+
+    def _end_strays(self, session: int) -> None:
+        """End every process that is no session: a child of `session`, or of one that has ended since."""
+        known = {pid: number for family in self._families.values() for pid, number in family.members.items()}
+        parents = {os.getpid(), *(pid for pid, number in known.items() if number == session)}
+        for name in os.listdir("/proc"):
+            if name.isdigit() and int(name) not in (os.getpid(), *known):
+                try:
+                    if _parent(int(name)) in parents:
+                        os.kill(int(name), signal.SIGKILL)
+                except (FileNotFoundError, ProcessLookupError):  # it has ended
+                    continue
+
     def _decide(self, listener: int) -> None:
         """Answer one reported call."""
         notice = _Notice()
@@ -126,6 +152,9 @@ class Supervisor:
                 answer = _Answer(notice.id, 0, 0, _CONTINUE)
         elif notice.nr == syscalls.NR["mount"] and notice.pid not in family.members:
             answer.error = self._settle(listener, notice.pid, int(notice.args[3]))
+        elif notice.nr in _FILE_CALLS:
+            call = _FILE_CALLS[notice.nr]
+            answer.error = file_permits.change(call, notice.pid, list(notice.args), family.folders)
         try:
             fcntl.ioctl(listener, _SEND, answer)
         except OSError as error:
@@ -167,3 +196,9 @@ class Supervisor:
                 syscalls.setns(self._root, syscalls.CLONE_NEWNS)
         finally:
             os.close(namespace)
+
+
+def _parent(pid: int) -> int:
+    """Return the process that is the parent of `pid`."""
+    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:
+        return int(stat.read().rpartition(")")[2].split()[1])

@@ -7,11 +7,14 @@ Does not cover quotas or hiding: Landlock denies access but does not bound what 
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 from collections.abc import Iterable
 
 from sandbox.isolation import syscalls
 
+# What a kernel answers that was built without Landlock, or started without it.
+MISSING = (errno.ENOSYS, errno.EOPNOTSUPP)
 _CREATE_VERSION = 1
 _PATH_BENEATH = 1
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1, 2, 4, 8
@@ -47,7 +50,7 @@ def restrict(read: Iterable[str], write: Iterable[str]) -> None:
     """
     version = abi()
     if not version:
-        raise OSError(38, "Landlock is not in this kernel or not switched on")
+        raise OSError(errno.ENOSYS, "Landlock is not in this kernel or not switched on")
     handled = _FIRST
     handled |= REFER if version >= 2 else 0
     handled |= TRUNCATE if version >= 3 else 0

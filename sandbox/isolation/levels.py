@@ -1,29 +1,26 @@
 """Put the zygote and its sessions behind the layers of a level. Anything required that fails, fails closed.
 
 `strict`: own user, process, network, mount, IPC and host-name namespaces, a new read-only root with a bounded
-work folder, no capabilities, resource limits, no_new_privs, Landlock, seccomp. `landlock`: for hosts that
-forbid user namespaces (Docker's default profile, AppArmor on Ubuntu 24.04): the same without namespaces and
-without a disk quota. `none`: a separate process with resource limits, no protection. Control groups are left
-to the host.
+work folder, no capabilities, resource limits, no_new_privs, seccomp; and, where the kernel has them, Landlock as
+one more wall and supervised calls, without which forks are replays. `landlock`: for hosts that forbid user
+namespaces (Docker's default profile, AppArmor on Ubuntu 24.04): Landlock and a narrower filter in the place of
+the namespaces, and no disk quota of the kernel's. `none`: a separate process with resource limits, no protection.
+Control groups are left to the host.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
-import resource
 import signal
 import sys
 
 from sandbox.errors import IsolationError
-from sandbox.isolation import landlock, rootfs, seccomp, syscalls
+from sandbox.isolation import landlock, rlimits, rootfs, seccomp, syscalls
 from sandbox.limits import Level, Limits
 
 # As root, sessions run under this otherwise unused id; as anyone else, under the caller's.
 SANDBOX_ID = 200_000
-# Address space on top of a session's limit, for saying that the limit was met.
-RESERVE_BYTES = 64 * 2**20
 SESSION_ID = 1000
 _NAMESPACES = (
     syscalls.CLONE_NEWUSER
@@ -88,16 +85,26 @@ def _become_init() -> None:
     syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def _die_with(parent: int) -> None:
+    """Have the kernel end this process with `parent`, whose child it is; the filter keeps it from undoing that."""
+    syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended before
+        os._exit(1)
+
+
 def prepare(level: Level) -> None:
     """Do once, in the zygote, what all its sessions would have to do."""
-    address_space()
+    rlimits.address_space()
     if level != "none":
         with contextlib.suppress(OSError):  # sessions meet the same error, and report it
-            seccomp.build(syscalls.ARCH, supervised=level == "strict")
+            for supervised in (False, True):
+                seccomp.build(syscalls.ARCH, supervised=supervised, enclosed=level == "strict")
 
 
-def enter_session(level: Level, limits: Limits, read: list[str], host_folder: str) -> tuple[str, int]:
-    """Isolate a freshly forked session for good.
+def enter_session(
+    level: Level, limits: Limits, read: list[str], host_folder: str, zygote: int
+) -> tuple[str, int]:
+    """Isolate a freshly forked session of the process `zygote` for good.
 
     Returns:
         its work folder, and the descriptor on which its supervised calls are reported (-1 without
@@ -119,63 +126,45 @@ def enter_session(level: Level, limits: Limits, read: list[str], host_folder: st
     else:
         folder = os.path.join(host_folder, "work")
         if sys.platform == "linux":  # no process namespace ends the session with the zygote, so this must
-            syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
+            _die_with(zygote)
     os.chdir(folder)
-    set_rlimits(limits, own_user=level == "strict")
+    rlimits.confine(limits, own_user=level == "strict")
     if level == "none":
         return folder, -1
     return folder, _confine(level, read, host_folder)
 
 
-@functools.cache
-def address_space() -> int:
-    """Return the bytes of address space this process, or the one it was forked from, has at first asking."""
-    with open("/proc/self/statm", encoding="ascii") as statm:
-        return int(statm.read().split()[0]) * resource.getpagesize()
-
-
-def set_rlimits(limits: Limits, *, own_user: bool) -> None:
-    """Set the resource limits of the calling process, for good.
-
-    Threads are bounded by number only with `own_user`: elsewhere the kernel would count all the user's. Memory
-    bounds them too, by their stacks.
-    """
-    memory = address_space() + limits.memory_mb * 2**20
-    disk = limits.disk_mb * 2**20
-    for kind, soft, hard in (
-        (resource.RLIMIT_AS, memory, memory + RESERVE_BYTES),
-        (resource.RLIMIT_CPU, limits.cpu_seconds, limits.cpu_seconds + 5),
-        (resource.RLIMIT_FSIZE, disk, disk),
-        (resource.RLIMIT_NOFILE, limits.descriptors, limits.descriptors),
-        (resource.RLIMIT_CORE, 0, 0),
-        (resource.RLIMIT_STACK, 8 * 2**20, 8 * 2**20),
-        (resource.RLIMIT_MEMLOCK, 0, 0),
-        (resource.RLIMIT_MSGQUEUE, 0, 0),
-    ):
-        resource.setrlimit(kind, (soft, hard))
-    if own_user:
-        resource.setrlimit(resource.RLIMIT_NPROC, (limits.threads + 1, limits.threads + 1))
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # writing past the quota is an error, not a death
-
-
 def _confine(level: Level, read: list[str], host_folder: str) -> int:
+    """Give up what is left but the filter, then install that; return its listener, -1 without one."""
+    enclosed = level == "strict"
     try:
         syscalls.drop_capabilities(bounding=True)
         syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
     except OSError as error:
         raise IsolationError(f"{error}: capabilities cannot be given up") from error
-    write = [rootfs.HOMES] if level == "strict" else [os.path.join(host_folder, n) for n in ("work", "tmp")]
-    own = "/proc" if level == "strict" else f"/proc/{os.getpid()}"
+    devices = ["/dev/null", "/dev/zero", "/dev/full"]
+    if enclosed:
+        # Writing below /proc is what a forked session's id maps need; it is shown its own process there, no other.
+        write = [rootfs.HOMES, "/proc", *devices]
+    else:
+        write = [*(os.path.join(host_folder, name) for name in ("work", "tmp")), *devices]
+        read = [*read, f"/proc/{os.getpid()}"]
     try:
-        # Writing below /proc is what a forked session's id maps need; it is shown its own process there, no
-        # other.
-        landlock.restrict(
-            [*read, "/dev/urandom", "/dev/random"], [*write, own, "/dev/null", "/dev/zero", "/dev/full"]
-        )
+        landlock.restrict([*read, "/dev/urandom", "/dev/random"], write)
     except OSError as error:
-        raise IsolationError(f"{error}: {LANDLOCK_FIX}") from error
-    supervised = level == "strict"
-    try:
-        return seccomp.install(seccomp.build(syscalls.ARCH, supervised=supervised), listener=supervised)
-    except OSError as error:
-        raise IsolationError(f"{error}: {SECCOMP_FIX}") from error
+        # The namespaces and the read-only root stand without it.
+        if not (enclosed and error.errno in landlock.MISSING):
+            raise IsolationError(f"{error}: {LANDLOCK_FIX}") from error
+    return _install_filter(enclosed)
+
+
+def _install_filter(enclosed: bool) -> int:
+    """Filter the calling process, supervised where a supervisor can be had."""
+    for supervised in (True, False):
+        program = seccomp.build(syscalls.ARCH, supervised=supervised, enclosed=enclosed)
+        try:
+            return seccomp.install(program, listener=supervised)
+        except OSError as error:
+            if not (supervised and error.errno in seccomp.NO_LISTENER):
+                raise IsolationError(f"{error}: {SECCOMP_FIX}") from error
+    raise AssertionError("the last attempt returns or raises")

@@ -2,7 +2,9 @@
 
 Calls outside the list fail: no network, processes, signals, mounts, namespaces, tracing, keyrings, shared
 memory, io_uring or bpf. `clone` without CLONE_THREAD and `mount` may be put to a supervisor (the zygote),
-which is how a session is forked. Does not cover what the supervisor decides: see `forking`.
+which is how a session is forked. A session that is not enclosed (it sees the host's file tree, as at level
+`landlock`) may also make no call that Landlock does not look at and that could change something of the host's:
+modes and times are changed by the supervisor for it. Does not cover what that decides: see `fork_permits`.
 """
 
 from __future__ import annotations
@@ -12,26 +14,45 @@ import errno
 import functools
 import struct
 
-from sandbox.isolation import syscalls
+from sandbox.isolation import file_permits, syscalls
 from sandbox.isolation.syscall_table import ALLOWED, NAMED
 
 _ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _RET_KILL, _RET_ERRNO, _RET_NOTIFY, _RET_ALLOW = 0x80000000, 0x00050000, 0x7FC00000, 0x7FFF0000
-_LD, _JEQ, _JSET, _JGE, _RET = 0x20, 0x15, 0x45, 0x35, 0x06
+_LD, _AND, _JEQ, _JSET, _JGE, _RET = 0x20, 0x54, 0x15, 0x45, 0x35, 0x06
 _NR, _ARCH_OFFSET, _ARGS = 0, 4, 16
 _SET_MODE_FILTER, _NEW_LISTENER = 1, 8
 _X32 = 0x40000000
+# A kernel before 5.0 (and gVisor) knows no listener; one process can have one only, which may be its container's.
+NO_LISTENER = (errno.EINVAL, errno.EBUSY, errno.ENOSYS)
 
-# fcntl: setting the owner of asynchronous signals reaches other processes; pipe sizes escape the memory
-# limit.
-_FCNTL_DENIED = (8, 10, 15, 1026, 1031)
+# fcntl: setting the owner of asynchronous signals reaches other processes, a lease makes the host's own opening of a
+# file wait, pipe sizes escape the memory limit.
+_FCNTL_DENIED = (8, 10, 15, 1024, 1026, 1031)
+# fcntl: SETLK, SETLKW, OFD_SETLK, OFD_SETLKW. No other process has a session's files, so that a lock is always
+# granted; on a library's file, the true one would make the host wait.
+_FCNTL_GRANTED = (6, 7, 37, 38)
 # ioctl: TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX.
 _IOCTL_ALLOWED = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
-# prctl: PDEATHSIG, DUMPABLE, NAME, SECCOMP and CAPBSET reads, CAPBSET_DROP, NO_NEW_PRIVS, CAP_AMBIENT,
+# prctl: PDEATHSIG and DUMPABLE reads, NAME, SECCOMP and CAPBSET reads, CAPBSET_DROP, NO_NEW_PRIVS, CAP_AMBIENT,
 # SET_VMA.
-_PRCTL_ALLOWED = (1, 2, 3, 4, 15, 16, 21, 23, 24, 38, 39, 47, 0x53564D41)
+_PRCTL_ALLOWED = (2, 3, 15, 16, 21, 23, 24, 38, 39, 47, 0x53564D41)
+# What Landlock does not look at, by path or by a descriptor that reading alone gave: modes, owners and times of
+# files, their length (before its third version), who uses a folder, and Unix sockets by path.
+_HOST_CALLS = (
+    *("chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown", "fchownat"),
+    *("utime", "utimes", "utimensat", "futimesat", "truncate"),
+    *("inotify_init", "inotify_init1", "inotify_add_watch"),
+    *("connect", "bind", "listen", "accept", "accept4"),
+)
+# Which argument is the mode of a new file, and which the flags of `open`.
+_MODES = {"open": 2, "openat": 3, "creat": 1, "mknod": 1, "mknodat": 2}
+_FLAGS = {"open": 1, "openat": 2}
+_SET_ID_BITS = 0o6000
+_O_ACCMODE, _O_TRUNC, _O_RDONLY = 0o3, 0o1000, 0o0
 _NAMESPACES = 0x7E020000
 _AF_UNIX = 1
+_SOCK_STREAM, _SOCK_TYPE = 1, 0xF
 
 Instruction = tuple[int, int, int, int]
 
@@ -62,10 +83,11 @@ def _one_of(
     return [_load_argument(index), *tests, otherwise, then]
 
 
-def _rules(supervised: bool) -> dict[str, list[Instruction]]:
+def _rules(supervised: bool, enclosed: bool) -> dict[str, list[Instruction]]:
     """Instructions for the calls that are looked at one by one; each list ends in a return."""
-    ask: Instruction = (_RET, 0, 0, _RET_NOTIFY) if supervised else _DENY
-    return {
+    report: Instruction = (_RET, 0, 0, _RET_NOTIFY) if supervised else _DENY
+    ask = report if enclosed else _DENY
+    rules = {
         "clone3": [_errno(errno.ENOSYS)],
         "clone": [
             _load_argument(0),
@@ -75,27 +97,61 @@ def _rules(supervised: bool) -> dict[str, list[Instruction]]:
             ask,
         ],
         "mount": [ask],
-        # A supervised session has its own network and file tree, where a Unix socket leads nowhere. Without
-        # them it could reach the host's: Landlock does not look at connecting to a path.
-        "socket": _one_of(0, (_AF_UNIX,) if supervised else (), _ALLOW, _errno(errno.EAFNOSUPPORT)),
+        # An enclosed session has its own network and file tree, where a Unix socket leads nowhere.
+        "socket": _one_of(0, (_AF_UNIX,), _ALLOW, _errno(errno.EAFNOSUPPORT)),
         "socketpair": _one_of(0, (_AF_UNIX,), _ALLOW, _errno(errno.EAFNOSUPPORT)),
         "prctl": _one_of(0, _PRCTL_ALLOWED, _ALLOW, _DENY),
         "prlimit64": _one_of(0, (0,), _ALLOW, _DENY),
         "ioctl": _one_of(1, _IOCTL_ALLOWED, _ALLOW, _errno(errno.ENOTTY)),
-        "fcntl": _one_of(1, _FCNTL_DENIED, _DENY, _ALLOW),
+        "fcntl": [
+            _load_argument(1),
+            *(test for value in _FCNTL_DENIED for test in ((_JEQ, 0, 1, value), _DENY)),
+            *_one_of(1, _FCNTL_GRANTED, _errno(0), _ALLOW),
+        ],
+        "flock": [_errno(0)],  # as for the locks of fcntl
         "capset": [_ALLOW],
     }
+    return rules if enclosed else rules | _host_rules(report)
+
+
+def _host_rules(report: Instruction) -> dict[str, list[Instruction]]:
+    """Instructions for the calls through which a session could reach the host's files and sockets."""
+    rules = {name: [_DENY] for name in _HOST_CALLS} | {name: [report] for name in file_permits.CALLS}
+    rules["openat2"] = [_errno(errno.ENOSYS)]  # its flags and mode lie in memory, where a filter cannot look
+    rules["socket"] = [_errno(errno.EAFNOSUPPORT)]
+    # Two ends that know no other: a datagram socket of a pair could be sent from, and bound, to any path.
+    rules["socketpair"] = [
+        _load_argument(1),
+        (_AND, 0, 0, _SOCK_TYPE),
+        (_JEQ, 1, 0, _SOCK_STREAM),
+        _DENY,
+        *_one_of(0, (_AF_UNIX,), _ALLOW, _errno(errno.EAFNOSUPPORT)),
+    ]
+    for name, mode in _MODES.items():
+        rules[name] = [_load_argument(mode), (_JSET, 0, 1, _SET_ID_BITS), _DENY]
+        if (
+            name in _FLAGS
+        ):  # emptying a file that is opened for reading only: Landlock would look at the reading
+            rules[name] += [
+                _load_argument(_FLAGS[name]),
+                (_AND, 0, 0, _O_ACCMODE | _O_TRUNC),
+                (_JEQ, 0, 1, _O_RDONLY | _O_TRUNC),
+                _DENY,
+            ]
+        rules[name].append(_ALLOW)
+    return rules
 
 
 @functools.cache
-def build(arch: str, *, supervised: bool) -> bytes:
-    """Return the filter program for `arch`.
+def build(arch: str, *, supervised: bool, enclosed: bool) -> bytes:
+    """Return the filter program for `arch`; `enclosed` where namespaces hide the host's files and network.
 
     Raises:
         OSError: there is no table for this machine.
     """
     if arch not in _ARCH:
         raise OSError(errno.ENOSYS, f"seccomp: no system call table for {arch}")
+    numbers = ALLOWED[arch] | NAMED[arch]
     code: list[Instruction] = [
         (_LD, 0, 0, _ARCH_OFFSET),
         (_JEQ, 1, 0, _ARCH[arch]),
@@ -104,9 +160,11 @@ def build(arch: str, *, supervised: bool) -> bytes:
         (_JGE, 0, 1, _X32),
         _DENY,
     ]
-    for name, rule in _rules(supervised).items():
-        code += [(_JEQ, 0, len(rule), NAMED[arch][name]), *rule]
-    for number in sorted(ALLOWED[arch].values()):
+    rules = _rules(supervised, enclosed)
+    for name, rule in rules.items():
+        if name in numbers:
+            code += [(_JEQ, 0, len(rule), numbers[name]), *rule]
+    for number in sorted(number for name, number in ALLOWED[arch].items() if name not in rules):
         code += [(_JEQ, 0, 1, number), _ALLOW]
     # Unknown calls look unsupported, so that libraries fall back; known dangerous ones are simply refused.
     code.append(_errno(errno.EPERM))

@@ -20,7 +20,7 @@ ALLOWED: dict[str, dict[str, int]] = {
         "fchmodat": 268, "fchmodat2": 452, "chown": 92, "fchown": 93, "lchown": 94, "fchownat": 260,
         "umask": 95, "truncate": 76, "ftruncate": 77, "fallocate": 285, "fsync": 74, "fdatasync":
         75, "sync_file_range": 277, "utime": 132, "utimes": 235, "utimensat": 280, "futimesat": 261,
-        "statfs": 137, "fstatfs": 138, "flock": 73, "fadvise64": 221, "sendfile": 40,
+        "statfs": 137, "fstatfs": 138, "fadvise64": 221, "sendfile": 40,
         "copy_file_range": 326, "splice": 275, "tee": 276, "getxattr": 191, "lgetxattr": 192,
         "fgetxattr": 193, "listxattr": 194, "llistxattr": 195, "flistxattr": 196, "dup": 32, "dup2":
         33, "dup3": 292, "pipe": 22, "pipe2": 293, "poll": 7, "ppoll": 271, "select": 23,
@@ -58,7 +58,7 @@ ALLOWED: dict[str, dict[str, int]] = {
         "linkat": 37, "symlinkat": 36, "mknodat": 33, "fchmod": 52, "fchmodat": 53, "fchmodat2":
         452, "fchown": 55, "fchownat": 54, "umask": 166, "truncate": 45, "ftruncate": 46,
         "fallocate": 47, "fsync": 82, "fdatasync": 83, "sync_file_range": 84, "utimensat": 88,
-        "statfs": 43, "fstatfs": 44, "flock": 32, "fadvise64": 223, "sendfile": 71,
+        "statfs": 43, "fstatfs": 44, "fadvise64": 223, "sendfile": 71,
         "copy_file_range": 285, "splice": 76, "tee": 77, "getxattr": 8, "lgetxattr": 9, "fgetxattr":
         10, "listxattr": 11, "llistxattr": 12, "flistxattr": 13, "dup": 23, "dup3": 24, "pipe2": 59,
         "ppoll": 73, "pselect6": 72, "epoll_create1": 20, "epoll_ctl": 21, "epoll_pwait": 22,
@@ -88,13 +88,13 @@ ALLOWED: dict[str, dict[str, int]] = {
 
 NAMED: dict[str, dict[str, int]] = {
     "x86_64": {
-        "fcntl": 72, "clone": 56, "mount": 165, "clone3": 435, "socket": 41, "socketpair": 53,
+        "flock": 73, "fcntl": 72, "clone": 56, "mount": 165, "clone3": 435, "socket": 41, "socketpair": 53,
         "prctl": 157, "prlimit64": 302, "ioctl": 16, "landlock_create_ruleset": 444, "seccomp": 317,
         "capset": 126, "unshare": 272, "setns": 308, "mount_setattr": 442, "pivot_root": 155,
         "umount2": 166, "pidfd_open": 434, "landlock_add_rule": 445, "landlock_restrict_self": 446,
     },
     "aarch64": {
-        "fcntl": 25, "clone": 220, "mount": 40, "clone3": 435, "socket": 198, "socketpair": 199,
+        "flock": 32, "fcntl": 25, "clone": 220, "mount": 40, "clone3": 435, "socket": 198, "socketpair": 199,
         "prctl": 167, "prlimit64": 261, "ioctl": 29, "landlock_create_ruleset": 444, "seccomp": 277,
         "capset": 91, "unshare": 97, "setns": 268, "mount_setattr": 442, "pivot_root": 41,
         "umount2": 39, "pidfd_open": 434, "landlock_add_rule": 445, "landlock_restrict_self": 446,

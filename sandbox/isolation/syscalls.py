@@ -8,6 +8,7 @@ Every function raises OSError with the call's name. Does not cover policy: see `
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import platform
 from typing import Any
@@ -26,7 +27,7 @@ CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
 
-MS_NOSUID, MS_NODEV, MS_NOEXEC = 2, 4, 8
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32
 MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
 MNT_DETACH = 2
 MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV = 1, 2, 4
@@ -48,7 +49,7 @@ class MountAttr(ctypes.Structure):
 def syscall(name: str, *args: Any) -> int:
     """Make the system call `name` of the table. Raises OSError; ENOSYS on a machine without a table."""
     if name not in NR:
-        raise OSError(38, f"{name}: no system call table for {ARCH}")
+        raise OSError(errno.ENOSYS, f"{name}: no system call table for {ARCH}")
     values = [ctypes.c_long(a) if isinstance(a, int) else a for a in args]
     result = _libc.syscall(ctypes.c_long(NR[name]), *values)
     if result < 0:
@@ -82,7 +83,28 @@ def mount_read_only(target: str, *, recursive: bool) -> None:
     attr = MountAttr(MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, 0, 0, 0)
     pointer = ctypes.c_void_p(ctypes.addressof(attr))
     flags = AT_RECURSIVE if recursive else 0
-    syscall("mount_setattr", AT_FDCWD, target.encode(), flags, pointer, ctypes.sizeof(attr))
+    try:
+        syscall("mount_setattr", AT_FDCWD, target.encode(), flags, pointer, ctypes.sizeof(attr))
+    except OSError as error:
+        if error.errno != errno.ENOSYS:  # before Linux 5.12, and in gVisor
+            raise
+        flags = MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV
+        mount("", target, "", flags)
+        for point in _mounts_below(target) if recursive else ():
+            try:
+                mount("", point, "", flags)
+            except OSError as covered:
+                if (
+                    covered.errno != errno.EINVAL
+                ):  # what a later mount covers is out of reach, for sessions too
+                    raise
+
+
+def _mounts_below(target: str) -> list[str]:
+    """Return the mount points below `target`."""
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as lines:
+        points = [line.split()[4].encode().decode("unicode_escape") for line in lines]
+    return [point for point in points if point.startswith(target.rstrip("/") + "/")]
 
 
 def pivot_root(new: str) -> None:

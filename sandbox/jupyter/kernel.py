@@ -26,7 +26,7 @@ try:
     from jupyter_client.kernelspec import KernelSpecManager
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
-        f'the Jupyter kernel needs {error.name}: pip install "scdpo[jupyter]"', name=error.name
+        f'the Jupyter kernel needs {error.name}: in a checkout, pip install ".[jupyter]"', name=error.name
     ) from error
 
 from sandbox import cut

@@ -42,6 +42,7 @@ VERBS = {
     "export": Verb("scdpo.cli.export", "Write a run's pairs for other trainers, as Parquet."),
     "sft": Verb("scdpo.cli.sft", "Fine-tune a model on the preferred solutions of a run."),
     "train": Verb("scdpo.cli.train", "Train a model on the pairs of a run by DPO or Step-Controlled DPO."),
+    "convert": Verb("scdpo.cli.convert", "Write an InternLM2 checkpoint as a Llama model.", "convert"),
     "rounds": Verb(
         "eval.cli.rounds", "Make pairs with the newest model, train it on them, and go on with it."
     ),
@@ -49,7 +50,7 @@ VERBS = {
     "compare": Verb("eval.cli.compare", "Compare models: a table with intervals and paired tests."),
     "credit": Verb("eval.cli.credit", "Show where each model puts credit in a wrong solution."),
     "report": Verb("eval.cli.report", "Write a run's page: pairs, accuracy, curves, credit."),
-    "verify": Verb("scdpo.cli.verify", "Say of each line of a file whether its answer is right."),
+    "verify": Verb("eval.cli.verify", "Say of each answer of a file or result log whether it is right."),
     "run": Verb("scdpo.cli.run", "Run the code of a solution in an isolated kernel."),
     "serve": Verb("scdpo.cli.serve", "Offer verification and isolated sessions over HTTP.", "serve"),
     "doctor": Verb("scdpo.cli.doctor", "Say what protects you from model code here, and what to fix."),

@@ -81,7 +81,7 @@ def missing_packages(verb: str, extra: str) -> Iterator[None]:
         package = (error.name or "").partition(".")[0]
         if package in OWN_PACKAGES or os.environ.get(_DEBUG):
             raise
-        fail(f'scdpo {verb} needs {package}, which is not installed: pip install "scdpo[{extra}]"')
+        fail(f'scdpo {verb} needs {package}, which is not installed: in a checkout, pip install ".[{extra}]"')
 
 
 def with_missing_packages(function: Callable[..., None], verb: str, extra: str) -> Callable[..., None]:

@@ -19,8 +19,9 @@ from scdpo.cli.training import (
     settings_of,
     show_result,
     start_model,
+    start_or_shape,
 )
-from scdpo.training.dry_run import Plan
+from scdpo.training.dry_run import TrainingPlan
 from scdpo.training.dry_run import dry_run as count
 from scdpo.training.train import train as preference_train
 
@@ -50,6 +51,9 @@ def train(
     processes: Annotated[
         int, typer.Option(min=1, envvar="WORLD_SIZE", help="Devices that --dry-run counts for.")
     ] = 1,
+    device_memory: Annotated[
+        float, typer.Option(min=1, help="GiB of memory of each of these devices.")
+    ] = 80.0,
 ) -> None:
     """Train a model on the pairs of a run by DPO or Step-Controlled DPO.
 
@@ -62,11 +66,12 @@ def train(
     with report_errors():
         settings, named = settings_of(config, change)
         settings = asked_as_sampled(run, settings, change)
-        start = start_model(run, model, named)
         source = pairs or run / "pairs.jsonl"
         if dry_run:
-            _show_plan(count(source, start, method.value, settings, processes))
+            start, shape = start_or_shape(run, model, named, config)
+            _show_plan(count(source, start, method.value, settings, processes, shape), device_memory)
             return
+        start = start_model(run, model, named)
         target = output or run / "model" / method.value
         result = preference_train(source, start, target, method.value, settings)
     show_result(result)
@@ -80,14 +85,14 @@ _PLANNED = {
     "tokens_encoded": "tokens an epoch, as encoded",
     "tokens_counted": "tokens an epoch that count in the loss",
     "largest_batch": "tokens of the largest pass",
-    "batch_pairs": "pairs a step",
+    "batch_pairs": "pairs per step",
     "steps": "steps in all",
     "parameters": "parameters",
     "trainable": "parameters that change",
 }
 
 
-def _show_plan(plan: Plan) -> None:
+def _show_plan(plan: TrainingPlan, device_memory: float) -> None:
     table = Table(title="This training, counted beforehand", title_justify="left")
     table.add_column("what")
     table.add_column("how much", justify="right")
@@ -96,14 +101,31 @@ def _show_plan(plan: Plan) -> None:
     for reason, pairs in plan.dropped.items():
         table.add_row(f"dropped: {reason.replace('_', ' ')}", f"{pairs:,}")
     for name, label in _PLANNED.items():
-        table.add_row(label, f"{getattr(plan, name):,}")
+        about = "about " if plan.estimated and name.startswith(("tokens", "largest")) else ""
+        table.add_row(label, f"{about}{getattr(plan, name):,}")
     for part, amount in plan.to_dict()["memory"].items():
         table.add_row(f"memory of one device, unsharded: {part}", f"{amount:.3g} GiB")
     if plan.processes > 1:
-        shared = plan.memory.sharded(plan.processes)
         label = f"memory of one device, sharded over {plan.processes} (FSDP, ZeRO-3): total"
-        table.add_row(label, f"{shared.total:.3g} GiB")
+        table.add_row(label, f"{plan.device_memory():.3g} GiB")
     table.add_row("floating-point operations", f"{plan.train_flops:.3g}")
+    devices = "1 device" if plan.processes == 1 else f"{plan.processes} devices"
     hours = plan.hours(_TFLOPS * plan.processes)
-    table.add_row(f"hours on {plan.processes} of {_TFLOPS} TFLOP/s", f"{hours:.3g}")
+    table.add_row(f"time on {devices} of {_TFLOPS} TFLOP/s", _duration(hours * 3600))
     console.print(table)
+    if plan.estimated:
+        console.print("The model is not here: tokens are estimated at three characters each.")
+    needed = plan.device_memory()
+    fits = "fits" if needed <= device_memory else "does not fit"
+    console.print(
+        f"[b]{fits}[/b]: {needed:.3g} of {device_memory:.3g} GiB on {'each of ' if plan.processes > 1 else ''}{devices}"
+    )
+
+
+_UNITS = (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0), ("s", 1.0), ("ms", 1e-3))
+
+
+def _duration(seconds: float) -> str:
+    """Write a duration in the largest unit of which it holds at least one; below a millisecond as such."""
+    unit, size = next(((unit, size) for unit, size in _UNITS if seconds >= size), _UNITS[-1])
+    return f"{seconds / size:.2g} {unit}" if seconds < 100 * size else f"{seconds / size:.0f} {unit}"

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 import yaml
+from huggingface_hub import try_to_load_from_cache
 from rich.table import Table
 from rich.text import Text
 
@@ -68,6 +69,26 @@ def start_model(run: Path, model: str | None, named: str | None) -> str:
         what = "is an adapter alone: merge it into its model, and name that" if adapter else "is no model"
         raise RunError(f"{start} {what}; `scdpo sft` leaves one in RUN/model/sft, --model says where it is")
     return start
+
+
+def start_or_shape(
+    run: Path, model: str | None, named: str | None, config: str
+) -> tuple[str, dict[str, Any] | None]:
+    """Return the model to start from as ``start_model`` does, and its shape by the recipe if it is not there yet.
+
+    A plan needs no more than the shape, so it is to be had before a model of many gigabytes is fetched or trained.
+    """
+    shape = recipes.architecture(config)
+    if model is None and named is not None and shape is not None and not _is_here(named):
+        return named, shape
+    return start_model(run, model, named), None
+
+
+def _is_here(model: str) -> bool:
+    """Whether a model's configuration is in a folder or in the hub's cache, so that no download is needed."""
+    return (Path(model) / "config.json").is_file() or isinstance(
+        try_to_load_from_cache(model, "config.json") if model.count("/") == 1 else None, str
+    )
 
 
 def asked_as_sampled(run: Path, settings: dict[str, Any], changes: list[str] | None) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from scdpo.corrupt.rollouts import ROLLOUTS_AT_ONCE, Track, draft_of
 from scdpo.corrupt.slips import no_slip, sides, with_same_output
 from scdpo.data.filters import drop_reason, near_duplicates
 from scdpo.data.pairs import drawn_steps, step_controlled_pair
-from scdpo.data.records import BranchRecord, DropRecord, OriginRecord, PairRecord, SolutionRecord
+from scdpo.data.records import BranchRecord, DropRecord, OriginRecord, PairRecord, SolutionRecord, is_readable
 from scdpo.sampling.sampler import Draft, Sampler, derive_seed
 from scdpo.sampling.schedule import Schedule
 from verifier import verify
@@ -188,7 +188,7 @@ def _judge(draft: Draft, gold: str, format: str) -> tuple[str | None, str]:
     garbled = drop_reason(draft.blocks, format)
     if garbled:
         return None, garbled
-    verdict = verify(Solution(draft.blocks), gold)
-    if verdict.prediction is None:
+    verdict = verify(Solution(draft.blocks), gold, require="stated")
+    if not is_readable(verdict.prediction, gold):
         return None, "no_answer"
     return verdict.prediction, "" if verdict.status == "incorrect" else verdict.status

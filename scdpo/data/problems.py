@@ -269,7 +269,7 @@ def _create(family: str, options: Mapping[str, Any], seed: int) -> Any:
         from reasoning_gym.factory import DATASETS
     except ModuleNotFoundError as error:
         raise ProblemSourceError(
-            "generated problems need reasoning-gym: pip install 'scdpo[quickstart]'"
+            "generated problems need reasoning-gym: in a checkout, pip install '.[quickstart]'"
         ) from error
     if family not in DATASETS:
         raise ProblemSourceError(

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sandbox.blocks import Block, BlockType
 from sandbox.solution import Solution
+from verifier.parsing.plain_numbers import read_number
 
 CONFIRMED_RATIO: Final = 1 / 3
 """An error begins with the first wrong move where the share of right roll-outs falls to this part of it or less.
@@ -97,8 +98,19 @@ class SolutionRecord(Record):
 
     @property
     def dispreferred(self) -> bool:
-        """Finished, and the answer it states is wrong. One that cannot be verified is neither."""
-        return not self.dropped and self.verdict.status == "incorrect" and self.verdict.answer is not None
+        """Finished, and the answer it states is wrong. One that cannot be read or verified is neither."""
+        return (
+            not self.dropped
+            and self.verdict.status == "incorrect"
+            and is_readable(self.verdict.answer, self.gold)
+        )
+
+
+def is_readable(answer: str | None, gold: str) -> bool:
+    """Whether an answer can be the wrong one of a pair: where the gold is a number, words are no answer to it."""
+    if answer is None:
+        return False
+    return read_number(gold) is None or "\\" in answer or any(c.isdigit() for c in answer)
 
 
 class OriginRecord(BaseModel):

@@ -173,7 +173,9 @@ class Backend:
             from scdpo.jobs.actors import SolutionStyle
             from scdpo.jobs.cluster import Cluster, ClusterSettings
         except ImportError as error:
-            raise EngineError(f'--cluster needs Ray ({error}); pip install "scdpo[ray]"') from error
+            raise EngineError(
+                f'--cluster needs Ray ({error}); in a checkout, pip install ".[ray]"'
+            ) from error
         address = None if self.cluster == "ray" else self.cluster
         settings = ClusterSettings(
             address, self.engines or 1, self.gpus or 0.0, self.workers or WORKERS, self.per_worker

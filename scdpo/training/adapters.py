@@ -36,13 +36,14 @@ def learn_tokens(config: LoraConfig, model: PreTrainedModel) -> None:
 
 
 def save_model(trainer: Any, output: Path, start: Callable[[], PreTrainedModel]) -> None:
-    """Save what a trainer has trained as a model that transformers loads, with its tokenizer.
+    """Save what a trainer has trained as a model that transformers loads, with its tokenizer and its card.
 
     Args:
         trainer: has finished.
         output: the folder; an adapter goes to ``adapter/`` in it, and merged into it.
         start: loads the start model as it stood before the adapter, not quantised.
     """
+    trainer.create_model_card(output.name)
     if not isinstance(trainer.model, PeftModel):
         trainer.save_model(str(output))
         return

@@ -45,26 +45,29 @@ def _shared_fields(rows: Sequence[Row]) -> dict[str, torch.Tensor]:
     return batch
 
 
-def _pad(lists: Sequence[Sequence[int]], value: int) -> torch.Tensor:
-    return pad_sequence([torch.tensor(x) for x in lists], batch_first=True, padding_value=value)
+def _pad(lists: Sequence[Sequence[int]], value: int, multiple: int = 1) -> torch.Tensor:
+    padded = pad_sequence([torch.tensor(x) for x in lists], batch_first=True, padding_value=value)
+    return torch.nn.functional.pad(padded, (0, -padded.shape[1] % multiple), value=value)
 
 
 @dataclass(frozen=True)
 class PairCollator:
     """Pads the sides of pairs on the right, each with its whole prompt: what stock TRL encodes.
 
-    Batch: ``input_ids``, ``attention_mask`` and ``completion_mask``, each ``(2 * pairs, longest)``.
+    Batch: ``input_ids``, ``attention_mask`` and ``completion_mask``, each ``(2 * pairs, longest)``, longest being
+    rounded up to a multiple of ``multiple``.
     """
 
     pad_token_id: int
+    multiple: int | None = None
 
     def __call__(self, rows: Sequence[Row]) -> dict[str, Any]:
         """Return the batch of these rows."""
         encoded = sides(rows)
         return {
-            "input_ids": _pad([ids for ids, _ in encoded], self.pad_token_id),
-            "attention_mask": _pad([[1] * len(ids) for ids, _ in encoded], 0),
-            "completion_mask": _pad([mask for _, mask in encoded], 0),
+            "input_ids": _pad([ids for ids, _ in encoded], self.pad_token_id, self.multiple or 1),
+            "attention_mask": _pad([[1] * len(ids) for ids, _ in encoded], 0, self.multiple or 1),
+            "completion_mask": _pad([mask for _, mask in encoded], 0, self.multiple or 1),
             **_shared_fields(rows),
         }
 

@@ -5,12 +5,57 @@ Every field of ``DPOConfig`` (and so of ``transformers.TrainingArguments``) is a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Any, Final
 
 from trl import DPOConfig
 
 from scdpo.data.formats import FORMAT_NAMES
 from scdpo.errors import SettingsError
+
+LOSS_TYPES: Final = (
+    "sigmoid", "hinge", "ipo", "exo_pair", "nca_pair", "robust", "bco_pair", "sppo_hard", "aot", "aot_unpaired",
+    "apo_zero", "apo_down", "discopop", "sft", "sigmoid_norm",
+)  # fmt: skip
+"""TRL's losses. It looks at the name only after the reference has scored every pair, which may take hours."""
+
+# Settings of TRL that would have no effect here, or another one than their name says: the values that are fine, and
+# what to say of others.
+_REFUSED: Final[dict[str, tuple[tuple[Any, ...], str]]] = {
+    "precompute_ref_log_probs": ((True,), "must stay true: the reference is scored once and cached"),
+    "sync_ref_model": (
+        (False,),
+        "changes the reference during training; its cached scores would be stale",
+    ),
+    "ld_alpha": ((None,), "weighs tokens by their position; rewards by kind of pair would not match it"),
+    "remove_unused_columns": ((False,), "must stay false: the collator reads the pairs' own columns"),
+    "truncation_mode": (
+        ("keep_start",),
+        "has no effect: nothing is cut, and a pair that does not fit max_length is left out",
+    ),
+    "padding_free": (
+        (False,),
+        "has no effect in this version of TRL; share_trunk: true encodes without padding",
+    ),
+    "label_smoothing_factor": ((0, 0.0), "has no effect on preference losses; label_smoothing has"),
+}
+# The same, where the pairs of a problem are encoded as one tree.
+_REFUSED_WITH_TREE: Final[dict[str, tuple[tuple[Any, ...], str]]] = {
+    "train_sampling_strategy": (
+        ("random",),
+        "has no effect: batches hold whole problems and are balanced by their tokens",
+    ),
+    "pad_to_multiple_of": ((None,), "has no effect: a tree holds no padding"),
+    "neftune_noise_alpha": (
+        (None,),
+        "scales its noise by the length of a row, and a row holds many sequences",
+    ),
+    "torch_compile": ((False,), "would compile anew for every batch, since each tree has its own shape"),
+    "include_num_input_tokens_seen": (
+        ("no", "non_padding"),
+        "would count the scored tokens, not the encoded ones; num_tokens in the log counts those",
+    ),
+}
 
 
 @dataclass
@@ -74,19 +119,34 @@ class SCDPOConfig(DPOConfig):  # type: ignore[misc]  # trl has no types
         super().__post_init__()
         if self.pairs_per_problem is not None and self.pairs_per_problem < 1:
             raise SettingsError(f"pairs_per_problem is 1 or more, not {self.pairs_per_problem}")
-        if not self.precompute_ref_log_probs:
-            raise SettingsError(
-                "precompute_ref_log_probs must stay true: the reference is scored once and cached"
-            )
-        if self.sync_ref_model:
-            raise SettingsError(
-                "sync_ref_model changes the reference during training; its cached scores would be stale"
-            )
-        if self.ld_alpha is not None:
-            raise SettingsError(
-                "ld_alpha weighs tokens by their position; rewards by kind of pair would not match it"
-            )
-        if self.remove_unused_columns:
-            raise SettingsError(
-                "remove_unused_columns must stay false: the collator reads the pairs' own columns"
-            )
+        self._refuse(_REFUSED, "")
+        if self.share_trunk:
+            self._refuse(_REFUSED_WITH_TREE, "; or set share_trunk: false")
+            self._refuse_split_batches()
+        for name in self.loss_type:
+            if name not in LOSS_TYPES:
+                raise SettingsError(f"loss_type {name!r} is not one of {', '.join(LOSS_TYPES)}")
+
+    def _refuse(self, settings: dict[str, tuple[tuple[Any, ...], str]], remedy: str) -> None:
+        for name, (fine, why) in settings.items():
+            if getattr(self, name) not in fine:
+                raise SettingsError(f"{name} {why}; leave it at {fine[0]!r}{remedy}")
+
+    def _refuse_split_batches(self) -> None:
+        for name in ("split_batches", "dispatch_batches"):
+            if getattr(self.accelerator_config, name):
+                raise SettingsError(
+                    f"accelerator_config.{name} would cut a batch into parts, and a tree cannot be cut; "
+                    "leave it out, or set share_trunk: false"
+                )
+
+    @classmethod
+    def of(cls, args: DPOConfig) -> SCDPOConfig:
+        """Return a configuration of TRL's with our fields added, so that a script of TRL's runs as it stands.
+
+        Scoring the reference beforehand, which TRL leaves off by default, gives the same loss, so it is turned on.
+        """
+        if isinstance(args, cls):
+            return args
+        given = {f.name: getattr(args, f.name) for f in fields(args) if f.init}
+        return cls(**{**given, "precompute_ref_log_probs": True, "remove_unused_columns": False})

@@ -24,7 +24,8 @@ from scdpo.data.runs import RecordFile
 from scdpo.errors import MissingFileError, SettingsError
 from scdpo.training import checkpoints
 from scdpo.training.adapters import learn_tokens, save_model
-from scdpo.training.train import TrainResult, load_tokenizer, parse_settings
+from scdpo.training.card import CardMixin
+from scdpo.training.train import TrainResult, load_tokenizer, parse_settings, prepare_short_run
 
 _IGNORED: Final = -100
 
@@ -92,6 +93,7 @@ def sft(
         raise SettingsError(f"{solutions} holds no solution to train on; dropped: {dict(report.dropped)}")
     start = checkpoints.identity(model, model_args.model_revision)
     checkpoints.settle(output, start, checkpoints.digest(encoded), args, model_args)
+    prepare_short_run(args, len(encoded))
     loading = {"trust_remote_code": args.trust_remote_code, **args.model_init_kwargs}
     load = partial(_load, model, len(tokenizer), args.seed, **loading)
     loaded = load(quantization_config=get_quantization_config(model_args))
@@ -112,7 +114,7 @@ def sft(
     return TrainResult.of(trainer, output, report)
 
 
-class _Trainer(checkpoints.ResumeMixin, SFTTrainer):  # type: ignore[misc]  # trl has no types
+class _Trainer(checkpoints.ResumeMixin, CardMixin, SFTTrainer):  # type: ignore[misc]  # trl has no types
     """TRL's trainer, called again after its last step or before."""
 
 

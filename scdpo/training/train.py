@@ -8,15 +8,18 @@ the output folder and not computed twice. Works under ``accelerate launch``.
 from __future__ import annotations
 
 import hashlib
+import logging
 import resource
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
+from math import ceil
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Final, Literal, TypeVar, cast
 
 import torch
 from accelerate import PartialState
+from accelerate.utils import broadcast_object_list
 from datasets import Dataset
 from transformers import (
     AutoModelForCausalLM,
@@ -30,12 +33,16 @@ from trl import ModelConfig, get_peft_config, get_quantization_config
 from scdpo.data.encoding import KINDS, NAIVE, EncodingReport, SolutionEncoder, encode_pairs
 from scdpo.data.records import PairRecord
 from scdpo.data.runs import RecordFile
-from scdpo.errors import MissingFileError, SettingsError
+from scdpo.errors import MissingFileError, ScdpoError, SettingsError
 from scdpo.training import checkpoints
 from scdpo.training.adapters import save_model
 from scdpo.training.config import SCDPOConfig
 from scdpo.training.trainer import SCDPOTrainer
 
+_log = logging.getLogger(__name__)
+_SHORT: Final = 100
+"""A run of so many steps logs each of them: a plot of fewer points shows nothing."""
+_FEWEST: Final = 10
 C = TypeVar("C")
 Method = Literal["dpo", "scdpo"]
 KINDS_OF: dict[Method, Sequence[str]] = {"dpo": (NAIVE,), "scdpo": KINDS}
@@ -107,12 +114,11 @@ def train(
     output = Path(output_dir)
     args, model_args = parse_settings(SCDPOConfig, settings, output)
     tokenizer = load_tokenizer(model, model_args.model_revision, args.trust_remote_code)
-    encoded, report = read_encoded(pairs, tokenizer, args, method)
-    data = checkpoints.digest(encoded)
+    mine, data, report = _encode_once(pairs, tokenizer, args, method)
     start = checkpoints.identity(model, model_args.model_revision)
     checkpoints.settle(output, start, data, args, model_args)
-    with PartialState().main_process_first():
-        encoded = _stored(encoded, _place(output, start, data))
+    encoded = _stored(mine, _place(output, start, data))
+    prepare_short_run(args, len(encoded))
     loading = {**args.model_init_kwargs, "trust_remote_code": args.trust_remote_code}
     trainer = SCDPOTrainer(
         model=model,
@@ -178,6 +184,34 @@ def parse_settings(
     return args, model_args
 
 
+def optimizer_steps(args: Any, items: int, processes: int) -> int:
+    """Return the optimizer steps of a training on so many items, as transformers counts them."""
+    if args.max_steps > 0:
+        return int(args.max_steps)
+    passes: int = ceil(ceil(items / args.per_device_train_batch_size) / processes)
+    per_epoch: int = max(1, ceil(passes / args.gradient_accumulation_steps))
+    return ceil(float(args.num_train_epochs) * per_epoch)
+
+
+def prepare_short_run(args: Any, items: int) -> None:
+    """Log each step of a short run, and warn of one too short to move the weights.
+
+    The learning rate climbs and falls within the run, so in a handful of steps hardly one is taken at its full size.
+    """
+    steps = optimizer_steps(args, items, args.world_size)
+    if steps <= _SHORT:
+        args.logging_steps = 1
+    if steps < _FEWEST and args.max_steps <= 0:
+        _log.warning(
+            "%d items give %d optimizer steps, too few to move the weights: lower per_device_train_batch_size times "
+            "gradient_accumulation_steps (now %d) or raise num_train_epochs (now %g)",
+            items,
+            steps,
+            args.per_device_train_batch_size * args.gradient_accumulation_steps * args.world_size,
+            args.num_train_epochs,
+        )
+
+
 def load_tokenizer(model: str, revision: str, trust_remote_code: bool) -> Any:
     """Return a model's tokenizer.
 
@@ -239,8 +273,32 @@ def _place(output: Path, start: str, data: str) -> Path:
     return output / "encoded" / hashlib.sha256(f"{start} {data}".encode()).hexdigest()[:16]
 
 
-def _stored(encoded: Dataset, place: Path) -> Dataset:
+def _encode_once(
+    pairs: Path | str, tokenizer: Any, args: SCDPOConfig, method: Method
+) -> tuple[Dataset | None, str, EncodingReport]:
+    """Encode in the first process; return its data set (None in the others), the digest and the report of it.
+
+    Raises:
+        ScdpoError: what ``read_encoded`` raises, in every process, so that none waits for one that has ended.
+    """
+    encoded: Dataset | None = None
+    shared: list[Any] = [None]
+    if PartialState().is_main_process:
+        try:
+            encoded, report = read_encoded(pairs, tokenizer, args, method)
+            shared = [(checkpoints.digest(encoded), report)]
+        except ScdpoError as error:
+            shared = [error]
+    broadcast_object_list(shared)
+    if isinstance(shared[0], ScdpoError):
+        raise shared[0]
+    data, report = shared[0]
+    return encoded, data, report
+
+
+def _stored(encoded: Dataset | None, place: Path) -> Dataset:
     """Return the data set from a folder of its own on disk, where TRL keeps the reference scores beside it."""
-    if not (place / "state.json").exists():
+    if encoded is not None and not (place / "state.json").exists():
         encoded.save_to_disk(place)
+    PartialState().wait_for_everyone()
     return Dataset.load_from_disk(place)

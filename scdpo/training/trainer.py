@@ -16,81 +16,122 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
 import torch
+from accelerate import PartialState
 from datasets import Dataset
 from peft import PeftModel
 from torch.distributed.fsdp import MixedPrecisionPolicy
 from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, TrainerCallback
-from trl import DPOTrainer
+from trl import DPOConfig, DPOTrainer, is_conversational
 
 from scdpo.data.encoding import ENCODED_FEATURES, KINDS, EncodingReport, SolutionEncoder, encode_pairs
 from scdpo.errors import SettingsError
 from scdpo.training.batching import KIND_KEY, TREE_KEYS, PairCollator, TreeCollator, TrunkSampler, tree_tokens
+from scdpo.training.card import PAPER, CardMixin
 from scdpo.training.checkpoints import ResumeMixin
+from scdpo.training.columns import check_columns, encode_columns
 from scdpo.training.config import SCDPOConfig
-from scdpo.training.trunk import LAYER_TYPES, REMEDY, TREE_ATTENTION, TreeLayout
+from scdpo.training.layout import TreeLayout
+from scdpo.training.tree_attention import LAYER_TYPES, REMEDY, TREE_ATTENTION
 
+_NO_EFFECT: Final = {
+    "data_collator": "the trainer's own collator carries the loss masks and the tree",
+    "compute_metrics": "the head scores counted tokens only, so there are no logits to pass to it",
+}
+_CHECKED: Final = 2
+"""Pairs on which the tree is compared with the plain path before the reference scores the rest."""
+# How far the two may be apart per token, in units of the log-probabilities' spread. Both paths round, in another order:
+# to 24 bits, or to bfloat16's 8, where a random Llama differs by 0.004 to 0.01. A model that the tree cannot follow
+# (Doge, whose attention makes a mask of its own) differs by 0.1 or more.
+_EXACT: Final = 1e-3
+_ROUGH: Final = 0.05
+_LEAST_SPREAD: Final = 1e-3
 _PER_TOKEN: Final = ("log_probs", "entropy", "log_sum_sq_probs", "mean_logits", "is_top1")
 
 
-class SCDPOTrainer(ResumeMixin, DPOTrainer):  # type: ignore[misc]  # trl has no types
+class SCDPOTrainer(ResumeMixin, CardMixin, DPOTrainer):  # type: ignore[misc]  # trl has no types
     """Trains a model on preference pairs, step-controlled and naive ones mixed.
 
     Logged besides TRL's figures: ``rewards/accuracies_K`` and ``rewards/margins_K`` for K in ``naive`` and
     ``step_controlled``, over all pairs of that kind since the last log.
 
+    Takes what ``trl.DPOTrainer`` takes, in its order, so that a script of TRL's becomes ours by the name of the class.
+
     Args:
         model: a causal language model, its path, or a PEFT model.
-        args: the settings.
-        train_dataset: pair records (``pairs.jsonl``), or rows that ``encode_pairs`` made.
-        eval_dataset: likewise.
-        processing_class: the tokenizer; by default the model's own.
         ref_model: the reference; by default the model as it is before training.
-        peft_config: wraps the model for LoRA and the like.
-        quantization_config: how a model given by its path is loaded, for QLoRA.
+        args: the settings; by default ``SCDPOConfig``'s. TRL's own ``DPOConfig`` is taken as it stands.
+        data_collator: must be left out: the trainer's own carries the masks.
+        train_dataset: rows in TRL's layout (``scdpo.training.columns``), pair records (``pairs.jsonl``), or rows that
+            ``encode_pairs`` made.
+        eval_dataset: likewise, or several by name.
+        processing_class: the tokenizer; by default the model's own.
+        compute_metrics: must be left out: no logits are made.
         callbacks: of ``transformers.Trainer``.
         optimizers: of ``transformers.Trainer``.
+        quantization_config: how a model given by its path is loaded, for QLoRA.
+        peft_config: wraps the model for LoRA and the like.
 
     Raises:
-        ValueError: if no pair is left to train on, if the model's attention cannot follow a tree, or if FSDP
-            would load the weights into the first process only.
+        SettingsError: if the data cannot be read as pairs or no pair is left to train on, if an argument or a setting
+            would have no effect, if the model's attention cannot follow a tree, or if FSDP would load the weights
+            into the first process only.
     """
 
     _tag_names = ("trl", "dpo", "scdpo")
     _name = "SCDPO"
+    paper = PAPER
     _precompute_engine: Any
 
     def __init__(
         self,
         model: str | PreTrainedModel | PeftModel,
-        args: SCDPOConfig,
-        train_dataset: Dataset,
-        eval_dataset: Dataset | None = None,
-        processing_class: Any = None,
         ref_model: PreTrainedModel | None = None,
-        peft_config: Any = None,
-        quantization_config: Any = None,
+        args: DPOConfig | None = None,
+        data_collator: None = None,
+        train_dataset: Dataset | None = None,
+        eval_dataset: Dataset | Mapping[str, Dataset] | None = None,
+        processing_class: Any = None,
+        compute_metrics: None = None,
         callbacks: list[TrainerCallback] | None = None,
         optimizers: tuple[Any, Any] = (None, None),
+        quantization_config: Any = None,
+        peft_config: Any = None,
     ) -> None:
+        if isinstance(ref_model, DPOConfig):  # (model, args, train_dataset), as this class took them at first
+            ref_model, args, train_dataset = None, ref_model, args
+        for name, given in {"data_collator": data_collator, "compute_metrics": compute_metrics}.items():
+            if given is not None:
+                raise SettingsError(f"{name} has no effect here: {_NO_EFFECT[name]}; leave it out")
+        args = SCDPOConfig.of(args) if args is not None else _default_args(model)
+        check_columns(train_dataset, "train_dataset")
+        for name, dataset in _eval_sets(eval_dataset).items():
+            check_columns(dataset, name)
         tokenizer = processing_class or AutoTokenizer.from_pretrained(
-            model if isinstance(model, str) else model.config._name_or_path
+            model if isinstance(model, str) else model.config._name_or_path,
+            trust_remote_code=args.trust_remote_code,
         )
+        if args.pad_token is not None:
+            tokenizer.pad_token = args.pad_token
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
         self.encoding_reports: dict[str, EncodingReport] = {}
         self._by_kind: dict[str, dict[str, torch.Tensor]] = defaultdict(dict)
+        self._unchecked: list[dict[str, Any]] = []
         if args.share_trunk:
-            _use_tree_attention(model, args)
+            _use_tree_attention(model, args, peft_config)
             if ref_model is not None:
                 _causal_lm(ref_model).set_attn_implementation(TREE_ATTENTION)
         super().__init__(
             model=model,
             ref_model=ref_model,
             args=args,
-            data_collator=TreeCollator() if args.share_trunk else PairCollator(tokenizer.pad_token_id),
+            data_collator=TreeCollator()
+            if args.share_trunk
+            else PairCollator(tokenizer.pad_token_id, args.pad_to_multiple_of),
             train_dataset=train_dataset,
             eval_dataset=eval_dataset,
             processing_class=tokenizer,
@@ -117,6 +158,9 @@ class SCDPOTrainer(ResumeMixin, DPOTrainer):  # type: ignore[misc]  # trl has no
 
     def _precompute_ref_logps(self, dataset: Dataset, name: str, batch_size: int) -> Dataset:
         """Score with the reference; under ZeRO-3, take the engine that did it off the model again."""
+        self._unchecked = (
+            list(dataset.select(range(min(_CHECKED, len(dataset))))) if self.args.share_trunk else []
+        )
         with self._placed():
             scored = super()._precompute_ref_logps(dataset, name, batch_size)
         if self._precompute_engine is not None:
@@ -144,23 +188,31 @@ class SCDPOTrainer(ResumeMixin, DPOTrainer):  # type: ignore[misc]  # trl has no
     def _prepare_dataset(
         self, dataset: Dataset, processing_class: Any, args: SCDPOConfig, dataset_name: str
     ) -> Dataset:
-        """Encode pair records; rows that are already encoded pass."""
+        """Encode pair records and rows in TRL's layout; rows that are already encoded pass."""
+        check_columns(dataset, dataset_name)
         if set(ENCODED_FEATURES) <= set(dataset.column_names):
             return dataset
-        encoder = SolutionEncoder(
-            processing_class, args.format, args.system_prompt, args.count_execution, args.count_thoughts
-        )
-        encoded, self.encoding_reports[dataset_name] = encode_pairs(
-            dataset,
-            encoder,
-            args.max_length,
-            confirmed_only=args.confirmed_only,
-            per_problem=args.pairs_per_problem,
-        )
-        if not len(encoded):
-            raise SettingsError(
-                f"no pair is left to train on; dropped: {self.encoding_reports[dataset_name].dropped}"
+        if "question" in dataset.column_names:
+            encoder = SolutionEncoder(
+                processing_class, args.format, args.system_prompt, args.count_execution, args.count_thoughts
             )
+            encoded, report = encode_pairs(
+                dataset,
+                encoder,
+                args.max_length,
+                confirmed_only=args.confirmed_only,
+                per_problem=args.pairs_per_problem,
+            )
+        else:
+            # The others find the first process's result in the cache.
+            with PartialState().main_process_first():
+                encoded, report = encode_columns(
+                    dataset, processing_class, args.max_length, args.dataset_num_proc
+                )
+            self.asked = "messages" if is_conversational(dataset[0]) else "text"
+        self.encoding_reports[dataset_name] = report
+        if not len(encoded):
+            raise SettingsError(f"no pair of {dataset_name} is left; dropped: {dict(report.dropped)}")
         return encoded
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Any:
@@ -173,9 +225,36 @@ class SCDPOTrainer(ResumeMixin, DPOTrainer):  # type: ignore[misc]  # trl has no
         return TrunkSampler(dataset["problem_id"], tree_tokens(columns), self._train_batch_size, seed)
 
     def compute_ref_log_probs(self, model: Any, inputs: Mapping[str, Any]) -> Any:
-        """Score a batch with the reference, as TRL does before training."""
+        """Score a batch with the reference, as TRL does before training; the first time, check the tree."""
+        rows, self._unchecked = self._unchecked, []
+        if rows:
+            self._check_tree(model, rows)
         fields, tree = _split(inputs)
         return super().compute_ref_log_probs(self._scorer(model, tree), fields)
+
+    def _check_tree(self, model: Any, rows: list[dict[str, Any]]) -> None:
+        """Compare the log-probabilities of some pairs as a tree and each side on its own.
+
+        Raises:
+            SettingsError: if they differ: the model looks at more than what a tree's attention shows it.
+        """
+        found = []
+        for collator in (PairCollator(self.processing_class.pad_token_id), TreeCollator()):
+            fields, tree = _split(self._prepare_inputs(collator(rows)))
+            scorer = self._scorer(model, tree)
+            super().compute_ref_log_probs(scorer, fields)
+            found.append(scorer.log_probs[fields["completion_mask"][:, 1:].bool()].double())
+        plain, shared = found
+        rough = self.accelerator.mixed_precision != "no" or self.model.dtype in (
+            torch.bfloat16,
+            torch.float16,
+        )
+        apart, spread = float((shared - plain).abs().mean()), float(plain.std())
+        if not apart <= (_ROUGH if rough else _EXACT) * max(spread, _LEAST_SPREAD):
+            raise SettingsError(
+                f"as a tree, this model gives other log-probabilities: they differ by {apart:.2g} a token, and spread "
+                f"by {spread:.2g}. It looks at more than its attention shows it; {REMEDY}"
+            )
 
     def _scorer(self, model: Any, tree: Mapping[str, Any]) -> _Scorer:
         return _Scorer(model, _causal_lm(self.accelerator.unwrap_model(model)).base_model, tree)
@@ -242,8 +321,6 @@ class _Scorer:
         return outputs
 
     def _score_tree(self, inputs: dict[str, Any]) -> Any:
-        if inputs.pop("output_router_logits", False):
-            raise SettingsError(f"a tree cannot follow a router's auxiliary loss; {REMEDY}")
         layout: TreeLayout = self._tree["tree"]
         del inputs["input_ids"], inputs["attention_mask"]
         layout.attended = 0
@@ -290,12 +367,32 @@ def _split(inputs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     )
 
 
-def _use_tree_attention(model: str | PreTrainedModel | PeftModel, args: SCDPOConfig) -> None:
+def _default_args(model: str | PreTrainedModel | PeftModel) -> SCDPOConfig:
+    """Return the settings of a trainer that was given none: TRL's folder, and bf16 on a GPU only."""
+    name = Path(model if isinstance(model, str) else model.config._name_or_path).name or "model"
+    return SCDPOConfig(f"{name}-SCDPO", bf16=torch.cuda.is_available())
+
+
+def _eval_sets(dataset: Any) -> dict[str, Any]:
+    """Return the evaluation's data sets by what to call them in an error."""
+    if isinstance(dataset, Mapping):
+        return {f"eval_dataset[{name!r}]": part for name, part in dataset.items()}
+    return {} if dataset is None else {"eval_dataset": dataset}
+
+
+def _use_tree_attention(
+    model: str | PreTrainedModel | PeftModel, args: SCDPOConfig, peft_config: Any = None
+) -> None:
     """Set a model, or the way it will be loaded, up for trees.
 
     Raises:
-        ValueError: if another attention was asked for, or not every layer of the model is attention.
+        SettingsError: if another attention was asked for, not every layer of the model is attention, its router has a
+            loss of its own, or an adapter puts tokens before every sequence.
     """
+    if getattr(peft_config, "is_prompt_learning", False):
+        raise SettingsError(
+            f"{type(peft_config).__name__} puts tokens before every sequence, and a tree is one row; {REMEDY}"
+        )
     loading = args.model_init_kwargs or {}
     asked = loading.get("attn_implementation")
     if asked not in (None, TREE_ATTENTION):
@@ -308,7 +405,9 @@ def _use_tree_attention(model: str | PreTrainedModel | PeftModel, args: SCDPOCon
         )
     else:
         config = _causal_lm(model).config
-    others = set(getattr(config.get_text_config(), "layer_types", None) or ()) - LAYER_TYPES
+    text_config = config.get_text_config()
+    _refuse_router_loss(text_config, args.router_aux_loss_coef)
+    others = set(getattr(text_config, "layer_types", None) or ()) - LAYER_TYPES
     if others:
         raise SettingsError(
             f"this model has layers of {', '.join(sorted(others))}, which mix sequences; {REMEDY}"
@@ -317,6 +416,17 @@ def _use_tree_attention(model: str | PreTrainedModel | PeftModel, args: SCDPOCon
         args.model_init_kwargs = {**loading, "attn_implementation": TREE_ATTENTION}
     else:
         _causal_lm(model).set_attn_implementation(TREE_ATTENTION)
+
+
+def _refuse_router_loss(config: Any, asked: float | None) -> None:
+    """Refuse a mixture of experts whose router has an auxiliary loss: it counts tokens, which a tree holds once."""
+    coefficient = getattr(config, "router_aux_loss_coef", 0.0) if asked is None else asked
+    if hasattr(config, "output_router_logits") and coefficient:
+        raise SettingsError(
+            f"this is a mixture of experts, whose router's loss (router_aux_loss_coef {coefficient}) counts tokens, "
+            "and a tree holds shared ones once; set router_aux_loss_coef: 0 to train without that loss, or "
+            f"{REMEDY.removeprefix('set ')}"
+        )
 
 
 def _causal_lm(model: PreTrainedModel | PeftModel) -> PreTrainedModel:

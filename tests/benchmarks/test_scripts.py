@@ -15,7 +15,7 @@ TOY = {
     "benchmarks/sandbox.py": ["--quick"],
     "benchmarks/scaling.py": ["--gpus", "8", "--problems-per-gpu", "8"],
     "benchmarks/service.py": ["--clients", "4", "--seconds", "1"],
-    "benchmarks/trainer.py": ["--problems", "2", "--width", "32", "--layers", "2", "--vocabulary", "600"],
+    "benchmarks/trainer.py": ["--problems", "6", "--size", "toy", "--mix", "MATH"],
     "benchmarks/verifier.py": ["--pairs", "40"],
     "experiments/embedded/train.py": [
         "OUT",
@@ -29,8 +29,12 @@ TOY = {
         "1",
     ],
     "experiments/embedded/measure.py": ["--problems", "4"],
+    "experiments/gpu/end_to_end.py": ["OUT", "embedded", "--toy", "--minutes", "12"],
+    "experiments/gpu/speed.py": ["OUT", "--toy", "--minutes", "12"],
 }
 TESTED_ELSEWHERE = {
+    "experiments/gpu/budget.py": "tests/experiments/test_gpu.py",
+    "experiments/gpu/wheels.py": "tests/experiments/test_gpu.py",
     "benchmarks/pairs.py": "tests/benchmarks/test_pairs.py",
     "benchmarks/answer_pairs.py": "tests/verifier/test_metamorphic.py",
     "experiments/chain_of_thought.py": "tests/experiments",

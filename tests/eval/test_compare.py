@@ -12,12 +12,12 @@ from eval.compare import (
     groups_table,
     load,
     markdown,
-    p_words,
     rich_table,
     samples_table,
     sweep_plot,
 )
 from eval.evaluate import evaluate
+from eval.metrics import p_words
 from eval.results import ResultError, Settings
 from scdpo.data.runs import Run
 from tests.eval.fakes import FakeSample

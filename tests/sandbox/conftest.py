@@ -38,13 +38,19 @@ def box(strict: None) -> Iterator[Sandbox]:
 def run_script() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run Python code or a script in a process of its own, as this user or (as root) as an ordinary one."""
 
-    def run(*arguments: str, ordinary: bool = False) -> subprocess.CompletedProcess[str]:
+    def run(
+        *arguments: str, ordinary: bool = False, lacks: str = "", seconds: float = 300
+    ) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, *arguments]
+        if lacks:  # as as_host.py says
+            command = [sys.executable, str(ROOT / "tests/sandbox/as_host.py"), lacks, *command]
         if ordinary:
             if os.geteuid() != 0:
                 pytest.skip("already an ordinary user: the test as oneself covers it")
             command = [sys.executable, str(ROOT / "tests/sandbox/as_user.py"), str(ORDINARY_USER), *command]
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-        return subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, cwd="/")
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=seconds, env=environment, cwd="/"
+        )
 
     return run

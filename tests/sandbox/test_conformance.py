@@ -1,72 +1,78 @@
-"""The conformance suite against our sandbox, as root and as an ordinary user; and against a stock kernel."""
+"""The siege against our sandbox, as root and as an ordinary user, on hosts that lack something; and a stock kernel."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
-SUITE = Path(__file__).with_name("conformance.py")
+from sandbox.limits import Level
+from sandbox.siege import attacks, cells
+from sandbox.siege.run import SandboxBackend, lay
+
+from .conformance import StockBackend
+
+SIEGE = ("-m", "sandbox.siege.run", "--json")
 
 
-@pytest.fixture(scope="module")
-def suite() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("conformance", SUITE)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["conformance"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_every_check_holds_for_this_user(strict: None, suite: ModuleType) -> None:
-    backend = suite.SandboxBackend("strict")
+def test_every_cell_holds_for_this_user(strict: None) -> None:
+    backend = SandboxBackend("strict")
     try:
-        assert suite.run_all(backend) == {}
+        assert cells.run_all(backend) == {}
     finally:
         backend.close()
 
 
-def test_every_check_holds_for_an_ordinary_user(strict: None, run_script: Callable) -> None:
-    done = run_script(str(SUITE), "--json", ordinary=True)
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert json.loads(done.stdout.splitlines()[-1]) == {}
-
-
-def test_landlock_alone_reaches_nothing_outside(suite: ModuleType) -> None:
-    backend = suite.SandboxBackend("landlock")
-    try:
-        assert suite.run_all(backend, [c for c in suite.CHECKS if c.name.startswith("no_")]) == {}
-    finally:
-        backend.close()
+@pytest.mark.parametrize("attack", attacks.ATTACKS, ids=lambda attack: attack.__name__)
+def test_no_attack_gets_through_landlock_alone(attack: attacks.Attack, tmp_path: Path) -> None:
+    assert attack("landlock", tmp_path) is None
 
 
 @pytest.mark.slow
-def test_landlock_alone_misses_only_the_quota(suite: ModuleType) -> None:
-    backend = suite.SandboxBackend("landlock")
-    try:
-        problems = suite.run_all(backend)
-    finally:
-        backend.close()
-    assert set(problems) <= {"disk_is_bounded", "files_are_bounded"}
+@pytest.mark.parametrize("level", ["strict", "landlock"])
+def test_the_siege_fails_for_this_user(strict: None, level: Level) -> None:
+    assert lay(level) == {}
 
 
 @pytest.mark.slow
-def test_a_stock_kernel_fails_visibly(suite: ModuleType) -> None:
-    chosen = [
-        c
-        for c in suite.CHECKS
-        if c.name
-        in ("no_host_files", "no_fork", "no_tcp", "late_thread_is_not_credited", "state_and_last_value")
-    ]
-    problems = suite.run_all(suite.StockBackend(), chosen, workers=1)
+@pytest.mark.parametrize("level", ["strict", "landlock"])
+def test_the_siege_fails_for_an_ordinary_user(strict: None, run_script: Callable, level: str) -> None:
+    done = run_script(*SIEGE, "--level", level, ordinary=True, seconds=900)
+    assert json.loads(done.stdout.splitlines()[-1]) == {}, done.stderr[-2000:]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("lacks", "level"),
+    [
+        ("no_namespaces", "landlock"),
+        ("no_landlock", "strict"),
+        ("no_listener", "strict"),
+        ("no_landlock,no_listener,no_mount_setattr", "strict"),
+    ],
+)
+@pytest.mark.parametrize("ordinary", [False, True])
+def test_the_siege_fails_on_a_host_that_lacks(
+    strict: None, run_script: Callable, lacks: str, level: str, ordinary: bool
+) -> None:
+    done = run_script(*SIEGE, "--level", level, ordinary=ordinary, lacks=lacks, seconds=900)
+    assert json.loads(done.stdout.splitlines()[-1]) == {}, done.stderr[-2000:]
+
+
+@pytest.mark.slow
+def test_a_stock_kernel_fails_visibly() -> None:
+    names = (
+        "no_host_files",
+        "no_fork",
+        "no_tcp",
+        "late_thread_is_not_credited",
+        "state_and_last_value",
+    )
+    chosen = [check for check in cells.CHECKS if check.name in names]
+    problems = cells.run_all(StockBackend(), chosen, workers=1)
     assert "state_and_last_value" not in problems
     assert {"no_host_files", "no_fork", "no_tcp"} <= set(problems)
 
@@ -130,18 +136,18 @@ SHARED: dict[str, tuple[tuple[str, ...], str, str]] = {
 }
 
 
-def test_the_shared_cells_give_what_they_must(strict: None, suite: ModuleType, shared_dir: Path) -> None:
-    cells = json.loads((shared_dir / "hostile" / "cells.json").read_text())
-    assert {c["name"] for c in cells} == set(SHARED)
+def test_the_shared_cells_give_what_they_must(strict: None, shared_dir: Path) -> None:
+    shared = json.loads((shared_dir / "hostile" / "cells.json").read_text())
+    assert {c["name"] for c in shared} == set(SHARED)
     checks = []
-    for cell in cells:
+    for cell in shared:
         statuses, lacks, has = SHARED[cell["name"]]
         statuses += statuses[-1:] * (len(cell["cells"]) - len(statuses))
-        checks.append(suite.Check(cell["name"], cell["cells"], suite.says(*statuses, lacks=lacks, has=has)))
-    backend = suite.SandboxBackend("strict", seconds=3.0)
+        checks.append(cells.Check(cell["name"], cell["cells"], cells.says(*statuses, lacks=lacks, has=has)))
+    backend = SandboxBackend("strict", seconds=3.0)
     before = os.statvfs("/").f_bfree
     try:
-        assert suite.run_all(backend, checks) == {}
+        assert cells.run_all(backend, checks) == {}
     finally:
         backend.close()
     assert before - os.statvfs("/").f_bfree < 64 * 2**20 // os.statvfs("/").f_frsize * 4

@@ -4,39 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from sandbox import IsolationError, Sandbox, doctor, launcher
 
-WITHOUT_NAMESPACES = """
-import json, sys
-from sandbox import Sandbox, IsolationError, doctor
-from sandbox.doctor import probe, best_level
-print(json.dumps([best_level(probe())]))
-"""
-
-# Forbid user namespaces to this process and its children with a filter of our own, as Docker's profile does.
-FORBID = """
-import ctypes, struct, sys, json, warnings
-from sandbox import Sandbox, IsolationError, doctor
-from sandbox.isolation import syscalls
-from sandbox.isolation import seccomp
-syscalls.prctl(38, 1)
-nr = syscalls.NR["unshare"]
-code = [(0x20, 0, 0, 0), (0x15, 0, 1, nr), (6, 0, 0, 0x00050001), (6, 0, 0, 0x7fff0000)]
-seccomp.install(b"".join(struct.pack("HBBI", *c) for c in code), listener=False)
-try:
-    Sandbox(level="strict").session()
-except IsolationError as error:
-    refusal = str(error)
-with warnings.catch_warnings(record=True) as caught:
-    warnings.simplefilter("always")
-    with Sandbox(level="auto") as box, box.session() as s:
-        r = s.run("open('/etc/passwd')")
+LEVELS = """
+import json, warnings
+from sandbox import IsolationError, Sandbox, doctor
 layers = doctor.probe()
-print(json.dumps([refusal, r.isolation, r.status, [str(w.message) for w in caught], doctor.best_level(layers),
-                  [l.fix for l in layers if not l.works]]))
+said = {"doctor": doctor.best_level(layers), "fixes": [layer.fix for layer in layers if not layer.works]}
+for level in ("strict", "auto", "landlock"):
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            with Sandbox(level=level, warm=0) as box, box.session() as s, s.fork() as t:
+                said[level] = [s.run("open('/etc/passwd')").isolation, t.origin.kind, t.origin.reason]
+                said[level].append([str(w.message) for w in caught])
+    except IsolationError as error:
+        said[level] = str(error)
+print(json.dumps(said))
 """
 
 
@@ -55,20 +43,50 @@ def test_the_level_follows_from_the_layers() -> None:
     assert doctor.best_level(layers("landlock")) is None
 
 
+def levels(run_script: Callable, lacks: str, ordinary: bool) -> dict[str, Any]:
+    done = run_script("-c", LEVELS, ordinary=ordinary, lacks=lacks)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
 @pytest.mark.parametrize("ordinary", [False, True])
 def test_an_ordinary_user_gets_the_same_level(strict: None, run_script: Callable, ordinary: bool) -> None:
-    done = run_script("-c", WITHOUT_NAMESPACES, ordinary=ordinary)
-    assert json.loads(done.stdout) == ["strict"], done.stderr
+    said = levels(run_script, "", ordinary)
+    assert (said["doctor"], said["auto"][:2], said["fixes"]) == ("strict", ["strict", "fork"], [])
 
 
 def test_without_namespaces_strict_is_refused_and_auto_falls_back(strict: None, run_script: Callable) -> None:
-    done = run_script("-c", FORBID, ordinary=True)
-    assert done.returncode == 0, done.stderr[-3000:]
-    refusal, isolation, status, warned, level, fixes = json.loads(done.stdout.splitlines()[-1])
-    assert "max_user_namespaces" in refusal
-    assert (isolation, status, level) == ("landlock", "error", "landlock")
-    assert any("landlock" in message for message in warned)
-    assert all("max_user_namespaces" in fix for fix in fixes)
+    said = levels(run_script, "no_namespaces", ordinary=True)
+    assert "max_user_namespaces" in said["strict"]
+    isolation, _kind, _reason, warned = said["auto"]
+    assert (isolation, said["doctor"]) == ("landlock", "landlock")
+    assert any("max_user_namespaces" in message for message in warned)
+    assert all("max_user_namespaces" in fix for fix in said["fixes"])
+
+
+@pytest.mark.parametrize("lacks", ["no_landlock", "no_landlock,no_mount_setattr"])
+def test_strict_needs_no_landlock(strict: None, run_script: Callable, lacks: str) -> None:
+    said = levels(run_script, lacks, ordinary=False)
+    assert (said["doctor"], said["auto"][:2]) == ("strict", ["strict", "fork"])
+    assert "Landlock is missing" in said["landlock"]
+    assert any("Landlock is missing" in fix for fix in said["fixes"])
+
+
+@pytest.mark.parametrize("ordinary", [False, True])
+def test_where_a_listener_is_refused_forks_are_replays(
+    strict: None, run_script: Callable, ordinary: bool
+) -> None:
+    said = levels(run_script, "no_listener", ordinary)
+    isolation, kind, reason, _ = said["auto"]
+    assert (said["doctor"], isolation, kind) == ("strict", "strict", "replay")
+    assert "listener" in reason
+
+
+def test_where_nothing_can_be_had_the_error_names_both(strict: None, run_script: Callable) -> None:
+    said = levels(run_script, "no_namespaces,no_landlock", ordinary=True)
+    assert said["doctor"] is None
+    assert "max_user_namespaces" in said["auto"]
+    assert "Landlock is missing" in said["auto"]
 
 
 def test_a_session_that_cannot_isolate_itself_never_runs(

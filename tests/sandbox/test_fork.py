@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 
 import pytest
 
 from sandbox import Limits, Sandbox, SessionClosed
+from sandbox.siege.attacks import descendants
 
 PREFIX = [
     "import random, numpy as np\nrandom.random(); np.random.rand()\nfrom sympy import *\nx = symbols('x')",
@@ -176,3 +179,35 @@ def test_a_fork_never_waits_but_holds_back_others(strict: None) -> None:
         waiting.join(20)
         assert not waiting.is_alive()
         copies[1].close()
+
+
+# Make as many copies as are let through, which wait for ever, whatever the owner's own request comes to.
+STRAYS = """
+import sys, threading, time
+from sandbox.inside import fork
+def stray():
+    try:
+        if fork._clone() == 0:
+            while True: time.sleep(1)
+    except OSError:
+        pass
+def evil(*args, **named):
+    for _ in range(9): stray()
+    return None, {"forked": 0, "unsound": "no reason"}
+"""
+
+
+@pytest.mark.parametrize(
+    "how", ["fork.fork = evil", "threading.Thread(target=time.sleep, args=(9,)).start()"]
+)
+def test_a_grant_ends_with_its_fork_and_takes_strays_along(strict: None, how: str) -> None:
+    with Sandbox(level="strict", warm=0) as box, box.session() as one:
+        before = len(descendants(os.getpid()))
+        one.run(STRAYS + how)
+        with one.fork() as two:
+            assert two.origin.kind == "replay"
+            one.run("for _ in range(9): stray()")
+            until = time.monotonic() + 5
+            while len(descendants(os.getpid())) != before + 1 and time.monotonic() < until:
+                time.sleep(0.05)
+            assert len(descendants(os.getpid())) == before + 1  # the replay

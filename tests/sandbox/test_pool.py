@@ -227,12 +227,7 @@ def test_sessions_that_never_start_end_in_an_error_and_hold_no_place(monkeypatch
         assert box.session().run("1 + 1").output == "2"
 
 
-@pytest.mark.filterwarnings("ignore:sandbox")
-@pytest.mark.parametrize(
-    ("limits", "reason"),
-    [(Limits(descriptors=10**6), "OSError.*Invalid argument"), (Limits(memory_mb=2**50), "OverflowError")],
-)
-def test_a_session_that_cannot_start_says_why(limits: Limits, reason: str) -> None:
-    with Sandbox(limits=limits, warm=0) as box:
-        with pytest.raises(SandboxError, match=f"before it was ready: {reason}"):
+def test_a_session_that_cannot_start_says_why() -> None:
+    with Sandbox(limits=Limits(memory_mb=2**50), warm=0) as box:
+        with pytest.raises(SandboxError, match="before it was ready: OverflowError"):
             box.session()

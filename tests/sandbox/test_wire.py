@@ -50,20 +50,21 @@ def test_values_and_errors_start_on_their_own_line() -> None:
 
 @pytest.mark.parametrize("arch", ["x86_64", "aarch64"])
 def test_the_filter_ends_every_path_and_allows_what_is_listed(arch: str) -> None:
-    for supervised in (False, True):
-        program = seccomp.build(arch, supervised=supervised)
+    for supervised, enclosed in ((False, False), (True, False), (False, True), (True, True)):
+        program = seccomp.build(arch, supervised=supervised, enclosed=enclosed)
         code = [struct.unpack_from("HBBI", program, i) for i in range(0, len(program), 8)]
         assert len(code) < 4096
         assert code[-1][0] == 0x06
         for i, (op, yes, no, _value) in enumerate(code):
             if op & 7 == 5:
                 assert i + 1 + max(yes, no) < len(code)
-        for number in ALLOWED[arch].values():
-            assert run_filter(code, arch, number) == 0x7FFF0000
+        for name, number in ALLOWED[arch].items():
+            closed = not enclosed and (name in seccomp._HOST_CALLS or name == "openat2")
+            assert (run_filter(code, arch, number) == 0x7FFF0000) != closed
         for name in ("unshare", "setns", "seccomp", "pivot_root", "pidfd_open"):
             assert run_filter(code, arch, NAMED[arch][name]) & 0xFFFF0000 == 0x00050000
         thread, process = 0x3D0F00, 17
-        asked = 0x7FC00000 if supervised else 0x00050001
+        asked = 0x7FC00000 if supervised and enclosed else 0x00050001
         assert run_filter(code, arch, NAMED[arch]["clone"], thread) == 0x7FFF0000
         assert run_filter(code, arch, NAMED[arch]["clone"], process) == asked
         assert run_filter(code, arch, NAMED[arch]["clone"], thread | 0x10000000) == asked
@@ -81,6 +82,8 @@ def run_filter(code: list[tuple[int, int, int, int]], arch: str, number: int, ar
         at += 1
         if op == 0x20:
             (held,) = struct.unpack_from("I", data, value)
+        elif op == 0x54:
+            held &= value
         elif op == 0x06:
             return value
         else:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sandbox import Block, Solution
 from sandbox.formats import MarkdownFormat, normalise_newlines
-from scdpo.data.encoding import SolutionEncoder, encode_conversation
+from scdpo.data.encoding import SolutionEncoder
 from scdpo.data.formats import bound_format
 from scdpo.data.formats.template import ChatTemplate
 from scdpo.data.formats.turns import TOOL, call, result
@@ -150,16 +150,6 @@ def test_the_tokens_of_a_chat_are_those_of_trl_but_outputs_do_not_count(
         assert all(tokenizer.decode(uncounted).count(output) for output in outputs), shown
         compared += 1
     assert compared > 30
-
-
-@pytest.mark.parametrize("family", EXACT)
-def test_a_conversation_is_written_as_trl_writes_it(family: str) -> None:
-    tokenizer = TOKENIZERS[family]
-    asked, said = [{"role": "user", "content": "1 + 5?"}], messages(SOLUTION)
-    prompt, ids, mask = encode_conversation(tokenizer, asked, said, [TOOL])
-    encoder = SolutionEncoder(tokenizer, "tools")
-    assert prompt == encoder.context("1 + 5?")
-    assert (ids, mask) == encoder.completion("1 + 5?", (), SOLUTION)
 
 
 @pytest.mark.parametrize("name", ["chat", "tools"])

@@ -55,12 +55,10 @@ def test_another_type_costs_the_rest_of_a_batch_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ['{"prediction": {"a": 1}, "gold": "1"}', '{"prediction": "1", "gold": {"a": 1}}']
+    "line", ['{"prediction": {"a": 1}, "gold": "1"}', '{"prediction": "1", "gold": {"answer": {"a": 1}}}']
 )
 def test_another_type_in_a_file_is_named(tmp_path: Path, line: str) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text(line + "\n")
-    with pytest.raises(
-        LineError, match=r"line 1: the (prediction|gold answer) must be text or a number, not dict"
-    ):
+    with pytest.raises(LineError, match=r"line 1: .* must be text or a number"):
         list(read_items(path))

@@ -107,6 +107,13 @@ def test_a_metric_takes_the_best_of_several_and_refuses_an_empty_gold() -> None:
         metric(["1", " "], ["1"])
 
 
+def test_a_demand_for_an_anchor_is_met_by_a_stated_answer_only() -> None:
+    anchored = [LatexExtractionConfig(try_extract_without_anchor=False)]
+    assert parse("There are then 12 of them in the box.", anchored) == []
+    assert parse("There are then 12 of them in the box.\nThe answer is 12.", anchored) == ["12"]
+    assert parse(r"\boxed{12}", [*anchored, ExprExtractionConfig(try_extract_without_anchor=False)]) == ["12"]
+
+
 def test_an_option_that_math_verify_does_not_have_is_an_error() -> None:
     with pytest.raises(TypeError, match="extraction_modus"):
         parse("1", extraction_modus="first_match")  # type: ignore[call-arg]

@@ -17,13 +17,13 @@ from typing import Any, Literal, Self, TypeVar
 from sandbox import CellResult, Solution
 from verifier.client import protocol
 from verifier.client.protocol import Retry, ServiceCall, ServiceError, SessionFacts, outcome
-from verifier.given import Given
-from verifier.verdict import Rounding, SolutionVerdict, Verdict
+from verifier.given import Given, GivenGold
+from verifier.verdict import Rounding, SolutionVerdict, Strength, Verdict
 
 try:
     import httpx
 except ImportError as missing:
-    raise ImportError('the client needs httpx: pip install "scdpo[serve]"') from missing
+    raise ImportError('the client needs httpx: in a checkout, pip install ".[serve]"') from missing
 
 __all__ = ["DEFAULT_URL", "AsyncClient", "AsyncRemoteSession", "Client", "RemoteSession", "ServiceError"]
 
@@ -131,25 +131,46 @@ class Client(_Base):
         super().__init__(url, key, retries, seconds)
         self._http = httpx.Client(transport=transport, **self._options)
 
-    def verify(self, prediction: Given | Solution, gold: Given, *, rounding: Rounding = "exact") -> Verdict:
+    def verify(
+        self,
+        prediction: Given | Solution,
+        gold: GivenGold,
+        *,
+        rounding: Rounding = "exact",
+        require: Strength = "weak",
+    ) -> Verdict:
         """Verify one answer, as ``verifier.verify``."""
-        return self._send(protocol.verify(prediction, gold, rounding))
+        return self._send(protocol.verify(prediction, gold, rounding, require))
 
     def verify_many(
-        self, pairs: Iterable[tuple[Given | Solution, Given]], *, rounding: Rounding = "exact"
+        self,
+        pairs: Iterable[tuple[Given | Solution, GivenGold]],
+        *,
+        rounding: Rounding = "exact",
+        require: Strength = "weak",
     ) -> list[Verdict]:
         """Verify ``(prediction, gold)`` pairs, as ``verifier.verify_many``; sent in batches.
 
         Raises:
             ServiceError: 413 if a single pair is over the service's ``max_body_bytes``.
         """
-        return [verdict for call in protocol.verify_batches(pairs, rounding) for verdict in self._send(call)]
+        return [
+            verdict
+            for call in protocol.verify_batches(pairs, rounding, require)
+            for verdict in self._send(call)
+        ]
 
     def verify_solution(
-        self, solution: Solution | str, gold: Given, *, execute: bool = False, rounding: Rounding = "exact"
+        self,
+        solution: Solution | str,
+        gold: GivenGold,
+        *,
+        execute: bool = False,
+        rounding: Rounding = "exact",
+        require: Strength = "weak",
     ) -> SolutionVerdict:
         """Check a whole solution, as ``verifier.verify_solution``; ``execute`` runs its code again."""
-        return self._send(protocol.verify_solution(solution, gold, execute, rounding))
+        return self._send(protocol.verify_solution(solution, gold, execute, rounding, require))
 
     def session(self) -> RemoteSession:
         """Start an isolated session."""
@@ -237,24 +258,41 @@ class AsyncClient(_Base):
         self._http = httpx.AsyncClient(transport=transport, **self._options)
 
     async def verify(
-        self, prediction: Given | Solution, gold: Given, *, rounding: Rounding = "exact"
+        self,
+        prediction: Given | Solution,
+        gold: GivenGold,
+        *,
+        rounding: Rounding = "exact",
+        require: Strength = "weak",
     ) -> Verdict:
         """Verify one answer, as ``Client.verify``."""
-        return await self._send(protocol.verify(prediction, gold, rounding))
+        return await self._send(protocol.verify(prediction, gold, rounding, require))
 
     async def verify_many(
-        self, pairs: Iterable[tuple[Given | Solution, Given]], *, rounding: Rounding = "exact"
+        self,
+        pairs: Iterable[tuple[Given | Solution, GivenGold]],
+        *,
+        rounding: Rounding = "exact",
+        require: Strength = "weak",
     ) -> list[Verdict]:
         """Verify pairs, as ``Client.verify_many``."""
         return [
-            verdict for call in protocol.verify_batches(pairs, rounding) for verdict in await self._send(call)
+            verdict
+            for call in protocol.verify_batches(pairs, rounding, require)
+            for verdict in await self._send(call)
         ]
 
     async def verify_solution(
-        self, solution: Solution | str, gold: Given, *, execute: bool = False, rounding: Rounding = "exact"
+        self,
+        solution: Solution | str,
+        gold: GivenGold,
+        *,
+        execute: bool = False,
+        rounding: Rounding = "exact",
+        require: Strength = "weak",
     ) -> SolutionVerdict:
         """Check a whole solution, as ``Client.verify_solution``."""
-        return await self._send(protocol.verify_solution(solution, gold, execute, rounding))
+        return await self._send(protocol.verify_solution(solution, gold, execute, rounding, require))
 
     async def session(self) -> AsyncRemoteSession:
         """Start an isolated session."""

@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 from sandbox import CellResult, Solution
 from verifier.errors import VerifierError
-from verifier.given import Given, gold_text, prediction_text
-from verifier.verdict import Rounding, SolutionVerdict, Verdict
+from verifier.given import Given, GivenGold, gold_text, prediction_text
+from verifier.verdict import Rounding, SolutionVerdict, Strength, Verdict
 
 if TYPE_CHECKING:
     import httpx
@@ -110,19 +110,28 @@ def _problem(response: httpx.Response) -> ServiceError:
     )
 
 
-def verify(prediction: Given | Solution, gold: Given, rounding: Rounding) -> ServiceCall[Verdict]:
+def verify(
+    prediction: Given | Solution, gold: GivenGold, rounding: Rounding, require: Strength
+) -> ServiceCall[Verdict]:
     """Verify one answer.
 
     Raises:
         TypeError: as ``verifier.verify``.
     """
-    return ServiceCall("POST", "/v1/verify", _item(prediction, gold, rounding), _verdict)
+    return ServiceCall("POST", "/v1/verify", _item(prediction, gold, rounding, require), _verdict)
 
 
-def _item(prediction: Given | Solution, gold: Given, rounding: Rounding) -> dict[str, str]:
+def _item(
+    prediction: Given | Solution, gold: GivenGold, rounding: Rounding, require: Strength
+) -> dict[str, str]:
     said = prediction_text(prediction)
     text = said if isinstance(said, str) else said.render("mathcoder")
-    return {"prediction": _sendable(text), "gold": _sendable(gold_text(gold)), "rounding": rounding}
+    return {
+        "prediction": _sendable(text),
+        "gold": _sendable(gold_text(gold)),
+        "rounding": rounding,
+        "require": require,
+    }
 
 
 @dataclass(slots=True)
@@ -142,14 +151,14 @@ class _Batch:
 
 
 def verify_batches(
-    pairs: Iterable[tuple[Given | Solution, Given]], rounding: Rounding
+    pairs: Iterable[tuple[Given | Solution, GivenGold]], rounding: Rounding, require: Strength
 ) -> list[ServiceCall[list[Verdict]]]:
     """Verify many: one call for each batch. A pair of another type is ``unverifiable`` and costs the others nothing."""
     batches = [_Batch()]
     for prediction, gold in pairs:
         item, why, size = None, "", 0
         try:
-            item = _item(prediction, gold, rounding)
+            item = _item(prediction, gold, rounding, require)
             size = len(item["prediction"]) + len(item["gold"])
         except TypeError as error:
             why = str(error)
@@ -170,7 +179,7 @@ def verify_batches(
 
 
 def verify_solution(
-    solution: Solution | str, gold: Given, execute: bool, rounding: Rounding
+    solution: Solution | str, gold: GivenGold, execute: bool, rounding: Rounding, require: Strength
 ) -> ServiceCall[SolutionVerdict]:
     """Check a whole solution."""
     form: dict[str, Any]
@@ -178,7 +187,13 @@ def verify_solution(
         form = {"text": _sendable(solution)}
     else:
         form = {"blocks": [{"type": b.type, "content": _sendable(b.content)} for b in solution.blocks]}
-    body = {**form, "gold": _sendable(gold_text(gold)), "execute": execute, "rounding": rounding}
+    body = {
+        **form,
+        "gold": _sendable(gold_text(gold)),
+        "execute": execute,
+        "rounding": rounding,
+        "require": require,
+    }
     return ServiceCall("POST", "/v1/verify/solution", body, _solution_verdict)
 
 

@@ -24,11 +24,15 @@ _CHANGE = (
     r"(?:negative|opposite|inverse|reciprocal|square|cube|half|multiples?|factors?|divisors?|powers?|double|logarithm)"
     r"\s+of|half|double|twice|triple|thrice|divisible\s+by"
 )
-_FILLER = (
-    r"(?:(?:the|a|an|of|to|be|is|exactly|just|about|even|number|value|\$?\\?[a-zA-Z]\s*=)\s*)*[\s$(*:]*\Z"
+# The same in the other languages that answers are looked for in.
+_ELSEWHERE = (
+    r"no\s+es|non\s+è|não\s+é|n['’]est\s+pas|nicht|kein|не|(?:mayor|menor|maior)\s+(?:que|do\s+que)|(?:más|menos|mais)\s+de|al\s+menos"
+    r"|(?:supérieure?|inférieure?)\s+à|(?:plus|moins)\s+de|au\s+(?:moins|plus)|(?:größer|kleiner|mehr|weniger)\s+als|mindestens|höchstens"
+    r"|(?:maggiore|minore|più|meno)\s+di|больше|меньше|(?:не\s+)?(?:более|менее)"
 )
+_FILLER = r"(?:(?:the|a|an|of|to|be|is|equals?|exactly|just|about|even|number|value|\$?\\?[a-zA-Z]\s*=)\s*)*[\s$(*:]*\Z"
 # "is not 5", "exceeds the value 5", "at least $5"; "not only", "over 5 days he earns 12" do not touch the 12
-_BEFORE = re.compile(rf"\b(?:{_DENIAL}|{_COMPARISON}|{_CHANGE})\s+{_FILLER}", re.IGNORECASE)
+_BEFORE = re.compile(rf"\b(?:{_DENIAL}|{_COMPARISON}|{_CHANGE}|{_ELSEWHERE})\s+{_FILLER}", re.IGNORECASE)
 # 不是5, 大于5, 至少5个; 至少是5 and 最多可以装5个 state a least and a greatest value, which is 5
 _CHINESE_BEFORE = re.compile(
     r"(?:(?:不是|并非|并不是|不等于|不为|不选|不可能是|大于|小于|多于|少于|高于|低于|超过|不足|接近|除了|介于)(?:有|是|为|等于)?"
@@ -44,11 +48,12 @@ _AFTER = re.compile(
     r"|or\s+(?:more|less|fewer|so|higher|greater|above|below|larger)\b"
     r"|(?:is|are|was|would\s+be|seems|might|may|could)\s+(?:\w+\s+)?(?:wrong|incorrect|impossible|false|possible|guess|not|right)\b"
     r"|(?:squared|cubed|factorial|halves|thirds|quarters|fifths|tenths|hundredths|thousandths)\b)"
-    r"|[)\]$}*]*\s*\?",
+    r"|[)\]$}*]*\s*\?|\+(?=\s|$)",
     re.IGNORECASE,
 )
 _CHINESE_AFTER = re.compile(
-    r"[)$}*]*\s*[个元米人天只倍岁]?(?:以上|以下|以内|之间|多(?!少)|余|的倍数|的平方|的立方|的相反数|的倒数|的一半|不对|是错)"
+    r"[)$}*]*\s*[个元米人天只倍岁]?(?:以上|以下|以内|之间|多(?!少)|余|的倍数|的平方|的立方|的相反数|的倒数|的一半|不对|是错"
+    r"|より|以上|未満|ではない|じゃない|이?가?\s*아[니닙]|보다|\s*(?:이상|이하|초과|미만))"
 )
 _OPEN = re.compile(  # "I would guess 5"; "the possible values are 3, 5" and 可能的取值为3 leave nothing open
     r"\b(?:maybe|perhaps|possibly|unsure|not\s+sure|guess(?:ing)?|unknown|uncertain|also\s+possible)\b"

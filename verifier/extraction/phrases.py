@@ -12,7 +12,7 @@ _ENGLISH_AND_CHINESE = (
     r"|(?<=答)案(?:应该|应当)?\s*(?:是|为|[:：]|选)+|(?<=答)\s*[:：]"
     r"|(?<=故)选\s*[:：]?|(?<=所)以选(?:项)?\s*[:：]?"
     r"|(?<=\bf)inal\s+answer(?:\s+is)?\b[\s*_:：]{0,4}(?:\bthe\s+final\s+answer\s+is\b)?\s*[:：]?"
-    r"|(?<![a-z]a)nswer(?![a-z])(?:\s+(?:should\s+be|must\s+be|will\s+be|would\s+be|to\s+\w+(?:\s+\w+){0,3}\s+is"
+    r"|(?<![a-z]a)nswer(?![a-z])(?:\s+(?:should\s+be|must\s+be|will\s+be|would\s+be|(?:to|for|of)\s+[^.:\n]{1,40}?(?:\s+is\b|(?=[:：]))"
     r"|(?:is|are)(?:\s+for\s+sure|\s+therefore|\s+definitely)?)\b|[*_]{0,3}\s*[:：=])\s*[:：]?"
     r"|(?<=[#*] a)nswer[*:]*[ \t]*\n"
     r"|(?<=[#*]a)nswer[*:]*[ \t]*\n"
@@ -28,7 +28,12 @@ _LINKS = (
     r"(?:(?:est|es|è|é|ist|lautet|is|равен|равно|är|er|jest|je|là|adalah|on|είναι|は|은|는|คือ|है|هي|هو|היא)(?:\s+donc|\s+also)?(?!\w)\s*[:：]?"
     r"|(?:は|은|는)\s*[:：]?|[:：=—])"
 )
+_DECIMAL_COMMA = re.compile(r"(?<![\d,.])(\d+),(\d{1,2})(?![\d,])")
 _MARK = re.compile(rf"{_ENGLISH_AND_CHINESE}|(?<!\w)(?i:{_WORDS}){_LINKS}")
+_COMMA_LANGUAGE = re.compile(
+    r"(?:r[ée]ponse|respuesta|resposta|risposta|antwo|ответ|відповідь|odpov|svar|vastaus|cevap|yanıt|jawaban|đáp)",
+    re.IGNORECASE,
+)
 # A line that begins with one of these and a colon names its answer as the word does: "Result: 5", "Conclusion = 5".
 _HEADING = re.compile(
     r"(?:^|\n)[ \t]*[#*_>\- ]*(?:final\s+)?(?:result|output|conclusion|solution|total|结果|结论)[*_]*\s*[:：=]"
@@ -57,6 +62,11 @@ def last_phrase(text: str) -> re.Match[str] | None:
         if last is not None or size >= len(text):
             return last
     return None
+
+
+def with_decimal_points(segment: str, mark: str) -> str:
+    """Return the words after a phrase with ``3,5`` written ``3.5`` where the phrase's language has decimal commas."""
+    return _DECIMAL_COMMA.sub(r"\1.\2", segment) if _COMMA_LANGUAGE.match(mark) else segment
 
 
 def last_heading(text: str) -> re.Match[str] | None:

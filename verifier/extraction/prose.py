@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from verifier.functions_table import SPELLINGS
 from verifier.parsing.markup import MATH
 from verifier.parsing.notation import TEXT_COMMAND, has_chinese
 from verifier.parsing.units import unit_of
@@ -13,13 +14,12 @@ _MATHEMATICAL = re.compile(r"[\d$\\=]")
 _PROSE_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}")
 _TEXT_COMMAND = re.compile(rf"(?:{TEXT_COMMAND}|\\(?:begin|end))\s*\{{[^{{}}]*\}}")
 _FAMILIAR = (
-    "and or sin cos tan cot sec csc log exp sqrt arcsin arccos arctan asin acos atan asec acsc acot sinh cosh tanh"
-    " asinh acosh atanh max min gcd lcm mod deg frac cdot times degrees degree percent pct yes true false even odd"
+    "and or frac cdot times degrees degree percent pct yes true false even odd"
     " none undefined infinity inf dollars cents meters metres feet inches hours minutes seconds days weeks years"
     " units miles pounds grams per square cubic hundred thousand million billion dozen negative minus"
     " january february march april may june july august september october november december"
 )
-_KNOWN_WORDS = frozenset(_FAMILIAR.split())
+_KNOWN_WORDS = frozenset({*_FAMILIAR.split(), *map(str.lower, SPELLINGS)})
 
 
 def is_bare(text: str) -> bool:
@@ -28,7 +28,7 @@ def is_bare(text: str) -> bool:
         return "\n" not in text and " " not in text[:400]
     if has_chinese(text):
         return _CJK_SENTENCE.search(text) is None and not _CJK_CLAUSE.match(text)
-    if _MATHEMATICAL.search(text) and (first := _FIRST_WORD.match(text)) and not _is_known(first[0]):
+    if _MATHEMATICAL.search(text) and (_OTHER_LETTERS.search(text) or not _begins_with_value(text)):
         return False
     if MATH.search(text):
         outside = MATH.sub(" ", text)
@@ -41,8 +41,25 @@ def _is_known(word: str) -> bool:
     return word.lower() in _KNOWN_WORDS or (len(word) > 1 and unit_of(word) is not None)
 
 
-# "It equals 5", "Janet has 5"; "Area = 12" and "January 5" are names
-_FIRST_WORD = re.compile(r"(?!(?:about|approximately|roughly|around)\b)[A-Za-z]{2,}(?!\w|\s*[=:({\\^_]|-)")
-# 一共花了12.5元; 每份应该是3吨, 甲=3 and 五分之三 are names and values
-_CJK_CLAUSE = re.compile(r"[\u3400-\u9fff]{2,}(?<![是为第约有共负号又之分])\d(?!.*[是为=])")
+_NAME = re.compile(
+    r"(?:[A-Za-z]|[A-Za-z][A-Za-z ]*[A-Za-z]{2})\s*[=:]"
+)  # Total area = 12; We get x = 12 is none
+_LATIN_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}(?![A-Za-z]|\s*[({^_])")
+_OTHER_LETTERS = re.compile(
+    r"[À-ÖØ-öø-ɏЀ-ӿ֐-ۿऀ-ॿ฀-๿ぁ-ヿ가-힣]"
+)  # 42 яблока, 12 élèves: with words of a language
+_APPROXIMATELY = frozenset(["about", "approximately", "roughly", "around"])
+
+
+def _begins_with_value(text: str) -> bool:
+    """Whether no word of prose stands before the first number: "x equals 5" and "Janet has 5" are sentences."""
+    text = _TEXT_COMMAND.sub(" ", text)
+    name = _NAME.match(text)
+    first = _MATHEMATICAL.search(text, name.end() if name else 0)
+    before = text[name.end() if name else 0 : first.start() if first else 0]
+    return all(_is_known(w) or w.lower() in _APPROXIMATELY for w in _LATIN_WORD.findall(before))
+
+
+# 一共花了12.5元; 每份应该是3吨, 甲=3, 共有12 and 五分之三 are names and values
+_CJK_CLAUSE = re.compile(r"(?!共有?\d)[\u3400-\u9fff]{2,}(?<![是为第约负号又之分])\d(?!.*[是为=])")
 _CJK_SENTENCE = re.compile("[，。：；]|所以|因此|因为|可以|我们|得到|题目|不是|[\u3400-\u9fff]{7}")

@@ -15,7 +15,8 @@ _END_TOKENS = re.compile(
     r"<\|endofmessage\|>|<\|im_end\|>|<\|endoftext\|>|<\|eot_id\|>|<\|return\|>|<end_of_turn>|</s>|<eoa>"
 )
 _TURN = re.compile(r"<\|im_start\|>|<\|user\|>|<\|start_header_id\|>|<start_of_turn>")
-_TOKEN = re.compile(r"<(?:[|/]|eoa>|end_of_turn>|start_of_turn>)")
+_TOKEN = re.compile(r"<(?:[|/<]|eoa>|end_of_turn>|start_of_turn>)")
+_CALCULATION = re.compile(r"<<[^<>\n]{1,200}>>")  # GSM8K's notes for a calculator: 9*2 = <<9*2=18>>18
 _WRAPPERS = ("<|text|>", "<|begin_of_solution|>", "<|end_of_solution|>")
 
 
@@ -30,6 +31,7 @@ def final_text(text: str) -> str:
         match = pattern.search(text)
         if match and text[: match.start()].strip():
             text = text[: match.start()]
+    text = _CALCULATION.sub("", text)
     for wrapper in _WRAPPERS:
         text = text.replace(wrapper, "")
     return text.replace(_END_OF_BLOCK, "\n")
@@ -106,4 +108,6 @@ def _without_code(text: str) -> str:
 
 
 def _is_code(fenced: str) -> bool:
+    if fenced[:4].lower() == "json":
+        return "nswer" not in fenced
     return "\\boxed" not in fenced or fenced.startswith(("python", "py\n", "sympy"))

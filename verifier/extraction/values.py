@@ -12,6 +12,7 @@ from typing import NamedTuple
 from verifier.functions_table import SPELLINGS
 from verifier.parsing.markup import MATH, unwrap
 from verifier.parsing.notation import TEXT_COMMAND, plain
+from verifier.parsing.number_words import NUMBER_WORDS, number_in_words
 from verifier.parsing.units import unit_of
 from verifier.parsing.vocabulary import CONSTANTS, GREEK
 
@@ -27,6 +28,25 @@ class Value(NamedTuple):
     text: str
 
 
+_NUMBER_WORD = "|".join(sorted(NUMBER_WORDS))
+# "There are five apples", "she has twenty-one"; the two of "the two lines" is not said of anything
+_IN_WORDS = re.compile(
+    r"\b(?:is|are|was|were|has|have|had|be|equals?|gets?|makes?|takes?|needs?|total\s+of)\s+(?:only\s+|exactly\s+|just\s+)?"
+    rf"(?P<number>(?!one\b(?![\s-]+(?:{_NUMBER_WORD})))(?:{_NUMBER_WORD})(?:[\s-]+(?:and\s+)?(?:{_NUMBER_WORD}))*)\b",
+    re.IGNORECASE,
+)
+
+
+def in_words(sentence: str) -> list[Value]:
+    """Return the numbers that a sentence says in words, in digits."""
+    found = []
+    for match in _IN_WORDS.finditer(sentence):
+        number = number_in_words(" ".join(match["number"].lower().split()))
+        if number is not None:
+            found.append(Value(match.start("number"), match.end(), str(number)))
+    return found
+
+
 # --- tokens
 
 # The kinds: a formula in its marks; a reference or an ordinal adjective, which is no value ("Step 3", "3-digit");
@@ -36,19 +56,20 @@ _TOKEN = re.compile(
     r"|(?P<idle>\b(?:[Ss]teps?|[Pp]arts?|[Cc]ases?|[Qq]uestions?|[Mm]ethods?|[Ff]igures?|[Ee]quations?|[Pp]roblems?|[Tt]ables?"
     r"|[Ll]ines?|[Ee]xamples?|[Ss]ections?)\s+\(?\d+\b\)?|\b\d+-(?!(?:degrees?)\b)[A-Za-z]{2,}|第[\d一二三四五六七八九十]+[步题问种])"
     r"|(?P<tuple><\s*[-\d.]+\s*(?:,\s*[-\d.]+\s*)+>)"
-    r"|(?P<number>(?:\d{1,3}(?:[,，]\d{3})+(?!\d)|\d+)(?:[.,]\d+)?(?:\.{3}|…)?(?:[eE][-+]?\d+(?!\w))?(?:(?:st|nd|rd|th)\b)?"
+    r"|(?P<number>(?:\d{1,3}(?:(?:[,，]\d{3})+|(?:[ \u00a0\u202f]\d{3})+)(?!\d)|\d+)"
+    r"(?:[.,]\d+)?(?:\.{3}|…)?(?:[eE][-+]?\d+(?!\w))?(?:(?:st|nd|rd|th)\b)?"
     r"|(?<![\w.])\.\d+)"
     rf"|(?P<symbol>{TEXT_COMMAND}\{{[^{{}}]*\}}|\\[A-Za-z]+|\\[%$,;!#]|[√∛π∞°℃%％½⅓⅔¼¾⅛⅜⅝⅞∅ℝℤ²³¹⁰⁴-⁹⁺⁻ⁿ₀-₉…′″€£¥₹¢$θα-ω]|(?<=\d)[:：](?=\d))"
     r"|(?P<sign>\*\*|[-+−–*/×÷·⋅^=<>≤≥≠≈±∈∪∩!|_~:&'])"
     r"|(?P<bracket>[()\[\]{}])"
-    r"|(?P<word>[A-Za-z]+(?:['’][a-z]+)?|[\u3400-\u9fff]+)"
+    r"|(?P<word>[A-Za-zÀ-ÖØ-öø-ɏ]+(?:['’][a-z]+)?|[\u3400-\u9fff]+|[^\W\d_]+)"
     r"|(?P<space>\s+)|(?P<stop>.)",
     re.DOTALL,
 )
 _ALWAYS_NAMES = (frozenset(CONSTANTS) | GREEK | {"sqrt", "cbrt"}) - {"oo", "inf", "mu", "nu", "xi", "eta"}
-_TAIL_SIGNS = " -+−–*/×÷·⋅^=<>≈_~:&'{([,;"
-_HEAD_SIGNS = " +*/×÷·⋅^=>≤≥≠≈_~:&',;)]}"
-_OPENINGS, _CLOSINGS = "([{", ")]}"
+_SPACED_NAMES = "ln log lg sin cos tan cot sec csc arcsin arccos arctan exp sinh cosh tanh"
+_SPACED_FUNCTIONS = frozenset(_SPACED_NAMES.split())  # ln 2, sin 30°
+_OPENINGS = "([{"
 _VALUED = re.compile(
     r"\d|\\[a-z]+\{|[√π∞½⅓⅔¼¾⅛⅜⅝⅞∅ℝℤ]|\\(?:pi|infty|emptyset|mathbb|sqrt|frac)|\bpi\b|\binfinity\b"
 )
@@ -101,7 +122,7 @@ def _classified(tokens: list[_Token]) -> list[_Token]:
         elif openings:
             begin = openings.pop()
             inside = range(begin + 1, i)
-            if all(kinds[k] != "word" for k in inside) and (i > begin + 1):
+            if all(kinds[k] != "word" for k in inside) and i > begin + 1 and not _repeats(kept, begin, i):
                 kinds[begin] = "open"
                 kinds[i] = "close"
                 for k in inside:
@@ -110,6 +131,18 @@ def _classified(tokens: list[_Token]) -> list[_Token]:
                 for k in range(begin, i + 1):
                     kinds[k] = "remark"
     return [_Token(kind, *token[1:]) for kind, token in zip(kinds, kept, strict=True)]
+
+
+def _repeats(tokens: list[_Token], begin: int, end: int) -> bool:
+    """Whether brackets hold one number more after a number, as in "1/4 (25%)"; ``2(3)`` is a product."""
+    one = end == begin + 2 or (end == begin + 3 and tokens[end - 1].text in ("%", "°"))
+    before = tokens[begin - 1] if begin else None
+    return (
+        one
+        and before is not None
+        and before.end < tokens[begin].start
+        and before.kind in ("number", "symbol")
+    )
 
 
 def _kind(tokens: list[_Token], i: int) -> str:
@@ -137,6 +170,8 @@ def _kind(tokens: list[_Token], i: int) -> str:
     ):
         return "math"
     if token.text == "mod" and after and after.kind == "number":
+        return "math"
+    if token.text in _SPACED_FUNCTIONS and after is not None and after.kind in ("number", "symbol"):
         return "math"
     if token.text in SPELLINGS and after is not None and (after.text == "(" and glued_after):
         return "math"
@@ -189,6 +224,8 @@ def _value(sentence: str, tokens: list[_Token], begin: int, end: int) -> tuple[V
     if first == last:
         return None, end
     text = _written(tokens[first:last])
+    if text.startswith("{") and text.endswith("}"):  # a set, not a group of LaTeX
+        text = rf"\{text[:-1]}\}}"
     text = _last_side(text, cut_off)
     stop = tokens[last - 1].end
     unit, goes_on = _unit_after(sentence, tokens, end) if last == end else ("", end)
@@ -197,14 +234,14 @@ def _value(sentence: str, tokens: list[_Token], begin: int, end: int) -> tuple[V
         short = unit.isascii() and len(unit) < MAX_SHORT and unit not in _MORE_UNITS
         text = rf"{text}\text{{ {unit}}}" if short else f"{text}{joint}{unit}"
         stop = tokens[goes_on - 1].end
-    elif (letters := _LETTER_UNIT.fullmatch(text)) and unit_of(plain(letters[2])):
+    elif (letters := _LETTER_UNIT.fullmatch(text)) and unit_of(letters[2]):
         text = rf"{letters[1]}\text{{ {letters[2]}}}{plain(letters[3] or '')}"
     return Value(tokens[first].start, stop, text), max(goes_on, end)
 
 
 # 3×10^8 m/s, 5 m; "y = 5 m" may be a product
 _LETTER_UNIT = re.compile(
-    r"((?:[^=A-Za-z]|[xX](?=\s?\d))*[\d)\]²³⁰-⁹]) ?([A-Za-z]{1,3}(?:/[A-Za-z]{1,3})?(\^[23]|[²³])?)"
+    r"((?:[^=A-Za-z]|[xX](?=\s?\d))*[\d)\]²³⁰-⁹]) ?([A-Za-z]{1,3}(?:/[A-Za-z]{1,3})?)(\^[23]|[²³])?"
 )
 
 
@@ -215,8 +252,12 @@ def _written(tokens: list[_Token]) -> str:
         if k and tokens[k - 1].end < token.start:
             parts.append(" ")
         marked = token.text[:1] == "$" or token.text[:2] in ("\\(", "\\[")
-        parts.append(unwrap(token.text) if marked and len(token.text) > 2 else token.text)
+        text = unwrap(token.text) if marked and len(token.text) > 2 else token.text
+        parts.append(_GROUPING_SPACE.sub("", text) if text[:1].isdigit() else text)
     return "".join(parts).strip()
+
+
+_GROUPING_SPACE = re.compile(r"(?<=\d)[ \u00a0\u202f](?=\d{3})")
 
 
 def _may_lead(sentence: str, tokens: list[_Token], i: int) -> bool:

@@ -4,35 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.solution import Solution
 from verifier.files.fields import Fields
+from verifier.files.item import Item
 from verifier.files.jsonl import naming
 from verifier.files.layouts import Entry, NoAnswer
+from verifier.files.result_logs import log_of
 from verifier.files.rows import read_rows
 from verifier.files.written import read_solution
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One pair to verify.
-
-    Attributes:
-        id: the row's own id, or the file's name and the line's number; with the solution's number where a row has
-            several.
-        prediction: a whole solution, or a bare answer as text.
-        gold: the gold answer.
-        kind: what to group it by in a table: the row's ``kind``, else its ``source``, else the file's name.
-        label: whether it is correct by the row's own account; None where it does not say.
-    """
-
-    id: str
-    prediction: str | Solution
-    gold: str
-    kind: str
-    label: bool | None = None
 
 
 def read_items(
@@ -41,7 +22,7 @@ def read_items(
     dropped: Counter[str] | None = None,
     say: Callable[[str], None] = lambda layout: None,
 ) -> Iterator[Item]:
-    """Yield the pairs of a file, a folder or a hub data set, in any layout of ``verifier.files.layouts``.
+    """Yield the pairs of a file, a folder or a hub data set, in any layout of ``layouts`` or ``result_logs``.
 
     Args:
         source: as ``verifier.files.rows.read_rows``. A file whose name ends in ``-correct`` or ``-wrong`` labels its
@@ -55,12 +36,13 @@ def read_items(
         LineError: naming the file and line, if it cannot be read, or has no prediction or gold answer.
     """
     for number, row in enumerate(read_rows(source)):
+        log = log_of(row) if fields in (None, Fields()) else None
         entry = Entry(row, fields)
         if number == 0:
-            say(entry.layout)
+            say(log.program if log else entry.layout)
         with naming(row.where):
             try:
-                yield from _items(entry)
+                yield from log.items(row) if log else _items(entry)
             except NoAnswer:
                 if dropped is None:
                     raise
@@ -69,11 +51,14 @@ def read_items(
 
 def _items(entry: Entry) -> list[Item]:
     row = entry.row
-    name = entry.id or entry.word("idx") or ":".join(row.name.rsplit("/", 1))
+    own = entry.id or entry.word("idx")
+    name = own or ":".join(row.name.rsplit("/", 1))
     kind = entry.word("kind", "source") or row.origin
     gold = entry.gold()
     said = entry.predictions()
     by_name = True if row.origin.endswith("-correct") else False if row.origin.endswith("-wrong") else None
+    # Two models' files of one set of problems: without ids, equal lines are of equal problems.
+    problem = entry.word("problem_id") or own or row.name.rpartition("/")[2]
     return [
         Item(
             name if written.number is None else f"{name}/{written.number}",
@@ -81,6 +66,8 @@ def _items(entry: Entry) -> list[Item]:
             gold,
             kind,
             by_name if written.label is None else written.label,
+            problem,
+            question=entry.word("question", "problem") or "",
         )
         for written in said
     ]

@@ -1,7 +1,8 @@
 """Read the rows of other people's data as they lie: JSON Lines, JSON, CSV, Parquet, a folder of these, a hub data set.
 
-The kind of a file is told by the end of its name; ``.gz`` may follow all but Parquet. What lies on this machine is
-looked at before any hub. Not covered: what the fields of a row mean (``verifier.files.layouts``), and Arrow files.
+The kind of a file is told by the end of its name; ``.gz`` may follow all but Parquet and inspect_ai's ``.eval``. What
+lies on this machine is looked at before any hub. Not covered: what the fields of a row mean
+(``verifier.files.layouts``), and Arrow files.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from verifier.files.eval_archive import read_archive
 from verifier.files.jsonl import LineError, json_object, opened, read_lines
 
-KINDS: Final = ".jsonl, .ndjson, .json, .csv, .tsv (each also .gz) or .parquet"
+KINDS: Final = ".jsonl, .ndjson, .json, .csv, .tsv (each also .gz), .parquet or .eval"
 
 
 class Row(NamedTuple):
@@ -75,7 +77,7 @@ def _kind(path: Path) -> str | None:
     ends = [part.lower() for part in path.suffixes[-2:]]
     if ends and ends[-1] == ".gz":
         ends.pop()
-        return ends[-1] if ends and ends[-1] in _READERS and ends[-1] != ".parquet" else None
+        return ends[-1] if ends and ends[-1] in _READERS and ends[-1] not in _PACKED else None
     return ends[-1] if ends and ends[-1] in _READERS else None
 
 
@@ -172,7 +174,9 @@ def _parquet(path: Path) -> _Rows:
         from pyarrow import ArrowException
         from pyarrow.parquet import ParquetFile
     except ModuleNotFoundError as error:
-        raise LineError(f'{path}: Parquet is read with pyarrow: pip install "scdpo[train]"') from error
+        raise LineError(
+            f'{path}: Parquet is read with pyarrow: in a checkout, pip install ".[train]"'
+        ) from error
     number = 0
     try:
         with ParquetFile(path) as file:
@@ -191,8 +195,11 @@ _READERS: Final[dict[str, Callable[[Path], _Rows]]] = {
     ".csv": lambda path: _separated(path, ","),
     ".tsv": lambda path: _separated(path, "\t"),
     ".parquet": _parquet,
+    ".eval": read_archive,
 }
 
+
+_PACKED: Final = frozenset([".parquet", ".eval"])  # of themselves: no .gz may follow
 
 # --- folders and data sets
 
@@ -237,7 +244,7 @@ def _hub(source: str, split: str) -> Iterator[Row]:
         import datasets
     except ModuleNotFoundError as error:
         raise LineError(
-            f'{source}: hub data sets are read with datasets: pip install "scdpo[train]"'
+            f'{source}: hub data sets are read with datasets: in a checkout, pip install ".[train]"'
         ) from error
     name, _, configuration = source.partition(":")
     try:

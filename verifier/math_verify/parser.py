@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from verifier.extraction.extract import extract_answer
+from verifier.extraction.extract import extract
+from verifier.verdict import suffices
 
 
 @dataclass(frozen=True)
@@ -61,15 +62,19 @@ def parse(
 
     Args:
         pred: a solution, or a bare answer.
-        extraction_config: with ``StringExtractionConfig`` alone, the answer must be one of its strings, and comes in
-            lower case where it says so; other configurations change nothing.
+        extraction_config: where none of them tries without an anchor, the answer must be stated (see
+            ``verifier.verify``), not only found in a sentence. With ``StringExtractionConfig`` alone, it must be one of
+            the strings, and comes in lower case where that says so. What else is in them has no effect.
         fallback_mode: no effect.
         extraction_mode: no effect.
         parsing_timeout: no effect: reading takes microseconds, and no text makes it take long.
         raise_on_error: no effect: nothing is raised.
     """
-    answer = extract_answer(pred)
-    if answer is None:
+    answer, _, strength = extract(pred)
+    if answer is None or strength is None:
+        return []
+    anchored = not any(target.try_extract_without_anchor for target in extraction_config)
+    if not suffices(strength, "stated" if anchored else "weak"):
         return []
     strings = [target for target in extraction_config if isinstance(target, StringExtractionConfig)]
     if not strings or len(strings) < len(extraction_config):

@@ -57,4 +57,4 @@ def _require_extra() -> None:
         import prometheus_client  # noqa: F401
         import uvicorn  # noqa: F401
     except ImportError as error:
-        raise ImportError(f'the service needs {error.name}: pip install "scdpo[serve]"') from error
+        raise ImportError(f'the service needs {error.name}: in a checkout, pip install ".[serve]"') from error

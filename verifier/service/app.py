@@ -17,9 +17,11 @@ from verifier.service import models
 from verifier.service.checks import Busy, Checker
 from verifier.service.documents import describe, docs_page
 from verifier.service.errors import HttpProblem
+from verifier.service.execution import Executions
+from verifier.service.fusion import add_fusion_routes
 from verifier.service.gate import ICON, Gate, Traffic
 from verifier.service.metrics import Metrics
-from verifier.service.sessions import HeldSession, Sessions, sandbox_problems
+from verifier.service.sessions import HeldSession, Sessions
 from verifier.service.settings import ServiceSettings
 
 
@@ -37,7 +39,7 @@ class Service:
             max_sessions=settings.max_sessions + settings.max_executions,
         )
         self.sessions = Sessions(self.box, settings, metrics)
-        self._executions = asyncio.Semaphore(settings.max_executions)
+        self.executions = Executions(self.box, settings)
 
     async def check(self, request: dict[str, Any], wait: float | None = None) -> dict[str, Any]:
         """Have a worker answer; see ``worker.answer``.
@@ -97,31 +99,22 @@ class Service:
             "outputs": outputs,
             "gold": body.gold,
             "rounding": body.rounding,
+            "require": body.require,
         }
         return self._verdict(await self.check(request), started, solution=True)
 
     async def _outputs(self, blocks: list[dict[str, str]]) -> list[str]:
         """Run the code blocks in a fresh session; those not reached in time are missing at the end."""
-        settings = self.settings
-        try:
-            async with asyncio.timeout(settings.queue_seconds):
-                await self._executions.acquire()
-        except TimeoutError as error:
-            raise HttpProblem(
-                503, "busy", "no place to run code became free in time", retry_after=5
-            ) from error
         outputs: list[str] = []
-        try:
-            with sandbox_problems():
-                async with self.box.session() as session, asyncio.timeout(settings.execute_seconds):
+        async with self.executions.session() as session:
+            try:
+                async with asyncio.timeout(self.settings.execute_seconds):
                     for code in (b["content"] for b in blocks if b["type"] == "code"):
                         result = await session.run(code)
                         self.metrics.cells.labels(result.status).inc()
                         outputs.append(result.output)
-        except TimeoutError:
-            self.metrics.cells.labels("timeout").inc()
-        finally:
-            self._executions.release()
+            except TimeoutError:
+                self.metrics.cells.labels("timeout").inc()
         return outputs
 
     def _verdict(self, reply: dict[str, Any], started: float, solution: bool = False) -> dict[str, Any]:
@@ -176,6 +169,7 @@ def build_app(settings: ServiceSettings) -> FastAPI:
     problems.install(app)
     _add_verify_routes(app, settings)
     _add_session_routes(app, settings)
+    add_fusion_routes(app)
     _add_watch_routes(app, metrics, traffic)
     _add_page_routes(app, settings)
     describe(app, keyed=settings.key is not None, max_batch=settings.max_batch)

@@ -22,6 +22,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from verifier.given import gold_text, prediction_text
 from verifier.service.errors import pointer, sentence
+from verifier.verdict import Strength
 
 MAX_BLOCKS = 400
 MAX_FORKS = 64
@@ -56,9 +57,14 @@ def _as_text(read: Callable[[object], object]) -> Callable[[object], object]:
     return validate
 
 
-_ANSWER = WithJsonSchema({"type": ["string", "number", "boolean", "null"]})
-Prediction = Annotated[ValidText, BeforeValidator(_as_text(prediction_text)), _ANSWER]
-Gold = Annotated[ValidText, BeforeValidator(_as_text(gold_text)), _ANSWER]
+_ONE: dict[str, Any] = {"type": ["string", "number", "boolean", "null"]}
+_SEVERAL = {"type": [*_ONE["type"], "array"], "items": _ONE}
+Prediction = Annotated[ValidText, BeforeValidator(_as_text(prediction_text)), WithJsonSchema(_ONE)]
+Gold = Annotated[ValidText, BeforeValidator(_as_text(gold_text)), WithJsonSchema(_SEVERAL)]
+Require = Annotated[
+    Strength,
+    Field(description="How strongly the answer must be stated: in a box, by a phrase, or in a sentence."),
+]
 
 
 class VerifyBody(_Body):
@@ -69,13 +75,15 @@ class VerifyBody(_Body):
         examples=[r"So it is \boxed{\frac{1}{2}}."],
     )
     gold: Gold = Field(
-        description="The gold answer, bare, wrapped or as a worked solution; with null nothing can be verified.",
+        description="The gold answer, bare, wrapped or as a worked solution, or a list of alternatives. With null "
+        "nothing can be verified.",
         examples=["0.5"],
     )
     rounding: Literal["exact", "sigfigs"] = Field(
         "exact",
         description="`sigfigs`: a decimal of three digits or more that is the other one rounded is right too.",
     )
+    require: Require = "weak"
 
 
 class BatchBody(_Body):
@@ -135,6 +143,7 @@ class SolutionBody(_Body):
         False, description="Run the code again, isolated, and compare its outputs with the recorded."
     )
     rounding: Literal["exact", "sigfigs"] = "exact"
+    require: Require = "weak"
 
     @model_validator(mode="after")
     def _has_one_form(self) -> Self:

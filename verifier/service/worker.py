@@ -38,15 +38,16 @@ class RecordedRun:
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Return the answer to one request: ``verify``, ``blocks`` (read a solution) or ``solution`` (check it)."""
+    options = {name: request[name] for name in ("rounding", "require") if name in request}
     if request["op"] == "verify":
-        return verify(request["prediction"], request["gold"], rounding=request["rounding"]).to_dict()
+        return verify(request["prediction"], request["gold"], **options).to_dict()
     if request["op"] == "blocks":
         text = request["text"]
         return {"blocks": Solution.parse(text, "mathcoder" if "<|" in text else "markdown").to_dicts()}
     outputs = request["outputs"]
     run = None if outputs is None else RecordedRun(tuple(RecordedOutput(o) for o in outputs))
     solution = Solution.of(request["blocks"])
-    return verify_solution(solution, request["gold"], sandbox=run, rounding=request["rounding"]).to_dict()
+    return verify_solution(solution, request["gold"], sandbox=run, **options).to_dict()
 
 
 def main() -> None:

@@ -32,6 +32,7 @@ from scdpo.corrupt.rewriting.plausible import Inconsistent, ValueContext
 from scdpo.corrupt.rewriting.programs import carry_code, follow_in_comments, literals
 from scdpo.corrupt.rewriting.propagate import carry_text
 from scdpo.data.filters import drop_reason
+from scdpo.data.records import is_readable
 from verifier import extract_answer, verify
 
 _ERROR: Final = re.compile(
@@ -187,10 +188,10 @@ def wrong_answer(place: Place, rejected: tuple[Block, ...]) -> str:
     if drop_reason(rejected, format=None) is not None:
         raise Inconsistent("garbled")
     case = place.case
-    answer = extract_answer(Solution(case.blocks[: place.start] + rejected))
+    verdict = verify(Solution(case.blocks[: place.start] + rejected), case.gold, require="stated")
+    answer = verdict.prediction
     if answer is None or answer == extract_answer(Solution(case.blocks)):
         raise Inconsistent("same_answer")
-    status = verify(answer, case.gold).status
-    if status != "incorrect":
-        raise Inconsistent("still_correct" if status == "correct" else "unverifiable")
+    if verdict.status != "incorrect" or not is_readable(answer, case.gold):
+        raise Inconsistent("still_correct" if verdict.status == "correct" else "unverifiable")
     return answer

@@ -176,7 +176,7 @@ class ToolsFormat:
 
     def _parsed(self, turn: str) -> dict[str, Any] | None:
         """Return a message as TRL reads it if it calls the tool once, with code."""
-        if self._parser is None:
+        if self._parser is None or not turn.strip():
             return None
         ids = self._parser(turn, add_special_tokens=False)["input_ids"]
         message = parse_response(self._parser, ids, prefix=[], tools=[TOOL])

@@ -95,7 +95,7 @@ def load_engine(choice: EngineChoice) -> Engine:
     except ImportError as error:
         extra = {"server": "serve", "vllm": "vllm"}[choice.engine]
         raise EngineError(
-            f'the {choice.engine} engine is not installed ({error}); pip install "scdpo[{extra}]"'
+            f'the {choice.engine} engine is not installed ({error}); in a checkout, pip install ".[{extra}]"'
         ) from error
     from scdpo.sampling.engines.transformers import TransformersEngine
 

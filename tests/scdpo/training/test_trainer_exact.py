@@ -225,7 +225,7 @@ def test_rewards_are_logged_for_each_kind_from_its_own_pairs(
     for kind in ("naive", "step_controlled"):
         for what in ("accuracies", "margins"):
             mixed, alone = figures["mixed"][f"rewards/{what}_{kind}"], figures[kind][f"rewards/{what}"]
-            assert mixed == pytest.approx(alone, rel=1e-4)
+            assert mixed == pytest.approx(alone, rel=1e-4, abs=5e-5)  # sums of some hundreds in float32
     assert "rewards/margins_step_controlled" not in figures["naive"]
 
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM
 
 from scdpo.training.batching import TrunkSampler
-from scdpo.training.trunk import TREE_ATTENTION, pack, tree_attention
+from scdpo.training.tree_attention import TREE_ATTENTION, tree_attention
+from scdpo.training.trunk import pack
 
 TOKENS = st.lists(st.integers(1, 3), min_size=1, max_size=8)
 SEQUENCE = TOKENS.flatmap(

@@ -55,6 +55,9 @@ def test_what_is_given_means_the_same_as_in_the_library(client):
     assert client.verify(0.5, r"\frac{1}{2}").correct
     assert client.verify(SOLUTION, 42).correct
     assert client.verify("1", None).status == "unverifiable"
+    assert client.verify("1/2", ["3", 0.5]).correct
+    assert client.verify("The answer is 1.", "1").strength == "stated"
+    assert client.verify("The answer is 1.", "1", require="boxed").status == "unverifiable"
     assert client.verify(None, "1").prediction is None
     with pytest.raises(TypeError, match="gold answer must be text or a number, not dict"):
         client.verify("1", {"a": 1})

@@ -103,5 +103,5 @@ def test_importing_the_verifier_imports_no_web_framework():
 @pytest.mark.parametrize("missing", ["fastapi", "uvicorn", "prometheus_client"])
 def test_a_missing_extra_is_named_with_its_command(monkeypatch, missing):
     monkeypatch.setitem(sys.modules, missing, None)
-    with pytest.raises(ImportError, match=r'pip install "scdpo\[serve\]"'):
+    with pytest.raises(ImportError, match=r'pip install "\.\[serve\]"'):
         create_app(ServiceSettings())

@@ -33,14 +33,21 @@ def test_a_verdict_is_the_librarys(http):
 
 
 def test_numbers_and_null_mean_what_they_mean_in_the_library(http):
-    for prediction, gold in ((4, "4"), ("1/2", 0.5), (None, "1"), ("1", None), (True, "true")):
+    for prediction, gold in (
+        (4, "4"),
+        ("1/2", 0.5),
+        (None, "1"),
+        ("1", None),
+        (True, "true"),
+        ("1", ["2", 1]),
+    ):
         found = post(http, "/v1/verify", {"prediction": prediction, "gold": gold})
         assert {**found, "seconds": 0} == {**verify(prediction, gold).to_dict(), "seconds": 0}
 
 
 def test_a_bad_item_costs_the_others_nothing(http):
     good = {"prediction": "1/2", "gold": "0.5"}
-    items = [good, {"prediction": 3}, "3", {**good, "rounding": "loose"}, {**good, "gold": ["0.5"]}, good]
+    items = [good, {"prediction": 3}, "3", {**good, "rounding": "loose"}, {**good, "gold": {"a": 1}}, good]
     verdicts = post(http, "/v1/verify/batch", {"items": items})["verdicts"]
     assert [v["status"] for v in verdicts] == ["correct"] + ["unverifiable"] * 4 + ["correct"]
     assert verdicts[1]["reason"] == "not checked: #/gold: Field required"
