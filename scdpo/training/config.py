@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from trl import DPOConfig
 
-from sandbox.formats import FORMAT_NAMES
+from scdpo.data.formats import FORMAT_NAMES
 from scdpo.errors import SettingsError
 
 LOSS_TYPES: Final = (
@@ -67,7 +67,7 @@ class SCDPOConfig(DPOConfig):  # type: ignore[misc]  # trl has no types
     always computed once, before training, and cached.
 
     Attributes:
-        format: how solutions are written for the model: ``mathcoder``, ``markdown`` or ``cot``.
+        format: how solutions are written for the model: a name of ``scdpo.data.formats``.
         system_prompt: the system text of every prompt.
         count_execution: count the kernel's output in the loss, as the reference implementation does.
         confirmed_only: leave out step-controlled pairs whose error roll-outs do not place at the branch, and those

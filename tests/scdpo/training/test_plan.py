@@ -147,7 +147,7 @@ def test_a_recipe_is_planned_before_its_model_is_there(name: str, pairs_file: Pa
     assert shape is not None
     if name.endswith("-sft"):
         return
-    settings = {**recipes.load(name), "format": "mathcoder"}
+    settings = recipes.load(name)
     plan = dry_run(
         pairs_file, settings.pop("model_name_or_path"), "scdpo", settings, processes=8, shape=shape
     )
