@@ -59,7 +59,7 @@ def read_solutions(path: Path) -> list[dict[str, Any]]:
 def made_up_solutions(problems: int) -> list[dict[str, Any]]:
     """Return a right and a wrong solution for each of so many problems, as long as recorded ones are."""
     draw = random.Random(0)
-    # Short words of a small vocabulary: three characters per token, as recorded solutions have.
+    # Short words of a small vocabulary: about three characters per token, as recorded solutions have.
     vocabulary = [
         "".join(draw.choices("etaoinshrdlu0123456789", k=draw.choice((1, 2, 3)))) for _ in range(400)
     ]
@@ -75,7 +75,7 @@ def made_up_solutions(problems: int) -> list[dict[str, Any]]:
 
     rows = []
     for number in range(problems):
-        question, shared = words(300), [block for _ in range(draw.randrange(0, 3)) for block in step()]
+        question, shared = words(300), [block for _ in range(draw.randrange(0, 2)) for block in step()]
         for right in (True, False):
             blocks = [*shared, *step(), *step(), {"type": "text", "content": words(120)}]
             rows.append(
