@@ -18,6 +18,7 @@ from pathlib import Path
 
 from scdpo.data.problems import Problem, ProblemSourceError, generated, load_problems
 from verifier import Verdict, verify_many
+from verifier.files.fields import Fields
 
 DATA_VARIABLE = "SCDPO_DATA"
 """Environment variable that names the data folder where no other is given."""
@@ -74,16 +75,21 @@ class GoldFailure:
 
 
 def load_benchmark(
-    name: str, data: Path | str | None = None, limit: int | None = None, seed: int = 0
+    name: str,
+    data: Path | str | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    fields: Fields | None = None,
 ) -> list[Problem]:
     """Return the test problems of a benchmark.
 
     Args:
         name: one of ``BENCHMARKS``, or any source of ``load_problems``, of which the test split is taken.
         data: folder with the benchmarks' files; None takes the one that ``SCDPO_DATA`` names.
-        limit: at most so many. Of a known benchmark or a file they are drawn with a fixed seed, so that an ordered
+        limit: at most N. Of a known benchmark or a file they are drawn with a fixed seed, so that an ordered
             one is not judged by its first subject; a smaller limit takes some of those of a larger one.
         seed: which instances of a generated source.
+        fields: where question and answer are, in a file whose layout is not known.
 
     Raises:
         BenchmarkError: if a known benchmark is neither in the data folder nor on the hub, or the name is of no source.
@@ -91,12 +97,14 @@ def load_benchmark(
     """
     source = _source(name, data)
     meant = get_close_matches(name, BENCHMARKS, n=1, cutoff=0.75)
-    if name not in BENCHMARKS and meant and "/" not in name:  # not worth asking the hub for
+    if (
+        name not in BENCHMARKS and meant and "/" not in name and not Path(name).exists()
+    ):  # not worth asking the hub for
         raise BenchmarkError(f"there is no benchmark {name!r}; did you mean {meant[0]}?")
     try:
         if generated(source):
             return load_problems(source, split="test", limit=limit, seed=seed)
-        problems = load_problems(source, split="test")
+        problems = load_problems(source, split="test", fields=fields)
     except ProblemSourceError as error:
         if name not in BENCHMARKS:
             raise BenchmarkError(f"{error} (known benchmarks: {', '.join(BENCHMARKS)})") from error

@@ -23,6 +23,7 @@ from pathlib import Path
 logger = logging.getLogger(__name__)
 
 PREFIX = "scdpo-"
+PARTS = ("work", "tmp")
 # A folder this young may not have got its lock yet.
 NEW_SECONDS = 60.0
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -41,7 +42,7 @@ class Home:
     def make(self, session: int) -> str:
         """Make the folder of a session, with `work` and `tmp` in it, and return its path."""
         folder = os.path.join(self.path, str(session))
-        for name in ("", "work", "tmp"):
+        for name in ("", *PARTS):
             os.mkdir(os.path.join(folder, name), 0o700)
         return folder
 
@@ -55,6 +56,11 @@ class Home:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+
+
+def parts(folder: str | None) -> tuple[str, ...]:
+    """Return where the two folders that are a session's own really are; none without a folder on the host."""
+    return tuple(os.path.join(os.path.realpath(folder), name) for name in PARTS) if folder else ()
 
 
 def sweep() -> None:

@@ -18,6 +18,7 @@ from eval.evaluate import evaluate as measure
 from eval.results import Evaluation, Settings
 from scdpo.cli.backend_options import EngineOption, InFlight, Servers, Tokenizer
 from scdpo.cli.console import Bar, console, report_errors
+from scdpo.cli.fields import AnswerField, QuestionField
 from scdpo.cli.options import FormatOption, Seed, SystemOption
 from scdpo.data.fingerprint import fingerprint
 from scdpo.data.problems import Problem, embedded_model_path
@@ -25,6 +26,7 @@ from scdpo.data.prompt_style import prompt_style
 from scdpo.data.runs import Run
 from scdpo.jobs.backend import Backend
 from scdpo.sampling.sampler import SamplerLimits, sample_solutions
+from verifier.files.fields import Fields
 
 
 def evaluate(
@@ -40,6 +42,8 @@ def evaluate(
     data_folder: Annotated[
         Path | None, typer.Option("--data", exists=True, help="Folder with the benchmarks' files.")
     ] = None,
+    question_field: QuestionField = None,
+    answer_field: AnswerField = None,
     name: Annotated[
         str | None, typer.Option(help="The model's name in tables; its folder's name if not given.")
     ] = None,
@@ -82,7 +86,8 @@ def evaluate(
         block_tokens=block_tokens,
     )
     with report_errors(), Run(run) as opened:
-        problems = {name: _problems(name, data_folder, limit, seed) for name in _names(benchmark)}
+        fields = Fields(question_field, answer_field)
+        problems = {name: _problems(name, data_folder, limit, seed, fields) for name in _names(benchmark)}
         with Bar("right") as bar:
             made = asyncio.run(_evaluate(opened, backend, drawn, shown, problems, bar))
         show_table(comparison(load([run])))
@@ -94,9 +99,11 @@ def _names(benchmarks: str) -> list[str]:
     return list(dict.fromkeys(name.strip() for name in benchmarks.split(",") if name.strip()))
 
 
-def _problems(benchmark: str, data_folder: Path | None, limit: int | None, seed: int) -> list[Problem]:
+def _problems(
+    benchmark: str, data_folder: Path | None, limit: int | None, seed: int, fields: Fields
+) -> list[Problem]:
     """Load a benchmark and say which of its gold answers the verifier cannot do with."""
-    problems = load_benchmark(benchmark, data_folder, limit, seed)
+    problems = load_benchmark(benchmark, data_folder, limit, seed, fields)
     for failure in check_golds(problems):
         words = f"gold answer not equal to itself: {failure.problem.id}: {failure.verdict.reason}"
         console.print(Text(words), soft_wrap=True)

@@ -1,11 +1,11 @@
-"""``scdpo verify``: verdicts for a file of answers, solutions or another program's results; what changes, and tests."""
+"""``scdpo verify``: verdicts for a file of answers, solutions or another program's results."""
 
 from __future__ import annotations
 
 import json
 import os
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,12 +17,10 @@ from typing import IO, Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.table import Table
-from rich.text import Text
 
-from eval.metrics import p_words, wilson
-from eval.rescore import Rescored, Score, paired, recorded, rescore, scores, verified
-from scdpo.cli.console import STOPPED, Bar, console, report_errors, say_layout, visible
+from eval.cli.verify_tables import show_changes, show_test, show_verdicts
+from eval.rescore import Rescored, rescore
+from scdpo.cli.console import STOPPED, Bar, console, report_errors, say_layout
 from scdpo.cli.fields import ROWS, AnswerField, SolutionField
 from scdpo.errors import SettingsError
 from verifier import extract_answer
@@ -30,9 +28,7 @@ from verifier.files.fields import Fields
 from verifier.files.inputs import read_items
 from verifier.files.item import Item
 
-SHOWN = 20  # changes that are printed; all are in the file of verdicts
 JUDGE_CALLS = 8  # to the judge at once: few answers are left to it, and a server batches them
-CHANGES = ("now right", "now wrong", "now open")
 
 
 class Rounding(StrEnum):
@@ -111,13 +107,13 @@ def verify(
         rivals = list(scored(others))
         differing = _ask_other(results, target) if against else set()
         judged = _ask_judge(results, target, judge, judge_model) if judge and judge_model else {}
-        _show_verdicts(results, differing, judged)
-        _show_changes(results)
+        show_verdicts(results, differing, judged)
+        show_changes(results)
         console.print(
             f"{len(results)} verdicts in {time.monotonic() - started:.1f} s: [b]{escape(str(target))}[/b]"
         )
         if compare is not None:
-            _show_test(file, results, compare, rivals)
+            show_test(file, results, compare, rivals)
 
 
 def _read(source: str, fields: Fields) -> list[Item]:
@@ -249,86 +245,3 @@ def _ask_judge(results: Sequence[Rescored], target: Path, url: str, model: str) 
             asked.close()
     console.print(f"Calls to the judge: [b]{escape(str(calls))}[/b]")
     return judged
-
-
-# --- what is printed
-
-
-def _show_verdicts(results: Sequence[Rescored], differing: set[int], judged: dict[int, str]) -> None:
-    rows: dict[str, Counter[str]] = defaultdict(Counter)
-    for number, one in enumerate(results):
-        row = rows[one.item.kind]
-        row[one.verdict.status] += 1
-        if one.item.label is not None:
-            row["recorded right"] += one.item.label
-            row[one.change or "as recorded"] += 1
-        row["differ"] += number in differing
-        if number in judged:
-            row[f"judged {judged[number]}"] += 1
-    total = sum(rows.values(), Counter[str]())
-    columns = ["correct", "incorrect", "unverifiable"]
-    columns += [name for name in ("recorded right", *CHANGES, "differ") if total[name]]
-    columns += [f"judged {word}" for word in ("same", "different", "unclear") if total[f"judged {word}"]]
-    table = Table(title="Verdicts by kind", title_justify="left")
-    table.add_column("kind")
-    for name in columns:
-        table.add_column(name, justify="right")
-    for kind, row in sorted(rows.items()):
-        table.add_row(Text(visible(kind)), *(str(row[name]) for name in columns))
-    table.add_section()
-    table.add_row("all", *(str(total[name]) for name in columns))
-    console.print(table)
-
-
-def _show_changes(results: Sequence[Rescored]) -> None:
-    """Print the answers whose recorded score does not hold."""
-    changed = [one for one in results if one.change]
-    if not changed:
-        return
-    table = Table(title="What changes", title_justify="left")
-    for name in ("id", "", "answer", "gold", "reason"):
-        table.add_column(name, overflow="fold")
-    for one in sorted(changed, key=lambda one: CHANGES.index(str(one.change)))[:SHOWN]:
-        verdict = one.verdict
-        cells = (one.item.id, str(one.change), verdict.prediction or "–", verdict.gold or "–", verdict.reason)
-        table.add_row(*(Text(visible(cell)[:200]) for cell in cells))
-    console.print(table)
-    if len(changed) > SHOWN:
-        console.print(f"{len(changed) - SHOWN} more: the lines whose `correct` is not `recorded`.")
-
-
-def _show_test(first: str, results: Sequence[Rescored], second: str, rivals: Sequence[Rescored]) -> None:
-    """Print the paired test by verdict and, where both files hold scores, as recorded."""
-    ways: list[tuple[str, Score]] = [("verified", verified)]
-    if any(one.item.label is not None for one in results) and any(o.item.label is not None for o in rivals):
-        ways.append(("recorded", recorded))
-    table = Table(title="The two logs, % [95 % interval]", title_justify="left")
-    table.add_column("")
-    for name, _ in ways:
-        table.add_column(name, justify="right")
-    names = (
-        f"first: {first}", f"second: {second}", "difference", "p-value", "problems in both", "in one only",
-        "only first right", "only second right",
-    )  # fmt: skip
-    columns = [_test_cells(results, rivals, score) for _, score in ways]
-    for name, *cells in zip(names, *columns, strict=True):
-        table.add_row(Text(visible(name), overflow="fold"), *cells)
-    console.print(table)
-
-
-def _test_cells(results: Sequence[Rescored], rivals: Sequence[Rescored], score: Score) -> tuple[str, ...]:
-    found = paired(results, rivals, score)
-    low, high = found.interval.low, found.interval.high
-    return (
-        _share(scores(results, score)),
-        _share(scores(rivals, score)),
-        f"{100 * found.difference:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]",
-        f"{p_words(found.p_value)}, {found.test}",
-        *map(str, (found.problems, found.unpaired, found.first_only, found.second_only)),
-    )
-
-
-def _share(values: dict[str, float]) -> str:
-    total = sum(values.values())
-    interval = wilson(total, len(values))
-    return f"{100 * total / len(values):.1f} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"

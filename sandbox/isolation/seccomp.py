@@ -1,10 +1,10 @@
 """The system call filter of a session: an allow-list, compiled to BPF and installed without any library.
 
 Calls outside the list fail: no network, processes, signals, mounts, namespaces, tracing, keyrings, shared
-memory, io_uring or bpf. `clone` without CLONE_THREAD and `mount` may be put to a supervisor (the zygote),
-which is how a session is forked. A session that is not enclosed (it sees the host's file tree, as at level
-`landlock`) may also make no call that Landlock does not look at and that could change something of the host's.
-Does not cover what the supervisor decides: see `fork_permits`.
+memory, io_uring or bpf. `clone` and `mount` may be put to a supervisor (the zygote), which is how a session is
+forked and its threads are counted. A session that is not enclosed (it sees the host's file tree, as at level
+`landlock`) may also make no call that Landlock does not look at and that could change something of the host's: modes
+and times are changed by the supervisor for it. Does not cover what that decides: see `fork_permits`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import errno
 import functools
 import struct
 
-from sandbox.isolation import syscalls
+from sandbox.isolation import file_permits, syscalls
 from sandbox.isolation.syscall_table import ALLOWED, NAMED
 
 _ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
@@ -85,14 +85,15 @@ def _one_of(
 
 def _rules(supervised: bool, enclosed: bool) -> dict[str, list[Instruction]]:
     """Instructions for the calls that are looked at one by one; each list ends in a return."""
-    ask: Instruction = (_RET, 0, 0, _RET_NOTIFY) if supervised else _DENY
+    report: Instruction = (_RET, 0, 0, _RET_NOTIFY) if supervised else _DENY
+    ask = report if enclosed else _DENY
     rules = {
         "clone3": [_errno(errno.ENOSYS)],
         "clone": [
             _load_argument(0),
             (_JSET, 0, 2, syscalls.CLONE_THREAD),
             (_JSET, 1, 0, _NAMESPACES),
-            _ALLOW,
+            report if supervised else _ALLOW,  # a thread, which the supervisor counts
             ask,
         ],
         "mount": [ask],
@@ -110,12 +111,12 @@ def _rules(supervised: bool, enclosed: bool) -> dict[str, list[Instruction]]:
         "flock": [_errno(0)],  # as for the locks of fcntl
         "capset": [_ALLOW],
     }
-    return rules if enclosed else rules | _host_rules()
+    return rules if enclosed else rules | _host_rules(report)
 
 
-def _host_rules() -> dict[str, list[Instruction]]:
+def _host_rules(report: Instruction) -> dict[str, list[Instruction]]:
     """Instructions for the calls through which a session could reach the host's files and sockets."""
-    rules = {name: [_DENY] for name in _HOST_CALLS}
+    rules = {name: [_DENY] for name in _HOST_CALLS} | {name: [report] for name in file_permits.CALLS}
     rules["openat2"] = [_errno(errno.ENOSYS)]  # its flags and mode lie in memory, where a filter cannot look
     rules["socket"] = [_errno(errno.EAFNOSUPPORT)]
     # Two ends that know no other: a datagram socket of a pair could be sent from, and bound, to any path.

@@ -27,7 +27,7 @@ from sandbox.session import Sandbox
 
 Besieged = Literal["strict", "landlock"]
 Attack = Callable[[Besieged, Path], str | None]
-LIMITS = Limits(cell_seconds=8.0, memory_mb=512, disk_mb=8, files=2048)
+LIMITS = Limits(cell_seconds=8.0, memory_mb=512, disk_mb=8, files=400)
 # A file that every session can read and that belongs to whoever installed this package.
 READABLE = str(Path(siege.__file__))
 SECONDS_TO_END = 10.0
@@ -169,7 +169,7 @@ for n in ('.', '..', os.path.dirname(os.path.dirname(os.getcwd()))):
     return None
 
 
-# Each keeps more than its 8 MiB or 2,048 files in a way of its own.
+# Each keeps more than its 8 MiB or 400 files in a way of its own.
 OVER_QUOTA = {
     "plain": "for i in range(40): open(f'f{i}', 'wb').write(bytes(2**20))",
     "deep": "for i in range(1500):\n    os.mkdir('a'); os.chdir('a')\n"

@@ -91,6 +91,9 @@ def corrupt(
     first wrong step: the pair records how often it still gets to the right answer, and training can leave out
     pairs whose error begins elsewhere (scdpo train --set confirmed_only=true).
 
+    Called again, it goes on; with more --steps, --attempts, --pairs or --confirm, or another --seed, it makes what is
+    lacking. Pairs that were made without roll-outs, or by others, get them then.
+
     Examples: [b]scdpo corrupt runs/mine --confirm 4[/b]
     [b]scdpo corrupt runs/mine --corruptor mutation --solutions solutions.jsonl.gz[/b]
     """
@@ -113,12 +116,7 @@ def corrupt(
             import_solutions(
                 opened, solutions, format.value if format else None, fields, say_layout(solutions)
             )
-        first_one = next(iter(opened.solutions), None)
-        if first_one is None:
-            raise RunError(
-                f"{run} holds no solutions: scdpo sample makes them, --solutions FILE brings them in"
-            )
-        written = first_one.sampling.format
+        written = _format_of(opened, confirm)
         if corruptor is not Corruptor.mutation or confirm:
             backend = backend.of(opened)  # mutation alone needs no model
         system = system or sampled_system(opened)
@@ -149,11 +147,30 @@ def corrupt(
                     await jobs.branch_by_mutation(opened, seed, bar, confirm)
                 else:
                     await jobs.branch_by_temperature(opened, branches, bar)
+                if confirm:
+                    await jobs.confirm_pairs(opened, confirm, seed, corruptor.value, bar)
 
         asyncio.run(main())
         stages = opened.read_json("stages.json")
     show_stages(stages)
     console.print(f"Pairs in [b]{run / 'pairs.jsonl'}[/b]. Next: [b]scdpo train {run}[/b]")
+
+
+def _format_of(run: Run, confirm: int) -> str:
+    """Return how the run's solutions are written; of pairs that others made, how they are, where roll-outs are wanted.
+
+    Raises:
+        RunError: if the run holds nothing to begin with.
+    """
+    solution = next(iter(run.solutions), None)
+    if solution is not None:
+        return solution.sampling.format
+    pair = next(iter(run.pairs), None) if confirm else None
+    if pair is None:
+        raise RunError(
+            f"{run.folder} holds no solutions: scdpo sample makes them, --solutions FILE brings them in"
+        )
+    return pair.format
 
 
 async def _mutate(opened: Run, backend: Backend, seed: int, bar: Bar) -> None:

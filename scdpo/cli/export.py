@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import datasets
 import typer
 from transformers import AutoTokenizer
 
 from scdpo.cli.console import console, report_errors
 from scdpo.cli.options import ExistingRun
-from scdpo.data.export import export_pairs
+from scdpo.data.export import export_pairs, push_to_hub
 from scdpo.data.prompt_style import sampled_system
 from scdpo.data.runs import Run, RunError
 
@@ -29,18 +28,31 @@ def export(
         str | None,
         typer.Option(help="A model or its folder: also write token ids, and masks of the tokens that count."),
     ] = None,
+    push: Annotated[
+        str | None,
+        typer.Option(
+            help="OWNER/NAME: also upload file and card to this data set of the hub; a new one is private."
+        ),
+    ] = None,
 ) -> None:
     """Write a run's pairs as a Parquet file with TRL's columns, and a data card beside it.
 
     Example: [b]scdpo export runs/gsm8k --out pairs.parquet --tokenizer runs/gsm8k/model/sft[/b]
     """
-    datasets.disable_progress_bars()
     target = out or run / "export" / "pairs.parquet"
     with report_errors():
-        try:
-            known = AutoTokenizer.from_pretrained(tokenizer) if tokenizer else None
-            said = sampled_system(Run(run)) if system is None else system
-            count = export_pairs(Run(run).pairs, target, said, known)
-        except (OSError, ValueError) as error:
-            raise RunError(f"--tokenizer {tokenizer}: {error}") from error
-    console.print(f"{count} pairs in [b]{target}[/b]")
+        said = sampled_system(Run(run)) if system is None else system
+        count = export_pairs(Run(run).pairs, target, said, _tokenizer(tokenizer))
+        console.print(f"{count} pairs in [b]{target}[/b]")
+        if push:
+            console.print(f"Pushed to [b]{push_to_hub(target, push)}[/b]", soft_wrap=True)
+
+
+def _tokenizer(name: str | None) -> Any:
+    """Load a tokenizer; None where none is asked for."""
+    if name is None:
+        return None
+    try:
+        return AutoTokenizer.from_pretrained(name)
+    except (OSError, ValueError) as error:
+        raise RunError(f"--tokenizer {name}: {error}") from error

@@ -22,9 +22,11 @@ from scdpo.sampling.sampler import Sampler
 class Confirmer:
     """Adds to pairs how often roll-outs end in the right answer, from before and from after the first wrong move.
 
+    Roll-outs that a pair has already stay and count; as many are made as it lacks.
+
     Attributes:
         sampler: the model that is to be trained, and the sandbox.
-        rollouts: from each of the two places, 1 or more.
+        rollouts: from each of the two places, 1 or more, earlier ones included.
         seed: fixes every sample.
     """
 
@@ -67,7 +69,8 @@ class Confirmer:
             return [], 0
         shared = pairs[0]
         place = f"{shared.origin.chosen_id}@{shared.branch_step}"
-        before, tokens = await self._rate(shared, [], shared.prefix_tokens, session, place)
+        known = max((pair.confirmation.before for pair in pairs), key=lambda rate: rate.tried)
+        before, tokens = await self._rate(shared, [], shared.prefix_tokens, session, place, known)
         confirmed = []
         for pair in pairs:
             after, more = await self._rate_after(pair, session)
@@ -110,7 +113,7 @@ class Confirmer:
             for wrong in Solution(blocks_of(blocks)).steps:
                 if not await track.take(wrong):
                     return RateRecord(), 0
-            return await self._rate(pair, blocks, tokens, track.session, pair.id)
+            return await self._rate(pair, blocks, tokens, track.session, pair.id, pair.confirmation.after)
 
     async def _rate(
         self,
@@ -119,8 +122,12 @@ class Confirmer:
         tokens: list[list[int]],
         session: AsyncSession | None,
         place: str,
+        known: RateRecord,
     ) -> tuple[RateRecord, int]:
-        """Roll out from a pair's prefix and blocks after it, in forks of the session that holds their state."""
+        """Roll out from a pair's prefix and blocks after it, in forks of the session that holds their state.
+
+        ``known`` roll-outs from there are not made again.
+        """
         prefix = self.sampler.prefix(blocks_of(pair.prefix), blocks_of(blocks), tokens)
         found = await roll_out(
             self.sampler,
@@ -128,7 +135,8 @@ class Confirmer:
             pair.gold,
             prefix,
             session,
-            range(self.rollouts),
+            range(known.tried, self.rollouts),
             (self.seed, place, "confirm"),
         )
-        return RateRecord(right=found.right, tried=found.tried), found.tokens
+        rate = RateRecord(right=known.right + found.right, tried=known.tried + found.tried)
+        return rate, found.tokens

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 from sandbox import AsyncSession, SessionClosed, Solution
 from scdpo.corrupt.confirm import Confirmer
@@ -60,37 +61,77 @@ class Branches:
     record: BranchRecord
 
 
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What earlier calls made of one step, for a call that wants more of it.
+
+    Attributes:
+        judged: attempts with the settings' seed whose end is known; the next one has this number.
+        kept: pairs, whatever the seed.
+        given_up: why nothing more is tried here: the code does not give what the record shows (``prefix_differs``:
+            then nothing is tried after later steps either), or its kernel was lost; empty where it may go on.
+        pairs: those pairs, so that none is made that nearly repeats one.
+    """
+
+    judged: int = 0
+    kept: int = 0
+    given_up: str = ""
+    pairs: tuple[PairRecord, ...] = ()
+
+
+_NOTHING: Final = Before()
+
+
+def open_steps(chosen: SolutionRecord, settings: BranchSettings, before: Mapping[int, Before]) -> list[int]:
+    """Return the steps of a solution after which the settings ask for more than earlier calls made, ascending."""
+    ends = [step for step, here in before.items() if here.given_up == "prefix_differs"]
+    steps = drawn_steps(chosen, settings.steps, settings.seed)
+    known = {step: before.get(step, _NOTHING) for step in steps if step < min(ends, default=step + 1)}
+    return [
+        step
+        for step, here in known.items()
+        if not here.given_up and here.kept < settings.pairs and here.judged < settings.attempts
+    ]
+
+
 async def corrupt_by_temperature(
-    chosen: SolutionRecord, sampler: Sampler, settings: BranchSettings, skip: frozenset[int] = frozenset()
+    chosen: SolutionRecord,
+    sampler: Sampler,
+    settings: BranchSettings,
+    before: Mapping[int, Before] | None = None,
 ) -> AsyncIterator[Branches]:
     """Branch off a preferred solution after every step but the last, or after as many as the settings say.
+
+    A call that goes on where others ended makes the pairs that one call with its settings would have made.
 
     Args:
         chosen: the preferred solution.
         sampler: the model that goes wrong, and the sandbox.
         settings: temperatures and numbers of attempts.
-        skip: steps that are done already.
+        before: what earlier calls made, by step; a step of which they made enough is passed over.
 
     Yields:
-        One item a step, in order.
+        One item per step, in order; of what is new alone.
 
     Raises:
         EngineError: if the engine cannot serve.
         SandboxError: if no session can be had.
     """
-    wanted = drawn_steps(chosen, settings.steps, settings.seed)
+    known = before or {}
+    wanted = open_steps(chosen, settings, known)
     async with Track(sampler.box) as track:
         for step in chosen.solution.steps[: max(wanted, default=-1) + 1]:
             try:
                 if not await track.take(step):
                     # What follows would be a continuation of something else than the record shows.
-                    yield _given_up(chosen, step.index, settings, "prefix_differs")
+                    yield _given_up(chosen, step.index, settings, "prefix_differs", known)
                     break
-                if step.index in skip or step.index not in wanted:
+                if step.index not in wanted:
                     continue
-                branches = await _branch_after(chosen, step.index, sampler, settings, track.session)
+                here = known.get(step.index, _NOTHING)
+                branches = await _branch_after(chosen, step.index, sampler, settings, track.session, here)
             except SessionClosed:  # the kernel was ended from without, when the host ran out of memory, say
-                yield _given_up(chosen, step.index, settings, "kernel_lost")
+                yield _given_up(chosen, step.index, settings, "kernel_lost", known)
                 break
             yield branches
 
@@ -101,24 +142,18 @@ async def _branch_after(
     sampler: Sampler,
     settings: BranchSettings,
     session: AsyncSession | None,
+    before: Before,
 ) -> Branches:
     prefix = draft_of(chosen, step, sampler)
     dropped: Counter[str] = Counter()
     pairs: list[PairRecord] = []
-    tried = tokens = 0
-    while tried < settings.attempts and len(pairs) < settings.pairs:
+    tokens, tried, wanted = 0, before.judged, settings.pairs - before.kept
+    while tried < settings.attempts and len(pairs) < wanted:
         numbers = range(tried, min(2 * tried + settings.wave, settings.attempts))
-        forks = await session.fork(len(numbers)) if session is not None else [None] * len(numbers)
-        seeds = [derive_seed(settings.seed, chosen.id, step, number) for number in numbers]
-        drafts = await asyncio.gather(
-            *(
-                sampler.write(chosen.question, settings.schedule, seed, prefix, fork)
-                for seed, fork in zip(seeds, forks, strict=True)
-            )
-        )
+        drafts = await _drafts(chosen, step, sampler, settings, session, prefix, numbers)
         for number, draft in zip(numbers, drafts, strict=True):
             tokens += draft.tokens
-            if len(pairs) == settings.pairs:
+            if len(pairs) == wanted:
                 dropped["surplus"] += 1
                 continue
             answer, reason = await asyncio.to_thread(_judge, draft, chosen.gold, sampler.format.name)
@@ -136,7 +171,7 @@ async def _branch_after(
             pair = with_same_output(pair)
             if excuse := no_slip(*sides(pair)):
                 dropped[excuse] += 1
-            elif _nearly_repeats(pair, pairs):
+            elif _nearly_repeats(pair, [*before.pairs, *pairs]):
                 dropped["near_duplicate"] += 1
             else:
                 pairs.append(pair)
@@ -145,12 +180,41 @@ async def _branch_after(
         confirmer = Confirmer(sampler, settings.confirm, settings.seed)
         pairs, sampled = await confirmer.confirm_beyond(pairs, step, session)
         tokens += sampled
-    return Branches(pairs, _branch_record(chosen, step, settings, dropped, tried, len(pairs), tokens))
+    made = tried - before.judged
+    record = _branch_record(chosen, step, settings, dropped, before.judged, made, len(pairs), tokens)
+    return Branches(pairs, record)
 
 
-def _given_up(chosen: SolutionRecord, step: int, settings: BranchSettings, reason: str) -> Branches:
+async def _drafts(
+    chosen: SolutionRecord,
+    step: int,
+    sampler: Sampler,
+    settings: BranchSettings,
+    session: AsyncSession | None,
+    prefix: Draft,
+    numbers: range,
+) -> list[Draft]:
+    """Sample attempts of these numbers, no more at once than may be under way."""
+    drafts: list[Draft] = []
+    while len(drafts) < len(numbers):
+        some = numbers[len(drafts) : len(drafts) + sampler.limits.in_flight]
+        forks = await session.fork(len(some)) if session is not None else [None] * len(some)
+        seeds = [derive_seed(settings.seed, chosen.id, step, number) for number in some]
+        drafts += await asyncio.gather(
+            *(
+                sampler.write(chosen.question, settings.schedule, seed, prefix, fork)
+                for seed, fork in zip(seeds, forks, strict=True)
+            )
+        )
+    return drafts
+
+
+def _given_up(
+    chosen: SolutionRecord, step: int, settings: BranchSettings, reason: str, known: Mapping[int, Before]
+) -> Branches:
     """Return that no branch could be tried after a step, as one attempt that was dropped."""
-    return Branches([], _branch_record(chosen, step, settings, Counter([reason]), attempts=1))
+    first = known.get(step, _NOTHING).judged
+    return Branches([], _branch_record(chosen, step, settings, Counter([reason]), first, attempts=1))
 
 
 def _branch_record(
@@ -158,12 +222,13 @@ def _branch_record(
     step: int,
     settings: BranchSettings,
     dropped: Counter[str],
-    attempts: int = 0,
+    first: int,
+    attempts: int,
     kept: int = 0,
     tokens: int = 0,
 ) -> BranchRecord:
     return BranchRecord(
-        id=f"{chosen.id}@{step}.{settings.seed}",
+        id=f"{chosen.id}@{step}.{settings.seed}" + (f".{first}" if first else ""),
         problem_id=chosen.problem_id,
         chosen_id=chosen.id,
         branch_step=step,
@@ -173,6 +238,43 @@ def _branch_record(
         dropped=[DropRecord(reason=reason, count=count) for reason, count in dropped.most_common()],
         tokens=tokens,
     )
+
+
+def made_before(
+    branches: Iterable[BranchRecord], pairs: Iterable[PairRecord], settings: BranchSettings
+) -> dict[int, Before]:
+    """Return what earlier calls made of one chosen solution, by step.
+
+    Args:
+        branches: its records of branches by temperature, of any seed.
+        pairs: its pairs by temperature.
+        settings: of the call that goes on.
+    """
+    before: dict[int, Before] = {}
+    for branch in branches:
+        here = before.get(branch.branch_step, Before())
+        reasons = {drop.reason: drop.count for drop in branch.dropped}
+        own = _numbers(branch.id, branch.chosen_id)[1] == settings.seed
+        # An attempt that was over once the pairs were found was not judged; it is made again, and comes out the same.
+        judged = branch.attempts - reasons.get("surplus", 0) if own else 0
+        given_up = next((reason for reason in _GIVEN_UP if own and reason in reasons), here.given_up)
+        before[branch.branch_step] = Before(here.judged + judged, here.kept + branch.kept, given_up)
+    for pair in pairs:
+        step, seed, number = _numbers(pair.origin.rejected_id, pair.origin.chosen_id)
+        here = before.get(step, Before())
+        # A pair of an attempt that is not recorded yet was made by a call that was stopped, and will be made again.
+        if seed != settings.seed or number < here.judged:
+            before[step] = replace(here, pairs=(*here.pairs, pair))
+    return before
+
+
+_GIVEN_UP: Final = ("prefix_differs", "kernel_lost")
+
+
+def _numbers(id: str, chosen_id: str) -> tuple[int, int, int]:
+    """Return step, seed and attempt (0 where it has none) of an id such as ``CHOSEN@3.0.12``."""
+    step, seed, number = [*id.removeprefix(f"{chosen_id}@").split("."), "0"][:3]
+    return int(step), int(seed), int(number)
 
 
 def _nearly_repeats(pair: PairRecord, others: list[PairRecord]) -> bool:

@@ -7,12 +7,16 @@ are too long for the other trainer.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from functools import cache
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from datasets import Dataset
+import pyarrow as pa
+import pyarrow.parquet as pq
+from huggingface_hub import HfApi
 
 from sandbox import Block
 from sandbox.formats import Format, Piece
@@ -20,6 +24,19 @@ from scdpo.data.encoding import SolutionEncoder, encode_pair
 from scdpo.data.formats import CHAT_FORMATS, bound_format
 from scdpo.data.records import BlockRecord, PairRecord
 from scdpo.data.runs import RunError
+
+ROW_GROUP: Final = 256
+"""Pairs that are in memory at once; 31 KB each with their token ids."""
+_TEXT_COLUMNS: Final = [
+    *((name, pa.string()) for name in ("prompt", "chosen", "rejected", "id", "problem_id", "kind")),
+    ("branch_step", pa.int64()),
+    *((name, pa.string()) for name in ("gold", "chosen_answer", "rejected_answer")),
+    ("drop", pa.float64()),
+]
+_TOKEN_COLUMNS: Final = [
+    *((f"{side}_ids", pa.list_(pa.int64())) for side in ("prompt", "chosen", "rejected")),
+    *((f"{side}_mask", pa.list_(pa.int64())) for side in ("chosen", "rejected")),
+]
 
 _CARD = """---
 tags: [preference, mathematics, step-controlled-dpo]
@@ -52,9 +69,11 @@ output does not). The log-probability of a side is the sum over its counted toke
 def export_pairs(pairs: Iterable[PairRecord], path: Path, system: str = "", tokenizer: Any = None) -> int:
     """Write pairs as a Parquet file that ``trl.DPOTrainer`` takes, and a data card ``README.md`` beside it.
 
+    Pairs are read and written some hundred at a time, so that memory does not grow with their number.
+
     Args:
         pairs: of a run's ``pairs.jsonl``.
-        path: the file to write.
+        path: the file to write; it is there once it is whole.
         system: the system message that stands in every prompt.
         tokenizer: a fast tokenizer of transformers, for the columns of token ids and masks; None for text only.
 
@@ -62,39 +81,102 @@ def export_pairs(pairs: Iterable[PairRecord], path: Path, system: str = "", toke
         How many pairs were written.
 
     Raises:
-        RunError: if there are none.
+        RunError: if there are none, or the file cannot be written.
         ValueError: if the tokenizer cannot write the pairs' format.
     """
-    pairs = list(pairs)
-    if not pairs:
+    counts = _Counts()
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(counts.counted(pairs), part, system, tokenizer)
+        part.replace(path)
+        card = counts.card(path.name, tokenizer.name_or_path if tokenizer is not None else None)
+        (path.parent / "README.md").write_text(card, encoding="utf-8")
+    except OSError as error:
+        raise RunError(f"cannot write {path}: {error.strerror or error}; --out names a file") from error
+    finally:
+        part.unlink(missing_ok=True)
+    return counts.pairs
+
+
+def _write(pairs: Iterator[PairRecord], path: Path, system: str, tokenizer: Any) -> None:
+    """Write the rows of pairs, a row group at a time."""
+    first = next(pairs, None)
+    if first is None:
         raise RunError("there are no pairs to export; make some with `scdpo sample` and `scdpo corrupt`")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    forms = {name: _format(name, tokenizer) for name in {pair.format for pair in pairs}}
-    rows = [_columns(pair, system, forms[pair.format]) for pair in pairs]
-    if tokenizer is not None:
-        _add_tokens(rows, pairs, system, tokenizer)
-    Dataset.from_list(rows).to_parquet(path)
-    kinds = Counter(pair.kind for pair in pairs)
-    table = "\n".join(
-        f"| {kind.replace('_', '-')} | {n} | {len({p.problem_id for p in pairs if p.kind == kind})} |"
-        for kind, n in kinds.items()
-    )
-    makers = Counter(pair.origin.corruptor for pair in pairs)
-    card = _CARD.format(
-        rows=table,
-        corruptors="\n".join(f"| {maker} | {n} |" for maker, n in makers.items()),
-        formats=", ".join(sorted({pair.format for pair in pairs})),
-        tokens=_TOKENS.format(tokenizer=tokenizer.name_or_path) if tokenizer is not None else "",
-        name=path.name,
-    )
-    (path.parent / "README.md").write_text(card, encoding="utf-8")
-    return len(pairs)
+    schema = pa.schema(_TEXT_COLUMNS + (_TOKEN_COLUMNS if tokenizer is not None else []))
+    rest = chain([first], pairs)
+    form_of = cache(lambda name: _format(name, tokenizer))
+    encoder_of = cache(lambda name: SolutionEncoder(tokenizer, name, system))
+    with pq.ParquetWriter(path, schema) as file:
+        while some := list(islice(rest, ROW_GROUP)):
+            rows = [_columns(pair, system, form_of(pair.format)) for pair in some]
+            if tokenizer is not None:
+                for row, pair in zip(rows, some, strict=True):
+                    row.update(encode_pair(pair.model_dump(), encoder_of(pair.format)))
+            file.write_table(pa.Table.from_pylist(rows, schema=schema))
 
 
-def _add_tokens(rows: list[dict[str, object]], pairs: list[PairRecord], system: str, tokenizer: Any) -> None:
-    encoders = {form: SolutionEncoder(tokenizer, form, system) for form in {pair.format for pair in pairs}}
-    for row, pair in zip(rows, pairs, strict=True):
-        row.update(encode_pair(pair.model_dump(), encoders[pair.format]))
+class _Counts:
+    """What the data card tells of the pairs that went by."""
+
+    def __init__(self) -> None:
+        self._problems: dict[str, set[str]] = defaultdict(set)
+        self._kinds: Counter[str] = Counter()
+        self._makers: Counter[str] = Counter()
+        self._formats: set[str] = set()
+
+    @property
+    def pairs(self) -> int:
+        return self._kinds.total()
+
+    def counted(self, pairs: Iterable[PairRecord]) -> Iterator[PairRecord]:
+        for pair in pairs:
+            self._kinds[pair.kind] += 1
+            self._problems[pair.kind].add(pair.problem_id)
+            self._makers[pair.origin.corruptor] += 1
+            self._formats.add(pair.format)
+            yield pair
+
+    def card(self, name: str, tokenizer: str | None) -> str:
+        rows = (
+            f"| {kind.replace('_', '-')} | {n} | {len(self._problems[kind])} |"
+            for kind, n in self._kinds.items()
+        )
+        return _CARD.format(
+            rows="\n".join(rows),
+            corruptors="\n".join(f"| {maker} | {n} |" for maker, n in self._makers.items()),
+            formats=", ".join(sorted(self._formats)),
+            tokens=_TOKENS.format(tokenizer=tokenizer) if tokenizer is not None else "",
+            name=name,
+        )
+
+
+def push_to_hub(path: Path, repository: str) -> str:
+    """Upload an exported file and its card to a data set of the Hugging Face hub; a new one is private.
+
+    Args:
+        path: as ``export_pairs`` wrote it.
+        repository: ``OWNER/NAME``.
+
+    Returns:
+        The address of the data set.
+
+    Raises:
+        RunError: if the hub refuses, or cannot be reached.
+    """
+    hub = HfApi()
+    try:
+        address = hub.create_repo(repository, repo_type="dataset", private=True, exist_ok=True)
+        for file in (path, path.parent / "README.md"):
+            hub.upload_file(
+                path_or_fileobj=file, path_in_repo=file.name, repo_id=repository, repo_type="dataset"
+            )
+    except (OSError, ValueError) as error:  # the library's own, for names, tokens and networks
+        raise RunError(
+            f"cannot push to {repository}: {error}; {path} is whole, the command may be called again"
+        ) from error
+    return str(address)
 
 
 def _format(name: str, tokenizer: Any) -> Format:

@@ -215,6 +215,16 @@ class ValueRecord(Record):
     solution_right: bool
 
 
+class RolloutRecord(Record):
+    """Roll-outs of a pair that was made without them, or with fewer; its id is the pair's.
+
+    It stands in ``rollouts.jsonl`` until the job that makes it has ended, and then in the pair.
+    """
+
+    confirmation: ConfirmationRecord
+    tokens: int
+
+
 class DropRecord(BaseModel):
     """How many attempts were not kept for one reason."""
 

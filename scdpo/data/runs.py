@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final, Generic, TypeVar
@@ -19,7 +19,7 @@ import yaml
 from pydantic import ValidationError
 
 from scdpo.data.card import run_card
-from scdpo.data.records import BranchRecord, PairRecord, Record, SolutionRecord, ValueRecord
+from scdpo.data.records import BranchRecord, PairRecord, Record, RolloutRecord, SolutionRecord, ValueRecord
 from scdpo.errors import ScdpoError
 
 R = TypeVar("R", bound=Record)
@@ -27,6 +27,7 @@ ADDING: Final[dict[str, frozenset[str]]] = {
     "sample": frozenset(["problems", "split", "seed"]),
     "corrupt": frozenset(["steps", "attempts", "pairs", "seed", "confirm"]),
     "mutate": frozenset(["seed", "confirm"]),
+    "first-pit": frozenset(["wrong", "seed"]),
 }
 """Settings of each job that may change from call to call: with others a job adds to what is there, which stays and
 counts. Any other setting would mix two kinds of data under one name."""
@@ -34,6 +35,13 @@ counts. Any other setting would mix two kinds of data under one name."""
 
 class RunError(ScdpoError, RuntimeError):
     """A run folder cannot be used; the message names the file and line, or the remedy."""
+
+
+_BEGIN: Final = b'{"schema_version"'
+_TORN: Final = (
+    " (a torn line with another behind it: files were joined as text; scdpo import joins the pairs of runs, and leaves "
+    "torn lines out)"
+)
 
 
 class RecordFile(Generic[R]):
@@ -81,7 +89,7 @@ class RecordFile(Generic[R]):
         if not self.path.exists():
             return
         place = 0
-        with self.path.open("rb") as lines:
+        with self._readable() as lines:
             for number, line in enumerate(lines, start=1):
                 if not line.endswith(b"\n"):
                     return
@@ -90,8 +98,15 @@ class RecordFile(Generic[R]):
                 except ValidationError as error:
                     first = error.errors()[0]
                     field = ".".join(str(part) for part in first["loc"]) or "the line"
-                    raise RunError(f"{self.path}, line {number}: {field}: {first['msg']}") from error
+                    torn = _TORN if line.count(_BEGIN) > 1 else ""
+                    raise RunError(f"{self.path}, line {number}: {field}: {first['msg']}{torn}") from error
                 place += len(line)
+
+    def _readable(self) -> IO[bytes]:
+        try:
+            return self.path.open("rb")
+        except OSError as error:
+            raise RunError(f"{self.path} cannot be read: {error.strerror or error}") from error
 
     def _known(self) -> dict[str, int]:
         """Return the ids and the places of their records."""
@@ -109,9 +124,7 @@ class RecordFile(Generic[R]):
         known = self._known()
         if record.id in known:
             return False
-        # Model text and kernel output may hold lone surrogates, which UTF-8 cannot; they become "?".
-        text = json.dumps(record.model_dump(mode="json"), ensure_ascii=False)
-        line = text.encode("utf-8", "replace") + b"\n"
+        line = _line(record)
         size = file.tell()
         try:
             written = file.write(line)
@@ -126,6 +139,25 @@ class RecordFile(Generic[R]):
             ) from error
         known[record.id] = size
         return True
+
+    def rewrite(self, change: Callable[[R], R]) -> None:
+        """Replace every record by what ``change`` makes of it, in one step; its id must stay.
+
+        Raises:
+            RunError: if a line is no record, or the disk is full; the file is as it was then.
+        """
+        self.close()
+        part = self.path.with_name(self.path.name + ".part")
+        try:
+            with part.open("wb") as file:
+                for record in self:
+                    file.write(_line(change(record)))
+            part.replace(self.path)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise RunError(
+                f"cannot write {self.path} anew: {error}. Make room and call the same command again."
+            ) from error
 
     def _opened(self) -> IO[bytes]:
         if self._file is None:
@@ -142,6 +174,13 @@ class RecordFile(Generic[R]):
             self._file.close()
             self._file = None
         self._places = None  # another job may write now
+
+
+def _line(record: Record) -> bytes:
+    """Return the line of a record."""
+    # Model text and kernel output may hold lone surrogates, which UTF-8 cannot; they become "?".
+    text = json.dumps(record.model_dump(mode="json"), ensure_ascii=False)
+    return text.encode("utf-8", "replace") + b"\n"
 
 
 def _whole_lines(file: IO[bytes]) -> int:
@@ -173,6 +212,7 @@ class Run:
         self.branches = RecordFile(self.folder / "branches.jsonl", BranchRecord)
         self.pairs = RecordFile(self.folder / "pairs.jsonl", PairRecord)
         self.values = RecordFile(self.folder / "values.jsonl", ValueRecord)
+        self.rollouts = RecordFile(self.folder / "rollouts.jsonl", RolloutRecord)
         self._lock: IO[bytes] | None = None
         self._made = False
 
@@ -201,7 +241,7 @@ class Run:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for file in (self.solutions, self.branches, self.pairs, self.values):
+        for file in (self.solutions, self.branches, self.pairs, self.values, self.rollouts):
             file.close()
         if error is not None and self._made:
             self._leave_nothing()
@@ -289,6 +329,24 @@ class Run:
             raise RunError(
                 f"cannot write {path}: {error}. Make room and call the same command again."
             ) from error
+
+    def settle_rollouts(self) -> None:
+        """Move the roll-outs that were made later into their pairs; a stop in between loses none.
+
+        Raises:
+            RunError: as ``RecordFile.rewrite`` says.
+        """
+        later = {record.id: record.confirmation for record in self.rollouts}
+        if not later:
+            return
+
+        def with_rollouts(pair: PairRecord) -> PairRecord:
+            found = later.get(pair.id)
+            return pair if found is None else pair.model_copy(update={"confirmation": found})
+
+        self.pairs.rewrite(with_rollouts)
+        self.rollouts.close()
+        self.rollouts.path.unlink()
 
     def write_stage(self, name: str, taken: int, kept: int, dropped: dict[str, int], seconds: float) -> None:
         """Enter a stage's counts in ``stages.json``: what came in, what was kept, and why the rest was not.

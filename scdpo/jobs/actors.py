@@ -20,10 +20,10 @@ from scdpo.corrupt.first_pit import PitSettings
 from scdpo.corrupt.temperature import BranchSettings
 from scdpo.corrupt.values import ValueSettings
 from scdpo.data.problems import Problem
-from scdpo.data.records import BranchRecord, PairRecord, Record, SolutionRecord, ValueRecord
+from scdpo.data.records import BranchRecord, PairRecord, Record, RolloutRecord, SolutionRecord, ValueRecord
 from scdpo.data.runs import Run
 from scdpo.jobs.local import NaiveSettings, branch_by_mutation, branch_by_temperature, sample_naive
-from scdpo.jobs.rollouts import branch_at_first_pits, estimate_values
+from scdpo.jobs.rollouts import branch_at_first_pits, estimate_values, roll_out_pairs
 from scdpo.sampling.engines.base import Completion, Engine, EngineError, Request, RequestRefused
 from scdpo.sampling.engines.replicas import ReplicaLost, Replicas
 from scdpo.sampling.engines.vocabulary import Vocabulary
@@ -102,6 +102,20 @@ class ValueJob:
     async def __call__(self, run: Run, sampler: Sampler) -> None:
         """Do the job."""
         await estimate_values(run, sampler, self.settings, Silent())
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmJob:
+    """``scdpo.jobs.rollouts.roll_out_pairs`` on pairs that branch off one solution."""
+
+    rollouts: int
+    seed: int
+    corruptor: str
+
+    async def __call__(self, run: Run, sampler: Sampler) -> None:
+        """Do the job."""
+        confirmer = Confirmer(sampler, self.rollouts, self.seed)
+        await roll_out_pairs(run, confirmer, self.corruptor, Silent())
 
 
 class Silent:
@@ -214,12 +228,12 @@ class SandboxWorker:
             append_records(run, known)
             await job(run, self._sampler)
             old = {(type(record), record.id) for record in known}
-            files = (run.solutions, run.pairs, run.branches, run.values)
+            files = (run.solutions, run.pairs, run.branches, run.values, run.rollouts)
             return [record for file in files for record in file if (type(record), record.id) not in old]
 
 
 def append_records(run: Run, records: Sequence[Record]) -> int:
-    """Write records into the files of their kinds, in order; return how many pairs and values were new."""
+    """Write records into the files of their kinds, in order; return how many pairs, values and roll-outs were new."""
     new = 0
     for record in records:
         if isinstance(record, SolutionRecord):
@@ -228,6 +242,8 @@ def append_records(run: Run, records: Sequence[Record]) -> int:
             new += run.pairs.append(record)
         elif isinstance(record, ValueRecord):
             new += run.values.append(record)
+        elif isinstance(record, RolloutRecord):
+            new += run.rollouts.append(record)
         elif isinstance(record, BranchRecord):
             run.branches.append(record)
     return new

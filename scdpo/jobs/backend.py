@@ -184,6 +184,13 @@ class LocalJobs:
         confirmer = Confirmer(self._sampler, confirm, seed) if confirm else None
         await local.branch_by_mutation(run, self._sampler.box, seed, progress, confirmer)
 
+    async def confirm_pairs(
+        self, run: Run, rollouts_wanted: int, seed: int, corruptor: str, progress: Progress
+    ) -> None:
+        """Do ``scdpo.jobs.rollouts.confirm_pairs``."""
+        confirmer = Confirmer(self._sampler, rollouts_wanted, seed)
+        await rollouts.confirm_pairs(run, confirmer, corruptor, progress)
+
     async def branch_at_first_pits(self, run: Run, settings: PitSettings, progress: Progress) -> None:
         """Do ``scdpo.jobs.rollouts.branch_at_first_pits``."""
         await rollouts.branch_at_first_pits(run, self._sampler, settings, progress)

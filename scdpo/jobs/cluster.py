@@ -33,6 +33,7 @@ from scdpo.data.runs import Run
 from scdpo.jobs.actors import (
     ActorEngine,
     BranchJob,
+    ConfirmJob,
     EngineActor,
     Job,
     MutateJob,
@@ -51,13 +52,14 @@ from scdpo.jobs.local import (
     branch_by_mutation,
     branch_by_temperature,
     chosen_solutions,
+    count_confirmed,
     each,
     enough,
     mutations_at_once,
     sample_naive,
 )
-from scdpo.jobs.outcomes import known_outcomes
-from scdpo.jobs.rollouts import branch_at_first_pits, estimate_values, wrong_solutions
+from scdpo.jobs.outcomes import Branched, known_outcomes
+from scdpo.jobs.rollouts import branch_at_first_pits, estimate_values, unconfirmed, wrong_solutions
 from scdpo.sampling.engines.base import Engine, EngineError
 from scdpo.sampling.engines.load import EngineChoice, load_engine
 from scdpo.sampling.engines.replicas import ReplicaLost, Replicas
@@ -287,14 +289,26 @@ class Cluster:
         await estimate_values(run, self._sampler, settings, Silent())
         _took(run, "solutions with values", monotonic() - started)
 
+    async def confirm_pairs(
+        self, run: Run, rollouts: int, seed: int, corruptor: str, progress: Progress
+    ) -> None:
+        """Do ``scdpo.jobs.rollouts.confirm_pairs`` on the cluster."""
+        run.settle_rollouts()
+        waiting = unconfirmed(run, corruptor, rollouts)
+        progress.start("roll-outs", len(waiting), 0)
+        job = ConfirmJob(rollouts, seed, corruptor)
+        work = ((job, list[Record](map(run.pairs.get, ids))) for ids in waiting.values())
+        async for records in self._do(work, max(1, self._settings.in_flight // (ROLLOUTS_AT_ONCE + 2))):
+            progress.advance(append_records(run, records))
+        run.settle_rollouts()
+        count_confirmed(run, corruptor)
+
     async def _branch(self, run: Run, job: Job, at_once: int, progress: Progress, corruptor: str) -> None:
-        known: dict[str, list[Record]] = defaultdict(list)
-        for branch in run.branches:
-            known[branch.chosen_id].append(branch)
+        past = Branched(run, corruptor)
         chosen = [solution.id for solution in chosen_solutions(run)]
         progress.start(f"step-controlled pairs by {corruptor}", len(chosen), 0)
 
-        work = ((job, [run.solutions.get(id), *known[id]]) for id in chosen)
+        work = ((job, [run.solutions.get(id), *past.branches(id), *past.pairs(id)]) for id in chosen)
         async for records in self._do(work, at_once):
             # The worker sends pairs before the branches that they come of, and so they are written.
             progress.advance(append_records(run, records))

@@ -8,7 +8,7 @@ alone, not on where a job was stopped. Not covered: several machines.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from time import monotonic
@@ -19,12 +19,17 @@ from scdpo.corrupt import acorrupt_by_mutation
 from scdpo.corrupt.confirm import Confirmer
 from scdpo.corrupt.rollouts import ROLLOUTS_AT_ONCE
 from scdpo.corrupt.step_controlled import mutation_pairs
-from scdpo.corrupt.temperature import Branches, BranchSettings, corrupt_by_temperature
-from scdpo.data.pairs import drawn_steps
+from scdpo.corrupt.temperature import (
+    Branches,
+    BranchSettings,
+    corrupt_by_temperature,
+    made_before,
+    open_steps,
+)
 from scdpo.data.problems import Problem
 from scdpo.data.records import IMPORTED, BranchRecord, DropRecord, PairRecord, SolutionRecord
 from scdpo.data.runs import Run, RunError
-from scdpo.jobs.outcomes import Outcome, known_outcomes, write_naive_pairs
+from scdpo.jobs.outcomes import Branched, Outcome, known_outcomes, write_naive_pairs
 from scdpo.sampling.sampler import Sampler
 from scdpo.sampling.schedule import Schedule
 
@@ -49,9 +54,10 @@ class NaiveSettings:
     """When a problem has been sampled enough.
 
     Attributes:
-        at_most: solutions a problem (the paper's K, 100).
+        at_most: solutions per problem (the paper's K, 100) that are sampled with the seed.
         wave: so many are sampled at once; each further wave of a problem is twice as large.
-        pairs: naive pairs wanted a problem; a problem is done when it has as many solutions of both kinds.
+        pairs: naive pairs wanted per problem; a problem is done when it has as many solutions of both kinds, with
+            whatever seed they were sampled.
         temperature: of every step (the paper's is 1).
         seed: fixes every sample.
     """
@@ -120,15 +126,15 @@ def enough(solutions: Sequence[Outcome], settings: NaiveSettings) -> bool:
 
     A wave that was cut off never suffices: an unstopped job would have had the whole of it.
     """
-    if _cut_off(solutions, settings):
+    made = sum(s.id.startswith(f"{s.problem_id}#{settings.seed}.") for s in solutions)
+    if _cut_off(made, settings):
         return False
     preferred = sum(s.preferred for s in solutions)
     dispreferred = sum(s.dispreferred for s in solutions)
-    return min(preferred, dispreferred) >= settings.pairs or len(solutions) >= settings.at_most
+    return min(preferred, dispreferred) >= settings.pairs or made >= settings.at_most
 
 
-def _cut_off(solutions: Sequence[Outcome], settings: NaiveSettings) -> bool:
-    made = sum(s.id.startswith(f"{s.problem_id}#{settings.seed}.") for s in solutions)
+def _cut_off(made: int, settings: NaiveSettings) -> bool:
     whole, size = 0, settings.wave
     while whole < min(made, settings.at_most):
         whole, size = min(whole + size, settings.at_most), 2 * size
@@ -156,22 +162,22 @@ async def branch_by_temperature(
 ) -> None:
     """Branch off the chosen solution of every naive pair of a run, after the steps that the settings say.
 
+    What earlier calls made counts: with more steps, attempts or pairs, or another seed, only what lacks is made.
+
     Raises:
         EngineError: if the engine cannot serve.
         RunError: if the run was sampled and has no naive pairs, or a record cannot be written.
     """
-    done: dict[str, set[int]] = defaultdict(set)
-    for branch in run.branches:
-        if branch.corruptor == "temperature" and branch.id.endswith(f".{settings.seed}"):
-            done[branch.chosen_id].add(branch.branch_step)
+    past = Branched(run, "temperature")
     # More solutions at once than there are sessions for could wait for each other.
     width = max(1, sampler.limits.in_flight // settings.sessions)
 
     def branches(chosen: SolutionRecord) -> AsyncIterator[Branches]:
-        return corrupt_by_temperature(chosen, sampler, settings, frozenset(done[chosen.id]))
+        before = made_before(past.branches(chosen.id), past.pairs(chosen.id), settings)
+        return corrupt_by_temperature(chosen, sampler, settings, before)
 
     def is_done(chosen: SolutionRecord) -> bool:
-        return done[chosen.id].issuperset(drawn_steps(chosen, settings.steps, settings.seed))
+        return not open_steps(chosen, settings, made_before(past.branches(chosen.id), (), settings))
 
     await _branch(run, branches, is_done, width, progress, "temperature")
 
@@ -191,11 +197,11 @@ async def branch_by_mutation(
         RunError: if the run was sampled and has no naive pairs, or a record cannot be written.
     """
     done = {b.chosen_id for b in run.branches if b.corruptor == "mutation" and b.id.endswith(f"m{seed}")}
-
+    past = Branched(run, "mutation")
     width = mutations_at_once(confirmer.sampler.limits.in_flight if confirmer else 0)
 
     async def branches(chosen: SolutionRecord) -> AsyncIterator[Branches]:
-        yield await _mutate(chosen, box, seed, confirmer)
+        yield await _mutate(chosen, box, seed, confirmer, past.pairs(chosen.id))
 
     await _branch(run, branches, lambda chosen: chosen.id in done, width, progress, "mutation")
 
@@ -206,9 +212,17 @@ def mutations_at_once(rollouts_in_flight: int) -> int:
 
 
 async def _mutate(
-    chosen: SolutionRecord, box: AsyncSandbox, seed: int, confirmer: Confirmer | None
+    chosen: SolutionRecord,
+    box: AsyncSandbox,
+    seed: int,
+    confirmer: Confirmer | None,
+    earlier: Sequence[PairRecord],
 ) -> Branches:
-    """Mutate one solution after all of its steps; the record of its attempts stands under step 0."""
+    """Mutate one solution after all of its steps; the record of its attempts stands under step 0.
+
+    A mutation that another seed made already is left out.
+    """
+    known = {(p.branch_step, *p.rejected) for p in earlier if not p.id.endswith(f"m{seed}")}
     dropped: Counter[str] = Counter()
     pairs: list[PairRecord] = []
     tokens = 0
@@ -216,7 +230,9 @@ async def _mutate(
         found = await acorrupt_by_mutation(
             chosen.solution, chosen.gold, box, question=chosen.question, seed=seed, dropped=dropped
         )
-        pairs = mutation_pairs(chosen, found, seed)
+        made = mutation_pairs(chosen, found, seed)
+        pairs = [pair for pair in made if (pair.branch_step, *pair.rejected) not in known]
+        dropped.update({"made_by_another_seed": len(made) - len(pairs)})
         if confirmer is not None:
             pairs, tokens = await confirmer.confirm(pairs)
     except SessionClosed:  # the kernel was ended from without, when the host ran out of memory, say
@@ -229,7 +245,7 @@ async def _mutate(
         corruptor="mutation",
         attempts=len(pairs) + sum(dropped.values()),
         kept=len(pairs),
-        dropped=[DropRecord(reason=reason, count=count) for reason, count in dropped.most_common()],
+        dropped=[DropRecord(reason=reason, count=count) for reason, count in dropped.most_common() if count],
         tokens=tokens,
     )
     return Branches(pairs, record)
@@ -268,8 +284,7 @@ async def _branch(
     async for kept in each(one, left, width):
         progress.advance(kept)
     _count_branches(run, stage, corruptor, used, monotonic() - started)
-    pairs = (p for p in run.pairs if p.origin.corruptor == corruptor and p.origin.chosen_id in used)
-    _count_confirmed(run, f"errors that begin with the branch, by {corruptor}", pairs)
+    count_confirmed(run, corruptor)
 
 
 def _count_branches(run: Run, stage: str, corruptor: str, used: Set[str], seconds: float) -> None:
@@ -284,15 +299,17 @@ def _count_branches(run: Run, stage: str, corruptor: str, used: Set[str], second
     run.write_stage(stage, attempts, kept, dropped, seconds)
 
 
-def _count_confirmed(run: Run, stage: str, pairs: Iterable[PairRecord]) -> None:
+def count_confirmed(run: Run, corruptor: str) -> None:
     """Enter how many pairs roll-outs confirm, and why the others are not; nothing where there were no roll-outs."""
     fates: Counter[str] = Counter()
     tried = False
-    for pair in pairs:
-        fates[_confirmation_fate(pair)] += 1
-        tried = tried or pair.confirmation.before.tried > 0
+    for pair in run.pairs:
+        if pair.kind == "step_controlled" and pair.origin.corruptor == corruptor:
+            fates[_confirmation_fate(pair)] += 1
+            tried = tried or pair.confirmation.before.tried > 0
     if tried:
         made = fates.total()
+        stage = f"errors that begin with the branch, by {corruptor}"
         run.write_stage(stage, made, fates.pop("confirmed", 0), fates, 0.0)
 
 

@@ -13,7 +13,7 @@ from sys import intern
 
 from scdpo.data.pairs import matched, naive_pair, naive_pair_id
 from scdpo.data.problems import Problem
-from scdpo.data.records import SolutionRecord
+from scdpo.data.records import BranchRecord, PairRecord, SolutionRecord
 from scdpo.data.runs import Run, RunError
 
 
@@ -57,6 +57,34 @@ def _fate(solution: SolutionRecord) -> str:
     if solution.verdict.status == "correct":
         return "right but not clean"
     return "no answer" if solution.verdict.answer is None else "unverifiable"
+
+
+class Branched:
+    """What a run holds of the branches by one corruptor, by chosen solution; records are read again when asked for.
+
+    Args:
+        run: whose branches and pairs; read when this is made.
+        corruptor: as records name it.
+    """
+
+    def __init__(self, run: Run, corruptor: str) -> None:
+        self._run = run
+        self._branches: dict[str, list[str]] = defaultdict(list)
+        self._pairs: dict[str, list[str]] = defaultdict(list)
+        for branch in run.branches:
+            if branch.corruptor == corruptor:
+                self._branches[branch.chosen_id].append(branch.id)
+        for pair in run.pairs:
+            if pair.kind == "step_controlled" and pair.origin.corruptor == corruptor:
+                self._pairs[pair.origin.chosen_id].append(pair.id)
+
+    def branches(self, chosen_id: str) -> list[BranchRecord]:
+        """Return the records of the branches off a chosen solution."""
+        return [self._run.branches.get(id) for id in self._branches.get(chosen_id, ())]
+
+    def pairs(self, chosen_id: str) -> list[PairRecord]:
+        """Return the pairs that branch off a chosen solution."""
+        return [self._run.pairs.get(id) for id in self._pairs.get(chosen_id, ())]
 
 
 def known_outcomes(run: Run, problems: Sequence[Problem]) -> dict[str, list[Outcome]]:

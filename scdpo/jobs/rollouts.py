@@ -1,21 +1,22 @@
-"""The jobs that roll out from solutions of a run: first pits of wrong ones, values at every step.
+"""The jobs that roll out from solutions of a run: first pits of wrong ones, values at every step, pairs made without.
 
 Each does only what is missing, as the jobs of ``scdpo.jobs.local`` do.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from time import monotonic
 
 from sandbox import SessionClosed
+from scdpo.corrupt.confirm import Confirmer
 from scdpo.corrupt.first_pit import PitSettings, first_pit
 from scdpo.corrupt.rollouts import ROLLOUTS_AT_ONCE
 from scdpo.corrupt.values import ValueSettings, step_values, value_id, value_places
-from scdpo.data.records import SolutionRecord
+from scdpo.data.records import RolloutRecord, SolutionRecord
 from scdpo.data.runs import Run, RunError
-from scdpo.jobs.local import Progress, each
+from scdpo.jobs.local import Progress, count_confirmed, each
 from scdpo.sampling.sampler import Sampler
 
 
@@ -114,3 +115,50 @@ async def estimate_values(run: Run, sampler: Sampler, settings: ValueSettings, p
     async for new in each(one, left, max(1, sampler.limits.in_flight // ROLLOUTS_AT_ONCE)):
         progress.advance(new)
     run.write_stage("solutions with values", len(ids), len(ids) - lost.total(), lost, monotonic() - started)
+
+
+async def confirm_pairs(run: Run, confirmer: Confirmer, corruptor: str, progress: Progress) -> None:
+    """Roll out from the pairs of a corruptor that have fewer roll-outs than are wanted, and enter them in the pairs.
+
+    Raises:
+        EngineError: if the engine cannot serve.
+        RunError: if a record cannot be written.
+    """
+    run.settle_rollouts()
+    await roll_out_pairs(run, confirmer, corruptor, progress)
+    run.settle_rollouts()
+    count_confirmed(run, corruptor)
+
+
+async def roll_out_pairs(run: Run, confirmer: Confirmer, corruptor: str, progress: Progress) -> None:
+    """As ``confirm_pairs``, with the roll-outs left in ``rollouts.jsonl``."""
+    waiting = unconfirmed(run, corruptor, confirmer.rollouts)
+    progress.start("roll-outs", len(waiting), 0)
+
+    async def one(ids: list[str]) -> int:
+        new = 0
+        try:
+            confirmed, tokens = await confirmer.confirm([run.pairs.get(id) for id in ids])
+        except SessionClosed:  # the kernel was ended from without, when the host ran out of memory, say
+            return 0
+        for pair in confirmed:
+            if pair.confirmation.before.tried:
+                record = RolloutRecord(id=pair.id, confirmation=pair.confirmation, tokens=tokens)
+                new += run.rollouts.append(record)
+                tokens = 0  # they were sampled for all of them
+        return new
+
+    width = max(1, confirmer.sampler.limits.in_flight // (ROLLOUTS_AT_ONCE + 2))
+    async for new in each(one, list(waiting.values()), width):
+        progress.advance(new)
+
+
+def unconfirmed(run: Run, corruptor: str, rollouts: int) -> dict[str, list[str]]:
+    """Return the ids of the pairs that have fewer roll-outs than are wanted, by the solution they branch off."""
+    there = {record.id for record in run.rollouts}
+    waiting: dict[str, list[str]] = defaultdict(list)
+    for pair in run.pairs:
+        mine = pair.kind == "step_controlled" and pair.origin.corruptor == corruptor
+        if mine and pair.confirmation.before.tried < rollouts and pair.id not in there:
+            waiting[pair.origin.chosen_id].append(pair.id)
+    return waiting

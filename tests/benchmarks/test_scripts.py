@@ -11,10 +11,12 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 TOY = {
     "benchmarks/generation.py": ["--quick"],
+    "benchmarks/handover.py": ["--pairs", "20"],
     "benchmarks/labels.py": [],
     "benchmarks/sandbox.py": ["--quick"],
     "benchmarks/scaling.py": ["--gpus", "8", "--problems-per-gpu", "8"],
     "benchmarks/service.py": ["--clients", "4", "--seconds", "1"],
+    "benchmarks/verdicts_under_load.py": ["--pairs", "20", "--threads", "3", "--busy", "2"],
     "benchmarks/trainer.py": ["--problems", "8", "--size", "toy", "--mix", "MATH"],
     "benchmarks/verifier.py": ["--pairs", "40"],
     "experiments/embedded/train.py": [

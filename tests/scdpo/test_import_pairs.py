@@ -129,8 +129,8 @@ def test_chains_of_thought_as_plain_text(tmp_path: Path) -> None:
         ),
         ({"chosen": [], "rejected": []}, "field 'question' is missing"),
         (
-            {"chosen": messages(None, [("thought", "x")]), "rejected": messages(None, [])},
-            "thought",
+            {"chosen": messages(None, [("musing", "x")]), "rejected": messages(None, [])},
+            "musing",
         ),
     ],
 )
@@ -138,3 +138,89 @@ def test_a_line_that_is_no_pair_is_named(tmp_path: Path, row: dict[str, Any], sa
     with pytest.raises(LineError, match="line 1") as caught:
         list(read_pairs(write(tmp_path / "bad.jsonl", row), "mathcoder", Counter()))
     assert said in str(caught.value)
+
+
+WRONG = "She sells them for 9 + 2 = 11 dollars.\nThe answer is: 11"
+RIGHT = "She sells them for 9 * 2 = 18 dollars.\nThe answer is: 18"
+ASKED = {"role": "user", "content": "How much does she make?"}
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"prompt": "How much does she make?", "chosen": RIGHT, "rejected": WRONG},
+        {
+            "prompt": [ASKED],
+            "chosen": [{"role": "assistant", "content": RIGHT}],
+            "rejected": [{"role": "assistant", "content": WRONG}],
+        },
+        {
+            "chosen": [ASKED, {"role": "assistant", "content": RIGHT}],
+            "rejected": [ASKED, {"role": "assistant", "content": WRONG}],
+        },
+        {"instruction": "How much does she make?", "input": "", "chosen": RIGHT, "rejected": WRONG},
+        {
+            "conversations": [{"from": "human", "value": "How much does she make?"}],
+            "chosen": {"from": "gpt", "value": RIGHT},
+            "rejected": {"from": "gpt", "value": WRONG},
+        },
+        {"query": "How much does she make?", "answer": "18", "chosen": RIGHT, "rejected": WRONG},
+    ],
+    ids=["TRL text", "TRL messages", "messages on both sides", "Alpaca", "ShareGPT", "with an answer"],
+)
+def test_preference_pairs_of_others_come_in(tmp_path: Path, row: dict[str, Any]) -> None:
+    (pair,) = read_pairs(write(tmp_path / "pairs.jsonl", row), "cot", Counter())
+    assert (pair.kind, pair.question, pair.gold, pair.rejected_answer) == (
+        "naive",
+        "How much does she make?",
+        "18",
+        "11",
+    )
+
+
+def test_step_dpo_shares_its_first_steps_and_the_opening_words_of_the_next(tmp_path: Path) -> None:
+    row = {
+        "dataset": "MATH_Rephrased",
+        "prompt": "How much does she make?",
+        "initial_reason_steps": "Let's think step by step.\nStep 1: She has 9 eggs left.\nStep 2:",
+        "chosen": " She sells them for 9 * 2 = 18 dollars.",
+        "rejected": " She sells them for 9 + 2 = 11 dollars.",
+        "full_chosen": f" {RIGHT}",
+        "full_rejected": f" {WRONG}",
+        "answer": "18",
+    }
+    (pair,) = read_pairs(write(tmp_path / "steps.jsonl", row), "cot", Counter())
+    assert (pair.branch_step, pair.gold) == (1, "18")
+    assert "".join(b.content for b in pair.prefix) == row["initial_reason_steps"].removesuffix("Step 2:")
+    assert pair.rejected[0].content == "Step 2: She sells them for 9 + 2 = 11 dollars.\n"
+
+
+def test_the_pairs_of_other_runs_come_in_as_they_stand_without_torn_lines(tmp_path: Path) -> None:
+    file = write(
+        tmp_path / "t.jsonl",
+        {"chosen": messages(SHARED, ending(14)), "rejected": messages(SHARED, ending(19))},
+    )
+    for pod in ("a", "b"):
+        assert CliRunner().invoke(app, ["import", str(tmp_path / pod), str(file)]).exit_code == 0
+        text = (tmp_path / pod / "pairs.jsonl").read_text().replace('"t/1/0', f'"{pod}/1/0')
+        (tmp_path / pod / "pairs.jsonl").write_text(text + text[:100])  # as a killed pod leaves it
+    pods = [str(tmp_path / pod / "pairs.jsonl") for pod in ("a", "b")]
+    result = CliRunner().invoke(app, ["import", str(tmp_path / "all"), *pods])
+    assert result.exit_code == 0, result.output
+    found = list(Run(tmp_path / "all").pairs)
+    assert [pair.id for pair in found] == [next(iter(Run(tmp_path / pod).pairs)).id for pod in ("a", "b")]
+    joined = tmp_path / "joined"
+    joined.mkdir()
+    (joined / "pairs.jsonl").write_text("".join(Path(pod).read_text() for pod in pods))
+    assert "scdpo import joins" in CliRunner().invoke(app, ["status", str(joined)]).output.replace("\n", " ")
+
+
+def test_a_layout_of_nobody_is_described_by_its_fields(tmp_path: Path) -> None:
+    row = {"task": {"text": "How much does she make?", "gold": 18}, "chosen": RIGHT, "rejected": WRONG}
+    options = ["--question-field", "task.text", "--answer-field", "task.gold", "--format", "cot"]
+    result = CliRunner().invoke(
+        app, ["import", str(tmp_path / "run"), str(write(tmp_path / "p.jsonl", row)), *options]
+    )
+    assert result.exit_code == 0, result.output
+    assert "question: task.text, answer: task.gold" in result.output.replace("\n", " ")
+    assert [pair.gold for pair in Run(tmp_path / "run").pairs] == ["18"]

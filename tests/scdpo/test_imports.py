@@ -150,6 +150,39 @@ def test_a_solution_that_is_text_is_read_in_the_format(tmp_path: Path) -> None:
     assert record.preferred
 
 
+TIR = "We subtract.\n```python\nprint(9 * 2)\n```\n```output\n18\n```\nShe makes $\\boxed{18}$."
+LLM = "Let's see.\n<llm-code>\n9 * 2\n</llm-code>\n<llm-code-output>\n18\n</llm-code-output>\nShe makes \\boxed{18}."
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"problem": "q?", "solution": TIR, "messages": [{"role": "user", "content": "q?"}]},
+        {"question": "q?", "generated_solution": LLM, "expected_answer": "18", "is_correct": True},
+        {"idx": 3, "question": "q?", "gt": "18", "code": [TIR], "pred": ["18"]},
+        {
+            "prompt": [{"role": "user", "content": "q?"}],
+            "reward_model": {"ground_truth": "18"},
+            "response": TIR,
+        },
+    ],
+    ids=["NuminaMath-TIR", "OpenMathInstruct-1", "ToRA", "verl with a response"],
+)
+def test_solutions_of_other_layouts_come_in_with_their_code(tmp_path: Path, line: dict[str, Any]) -> None:
+    (record,) = read_solutions(write_all(tmp_path / "a.jsonl", line))
+    assert (record.question, record.gold) == ("q?", "18")
+    assert [b.type for b in record.blocks] == ["text", "code", "execution", "text"]
+    assert record.preferred
+
+
+def test_rows_whose_solution_states_no_answer_are_counted(tmp_path: Path) -> None:
+    proof = {"problem": "Show that 2 divides 4.", "solution": "Since 4 = 2 * 2, it does. QED"}
+    brought(tmp_path / "run", write_all(tmp_path / "a.jsonl", proof, {"problem": "q?", "solution": TIR}))
+    assert Run(tmp_path / "run").read_json("stages.json")["solutions of a.jsonl"]["dropped"] == {
+        "no_final_answer": 1
+    }
+
+
 def test_imported_solutions_of_problems_without_naive_pairs_are_branched_off_too(tmp_path: Path) -> None:
     rows = [row("right", problem_id="p"), row("wrong", "13", problem_id="p"), row("more", problem_id="p")]
     brought(tmp_path / "run", write_all(tmp_path / "a.jsonl", *rows))

@@ -167,7 +167,7 @@ def test_a_dotted_path_goes_through_objects_lists_and_json_text(path: str, value
     ("written", "gold"),
     [
         (["18"], "18"),
-        (["1", "2"], "1, 2"),
+        (["18", "18.0"], "18 ## 18.0"),
         ('["18"]', "18"),
         ("[1, 2]", "[1, 2]"),
         (r"\boxed{\frac{1}{2}}", r"\frac{1}{2}"),

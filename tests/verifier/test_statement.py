@@ -122,7 +122,7 @@ WHOLE = [
     ("This gives √2.", "√2"), ("The value is 2^10.", "2^10"), ("The angle is π/2.", "π/2"), ("The point is (3, 4).", "(3, 4)"),
     ("The number is 3 + 4i.", "3 + 4i"), ("The line is y = 2x + 3.", "y = 2x + 3"), ("The remainder is 12 mod 7.", "12 mod 7"),
     ("It takes 1 1/2 hours.", "1 1/2 hours"), ("There are 6.022e23 of them.", "6.022e23"), ("The result is 10^{-3}.", "10^{-3}"),
-    ("The interval is (3,4].", "(3,4]"), ("The set is {3, 4}.", "{3, 4}"), ("The time is 3:45 PM.", "3:45 PM"),
+    ("The interval is (3,4].", "(3,4]"), ("The set is {3, 4}.", r"\{3, 4\}"), ("The time is 3:45 PM.", "3:45 PM"),
     ("The odds are 3 to 4.", "3 to 4"), ("The legs are 3 and 4.", "3 and 4"), ("So 64 + 67 = **131**.", "131"),
     ("He makes 13 * $2 = $26 per day.", "26"), ("所以需要2米5厘米。", "2米 5厘米"), ("It costs $200,000 - $130,000 = $70,000.", "70,000"),
     ("The speed is 3×10^8 m/s.", r"3×10^8\text{ m/s}"), ("It is 5 m long.", r"5\text{ m}"),

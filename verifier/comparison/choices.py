@@ -8,6 +8,7 @@ from verifier.outcome import Outcome, correct, incorrect, unverifiable
 from verifier.parsing.choices import Letters, letters_of
 
 _LIKELY = frozenset("ABCDE")
+_VERTICES = re.compile(r"[A-Z]{3}")  # the angle DCA is ACD; "ABCD" and words are left alone
 _JOINED = re.compile(r"[A-J]{2,}")
 
 
@@ -15,6 +16,10 @@ def compare_choices(a: str, b: str) -> Outcome | None:
     """Compare two answers of which at least one is a choice; None where they are no choices."""
     if (circled := _compare_circled(a, b)) is not None:
         return circled
+    if _VERTICES.fullmatch(a) and _VERTICES.fullmatch(b) and sorted(a) == sorted(b):
+        if a in (b, b[::-1]):
+            return correct("the same letters")
+        return unverifiable("the same letters in another order")
     x, y = letters_of(a), letters_of(b)
     if x is None or y is None:
         if a != b and a.upper() == b.upper() and a.upper() in _LIKELY:

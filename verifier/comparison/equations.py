@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from fractions import Fraction
 from itertools import pairwise
+from time import thread_time
 
 from flint import acb, arb
 
@@ -49,6 +50,7 @@ from verifier.values.sampling import sample_points
 
 BITS = 160
 MIN_SOLUTIONS = 6  # of each equation that must solve the other, to be called the same
+SECONDS = 0.6  # of processor time, after which no further solution is looked for
 ROOT_WIDTH = Fraction(1, 2**60)
 _Failure = (UndefinedError, UndecidedError, LimitError, NotRationalError, ZeroDivisionError, OverflowError)
 
@@ -64,7 +66,10 @@ def is_label(node: Node) -> bool:
         case Apply(name, (Sym("x"),)) if not name.endswith("()"):  # |x| = 3 is an equation
             return False
         case Apply(name, args):
-            return name not in ("factorial", "binom") and all(is_label(a) or isinstance(a, Num) for a in args)
+            named = (Num, Rel) if name.endswith("()") else (Num,)  # P(X = 3)
+            return name not in ("factorial", "binom") and all(
+                is_label(a) or isinstance(a, named) for a in args
+            )
         case Mul(factors):
             return all(
                 (isinstance(f, Sym) and f.name[0].isupper()) or (isinstance(f, Pow) and is_label(f.base))
@@ -91,7 +96,8 @@ def _is_derivative(tops: list[Node], bottoms: list[Pow]) -> bool:
     r"""Whether these are the parts of ``\frac{dy}{dx}``; ``\frac{ab}{cd}`` is left alone."""
     if len(bottoms) != 1 or not isinstance(bottoms[0].base, Mul) or len(tops) > 2 or not tops:
         return False
-    return tops[0] == Sym("d") == bottoms[0].base.factors[0] and len(bottoms[0].base.factors) == 2
+    first = tops[0].base if isinstance(tops[0], Pow) else tops[0]  # d^2 y over d x^2
+    return first == Sym("d") == bottoms[0].base.factors[0] and len(bottoms[0].base.factors) == 2
 
 
 def _names_a_sum_or_product(node: Node) -> bool:
@@ -212,6 +218,18 @@ def proportional_exactly(f: Node, g: Node) -> bool:
     return len(ratios) == 1 and 0 not in ratios
 
 
+def sign_of_ratio(f: Node, g: Node) -> int:
+    """Return the sign of f / g at the first sample point at which it has one, for proportional f and g; 0 for none."""
+    for _, point in sample_points(sorted(free_symbols(f) | free_symbols(g))):
+        try:
+            ratio = Evaluator(BITS, point).of(divide(f, g))
+        except _Failure:
+            continue
+        if isinstance(ratio, arb) and not ratio.contains(0):
+            return 1 if ratio > 0 else -1
+    return 0
+
+
 def _proportional(f: Node, g: Node, names: list[str]) -> bool:
     """Whether f / g is one constant at all sample points."""
     first: Ball | None = None
@@ -270,14 +288,17 @@ def _by_solutions(f: Node, g: Node, names: list[str]) -> Outcome:
     """Look for real solutions of one equation that do not solve the other, among both signs of every letter."""
     rng = random.Random("roots")
     checked = {0: 0, 1: 0}
+    deadline = thread_time() + SECONDS
     for name in names:
         for draw in range(4):
             rest = {
                 n: rng.choice((-1, 1)) * Fraction(rng.randint(2, 100 if draw % 2 else 400), 97) for n in names
             }
             rest.pop(name)
+            if thread_time() > deadline:
+                return unverifiable("no time to find enough solutions")
             for which, (one, other) in enumerate(((f, g), (g, f))):
-                for root in roots_of(one, name, rest)[:4]:
+                for root in roots_of(one, name, rest, GRID[::3], deadline)[:3]:
                     solves = _solves(other, name, root, rest)
                     if solves is None:
                         continue
@@ -308,19 +329,21 @@ def _ball(f: Node, name: str, x: Fraction | Ball, rest: dict[str, Fraction]) -> 
 
 
 def roots_of(
-    f: Node, name: str, rest: dict[str, Fraction], grid: list[Fraction] | None = None
+    f: Node, name: str, rest: dict[str, Fraction], grid: list[Fraction], deadline: float
 ) -> list[Fraction]:
     """Return points within ``ROOT_WIDTH`` of zeros of ``f`` in ``name``, between neighbours on a grid at which its
     sign is proven to differ; that it goes through zero there, rather than through a pole, is checked at the end.
     """
     found: list[Fraction] = []
     previous: tuple[Fraction, int] | None = None
-    for point in grid or GRID:
+    for point in grid:
+        if thread_time() > deadline:
+            break
         sign = _sign(f, name, point, rest)
         if sign == 0:
             found.append(point)
         elif sign is not None and previous is not None and previous[1] != sign:
-            root = _bisect(f, name, rest, previous[0], point, previous[1])
+            root = _bisect(f, name, rest, previous[0], point, previous[1], deadline)
             if root is not None:
                 found.append(root)
         previous = (point, sign) if sign else None
@@ -337,9 +360,11 @@ def _sign(f: Node, name: str, x: Fraction, rest: dict[str, Fraction]) -> int | N
 
 
 def _bisect(
-    f: Node, name: str, rest: dict[str, Fraction], low: Fraction, high: Fraction, at_low: int
+    f: Node, name: str, rest: dict[str, Fraction], low: Fraction, high: Fraction, at_low: int, deadline: float
 ) -> Fraction | None:
     while high - low > ROOT_WIDTH:
+        if thread_time() > deadline:
+            return None
         middle = (low + high) / 2
         sign = _sign(f, name, middle, rest)
         if sign is None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import random
 from fractions import Fraction
 from itertools import pairwise
+from time import thread_time
 
-from verifier.comparison.equations import GRID, proportional_exactly, roots_of
+from verifier.comparison.equations import GRID, SECONDS, proportional_exactly, roots_of, sign_of_ratio
 from verifier.comparison.real_sets import ORDERS, holds
 from verifier.outcome import Outcome, correct, incorrect, unverifiable
 from verifier.tree import Node, Rel, free_symbols, subtract
@@ -28,36 +29,41 @@ def same_inequality(a: Rel, b: Rel) -> Outcome:
         return correct("the same inequality")
     if sorted(_strictness(a)) != sorted(_strictness(b)):
         return incorrect("one of the two includes its boundary")
+    if _multiples(a, b):
+        return correct("one is a multiple of the other")
     rng = random.Random("inequality")
-    counts = {True: 0, False: 0}
+    deadline = thread_time() + SECONDS
     for _ in range(160):
         scale = rng.choice((1, 3, 20, 500))
         point = {n: Fraction(rng.randint(-1000, 1000) * scale, 173) for n in names}
         truth = [_holds(r, point) for r in (a, b)]
         if truth[0] != truth[1]:
             return incorrect("one only holds at " + ", ".join(f"{n} = {v}" for n, v in point.items()))
-        counts[truth[0]] += 1
-    if min(counts.values()) > 0 and _multiples(a, b):
-        return correct("one is a multiple of the other")
+        if thread_time() > deadline:
+            return unverifiable("no time to compare them at enough points")
     return _at_boundaries(a, b, names)
 
 
 def _multiples(a: Rel, b: Rel) -> bool:
-    """Whether each has one sign of order, and their differences of sides are proportional."""
+    """Whether each has one sign of order, and one difference of sides is the other times a number of the right sign."""
     if len(a.ops) != 1 or len(b.ops) != 1:
         return False
-    return proportional_exactly(subtract(*a.sides), subtract(*b.sides))
+    f, g = subtract(*a.sides), subtract(*b.sides)
+    return proportional_exactly(f, g) and sign_of_ratio(f, g) == (1 if a.ops == b.ops else -1)
 
 
 def _at_boundaries(a: Rel, b: Rel, names: list[str]) -> Outcome:
     """Compare on both sides of the boundaries of each, found along every variable."""
     rng = random.Random("boundaries")
+    deadline = thread_time() + SECONDS
     found = [0] * (len(a.sides) + len(b.sides) - 2)
     for name in names:
         for _ in range(_DRAWS):
+            if thread_time() > deadline:
+                return unverifiable("no time to find enough of their boundaries")
             rest = {n: Fraction(rng.randint(-300, 300), rng.choice((97, 401))) for n in names if n != name}
             for index, boundary in enumerate((*_boundaries(a), *_boundaries(b))):
-                for root in roots_of(boundary, name, rest, _WIDE_GRID)[:2]:
+                for root in roots_of(boundary, name, rest, _WIDE_GRID, deadline)[:2]:
                     told = _beside(a, b, name, root, rest)
                     if isinstance(told, Outcome):
                         return told

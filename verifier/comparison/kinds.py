@@ -16,6 +16,7 @@ from verifier.outcome import Outcome, best, correct, incorrect, unverifiable
 from verifier.parsing.parser import matrix_of_rows
 from verifier.parsing.quantities import agreement
 from verifier.parsing.units import other_factors, unit_of
+from verifier.parsing.vocabulary import LETTER_LIKE
 from verifier.tree import (
     Add,
     Apply,
@@ -30,6 +31,7 @@ from verifier.tree import (
     NotRationalError,
     Num,
     Percent,
+    Piecewise,
     Quantity,
     Ratio,
     Rel,
@@ -87,11 +89,25 @@ def _same(a: Node, b: Node, rounding: Rounding) -> Outcome:
         outcome = rule(a, b, rounding)
         if outcome is not None:
             return outcome
-    for node in (a, b):
-        if any(isinstance(n, _Shape) for n in walk(node)):
-            return incorrect("answers of different kinds")
+    if _holds_shape(a) or _holds_shape(b):
+        return incorrect("answers of different kinds")
     outcome = same_expression(a, b, rounding)
-    return outcome if outcome.correct else read_otherwise(a, b, rounding) or outcome
+    if outcome.correct:
+        return outcome
+    unknown = sorted(
+        n for n in free_symbols(a) ^ free_symbols(b) if n[0] == "\\" and n[1:] not in LETTER_LIKE
+    )
+    if unknown:
+        return unverifiable(f"{unknown[0]} has no meaning here")
+    return read_otherwise(a, b, rounding) or outcome
+
+
+def _holds_shape(node: Node) -> bool:
+    """Whether anything but an expression stands in ``node``; the conditions of pieces do not count."""
+    if isinstance(node, _Shape):
+        return True
+    parts = [value for value, _ in node.pieces] if isinstance(node, Piecewise) else children(node)
+    return any(map(_holds_shape, parts))
 
 
 def _statements(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
@@ -419,6 +435,11 @@ def _sequences(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
         if len(a.items) == len(b.items) == 2 and (a.opening, a.closing) != (b.opening, b.closing):
             return incorrect("one of the intervals includes an end that the other leaves out")
         return _paired(a.items, b.items, rounding)
+    matrix, rest = (a, b) if isinstance(a, Matrix) else (b, a)
+    if isinstance(matrix, Matrix) and 1 in (len(matrix.rows), len(matrix.rows[0])):
+        entries = tuple(x for row in matrix.rows for x in row)
+        if (components := as_sequence(rest, len(entries))) is not None:
+            return _paired(entries, components, rounding)
     if not isinstance(a, Seq) and not isinstance(b, Seq):
         return None
     sequence, other = (a, b) if isinstance(a, Seq) else (b, a)

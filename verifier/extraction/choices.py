@@ -11,7 +11,7 @@ _STATED = re.compile(
     rf"(?<![A-Za-z\\{{_^])[(（]?\s*(?:{TEXT_COMMAND})?\{{?\(?([A-J])\)?\}}?(?![A-Za-z0-9_'’^*/+=])"
 )
 _NEGATION = re.compile(
-    r"(?:\b(?:rul(?:es?|ed|ing)\s+out|exclud\w+|eliminat\w+|reject\w*)"
+    r"(?:\b(?:rul(?:es?|ed|ing)\s+out|exclud\w+|eliminat\w+|reject\w*|(?:all|any\w*|every\w*)\s+but|except)"
     r"|\bnot|n't\s+be|\bneither|\bcannot\s+be|不是|不选|不正确|错误)\s*[(（$]?\s*$",
     re.IGNORECASE,
 )
@@ -24,7 +24,7 @@ _LEADING = re.compile(
     r"[\s$*(]*([A-J])[)$*]*\s*[,.:—–]\s+(?!(?:or|and|so|thus|hence|therefore|maybe|perhaps|possibly|but|is|are)\b)(?=[a-z]{2})"
     r"(?!.*\b(?:or\s+(?:maybe|perhaps|else)|instead)\b)"
 )
-_BECAUSE = re.compile(r"\b(?:because|since)\b|因为")
+_BECAUSE = re.compile(r"\b(?:because|since|over(?=\s+[A-J]\b)|rather\s+than|instead\s+of|unlike)\b|因为")
 _ARTICLE = re.compile(r"\s+(?!(?:or|and|is)\b)[a-z]")
 
 

@@ -30,9 +30,7 @@ _ELSEWHERE = (
     r"|(?:supérieure?|inférieure?)\s+à|(?:plus|moins)\s+de|au\s+(?:moins|plus)|(?:größer|kleiner|mehr|weniger)\s+als|mindestens|höchstens"
     r"|(?:maggiore|minore|più|meno)\s+di|больше|меньше|(?:не\s+)?(?:более|менее)"
 )
-_FILLER = (
-    r"(?:(?:the|a|an|of|to|be|is|exactly|just|about|even|number|value|\$?\\?[a-zA-Z]\s*=)\s*)*[\s$(*:]*\Z"
-)
+_FILLER = r"(?:(?:the|a|an|of|to|be|is|equals?|exactly|just|about|even|number|value|\$?\\?[a-zA-Z]\s*=)\s*)*[\s$(*:]*\Z"
 # "is not 5", "exceeds the value 5", "at least $5"; "not only", "over 5 days he earns 12" do not touch the 12
 _BEFORE = re.compile(rf"\b(?:{_DENIAL}|{_COMPARISON}|{_CHANGE}|{_ELSEWHERE})\s+{_FILLER}", re.IGNORECASE)
 # 不是5, 大于5, 至少5个; 至少是5 and 最多可以装5个 state a least and a greatest value, which is 5
@@ -50,7 +48,7 @@ _AFTER = re.compile(
     r"|or\s+(?:more|less|fewer|so|higher|greater|above|below|larger)\b"
     r"|(?:is|are|was|would\s+be|seems|might|may|could)\s+(?:\w+\s+)?(?:wrong|incorrect|impossible|false|possible|guess|not|right)\b"
     r"|(?:squared|cubed|factorial|halves|thirds|quarters|fifths|tenths|hundredths|thousandths)\b)"
-    r"|[)\]$}*]*\s*\?",
+    r"|[)\]$}*]*\s*\?|\+(?=\s|$)",
     re.IGNORECASE,
 )
 _CHINESE_AFTER = re.compile(

@@ -20,10 +20,18 @@ from verifier.extraction.boxes import boxed_answer
 from verifier.extraction.choices import choice_in_prose, choice_letter
 from verifier.extraction.doubt import gives_up, knows_nothing, leaves_open
 from verifier.extraction.fields import in_json, tagged
-from verifier.extraction.lines import last_line, sentence_of, sentences_from_the_end
+from verifier.extraction.lines import last_line, parts_of, sentence_of, sentences_from_the_end
 from verifier.extraction.phrases import last_heading, last_phrase, with_decimal_points
 from verifier.extraction.prose import is_bare
-from verifier.extraction.statement import NOTHING, OPEN, Stated, marked_currency, stated_in, without_emphasis
+from verifier.extraction.statement import (
+    NOTHING,
+    OPEN,
+    SEVERAL,
+    Stated,
+    marked_currency,
+    stated_in,
+    without_emphasis,
+)
 from verifier.extraction.turn import final_text
 from verifier.extraction.values import values_in
 from verifier.parsing.choices import letters_of
@@ -72,36 +80,56 @@ def extract_answer(text: str | Solution) -> str | None:
 
 def extract(text: str | Solution, hint: Hint = "any") -> Extraction:
     """Return the final answer, its place and its strength; ``hint`` says that a choice letter is wanted."""
-    final = final_text(text[-MAX_TEXT:]) if isinstance(text, str) else final_text(text.final_text)
+    final = final_text(text[-MAX_TEXT:] if isinstance(text, str) else text.final_text)
+    if not final.isascii():
+        final = _PICTURES.sub("", final)
     boxed = boxed_answer(final)
     if boxed is not None:
+        after = final[boxed.end :]
         if (
             hint == "choice" and letters_of(boxed.answer) is None
-        ):  # the formula may be boxed, the letter named after
-            named = _phrased(final[boxed.end :], hint)
-            if named is not None:
+        ):  # a formula is boxed, the letter named after it
+            named = _phrased(after, hint)
+            if named is not None and named.answer is not None:
                 return named
         if boxed.answer:
             return Extraction(_as_letter(boxed.answer, hint), "boxed", "boxed")
-        final = final[boxed.end :]
-    field = tagged(final)
+        final = after
+    return (
+        _in_fields(final, hint)
+        or _phrased(final, hint)
+        or (
+            _chosen(final)
+            if hint == "choice"
+            else _parted(final) or _bare(final) or _on_last_line(final) or _in_prose(final)
+        )
+    )
+
+
+def _in_fields(text: str, hint: Hint) -> Extraction | None:
+    """Return what the last answer tag, command or field holds; None where there is none."""
+    field = tagged(text)
     if field is not None:
         return _in_field(field, "answer tag", "boxed", hint)
-    field = in_json(final)
-    if field is not None:
-        return _in_field(field, "JSON", "stated", hint)
-    phrased = _phrased(final, hint)
-    if phrased is not None:
-        return phrased
-    if hint == "choice":
-        letter = choice_in_prose(final[-MAX_PROSE:])
-        if letter is not None:
-            return Extraction(letter, "choice letter", "stated")
-        bare = _bare(final) or ABSENT
-        return bare._replace(answer=_as_letter(bare.answer, hint)) if bare.answer else bare
-    return _bare(final) or _on_last_line(final) or _in_prose(final)
+    field = in_json(text)
+    return None if field is None else _in_field(field, "JSON", "stated", hint)
 
 
+def _chosen(text: str) -> Extraction:
+    """Return the letter that prose chooses, else the whole text where it is no sentence."""
+    letter = choice_in_prose(text[-MAX_PROSE:])
+    if letter is not None:
+        return Extraction(letter, "choice letter", "stated")
+    bare = _bare(text) or ABSENT
+    return bare._replace(answer=_as_letter(bare.answer, "choice")) if bare.answer else bare
+
+
+def _parted(text: str) -> Extraction | None:
+    parts = parts_of(text)
+    return None if parts is None else _of_parts(parts)
+
+
+_PICTURES = re.compile("[\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff\ufe0f]")  # check marks, hands, stars
 _SMALL_LETTER = re.compile(r"\(?[a-e]\)?[.]?")
 
 
@@ -137,7 +165,7 @@ def _phrased(text: str, hint: Hint) -> Extraction | None:
         begin += 1
     end_match = _SEGMENT_END.search(text, begin)
     segment = text[begin : end_match.start() if end_match else len(text)].replace("`", "").strip()[:MAX_PROSE]
-    if leaves_open(sentence_of(segment)):
+    if leaves_open(sentence_of(segment)) or _ASKED.search(segment):
         return Extraction(None, OPEN.why)
     stated = _after_phrase(with_decimal_points(segment, mark[0]), hint)
     if stated.answer is not None:
@@ -145,6 +173,12 @@ def _phrased(text: str, hint: Hint) -> Extraction | None:
     return Extraction(None, stated.why) if stated.why else None
 
 
+_ASKED = re.compile(r"\A[^.。\n]*(?:[?？]|吗[?？]?)\s*\Z")  # Answer: 5?
+_REJECTED = re.compile(  # x=5 (rejected), x=7
+    r"[^,;，；\n]{0,80}[(（]\s*(?:reject(?:ed)?|extraneous|invalid|discard(?:ed)?|not\s+valid|舍去?)\s*[)）]\s*[,;，；]?\s*"
+)
+_INTRODUCTION = re.compile(r"\A(?:as\s+follows|the\s+following)?\s*[:：]\s*", re.IGNORECASE)
+_YES_OR_NO = re.compile(r"(yes|no|true|false)\b(?=\s*(?:[,.;:!—–-]|because|since|\Z))", re.IGNORECASE)
 _POLITE_END = re.compile(r"(?<=[\d)\]}$%])\s*(?:です|である|だ|입니다|이다|예요)[。.]?$")  # 12です, 12입니다
 _QUOTED = re.compile(r"""["“”'‘’「]([^"“”「」]{1,400}?)["“”'’」]\.?""")
 
@@ -157,9 +191,16 @@ def _after_phrase(segment: str, hint: Hint) -> Stated:
             return Stated(letter)
     elif "$" not in segment and read_number(segment) is not None:
         return Stated(segment.removesuffix("."))
+    segment = _REJECTED.sub("", _INTRODUCTION.sub("", segment))
+    parts = parts_of(segment, numbered=True)
+    if parts is not None:
+        found = _of_parts(parts)
+        return Stated(found.answer, found.source if found.answer is None else "")
     segment = _POLITE_END.sub("", strip_markup(without_emphasis(segment)[0]))
     if quoted := _QUOTED.fullmatch(segment):
         segment = quoted[1].strip()
+    if agreed := _YES_OR_NO.match(segment):
+        return Stated(agreed[1])
     first_line = segment.split("\n", 1)[0].strip()
     for part in (first_line, segment):
         candidate = _without_reason(sentence_of(part))
@@ -177,6 +218,14 @@ def _after_phrase(segment: str, hint: Hint) -> Stated:
         if len(sentence) > 80 or sentence.endswith((":", "："))
         else Stated(strip_markup(sentence) or None)
     )
+
+
+def _of_parts(parts: list[str]) -> Extraction:
+    """Return the answers of several parts as one list, where each part says no more than its own."""
+    answers = [_after_phrase(part, "any").answer for part in parts]
+    if None in answers:
+        return Extraction(None, SEVERAL.why)
+    return Extraction(", ".join(map(str, answers)), "parts", "stated")
 
 
 def _as_value(answer: str) -> str:
@@ -215,7 +264,9 @@ _IN_BRACKETS = re.compile(
 )  # [45 degrees]; [45] and [3, 4] are read as they are
 _ANYTHING = re.compile(r"\w|\\")
 _FULL_STOP = re.compile(r"\.\s")
-_SIGN = re.compile(r"^(?:\\(?:therefore|implies|Rightarrow)\b|[∴⇒→]|=>|=)\s*")  # = 5, ∴ x = 5; ==5 is none
+_SIGN = re.compile(
+    r"^(?:\\(?:therefore|implies|Rightarrow)\b|[∴⇒→]|=>|=|[A-Za-z]:\s(?=[-\d$\\(]))\s*"
+)  # = 5, ∴ x = 5, x: 5
 
 
 def _bare(text: str) -> Extraction | None:
@@ -226,6 +277,10 @@ def _bare(text: str) -> Extraction | None:
         answer = stripped.strip("$") if stripped[0] == stripped[-1] else stripped
         return Extraction(answer, "bare", "stated")
     stripped = _SIGN.sub("", without_emphasis(stripped)[0])
+    if stripped.endswith(("?", "？", "吗")) or (leaves_open(stripped) and re.search(r"\d", stripped)):
+        return Extraction(None, OPEN.why)
+    if (agreed := _YES_OR_NO.match(stripped)) and not re.search(r"\d", stripped) and "\n" not in stripped:
+        return Extraction(agreed[1], "bare", "stated")
     if bracketed := _IN_BRACKETS.fullmatch(stripped):
         return Extraction(bracketed[1].strip(), "bare", "stated")
     if (

@@ -9,7 +9,10 @@ from verifier.extraction.boxes import closing_brace
 
 MAX_FIELD = 20_000  # characters of a field that are read
 
-_PAIRS = (("<answer>", "</answer>"), ("<|begin_of_box|>", "<|end_of_box|>"))
+_PAIRS = (
+    ("<answer>", "</answer>"), ("<final_answer>", "</final_answer>"), ("<ANSWER>", "</ANSWER>"),
+    ("<|begin_of_box|>", "<|end_of_box|>"),
+)  # fmt: skip
 _COMMAND = "\\answer{"
 _JSON = re.compile(
     r"""["'](?:final[_ ]?)?answer["']\s*:\s*(?P<value>"(?:[^"\\]|\\.)*"|'[^'\n]*'|\[[^\]\n]*\]|[^,}\]\n"']+)\s*[,}]""",

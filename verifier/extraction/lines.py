@@ -12,9 +12,9 @@ from verifier.parsing.markup import MATH, strip_markup
 
 MAX_LINE = 400
 
-# "A. or B." goes on
+# "A. or B.", "Rs. 7" and "approx. 5" go on
 _SENTENCE_END = re.compile(
-    r"(?:(?<![0-9A-Z])[.!?]|(?<=[0-9$)\]}A-Z])\.|(?<=[0-9])\?)(?=\s(?!(?:or|and)\b)|$)|。|！|？|；"
+    r"(?:(?<![0-9A-Z])(?<!\bRs)(?<!\bNo)(?<!approx)[.!?]|(?<=[0-9$)\]}A-Z])\.|(?<=[0-9])\?)(?=\s(?!(?:or|and)\b)|$)|。|！|？|；"
 )
 
 
@@ -56,7 +56,6 @@ _LEAD = re.compile(
 )
 _NUMBERED = re.compile(r"^\s*\d+[.)]\s", re.MULTILINE)
 _MARKER = re.compile(r"\d+[.)]")
-_TABLE = re.compile(r"[|&]")
 
 
 def last_line(text: str) -> str | None:
@@ -96,3 +95,26 @@ def _last_display(body: str) -> str | None:
         and body[body.rfind("\n", 0, last.start()) + 1 : last.start()].strip() == ""
     )
     return last[0] if last is not None and alone else None
+
+
+# "(a) 5", "b) 7", "Part B: 7"; the numbers of steps are no names of parts
+_PART = re.compile(
+    r"\s*[*_]*(?:\(([a-h])\)|([a-h])\)|[Pp]art\s+\(?([A-Ha-h1-9])\)?\s*[:.)])[*_:]*\s*(?P<said>\S.*)"
+)
+_ITEM = re.compile(r"\s*(?:\(?[1-9]\d?[.)]|[-*•])\s+(?P<said>\S.*)")
+
+
+def parts_of(text: str, numbered: bool = False) -> list[str] | None:
+    """Return what the last lines of ``text`` say of one part each; None where fewer than two lines name a part.
+
+    With ``numbered``, bullets and numbers name parts as well: so they do right after an answer phrase.
+    """
+    said: list[str] = []
+    for line in reversed(text[-MAX_LINE * 4 :].rstrip().split("\n")):
+        match = _PART.fullmatch(line) or (_ITEM.fullmatch(line) if numbered else None)
+        if match is None:
+            if line.strip():
+                break
+            continue
+        said.append(match["said"].strip())
+    return said[::-1] if len(said) > 1 else None

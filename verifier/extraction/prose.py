@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from verifier.functions_table import SPELLINGS
 from verifier.parsing.markup import MATH
 from verifier.parsing.notation import TEXT_COMMAND, has_chinese
 from verifier.parsing.units import unit_of
@@ -13,13 +14,12 @@ _MATHEMATICAL = re.compile(r"[\d$\\=]")
 _PROSE_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}")
 _TEXT_COMMAND = re.compile(rf"(?:{TEXT_COMMAND}|\\(?:begin|end))\s*\{{[^{{}}]*\}}")
 _FAMILIAR = (
-    "and or sin cos tan cot sec csc log exp sqrt arcsin arccos arctan asin acos atan asec acsc acot sinh cosh tanh"
-    " asinh acosh atanh max min gcd lcm mod deg frac cdot times degrees degree percent pct yes true false even odd"
+    "and or frac cdot times degrees degree percent pct yes true false even odd"
     " none undefined infinity inf dollars cents meters metres feet inches hours minutes seconds days weeks years"
     " units miles pounds grams per square cubic hundred thousand million billion dozen negative minus"
     " january february march april may june july august september october november december"
 )
-_KNOWN_WORDS = frozenset(_FAMILIAR.split())
+_KNOWN_WORDS = frozenset({*_FAMILIAR.split(), *map(str.lower, SPELLINGS)})
 
 
 def is_bare(text: str) -> bool:

@@ -11,10 +11,11 @@ import re
 from typing import NamedTuple
 
 from verifier.extraction.doubt import denied_before, is_another, leaves_open
-from verifier.extraction.values import Value, values_in
+from verifier.extraction.values import Value, in_words, values_in
 from verifier.parsing.notation import chinese_words, has_chinese
 
 MAX_SENTENCE = 2_000  # characters of one that are read, from its end
+MAX_WORDS_BEFORE = 40  # characters before a value in which a preposition stands
 
 
 class Stated(NamedTuple):
@@ -40,6 +41,7 @@ def stated_in(sentence: str) -> Stated:
     if bracketed := _BRACKETED.findall(plain):
         return Stated(bracketed[-1].strip())
     groups = _grouped(plain, _totals(plain, values_in(plain)))
+    groups = groups or in_words(plain)
     if not groups:
         return NOTHING
     if leaves_open(plain):
@@ -73,13 +75,15 @@ def marked_currency(text: str) -> str:
     return _DOLLARS.sub(lambda m: m[0] if m["formula"] else "\\$", text)
 
 
-# **5**, __Answer__; 2**3 and x__1 are no emphasis
-_EMPHASIS = re.compile(r"(?<![\w*)\]])(\*{2,3}|__)(?=\S)((?:(?!\1)[^\n])+?)(?<=\S)\1(?!\w)")
+# **5**, __Answer__, *5*; 2**3, 2*3*4 and x_1 are no emphasis
+_EMPHASIS = re.compile(
+    r"(?<![\w*)\]])(\*{1,3}|__?)(?=[^\s*_])((?:(?!\1)[^\n]){1,200}?)(?<=[^\s*_])\1(?![\w*])"
+)
 
 
 def without_emphasis(text: str) -> tuple[str, list[tuple[int, int]]]:
     """Return the text without the marks of emphasis, and where what they emphasised now stands."""
-    if "**" not in text and "__" not in text:
+    if "*" not in text and "_" not in text:
         return text, []
     parts, places, length, begin = [], [], 0, 0
     for match in _EMPHASIS.finditer(text):
@@ -108,16 +112,20 @@ def _totals(sentence: str, values: list[Value]) -> list[Value]:
     return last if last and _TOTAL.match(sentence, last[0].end) else values
 
 
+_OPERATIONS = {"times": "\\times", "plus": "+", "minus": "-", "over": "/"}
+
+
 def _grouped(sentence: str, values: list[Value]) -> list[Value]:
     """Return the values, with those that make one expression or one list joined."""
     groups: list[Value] = []
     for value in values:
         last = groups[-1] if groups else None
         gap = sentence[last.end : value.start] if last else ""
-        if last is None or _JOINT.fullmatch(gap) is None:
+        leads = last is not None and gap.strip() == "," and _stands_after(_PREPOSITION, sentence, last)
+        if last is None or leads or _JOINT.fullmatch(gap) is None:  # In 1984, 12 countries
             groups.append(value)
             continue
-        joint = f" {gap.strip()} " if gap.strip() else " "
+        joint = f" {_OPERATIONS.get(gap.strip(), gap.strip())} " if gap.strip() else " "
         if gap.strip() in ("", ","):
             joint = gap if gap else " "
         groups[-1] = Value(last.start, value.end, f"{last.text}{joint}{value.text}")
@@ -125,7 +133,7 @@ def _grouped(sentence: str, values: list[Value]) -> list[Value]:
 
 
 _PREDICATE = re.compile(
-    r"\b(?:is|are|was|were|be|equals?|makes?|gives?|becomes?|yields?|leaves?|totals?|gets?|est|ist|es|è|é)\b|(?<![\d<>=])[:：]|[是为]|等于|得到|共有?|剩下?",
+    r"\b(?:is|are|was|were|be|equals?|makes?|gives?|becomes?|yields?|leaves?|totals?|gets?|est|ist|es|è|é)\b|(?<![\d<>=])[:：]|[是为]|等于|得到|共有?",
 )
 _CONCLUSION = re.compile(
     r"\b(?:so|thus|hence|then|therefore|which|that|for\s+a\s+total|total(?:l?ing)?|giving|making|leaving)\b"
@@ -139,6 +147,7 @@ _PREPOSITION = re.compile(
     r"(?:(?:the|a|an|all|these|those|first|last|next|other|another|only|\$?[a-zA-Z]\s*=)\s*)*[(\s]*\Z",
     re.IGNORECASE,
 )
+_WHICH_IS = re.compile(r"[A-Za-z]\s+of\s+\$?\Z")  # a remainder of 2; of 80 in "25% of 80" is none
 # "Since there are 3 boxes of 4, ...", "In 7 days, ...": a clause or phrase that only leads to what is said
 _LEADING = re.compile(
     r"^\W*(?:since|if|because|when|after|before|as|given|with|in|for|of|once|while|by|from|at|on|out|adding|multiplying|dividing"
@@ -152,25 +161,34 @@ def _chosen(sentence: str, groups: list[Value]) -> Value | None:
     groups = [g for g in groups if not denied_before(sentence, g.start)] or groups  # not 12, but 13
     if len(groups) == 1:
         return groups[0]
-    said = _concluded(sentence, groups)
-    if len(said) == 1:
-        return said[0]
-    main = [g for g in said if not _PREPOSITION.search(sentence, max(0, g.start - 40), g.start)]
-    return main[0] if len(main) == 1 else None
+    concluded = _concluded(sentence, groups)
+    if len(concluded) == 1:
+        return concluded[0]
+    said = _predicated(sentence, concluded)
+    for candidates in (said, concluded):
+        main = [g for g in candidates if not _stands_after(_PREPOSITION, sentence, g)]
+        main = main or [g for g in candidates if _stands_after(_WHICH_IS, sentence, g)]
+        if main:
+            return main[0] if len(main) == 1 else None
+    return said[0] if len(said) == 1 else None
+
+
+def _stands_after(words: re.Pattern[str], sentence: str, group: Value) -> bool:
+    return words.search(sentence, max(0, group.start - MAX_WORDS_BEFORE), group.start) is not None
 
 
 def _concluded(sentence: str, groups: list[Value]) -> list[Value]:
-    """Return the groups after the last conclusion, leading clause or predicate; all where there is none."""
+    """Return the groups after the last conclusion or leading clause; all where there is none."""
     for cut in reversed([m.end() for m in _CONCLUSION.finditer(sentence)]):
         after = [g for g in groups if g.start >= cut]
         if after:
-            return _predicated(sentence, after)
+            return after
     if _LEADING.match(sentence):
         for match in reversed(list(_COORDINATION.finditer(sentence))):
             after = [g for g in groups if g.start >= match.end()]
             if after:
-                return _predicated(sentence, after)
-    return _predicated(sentence, groups)
+                return after
+    return groups
 
 
 def _predicated(sentence: str, groups: list[Value]) -> list[Value]:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from verifier.functions_table import SPELLINGS
 from verifier.parsing.markup import MATH, unwrap
 from verifier.parsing.notation import TEXT_COMMAND, plain
+from verifier.parsing.number_words import NUMBER_WORDS, number_in_words
 from verifier.parsing.units import unit_of
 from verifier.parsing.vocabulary import CONSTANTS, GREEK
 
@@ -25,6 +26,25 @@ class Value(NamedTuple):
     start: int
     end: int
     text: str
+
+
+_NUMBER_WORD = "|".join(sorted(NUMBER_WORDS))
+# "There are five apples", "she has twenty-one"; the two of "the two lines" is not said of anything
+_IN_WORDS = re.compile(
+    r"\b(?:is|are|was|were|has|have|had|be|equals?|gets?|makes?|takes?|needs?|total\s+of)\s+(?:only\s+|exactly\s+|just\s+)?"
+    rf"(?P<number>(?!one\b(?![\s-]+(?:{_NUMBER_WORD})))(?:{_NUMBER_WORD})(?:[\s-]+(?:and\s+)?(?:{_NUMBER_WORD}))*)\b",
+    re.IGNORECASE,
+)
+
+
+def in_words(sentence: str) -> list[Value]:
+    """Return the numbers that a sentence says in words, in digits."""
+    found = []
+    for match in _IN_WORDS.finditer(sentence):
+        number = number_in_words(" ".join(match["number"].lower().split()))
+        if number is not None:
+            found.append(Value(match.start("number"), match.end(), str(number)))
+    return found
 
 
 # --- tokens
@@ -47,9 +67,9 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _ALWAYS_NAMES = (frozenset(CONSTANTS) | GREEK | {"sqrt", "cbrt"}) - {"oo", "inf", "mu", "nu", "xi", "eta"}
-_TAIL_SIGNS = " -+−–*/×÷·⋅^=<>≈_~:&'{([,;"
-_HEAD_SIGNS = " +*/×÷·⋅^=>≤≥≠≈_~:&',;)]}"
-_OPENINGS, _CLOSINGS = "([{", ")]}"
+_SPACED_NAMES = "ln log lg sin cos tan cot sec csc arcsin arccos arctan exp sinh cosh tanh"
+_SPACED_FUNCTIONS = frozenset(_SPACED_NAMES.split())  # ln 2, sin 30°
+_OPENINGS = "([{"
 _VALUED = re.compile(
     r"\d|\\[a-z]+\{|[√π∞½⅓⅔¼¾⅛⅜⅝⅞∅ℝℤ]|\\(?:pi|infty|emptyset|mathbb|sqrt|frac)|\bpi\b|\binfinity\b"
 )
@@ -102,7 +122,7 @@ def _classified(tokens: list[_Token]) -> list[_Token]:
         elif openings:
             begin = openings.pop()
             inside = range(begin + 1, i)
-            if all(kinds[k] != "word" for k in inside) and (i > begin + 1):
+            if all(kinds[k] != "word" for k in inside) and i > begin + 1 and not _repeats(kept, begin, i):
                 kinds[begin] = "open"
                 kinds[i] = "close"
                 for k in inside:
@@ -111,6 +131,18 @@ def _classified(tokens: list[_Token]) -> list[_Token]:
                 for k in range(begin, i + 1):
                     kinds[k] = "remark"
     return [_Token(kind, *token[1:]) for kind, token in zip(kinds, kept, strict=True)]
+
+
+def _repeats(tokens: list[_Token], begin: int, end: int) -> bool:
+    """Whether brackets hold one number more after a number, as in "1/4 (25%)"; ``2(3)`` is a product."""
+    one = end == begin + 2 or (end == begin + 3 and tokens[end - 1].text in ("%", "°"))
+    before = tokens[begin - 1] if begin else None
+    return (
+        one
+        and before is not None
+        and before.end < tokens[begin].start
+        and before.kind in ("number", "symbol")
+    )
 
 
 def _kind(tokens: list[_Token], i: int) -> str:
@@ -138,6 +170,8 @@ def _kind(tokens: list[_Token], i: int) -> str:
     ):
         return "math"
     if token.text == "mod" and after and after.kind == "number":
+        return "math"
+    if token.text in _SPACED_FUNCTIONS and after is not None and after.kind in ("number", "symbol"):
         return "math"
     if token.text in SPELLINGS and after is not None and (after.text == "(" and glued_after):
         return "math"
@@ -190,6 +224,8 @@ def _value(sentence: str, tokens: list[_Token], begin: int, end: int) -> tuple[V
     if first == last:
         return None, end
     text = _written(tokens[first:last])
+    if text.startswith("{") and text.endswith("}"):  # a set, not a group of LaTeX
+        text = rf"\{text[:-1]}\}}"
     text = _last_side(text, cut_off)
     stop = tokens[last - 1].end
     unit, goes_on = _unit_after(sentence, tokens, end) if last == end else ("", end)

@@ -17,6 +17,7 @@ from sandbox.blocks import Block
 from sandbox.formats import normalise_newlines
 from sandbox.solution import Solution
 from verifier.extraction.extract import extract
+from verifier.extraction.golds import ALTERNATIVES
 from verifier.files.fields import Fields, Found, demanded, first, is_empty, look, names
 from verifier.files.jsonl import LineError
 from verifier.files.rows import Row
@@ -240,7 +241,7 @@ class Entry:
         return _bare_question(value) if found.path == "prompt" else value
 
     def gold(self) -> str:
-        """Return the gold answer: the final answer alone, no working; several answers with commas between.
+        """Return the gold answer: the final answer alone, no working; of a list, its parts as alternatives.
 
         Raises:
             NoAnswer: if a solution is all there is, and it states none.
@@ -269,7 +270,7 @@ class Entry:
         value = from_json(found.value)
         if isinstance(value, list):
             parts = [self._gold_text(Found(found.path, part)) for part in value if not is_empty(part)]
-            return ", ".join(parts)
+            return ALTERNATIVES.join(parts)
         if isinstance(value, int | float) and not isinstance(value, bool):
             return str(value)
         if not isinstance(value, str):

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from sandbox.blocks import BLOCK_TYPES, Block, BlockType
-from sandbox.formats import get_format, normalise_newlines
+from sandbox.formats import FORMAT_NAMES, normalise_newlines
 from sandbox.solution import Solution
 
 # OpenMathInstruct-1 writes <llm-code>…</llm-code> and <llm-code-output>…</llm-code-output>.
@@ -35,7 +35,8 @@ def read_solution(text: str, format: str) -> Solution:
         return Solution.parse(text, "mathcoder")
     if _FENCE.search(text):
         return Solution.parse(text, "markdown")
-    return Solution(get_format(format).parse(text))
+    # The formats of chat templates are bound to a model, and write a text without code as Markdown does.
+    return Solution.parse(text, format if format in FORMAT_NAMES else "markdown")
 
 
 def _llm_code(text: str) -> Solution:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from verifier.functions_table import SPELLINGS
+from verifier.functions_table import COMMANDS_ONLY, SPELLINGS
 from verifier.parsing.notation import TEXT_COMMANDS
 from verifier.parsing.vocabulary import glued_names
 from verifier.tree import MAX_TOKENS, LimitError, ParseError
@@ -170,6 +170,8 @@ def _text_argument(text: str, start: int, position: int, spaced: bool, tokens: l
     elif _UNIT_VECTOR.fullmatch(content) and _BOLD.match(text, start):
         tokens.append(Token("cmd", "vec", spaced))
         tokens.append(Token("name", content, False))
+    elif content in COMMANDS_ONLY:
+        tokens.append(Token("cmd", content, spaced))
     elif content:
         is_name = len(content) == 1 and content.isascii() and content.isalpha()
         tokens.append(Token("name" if is_name or content in SPELLINGS else "text", content, spaced))

@@ -19,6 +19,7 @@ from verifier.parsing.numerals import decimal, repeating
 from verifier.parsing.units import unit_of
 from verifier.parsing.vocabulary import (
     CONSTANTS,
+    ENGLISH_WORDS,
     GREEK,
     LETTER_LIKE,
     NO_FACTORS,
@@ -124,7 +125,8 @@ class Parser:
 
     def peek(self, ahead: int = 0) -> Token:
         """Return the token ``ahead`` of the position, without moving."""
-        return self.tokens[min(self.at + ahead, len(self.tokens) - 1)]
+        place = self.at + ahead
+        return self.tokens[place] if place < len(self.tokens) else self.tokens[-1]
 
     def take(self) -> Token:
         """Return the next token and move past it."""
@@ -134,12 +136,12 @@ class Parser:
 
     def is_op(self, *signs: str) -> bool:
         """Whether the next token is one of these signs."""
-        token = self.peek()
-        return token.kind == "op" and token.text in signs
+        token = self.tokens[self.at] if self.at < len(self.tokens) else self.tokens[-1]
+        return token.text in signs and token.kind == "op"
 
     def is_cmd(self, *names: str) -> bool:
         """Whether the next token is one of these commands."""
-        token = self.peek()
+        token = self.tokens[self.at] if self.at < len(self.tokens) else self.tokens[-1]
         return token.kind == "cmd" and token.text in names
 
     def is_word(self, *words: str) -> bool:
@@ -530,6 +532,8 @@ class Parser:
             return self._subscripted(lower)
         if word in ("Eq", "Rational", "FiniteSet", "Matrix") and self.is_op("("):
             return self._from_sympy(word)
+        if word.lower() in ENGLISH_WORDS and (token.spaced or self.at == 1):
+            raise ParseError(f"{word!r} is a word")
         if len(word) > self._longest_product(token) or (
             len(word) > 1 and unit_of(word) is not None and not self._starts_factor()
         ):
@@ -548,7 +552,7 @@ class Parser:
             return divide(*parts)
         if name == "FiniteSet":
             return SetOf(parts)
-        if name == "Matrix" and (matrix := matrix_of_rows(parts[0])) is not None:
+        if name == "Matrix" and (matrix := matrix_of_rows(inside)) is not None:
             return matrix
         raise ParseError(f"{name} of something else")
 
@@ -657,6 +661,8 @@ class Parser:
             self.tokens[self.at : self.at + 1] = [
                 Token("num", token.text[0], token.spaced), Token("num", token.text[1:], False)
             ]  # fmt: skip
+        if token.kind == "name" and token.spaced and token.text in ENGLISH_WORDS:
+            raise ParseError(f"{token.text!r} is a word")
         is_letters = token.kind == "name" and len(token.text) > 1
         if is_letters and token.text not in SPELLINGS and token.text not in CONSTANTS:
             self.tokens[self.at : self.at + 1] = [

@@ -69,6 +69,10 @@ SEPARATOR_WORDS = {
 }
 SEPARATOR_WORDS |= {"and/or": "or", "以及": "and", "but": "and"}
 
+# Words of prose that would be products of letters: "the sum of 3 and x"; e^{it}, at^2 and "or" are left alone.
+_ENGLISH = "of so to we the are was for not but has had sum all any if gives get"
+ENGLISH_WORDS = frozenset(_ENGLISH.split())
+
 AGREEING = {
     "yes": "yes", "true": "yes", "correct": "yes", "对": "yes", "是": "yes", "正确": "yes", "√": "yes", "no": "no",
     "false": "no", "incorrect": "no", "错": "no", "不是": "no", "错误": "no", "否": "no", "none": "no solution",

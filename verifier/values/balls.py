@@ -276,7 +276,7 @@ class Evaluator:
             case "factorial" | "gamma" if magnitude(values[0]) > 60:
                 raise LimitError("a factorial too large")
             case "tanh" | "coth":  # they come as close to 1 as e^-2x to 0
-                self.spread = max(self.spread, min(3 << magnitude(values[0]), MAX_MAGNITUDE))
+                self.spread = max(self.spread, min(3 << max(0, min(30, magnitude(values[0]))), MAX_MAGNITUDE))
         if function.ball is None:
             raise NotRationalError
         if not isinstance(function.ball, str):

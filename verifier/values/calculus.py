@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from flint import acb, arb
 
-from verifier.tree import Big, Const, Node, NotRationalError, UndefinedError, walk
+from verifier.tree import Big, Const, LimitError, Node, NotRationalError, UndefinedError, walk
 
 DIGITS = 15  # to which an extrapolated value is trusted
 _LIMIT_STEPS = 24
@@ -26,8 +26,8 @@ Ball = Any
 class AnalysisEvaluator(Protocol):
     """What this module asks of the evaluator of balls."""
 
-    bits: int
     analytic: bool
+    spread: int
 
     def part(self, node: Node) -> Ball:
         """Return the value of a node."""
@@ -71,20 +71,20 @@ def _none(node: Big, evaluator: AnalysisEvaluator) -> tuple[Ball, Ball]:
 
 def _integral(node: Big, evaluator: AnalysisEvaluator) -> Ball:
     low, high = evaluator.part(node.low), evaluator.part(node.high)
-    outer = evaluator.analytic
+    outer, spread = evaluator.analytic, evaluator.spread
     with evaluator.bound(node.variable) as at:
 
         def integrand(x: acb, analytic: bool) -> acb:
             evaluator.analytic = analytic
             try:
                 return acb(at(x, node.body))
-            except (ArithmeticError, NotRationalError):
+            except (ArithmeticError, NotRationalError, LimitError):  # a disc too wide to say
                 return acb(arb.nan())
 
         try:
             value = acb.integral(integrand, acb(low), acb(high), eval_limit=_EVALUATIONS)
         finally:
-            evaluator.analytic = outer
+            evaluator.analytic, evaluator.spread = outer, spread  # near a bound an integrand may be tiny
     if not value.is_finite() or (value.rel_accuracy_bits() < 40 and not value.contains(0)):
         raise NotRationalError
     return value.real if value.imag.contains(0) else value

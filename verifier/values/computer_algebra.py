@@ -1,8 +1,7 @@
 """Integrals, infinite series and limits by sympy, where no number settles them.
 
-Runs only inside a worker process: sympy has no time limit.
-
-Expressions are built node by node from the parsed tree; nothing is evaluated from text.
+``same_symbolically`` sends two expressions to a worker process, since sympy has no time limit; ``same_by_sympy``
+answers there. Expressions are built node by node from the parsed tree; nothing is evaluated from text.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
+from verifier.functions_table import BY_NAME
 from verifier.outcome import Outcome, correct, incorrect, unverifiable
 from verifier.tree import Add, Apply, Big, Const, Degree, Mul, Node, Num, ParseError, Percent, Pow, Sym, walk
 from verifier.values.calculus import is_analysis
@@ -73,14 +73,6 @@ def repr_of(node: Node) -> list[Any]:
 
 # --- in the worker
 
-_SYMPY_NAMES = {
-    "sin": "sin", "cos": "cos", "tan": "tan", "cot": "cot", "sec": "sec", "csc": "csc", "asin": "asin", "acos": "acos",
-    "atan": "atan", "sinh": "sinh", "cosh": "cosh", "tanh": "tanh", "asinh": "asinh", "acosh": "acosh",
-    "atanh": "atanh",
-    "ln": "log", "log": "log", "abs": "Abs", "factorial": "factorial", "binom": "binomial", "floor": "floor",
-    "ceil": "ceiling", "max": "Max", "min": "Min",
-}  # fmt: skip
-
 
 def same_by_sympy(a: list[Any], b: list[Any]) -> bool | None:
     """Return whether two expressions are equal, or None where sympy cannot say."""
@@ -114,7 +106,7 @@ def _build(node: list[Any], bound: dict[str, Any], sympy: Any) -> Any:
         "mul": lambda: sympy.Mul(*map(build, rest)),
         "pow": lambda: sympy.Pow(*map(build, rest)),
         "root": lambda: sympy.Pow(*map(build, rest)),
-        "call": lambda: getattr(sympy, _SYMPY_NAMES[rest[0]])(*map(build, rest[1:])),
+        "call": lambda: getattr(sympy, BY_NAME[rest[0]].sympy or "")(*map(build, rest[1:])),
         "big": lambda: _build_big(rest, bound, sympy),
     }
     return builders[kind]()
