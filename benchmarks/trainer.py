@@ -281,7 +281,7 @@ def settings_of(options: argparse.Namespace) -> dict[str, Any]:
         "output_dir": tempfile.mkdtemp(), "per_device_train_batch_size": BATCH, "num_train_epochs": 1, "bf16": gpu,
         "gradient_checkpointing": options.checkpointing, "precompute_ref_log_probs": True, "report_to": "none",
         "save_strategy": "no", "max_length": 1024, "use_cpu": not gpu, "disable_tqdm": True, "logging_steps": 1000,
-        "dataloader_pin_memory": gpu, "max_steps": options.steps,
+        "dataloader_pin_memory": gpu, "max_steps": options.steps, "remove_unused_columns": False,
     }  # fmt: skip
 
 
