@@ -38,6 +38,7 @@ class SolutionSFTConfig(SFTConfig):  # type: ignore[misc]  # trl has no types
         format: how solutions are written for the model: a name of ``scdpo.data.formats``.
         system_prompt: the system text of every prompt.
         count_execution: count the kernel's output in the loss.
+        count_thoughts: count what a reasoning model writes for itself in the loss; else it is context.
     """
 
     learning_rate: float = field(default=1e-5, metadata={"help": "The initial learning rate for AdamW."})
@@ -53,6 +54,7 @@ class SolutionSFTConfig(SFTConfig):  # type: ignore[misc]  # trl has no types
     )
     system_prompt: str = field(default="", metadata={"help": "The system text of every prompt."})
     count_execution: bool = field(default=False, metadata={"help": "Count execution output in the loss."})
+    count_thoughts: bool = field(default=False, metadata={"help": "Count thoughts in the loss."})
 
 
 def sft(
@@ -83,7 +85,9 @@ def sft(
     args.dataset_kwargs = {"skip_prepare_dataset": True}
     tokenizer = load_tokenizer(model, model_args.model_revision, args.trust_remote_code)
     new = _add_tokens(tokenizer, args.format)
-    encoder = SolutionEncoder(tokenizer, args.format, args.system_prompt, args.count_execution)
+    encoder = SolutionEncoder(
+        tokenizer, args.format, args.system_prompt, args.count_execution, args.count_thoughts
+    )
     encoded, report = encode_solutions(RecordFile(Path(solutions), SolutionRecord), encoder, args.max_length)
     if not len(encoded):
         raise SettingsError(f"{solutions} holds no solution to train on; dropped: {dict(report.dropped)}")
