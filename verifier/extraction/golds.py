@@ -123,8 +123,8 @@ def _unqualified(gold: str) -> tuple[list[str], str]:
     """Return a gold answer without what qualifies it; with a definition put in, where it has one."""
     gold = marked_currency(gold)
     if other := _OTHERWISE.search(gold):
-        forms, why = _unqualified(gold[: other.start()])
-        return [*forms, *_unqualified(other[1])[0]], why
+        before, why = _unqualified(gold[: other.start()])
+        return [*before, *_unqualified(other[1])[0]], why
     match = _QUALIFIER.search(gold)
     head = gold[: match.start()] if match else gold
     if match and (not head.strip(" $({") or _is_open(head) or not values_in(head)):
