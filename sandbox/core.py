@@ -27,7 +27,10 @@ START_SECONDS = 30.0
 # A clock that strikes later than this after its time was held up by more than a busy machine.
 LATE_SECONDS = 0.25
 # How long after a hang-up the exit code is waited for before the cell's result is given without it.
-EXIT_SECONDS = 0.3
+EXIT_SECONDS = 1.0
+# A process that dies with this share of its memory in use died for want of more: libraries in C end it, or fall over
+# a null pointer, where Python would raise MemoryError.
+FULL_SHARE = 0.9
 # A killed process takes longest to give back a large memory.
 EXIT_MILLISECONDS = 1000
 
@@ -45,6 +48,21 @@ class Origin:
     kind: Literal["start", "fork", "replay"] = "start"
     reason: str | None = None
     matches: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a session's process ended.
+
+    Attributes:
+        code: its exit code, or less than 0 for the signal that ended it.
+        cpu_seconds: processor time it had used.
+        grown_bytes: what its memory had grown by at its largest.
+    """
+
+    code: int
+    cpu_seconds: float
+    grown_bytes: int
 
 
 class SessionCore:
@@ -67,7 +85,7 @@ class SessionCore:
         self.folder: str | None = None
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.attached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self.ended: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
         self.pidfd = -1
         self.pid = -1
         self.on_close: list[Callable[[], None]] = []
@@ -159,7 +177,7 @@ class SessionCore:
                 await asyncio.shield(self.attached)
         except TimeoutError as error:
             self.kill()
-            raise SandboxError(f"a session did not start within {seconds:g} s") from error
+            raise SandboxError("a session did not start in time") from error
 
     def attach(self, pid: int, pidfd: int) -> None:
         """Learn which process the session is."""
@@ -285,7 +303,7 @@ class SessionCore:
 
     def _answered(self) -> bool:
         """Whether the answer that is waited for has come, be it only to the socket."""
-        while self._waiting is not None and not self._waiting.done() and self._readable():
+        while self.alive and self._waiting is not None and not self._waiting.done() and self._readable():
             pass
         return self._waiting is None or self._waiting.done()
 
@@ -319,13 +337,18 @@ class SessionCore:
         """Note that the session's process is gone, and report its exit code if that comes soon."""
         self.state_lost = True
         self._stop_reading()
-        if self.forked:  # the zygote is not its parent and learns no exit code
-            self._fail("the kernel process ended")
-            return
-        self.ended.add_done_callback(lambda code: self._fail(_death(code.result())))
+        self.ended.add_done_callback(lambda ended: self._died(ended.result()))
         asyncio.get_running_loop().call_later(
-            EXIT_SECONDS, self._fail, "the kernel process closed its connection"
+            EXIT_SECONDS, self._end, "the kernel process closed its connection"
         )
+
+    def _died(self, exit: Exit) -> None:
+        """Note how the session's process ended, and for which limit if it was for one."""
+        if exit.cpu_seconds >= self.limits.cpu_seconds:
+            self.ended_for = ("timeout", results.cpu_used(self.limits))
+        elif exit.grown_bytes >= FULL_SHARE * self.limits.memory_mb * 2**20:
+            self.ended_for = ("memory", f"MemoryError: {_death(exit.code)} with its memory full")
+        self._fail(_death(exit.code))
 
     def _take(self, reply: replies.Reply) -> None:
         """Act on one reply. Raises ProtocolError where it is of a kind this session cannot send."""

@@ -10,11 +10,33 @@ import re
 from collections.abc import Sequence
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_LONGEST_COLOUR = 32
 
 
 def missing(count: int) -> str:
     """Return the line that stands for `count` characters left out."""
     return f"[... {count:,} characters left out ...]"
+
+
+def start_of(text: str, size: int) -> str:
+    """Return the first `size` characters of `text`, fewer where the last would be in the middle of a colour code."""
+    torn = _torn(text, size)
+    return text[: torn[0] if torn else size]
+
+
+def end_of(text: str, size: int) -> str:
+    """Return the last `size` characters of `text`, fewer where the first would be in the middle of a colour code."""
+    start = max(len(text) - size, 0)
+    torn = _torn(text, start)
+    return text[torn[1] if torn else start :]
+
+
+def _torn(text: str, place: int) -> tuple[int, int] | None:
+    """Return where the colour code begins and ends that a cut before character `place` would go through."""
+    for code in COLOUR.finditer(text, max(place - _LONGEST_COLOUR, 0), place + _LONGEST_COLOUR):
+        if code.start() < place < code.end():
+            return code.span()
+    return None
 
 
 def join(before: str, left_out: int, after: str, room: int) -> str:
@@ -25,16 +47,13 @@ def join(before: str, left_out: int, after: str, room: int) -> str:
     """
     if not left_out and len(before) + len(after) <= room:
         return before + after
+    size = len(before) + left_out + len(after)
     if not left_out:
-        before, after = before + after, ""
-        half = room // 2
-        before, left_out, after = before[: room - half], len(before) - room, before[len(before) - half :]
-    elif len(before) + len(after) > room:
-        tail = min(len(after), max(room // 2, room - len(before)))
-        head = min(len(before), room - tail)
-        left_out += len(before) - head + len(after) - tail
-        before, after = before[:head], after[len(after) - tail :]
-    return "\n".join([before.rstrip("\n"), missing(left_out), after.lstrip("\n")]).strip("\n")
+        before = after = before + after
+    tail = end_of(after, max(room // 2, room - len(before)) if left_out else room // 2)
+    head = start_of(before, room - len(tail))
+    left_out = size - len(head) - len(tail)
+    return "\n".join([head.rstrip("\n"), missing(left_out), tail.lstrip("\n")]).strip("\n")
 
 
 def lines(whole: Sequence[str], room: int) -> tuple[list[str], bool]:

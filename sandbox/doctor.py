@@ -144,7 +144,7 @@ def _work_folder() -> str:
 
 
 def _rlimits() -> str:
-    rlimits.confine(Limits(memory_mb=64), own_user=False)
+    rlimits.confine(Limits(memory_mb=64))
     try:
         bytearray(2**28)
     except MemoryError:

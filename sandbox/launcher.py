@@ -20,7 +20,7 @@ from dataclasses import asdict
 from typing import Any
 
 from sandbox import folders, wire
-from sandbox.core import START_SECONDS, Origin, SessionCore
+from sandbox.core import START_SECONDS, Exit, Origin, SessionCore
 from sandbox.errors import IsolationError, SandboxError, SessionClosed
 from sandbox.isolation import rootfs
 from sandbox.libraries import PRELOAD, Libraries
@@ -291,7 +291,9 @@ class Launcher:
         elif "ended" in message:
             session = self.sessions.get(message["ended"])
             if session and not session.ended.done():
-                session.ended.set_result(message["code"])
+                session.ended.set_result(
+                    Exit(message["code"], message["cpu_seconds"], message["grown_bytes"])
+                )
         else:
             number = message["started"] if "started" in message else message["forked"]
             session = self.sessions.get(number)

@@ -57,7 +57,7 @@ def judge(outcome: Outcome, limits: Limits, level: Level, seconds: float, state_
     done = outcome.done or {}
     status, error = _status(outcome, done, limits)
     output = text.output
-    if error and status not in ("ok", "error") and error not in output:
+    if error and status not in ("ok", "error") and error.rstrip(": ") not in output:
         output = f"{output}\n{error}" if output else error
     return CellResult(
         status=status,
@@ -70,6 +70,11 @@ def judge(outcome: Outcome, limits: Limits, level: Level, seconds: float, state_
         state_lost=state_lost,
         isolation=level,
     )
+
+
+def cpu_used(limits: Limits) -> str:
+    """Return the error of a session that met its limit of processor time."""
+    return f"TimeoutError: the session used its {limits.cpu_seconds} s of processor time"
 
 
 def overrule(result: CellResult, status: Status, error: str) -> CellResult:
@@ -90,8 +95,10 @@ def _status(outcome: Outcome, done: dict[str, Any], limits: Limits) -> tuple[Sta
     if failure:
         name = clean_text(str(failure[0]))
         if done.get("cpu") and name == "CpuLimit":
-            return "timeout", f"TimeoutError: the session used its {limits.cpu_seconds} s of processor time"
-        return "memory" if name == "MemoryError" else "error", clean_text(f"{name}: {failure[1]}")[:2000]
+            return "timeout", cpu_used(limits)
+        return "memory" if name == "MemoryError" else "error", cut.COLOUR.sub("", f"{name}: {failure[1]}")[
+            :2000
+        ]
     if done.get("truncated"):
         return "output", f"OutputLimit: output was cut to {limits.output_chars} characters"
     return "ok", None

@@ -16,7 +16,7 @@ from verifier.extraction.extract import ABSENT, Extraction, extract
 from verifier.extraction.golds import Gold, read_gold
 from verifier.extraction.statement import SEVERAL
 from verifier.given import Given, GivenGold, gold_text, prediction_text
-from verifier.outcome import Outcome, correct, incorrect, unverifiable
+from verifier.outcome import Comparison, correct, incorrect, unverifiable
 from verifier.parsing.plain_numbers import read_number
 from verifier.verdict import ROUNDINGS, STRENGTHS, Rounding, Strength, Verdict, suffices
 from verifier.workers.pool import WorkerError, ask
@@ -113,7 +113,7 @@ class _Asked:
             self.read = _Read(Gold(None), ABSENT, unverifiable(str(error)))
         self.verdict = self.told(self.read.outcome) if self.read.outcome else None
 
-    def told(self, outcome: Outcome) -> Verdict:
+    def told(self, outcome: Comparison) -> Verdict:
         return _verdict(self.read, outcome, self.start)
 
     def decide(self, seconds: float) -> None:
@@ -123,7 +123,7 @@ class _Asked:
         }  # fmt: skip
         try:
             reply = ask(request, seconds)
-            outcome = Outcome(reply["status"], reply["reason"])
+            outcome = Comparison(reply["status"], reply["reason"])
         except WorkerError as error:
             outcome = unverifiable(str(error))
         except KeyError:
@@ -141,10 +141,10 @@ class _Read(NamedTuple):
 
     gold: Gold
     found: Extraction
-    outcome: Outcome | None
+    outcome: Comparison | None
 
 
-def _verdict(read: _Read, outcome: Outcome, start: float) -> Verdict:
+def _verdict(read: _Read, outcome: Comparison, start: float) -> Verdict:
     found = read.found
     return Verdict(
         outcome.status, outcome.reason, found.answer, read.gold.answer, perf_counter() - start, found.strength
@@ -180,7 +180,7 @@ def _quick(prediction: str | Solution, gold: str, rounding: Rounding, require: S
     return _Read(wanted, found, compare_quickly(found.answer, wanted.answer, rounding))
 
 
-def _without_answer(found: Extraction) -> Outcome:
+def _without_answer(found: Extraction) -> Comparison:
     if found.source == SEVERAL.why:
         return unverifiable(f"the last statement holds {SEVERAL.why}")
     return incorrect("no final answer is stated" if found.source == "none" else found.source)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from verifier.verdict import Status
 
 
-class Outcome(NamedTuple):
+class Comparison(NamedTuple):
     """A status and the reason for it."""
 
     status: Status
@@ -19,22 +19,22 @@ class Outcome(NamedTuple):
         return self.status == "correct"
 
 
-def correct(reason: str) -> Outcome:
+def correct(reason: str) -> Comparison:
     """Equal, because of ``reason``."""
-    return Outcome("correct", reason)
+    return Comparison("correct", reason)
 
 
-def incorrect(reason: str) -> Outcome:
+def incorrect(reason: str) -> Comparison:
     """Different, because of ``reason``."""
-    return Outcome("incorrect", reason)
+    return Comparison("incorrect", reason)
 
 
-def unverifiable(reason: str) -> Outcome:
+def unverifiable(reason: str) -> Comparison:
     """Undecided, because of ``reason``."""
-    return Outcome("unverifiable", reason)
+    return Comparison("unverifiable", reason)
 
 
-def best(outcomes: list[Outcome]) -> Outcome:
+def best(outcomes: list[Comparison]) -> Comparison:
     """Return the outcome of alternatives: one that is correct is enough; else an undecided one keeps it open."""
     for status in ("correct", "unverifiable", "incorrect"):
         for outcome in outcomes:

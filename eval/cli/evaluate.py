@@ -16,7 +16,18 @@ from eval.cli.compare import show_table
 from eval.compare import comparison, load
 from eval.evaluate import evaluate as measure
 from eval.results import Evaluation, Settings
-from scdpo.cli.backend_options import EngineOption, InFlight, Servers, Tokenizer
+from scdpo.cli.backend_options import (
+    Dtype,
+    EngineOption,
+    GpuMemory,
+    InFlight,
+    MaxModelLen,
+    Servers,
+    TensorParallelSize,
+    Tokenizer,
+    TopP,
+    TrustRemoteCode,
+)
 from scdpo.cli.console import Bar, console, report_errors
 from scdpo.cli.fields import AnswerField, QuestionField
 from scdpo.cli.options import FormatOption, Seed, SystemOption
@@ -55,21 +66,45 @@ def evaluate(
     format: FormatOption = None,
     system: SystemOption = None,
     blocks: Annotated[
-        int, typer.Option(min=1, help="Blocks of a solution at most; in cot, a line is a block.")
-    ] = 100,
-    block_tokens: Annotated[int, typer.Option(min=1, help="Tokens of a block at most.")] = 1024,
+        int | None,
+        typer.Option(
+            min=1, help="Blocks of a solution at most; 100 in mathcoder, else unbounded, if not given."
+        ),
+    ] = None,
+    block_tokens: Annotated[
+        int | None,
+        typer.Option(min=1, help="Tokens of a block at most; 1,024 in mathcoder, else 32,768, if not given."),
+    ] = None,
     seed: Seed = 0,
     in_flight: InFlight = 256,
     engine: EngineOption = None,
     servers: Servers = None,
     tokenizer: Tokenizer = None,
+    tensor_parallel_size: TensorParallelSize = None,
+    max_model_len: MaxModelLen = None,
+    gpu_memory_utilization: GpuMemory = None,
+    dtype: Dtype = None,
+    trust_remote_code: TrustRemoteCode = None,
+    top_p: TopP = None,
 ) -> None:
     """Measure a model on benchmarks: accuracy with an interval, every transcript kept.
 
     Example: [b]scdpo evaluate models/mine --benchmark gsm8k,math500 --data data --run runs/mine[/b]
     """
     built_in = model == "embedded"
-    backend = Backend(None if built_in else model, in_flight, engine, servers, tokenizer)
+    backend = Backend(
+        None if built_in else model,
+        in_flight,
+        engine,
+        servers,
+        tokenizer,
+        tensor_parallel_size=tensor_parallel_size,
+        max_model_len=max_model_len,
+        gpu_memory_utilization=gpu_memory_utilization,
+        dtype=dtype,
+        trust_remote_code=trust_remote_code,
+        top_p=top_p,
+    )
     shown = name or ("embedded" if built_in else Path(model).name)
     with report_errors():
         style = prompt_style(model, format, system)
@@ -82,8 +117,8 @@ def evaluate(
         samples=samples,
         temperature=temperature,
         seed=seed,
-        blocks=blocks,
-        block_tokens=block_tokens,
+        blocks=blocks or (100 if style.format == "mathcoder" else 0),
+        block_tokens=block_tokens or (1024 if style.format == "mathcoder" else 0),
     )
     with report_errors(), Run(run) as opened:
         fields = Fields(question_field, answer_field)
@@ -113,7 +148,7 @@ def _problems(
 async def _evaluate(
     run: Run, backend: Backend, drawn: Settings, name: str, benchmarks: Mapping[str, list[Problem]], bar: Bar
 ) -> list[Evaluation]:
-    limits = SamplerLimits(blocks=drawn.blocks, block_tokens=drawn.block_tokens)
+    limits = SamplerLimits(drawn.blocks or None, drawn.block_tokens or None)
     async with backend.sampler(drawn.format, drawn.system, limits) as sampler:
         sample = partial(sample_solutions, sampler=sampler)
         return [

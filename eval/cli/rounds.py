@@ -10,7 +10,7 @@ import typer
 from eval.pipelines.rounds import RoundPlan, on_policy_rounds
 from scdpo.cli.backend_options import with_backend
 from scdpo.cli.console import console, quiet_libraries, report_errors
-from scdpo.cli.options import Confirm, FormatChoice, Limit, Problems, RunFolder, Seed, Split, Steps, System
+from scdpo.cli.options import Confirm, Limit, ModelFormat, Problems, RunFolder, Seed, Split, Steps, System
 from scdpo.cli.training import Config, Set, settings_of
 from scdpo.corrupt.temperature import BranchSettings
 from scdpo.jobs.backend import Backend
@@ -26,8 +26,8 @@ def rounds(
     split: Annotated[Split, typer.Option(help="Part of the source.")] = Split.preference,
     limit: Limit = 500,
     format: Annotated[
-        FormatChoice, typer.Option(help="How the model writes solutions.")
-    ] = FormatChoice.mathcoder,
+        ModelFormat, typer.Option(help="How the model writes solutions.")
+    ] = ModelFormat.mathcoder,
     system: System = "",
     at_most: Annotated[int, typer.Option(min=1, help="Solutions a problem (the paper's K).")] = 100,
     steps: Steps = None,

@@ -41,8 +41,10 @@ class CpuLimit(KeyboardInterrupt):
 class Executor:
     """The loop of one session."""
 
-    def __init__(self, shell: SessionShell, sock: socket.socket, folder: str, level: str) -> None:
-        """Serve `sock` with `shell`; cells work in `folder`, isolated as `level` says."""
+    def __init__(
+        self, shell: SessionShell, loop: CellLoop, sock: socket.socket, folder: str, level: str
+    ) -> None:
+        """Serve `sock` with `shell`, whose cells run in `loop` and work in `folder`, isolated as `level` says."""
         self.shell = shell
         self.sock = sock
         self.folder = folder
@@ -55,8 +57,7 @@ class Executor:
         self.running = False
         self.cell = 0
         self.cpu_met = False
-        self.interrupted = False
-        self.loop = CellLoop()
+        self.loop = loop
         self.memory = AddressSpace()
         shell.attach(self.collector)
         shell.before_showing = self.memory.use_reserve
@@ -81,7 +82,8 @@ class Executor:
         self.sock.sendall(wire.encode(frame))
 
     def _send_events(self, events: list[list[Any]]) -> None:
-        self.send({"id": self.request, "events": events})
+        with self.memory.reserved():
+            self.send({"id": self.request, "events": events})
 
     def _take_back(self) -> None:
         """Undo what a cell may have done to the process-wide hooks the next cell depends on."""
@@ -90,11 +92,10 @@ class Executor:
         builtins.input = refuse_input  # type: ignore[assignment]
         signal.signal(signal.SIGINT, self._on_interrupt)
         signal.signal(signal.SIGXCPU, self._on_cpu)
-        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # forked sessions are not ours to wait for
 
     def _on_interrupt(self, _signum: int, _frame: FrameType | None) -> None:
         if self.running:
-            self.interrupted = True
+            self.shell.interrupted = True
             raise KeyboardInterrupt("the cell ran longer than its limit")
 
     def _on_cpu(self, _signum: int, _frame: FrameType | None) -> None:
@@ -138,7 +139,7 @@ class Executor:
         self.cell += 1
         self.collector.begin(self.cell, frame["chars"], frame["messages"])
         self.shell.failure = self.shell.page = None
-        self.interrupted = False
+        self.shell.interrupted = False
         try:
             try:
                 with self.memory.bounded():
@@ -172,13 +173,9 @@ class Executor:
             self.shell.failure = (type(error).__name__, "")
 
     def _show(self, error: BaseException) -> None:
-        """Have an error that IPython let through end the cell as any other."""
-        if self.shell.failure is not None:
-            return
-        try:
-            self.shell.showtraceback((type(error), error, error.__traceback__))
-        except Exception:  # noqa: BLE001 - it is the cell's own class, or came from too deep down
-            self.shell.failure = (type(error).__name__, "")
+        """Have an error that IPython let through end the cell as any other, in one line: where it passed is ours."""
+        if self.shell.failure is None:
+            self.shell.show_line(type(error), error)
 
     def _finish(self, chars: int) -> dict[str, Any]:
         text, cut = self.raw.drain(4 * chars)
@@ -192,7 +189,7 @@ class Executor:
             "truncated": self.collector.truncated or cut,
             "flooded": self.collector.flooded,
             "cpu": self.cpu_met,
-            "interrupted": self.interrupted,
+            "interrupted": self.shell.interrupted,
             "page": self.shell.page,
         }
 
@@ -225,7 +222,7 @@ def prepare() -> Callable[[socket.socket, str, str], None]:
     """Build the shell that every session starts with; return what a session then runs to serve its socket."""
     stand_ins.install()
     credit.install()
-    shell = make_shell()
+    shell, loop = make_shell(), CellLoop()
 
     def serve(sock: socket.socket, folder: str, level: str) -> None:
         os.chdir(folder)
@@ -234,7 +231,7 @@ def prepare() -> Callable[[socket.socket, str, str], None]:
         stand_ins.begin(home)
         sys.path.insert(0, "")
         fresh_state()
-        executor = Executor(shell, sock, folder, level)
+        executor = Executor(shell, loop, sock, folder, level)
         executor.announce()
         executor.serve()
 

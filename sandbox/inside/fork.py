@@ -7,10 +7,13 @@ which the zygote gives (`forking`).
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import fcntl
 import os
 import random
 import socket
+import stat
 import sys
 from typing import Any
 
@@ -63,6 +66,8 @@ def _be_child(
     number = sock.detach()
     try:
         os.dup2(fd, number, inheritable=False)
+        for each, name in _open_files({0, 1, 2, number, home, *fds}):
+            _reopen(each, name)
         random.setstate(state)
         _settle(child, home)
         return socket.socket(fileno=number)
@@ -80,18 +85,40 @@ def unsound(expected: set[int]) -> str | None:
     """
     if len(os.listdir("/proc/self/task")) > 1:
         return "a thread is running"
-    listing = os.open("/proc/self/fd", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        extra = sorted({int(name) for name in os.listdir(listing)} - expected - {listing})
-        names = []
-        for fd in extra:
-            try:
-                names.append(os.readlink(str(fd), dir_fd=listing))
-            except FileNotFoundError:  # the descriptor of the listing itself
-                continue
+        os.getcwd()
+    except FileNotFoundError:
+        return "the current folder has been removed"
+    names = [name for fd, name in _open_files(expected) if not _reopens(fd, name)]
+    return f"open: {', '.join(names)}"[:500] if names else None
+
+
+def _open_files(expected: set[int]) -> list[tuple[int, str]]:
+    """Return the open descriptors beyond `expected`, and what each leads to."""
+    listing = os.open("/proc/self/fd", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    found = []
+    try:
+        for fd in sorted({int(name) for name in os.listdir(listing)} - expected - {listing}):
+            with contextlib.suppress(FileNotFoundError):  # the descriptor through which the list was read
+                found.append((fd, os.readlink(str(fd), dir_fd=listing)))
     finally:
         os.close(listing)
-    return f"open: {', '.join(names)}"[:500] if names else None
+    return found
+
+
+def _reopens(fd: int, name: str) -> bool:
+    """Whether the child can open a file anew: one that can only be read, as the fonts that matplotlib keeps open."""
+    mode = os.fstat(fd).st_mode
+    reads = fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY
+    return stat.S_ISREG(mode) and reads and not name.startswith(rootfs.HOME + os.sep) and os.path.exists(name)
+
+
+def _reopen(fd: int, name: str) -> None:
+    """Give the child its own place in an open file, where the parent's would move with it."""
+    new = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
+    os.lseek(new, os.lseek(fd, 0, os.SEEK_CUR), os.SEEK_SET)
+    os.dup2(new, fd, inheritable=False)
+    os.close(new)
 
 
 def _clone() -> int:
@@ -111,7 +138,7 @@ def _clone() -> int:
 
 def _settle(child: int, home: int) -> None:
     """Take up the new home (the zygote mounts it in answer to this call) and copy what the old one, `home`, holds."""
-    folder = _working_folder()
+    folder = os.getcwd()
     syscalls.syscall("mount", None, None, None, child, None)
     syscalls.map_ids(SESSION_ID, SESSION_ID, SESSION_ID)
     for name in ("work", "tmp"):
@@ -126,14 +153,6 @@ def _settle(child: int, home: int) -> None:
     RawOutput(rootfs.WORK)
     # Only now: until here they opened what the cells had closed to themselves.
     syscalls.drop_capabilities(bounding=False)
-
-
-def _working_folder() -> str:
-    """Return the current folder, or the work folder where a cell has removed it."""
-    try:
-        return os.getcwd()
-    except FileNotFoundError:
-        return rootfs.WORK
 
 
 def _close(fds: list[int]) -> None:

@@ -115,7 +115,7 @@ class Collector:
         with self._lock:
             if not self._mine() or not text:
                 return
-            kept = text[: self._chars_left]
+            kept = cut.start_of(text, self._chars_left)
             if kept:
                 self._chars_left -= len(kept)
                 if self._events and self._events[-1][:2] == ["stream", name]:
@@ -123,6 +123,7 @@ class Collector:
                 elif self._spend_message():
                     self._events.append(["stream", name, [kept]])
             if len(kept) < len(text):
+                self._chars_left = 0
                 self._tail.add(name, text[len(kept) :])
                 self._cut(len(text) - len(kept))
             if time.monotonic() - self._sent_at > FLUSH_SECONDS:
@@ -216,7 +217,7 @@ class _Tail:
 
     def add(self, name: str, text: str) -> None:
         """Append `text` of stream `name`."""
-        kept = text[max(len(text) - self._room, 0) :]
+        kept = cut.end_of(text, self._room)
         self._left_out += len(text) - len(kept)
         self._pieces.append((name, kept))
         self._size += len(kept)
@@ -234,7 +235,7 @@ class _Tail:
         kept: list[tuple[str, str]] = []
         room = self._room
         for name, text in reversed(joined):
-            end = text[max(len(text) - room, 0) :] if len(kept) < TAIL_PIECES else ""
+            end = cut.end_of(text, room) if len(kept) < TAIL_PIECES else ""
             self._left_out += len(text) - len(end)
             room -= len(end)
             if end:

@@ -112,6 +112,7 @@ class SessionShell(InteractiveShell):
     compiler_class = Type(SessionCompiler)
     collector: Collector | None = None
     failure: tuple[str, str] | None = None
+    interrupted = False
     page: dict[str, Any] | None = None
     # pandas takes a shell without this attribute for a terminal, and cuts wide frames to its width.
     kernel = None
@@ -162,26 +163,28 @@ class SessionShell(InteractiveShell):
         """Show the exception; an interrupt in one line, since where it struck says nothing."""
         if self.before_showing is not None:
             self.before_showing()
-        etype, value, tb = sys.exc_info() if not args or args[0] is None else args[0]
-        if etype is not None and issubclass(etype, (KeyboardInterrupt, asyncio.CancelledError)):
-            self._showtraceback(etype, value, [f"{etype.__name__}: {value}".rstrip(": ")])
-            return
         self.InteractiveTB.left_out = 0
+        etype, value, tb = sys.exc_info() if not args or args[0] is None else args[0]
+        # A cell that waits for something is told of an interrupt by a cancellation.
+        quiet = (KeyboardInterrupt, asyncio.CancelledError) if self.interrupted else KeyboardInterrupt
+        if etype is not None and issubclass(etype, quiet):
+            self.show_line(etype, value)
+            return
         super().showtraceback(*args, **kwargs)
         if etype is not None and issubclass(etype, MemoryError):
             # What the functions on the stack held would fill the memory for as long as the traceback is kept.
             traceback.clear_frames(tb)
 
+    def show_line(self, etype: type[BaseException], value: BaseException | None) -> None:
+        """Show an exception without where it came from."""
+        self._showtraceback(etype, value, [f"{etype.__name__}: {_message(value)}".rstrip(": ")])
+
     def _showtraceback(self, etype: Any, evalue: Any, stb: list[str]) -> None:
         name = getattr(etype, "__name__", str(etype))
-        try:
-            text = str(evalue)
-        except Exception as error:  # noqa: BLE001 - the class is the cell's own and may do anything
-            text = f"<{type(error).__name__} while formatting the message>"
-        self.failure = (name, text)
+        self.failure = (name, _message(evalue))
         if self.collector is not None:
             lines = [str(line) for line in stb]
-            self.collector.error(name, text, lines, whole=not self.InteractiveTB.left_out)
+            self.collector.error(*self.failure, lines, whole=not self.InteractiveTB.left_out)
 
     def system(self, cmd: str) -> None:
         """Refuse `!cmd`. Raises PermissionError."""
@@ -192,6 +195,13 @@ class SessionShell(InteractiveShell):
     def getoutput(self, cmd: str, split: bool = True, depth: int = 0) -> Any:
         """Refuse `x = !cmd`. Raises PermissionError."""
         raise PermissionError(NO_SUBPROCESS)
+
+
+def _message(value: BaseException | None) -> str:
+    try:
+        return str(value)
+    except Exception as error:  # noqa: BLE001 - the class is the cell's own and may do anything
+        return f"<{type(error).__name__} while formatting the message>"
 
 
 def _keep_page(

@@ -39,6 +39,8 @@ def refuse(*_args: Any, **_kwargs: Any) -> NoReturn:
 def install() -> None:
     """Put the stand-ins in their places, once, before sessions are forked."""
     semaphores.install()
+    for name in _STARTING:
+        setattr(os, name, refuse)
     subprocess._fork_exec = refuse  # type: ignore[attr-defined]
     pwd.getpwuid, pwd.getpwnam, grp.getgrgid = getpwuid, getpwnam, getgrgid  # type: ignore[assignment]
     os.kill, signal.raise_signal = kill, raise_signal
@@ -46,12 +48,7 @@ def install() -> None:
 
 
 def begin(home: str) -> None:
-    """Give the session that works below `home` the arguments and the environment of a stock kernel, and no program.
-
-    Its parent, which forks sessions, goes on being able to.
-    """
-    for name in _STARTING:
-        setattr(os, name, refuse)
+    """Give the session that works below `home` the arguments and the environment of a stock kernel."""
     sys.argv[:] = ["ipykernel_launcher.py", "-f", os.path.join(home, "kernel.json")]
     cache = os.path.join(home, "tmp", "cache")
     # Caches belong to nobody's solution: its work folder shows what it wrote and no more.

@@ -35,6 +35,8 @@ class OwnerGone(Exception):
 
 
 NO_DESCRIPTOR = -1
+# Kept here, since sessions find a refusal in its place.
+_fork = os.fork
 
 
 class Zygote:
@@ -50,6 +52,8 @@ class Zygote:
         self.executor = executor
         self.pid = os.getpid()
         self.pids: dict[int, int] = {}
+        # What a session begins with.
+        self.resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         self.poll = select.poll()
         self.forks = fork_permits.Supervisor(self._report, self.poll)
 
@@ -97,7 +101,7 @@ class Zygote:
 
     def _start(self, request: dict[str, Any], fd: int) -> None:
         ours, theirs = socket.socketpair()
-        pid = os.fork()
+        pid = _fork()
         if pid == 0:
             self._be_session(request, fd, theirs)
         theirs.close()
@@ -108,7 +112,8 @@ class Zygote:
         hello, fds, _flags, _address = socket.recv_fds(ours, 1, 1)
         ours.close()
         if hello and fds:
-            self.forks.watch(fds[0], request["session"], pid, folders.parts(request.get("folder")))
+            shared = folders.parts(request.get("folder"))
+            self.forks.watch(fds[0], request["session"], pid, request["limits"]["threads"], shared)
         elif hello:
             self._report({"unsupervised": request["session"]})
 
@@ -159,19 +164,29 @@ class Zygote:
             os.waitpid(pid, 0)
 
     def _reap(self) -> None:
-        """Collect ended children and tell the owner."""
+        """Collect ended children, forks among them, and tell the owner how they ended and what they had used."""
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                pid, status, used = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
                 return
             if pid == 0:
                 return
+            self.forks.ended(pid)
             if pid in self.pids:
-                self._report({"ended": self.pids.pop(pid), "code": os.waitstatus_to_exitcode(status)})
+                self._report(
+                    {
+                        "ended": self.pids.pop(pid),
+                        "code": os.waitstatus_to_exitcode(status),
+                        "cpu_seconds": used.ru_utime + used.ru_stime,
+                        "grown_bytes": max(used.ru_maxrss * 1024 - self.resident, 0),
+                    }
+                )
 
     def _report(self, message: dict[str, Any], fds: list[int] | None = None) -> None:
         """Send to the owner, waiting while it is busy; descriptors are closed here once sent."""
+        if "forked" in message:
+            self.pids[message["pid"]] = message["forked"]
         try:
             wire.send_with_fds(self.control, message, fds or [])
         except (BrokenPipeError, ConnectionResetError) as error:
@@ -212,7 +227,7 @@ def main(config: str) -> None:
         return
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the owner's terminal is the owner's business
     # Only now: everything above also lives in the waiting outer half, which has no use for IPython.
-    from sandbox.inside import executor
+    from sandbox.inside import executor, memory
 
     why = _unusable(settings["packages"], settings["preload"])
     if why:
@@ -227,6 +242,7 @@ def main(config: str) -> None:
     levels.prepare(settings["level"])
     gc.collect()
     gc.freeze()
+    memory.use_large_pages()
     wire.send_with_fds(control, {"ready": settings["level"]}, [])
     zygote = Zygote(control, settings["level"], read, run)
     with contextlib.suppress(OwnerGone):

@@ -21,6 +21,8 @@ from sandbox.limits import Level, Limits
 
 # As root, sessions run under this otherwise unused id; as anyone else, under the caller's.
 SANDBOX_ID = 200_000
+# Processes and threads of a session and all its forks, which the kernel counts as one.
+FAMILY_TASKS = 4096
 SESSION_ID = 1000
 _NAMESPACES = (
     syscalls.CLONE_NEWUSER
@@ -128,10 +130,14 @@ def enter_session(
         if sys.platform == "linux":  # no process namespace ends the session with the zygote, so this must
             _die_with(zygote)
     os.chdir(folder)
-    rlimits.confine(limits, own_user=level == "strict")
+    rlimits.confine(limits)
     if level == "none":
         return folder, -1
-    return folder, _confine(level, read, host_folder)
+    listener = _confine(level, read, host_folder)
+    if level == "strict":  # elsewhere the kernel would count all that the user runs
+        # A supervisor counts each session's threads.
+        rlimits.bound_tasks(FAMILY_TASKS if listener >= 0 else limits.threads + 1)
+    return folder, listener
 
 
 def _confine(level: Level, read: list[str], host_folder: str) -> int:

@@ -59,12 +59,8 @@ def address_space() -> int:
         return int(statm.read().split()[0]) * resource.getpagesize()
 
 
-def confine(limits: Limits, *, own_user: bool) -> None:
-    """Set the resource limits of the calling process, for good.
-
-    Threads are bounded by number only with `own_user`: elsewhere the kernel would count all the user's. Memory
-    bounds them too, by their stacks.
-    """
+def confine(limits: Limits) -> None:
+    """Set the resource limits of the calling process, for good, but for the number of threads (`bound_tasks`)."""
     memory = address_space() + limits.memory_mb * MIB
     disk = limits.disk_mb * MIB
     for kind, soft, hard in (
@@ -78,9 +74,12 @@ def confine(limits: Limits, *, own_user: bool) -> None:
         (resource.RLIMIT_MSGQUEUE, 0, 0),
     ):
         _lower(kind, soft, hard)
-    if own_user:
-        _lower(resource.RLIMIT_NPROC, limits.threads + 1, limits.threads + 1)
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # writing past the quota is an error, not a death
+
+
+def bound_tasks(count: int) -> None:
+    """Let the calling process's user have `count` processes and threads."""
+    _lower(resource.RLIMIT_NPROC, count, count)
 
 
 def _lower(kind: int, soft: int, hard: int) -> None:

@@ -1,10 +1,10 @@
 """The system call filter of a session: an allow-list, compiled to BPF and installed without any library.
 
 Calls outside the list fail: no network, processes, signals, mounts, namespaces, tracing, keyrings, shared
-memory, io_uring or bpf. `clone` without CLONE_THREAD and `mount` may be put to a supervisor (the zygote),
-which is how a session is forked. A session that is not enclosed (it sees the host's file tree, as at level
-`landlock`) may also make no call that Landlock does not look at and that could change something of the host's:
-modes and times are changed by the supervisor for it. Does not cover what that decides: see `fork_permits`.
+memory, io_uring or bpf. `clone` and `mount` may be put to a supervisor (the zygote), which is how a session is
+forked and its threads are counted. A session that is not enclosed (it sees the host's file tree, as at level
+`landlock`) may also make no call that Landlock does not look at and that could change something of the host's: modes
+and times are changed by the supervisor for it. Does not cover what that decides: see `fork_permits`.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def _rules(supervised: bool, enclosed: bool) -> dict[str, list[Instruction]]:
             _load_argument(0),
             (_JSET, 0, 2, syscalls.CLONE_THREAD),
             (_JSET, 1, 0, _NAMESPACES),
-            _ALLOW,
+            report if supervised else _ALLOW,  # a thread, which the supervisor counts
             ask,
         ],
         "mount": [ask],

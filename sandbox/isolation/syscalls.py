@@ -18,6 +18,7 @@ from sandbox.isolation.syscall_table import NAMED
 ARCH = platform.machine()
 NR = NAMED.get(ARCH, {})
 
+CLONE_PARENT = 0x00008000
 CLONE_THREAD = 0x00010000
 CLONE_NEWNS = 0x00020000
 CLONE_NEWCGROUP = 0x02000000

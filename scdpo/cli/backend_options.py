@@ -36,6 +36,40 @@ Gpus = Annotated[
     float | None, typer.Option(min=0, help="GPUs of each copy of the model (cluster); none if not given.")
 ]
 
+TensorParallelSize = Annotated[
+    int | None, typer.Option(min=1, help="GPUs that share one copy of the model (vllm); one if not given.")
+]
+MaxModelLen = Annotated[
+    int | None,
+    typer.Option(min=1, help="Tokens of prompt and completion together; the model's own if not given."),
+]
+GpuMemory = Annotated[
+    float | None,
+    typer.Option(
+        "--gpu-memory-utilization",
+        min=0.01,
+        max=1.0,
+        help="Share of a GPU's memory for weights and cache (vllm); 0.9 if not given.",
+    ),
+]
+Dtype = Annotated[str | None, typer.Option(help="Of the weights, such as [b]bfloat16[/b].")]
+TrustRemoteCode = Annotated[
+    bool | None,
+    typer.Option("--trust-remote-code", help="Run code from the model's folder. Only for models you trust."),
+]
+TopP = Annotated[
+    float | None,
+    typer.Option(min=0.01, max=1.0, help="Draw from the likeliest tokens of this share; all if not given."),
+]
+Blocks = Annotated[
+    int | None,
+    typer.Option(min=1, help="Blocks of a solution at most; 24 in mathcoder, else unbounded, if not given."),
+]
+BlockTokens = Annotated[
+    int | None,
+    typer.Option(min=1, help="Tokens of a block at most; 512 in mathcoder, else 32,768, if not given."),
+]
+
 BackendInFlight = Annotated[
     int | None,
     typer.Option(
@@ -54,6 +88,14 @@ BACKEND_OPTIONS: dict[str, Any] = {
     "engines": Engines,
     "workers": Workers,
     "gpus": Gpus,
+    "tensor_parallel_size": TensorParallelSize,
+    "max_model_len": MaxModelLen,
+    "gpu_memory_utilization": GpuMemory,
+    "dtype": Dtype,
+    "trust_remote_code": TrustRemoteCode,
+    "top_p": TopP,
+    "blocks": Blocks,
+    "block_tokens": BlockTokens,
 }
 """The option for each field of ``Backend``."""
 

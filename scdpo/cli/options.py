@@ -11,12 +11,26 @@ import typer
 
 
 class FormatChoice(StrEnum):
-    """How solutions are written for the model."""
+    """How solutions are written, where no model's chat template is needed."""
 
     mathcoder = "mathcoder"
     markdown = "markdown"
     cot = "cot"
     metamath = "metamath"
+    paragraphs = "paragraphs"
+
+
+class ModelFormat(StrEnum):
+    """How a model writes solutions."""
+
+    mathcoder = "mathcoder"
+    markdown = "markdown"
+    cot = "cot"
+    metamath = "metamath"
+    paragraphs = "paragraphs"
+    chat = "chat"
+    tools = "tools"
+    chat_cot = "chat-cot"
 
 
 class Split(StrEnum):
@@ -42,7 +56,7 @@ Problems = Annotated[
 ]
 Limit = Annotated[int, typer.Option(min=1, help="At most N problems.")]
 FormatOption = Annotated[
-    FormatChoice | None,
+    ModelFormat | None,
     typer.Option(
         help="How the model writes solutions; as it was trained here if not given, else [b]mathcoder[/b]."
     ),

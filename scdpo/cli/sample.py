@@ -69,6 +69,7 @@ def sample(
             "system": style.system,
             "temperature": temperature,
             "seed": seed,
+            **({} if backend.top_p is None else {"top_p": backend.top_p}),
         }
         check_job(opened, "sample", settings)
         fields = Fields(question_field, answer_field)

@@ -22,7 +22,6 @@ from datasets import Dataset, Features, List, Value
 from sandbox.blocks import Block
 from sandbox.formats import Located, normalise_newlines
 from scdpo.data.formats import bound_format
-from scdpo.data.formats.template import ChatTemplate, Message
 from scdpo.data.records import ConfirmationRecord
 from scdpo.data.tokens import Ids, Tokens, begin_ids
 from scdpo.errors import SettingsError
@@ -36,7 +35,6 @@ __all__ = [
     "SolutionEncoder",
     "begin_ids",
     "drop_reason",
-    "encode_conversation",
     "encode_pair",
     "encode_pairs",
 ]
@@ -236,44 +234,6 @@ class SolutionEncoder:
 
 def _joined(parts: Sequence[Sequence[int]]) -> Ids:
     return [token for part in parts for token in part]
-
-
-def encode_conversation(
-    tokenizer: Any,
-    prompt: Sequence[Message],
-    completion: Sequence[Message],
-    tools: Sequence[Any] | None = None,
-) -> tuple[Ids, Ids, list[int]]:
-    """Return messages as ids by the tokenizer's chat template: the prompt's, the completion's, and its loss mask.
-
-    The mask is 1 for the assistant's tokens as TRL's training templates mark them; where TRL has none for the model,
-    for everything that is not the prompt.
-
-    Args:
-        tokenizer: a fast tokenizer with a chat template.
-        prompt: messages up to the user's last.
-        completion: what follows: the assistant's messages, and those of tools between them.
-        tools: schemas of the tools the model may call.
-
-    Raises:
-        SettingsError: if there is no template, or it refuses the messages.
-    """
-    template = ChatTemplate(tokenizer)
-    tokens = Tokens(tokenizer)
-    text, spans = template.conversation([*prompt, *completion], tools)
-    asked = template.conversation(prompt, tools, generation=True)[0]
-    if not text.startswith(asked):  # the prompt opens a thought that the written answer does not have
-        asked = template.conversation(prompt, tools)[0]
-    head = tokens.encode_prompt(asked)
-    whole = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-    begins = len(head) - len(tokens.encode(asked))
-    ids, offsets = whole["input_ids"], whole["offset_mapping"]
-    cut = next((i for i, (start, _) in enumerate(offsets) if start >= len(asked)), len(ids))
-    own = [False] * len(text)
-    for start, end in spans if spans is not None else [(len(asked), len(text))]:
-        own[start:end] = [True] * (end - start)
-    mask = [int(any(own[start:end])) for start, end in offsets[cut:]]
-    return [*head[:begins], *ids[:cut]], list(ids[cut:]), mask
 
 
 def encode_pair(pair: Mapping[str, Any], encoder: SolutionEncoder) -> dict[str, Any]:

@@ -48,6 +48,14 @@ class Backend:
         engines: copies of the model that a cluster starts (1 if None).
         workers: sandbox workers of a cluster (2 if None).
         gpus: GPUs of each copy of the model on a cluster (none if None).
+        tensor_parallel_size: GPUs that share one copy of the model (1 if None).
+        max_model_len: tokens of prompt and completion together (the model's own if None).
+        gpu_memory_utilization: share of a GPU's memory for weights and cache (0.9 if None).
+        dtype: of the weights (the engine's choice if None).
+        trust_remote_code: whether code from the model's folder may run.
+        top_p: the share of the likeliest tokens that are drawn from (1 if None).
+        blocks: of a solution at most (the format's own bound if None).
+        block_tokens: sampled tokens of a block at most (the format's own bound if None).
     """
 
     model: str | None = None
@@ -59,6 +67,14 @@ class Backend:
     engines: int | None = None
     workers: int | None = None
     gpus: float | None = None
+    tensor_parallel_size: int | None = None
+    max_model_len: int | None = None
+    gpu_memory_utilization: float | None = None
+    dtype: str | None = None
+    trust_remote_code: bool | None = None
+    top_p: float | None = None
+    blocks: int | None = None
+    block_tokens: int | None = None
 
     @property
     def named(self) -> str:
@@ -87,7 +103,21 @@ class Backend:
             ValueError: if the options do not fit together.
         """
         engine = self.engine or ("server" if self.servers else "transformers")
-        return EngineChoice(engine, self.model, tuple(self.servers or ()), self.tokenizer)
+        return EngineChoice(
+            engine,
+            self.model,
+            tuple(self.servers or ()),
+            self.tokenizer,
+            self.tensor_parallel_size or 1,
+            self.max_model_len,
+            self.gpu_memory_utilization,
+            self.dtype,
+            bool(self.trust_remote_code),
+        )
+
+    def limits(self, in_flight: int) -> SamplerLimits:
+        """Return what bounds each solution, and how many are under way at once."""
+        return SamplerLimits(self.blocks, self.block_tokens, in_flight, self.top_p or 1.0)
 
     def check(self) -> None:
         """Check that the options fit together.
@@ -122,7 +152,8 @@ class Backend:
         engine = load_engine(self.choice())
         try:
             async with AsyncSandbox(max_sessions=self.at_once) as box:
-                limits = replace(limits or SamplerLimits(), in_flight=self.at_once)
+                limits = limits or self.limits(self.at_once)
+                limits = replace(limits, in_flight=self.at_once, top_p=self.top_p or 1.0)
                 yield Sampler(engine, box, format=format, system=system, limits=limits)
         finally:
             await engine.close()
@@ -149,7 +180,7 @@ class Backend:
         settings = ClusterSettings(
             address, self.engines or 1, self.gpus or 0.0, self.workers or WORKERS, self.per_worker
         )
-        style = SolutionStyle(format, system, SamplerLimits(in_flight=self.per_worker))
+        style = SolutionStyle(format, system, self.limits(self.per_worker))
         async with Cluster(self.choice(), settings, style) as cluster:
             yield cluster
 

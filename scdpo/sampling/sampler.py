@@ -31,11 +31,13 @@ class SamplerLimits:
             reference has it; else none but the model's context).
         block_tokens: at most so many sampled tokens a block; None for the format's own bound.
         in_flight: so many solutions are under way at once.
+        top_p: tokens are drawn from the likeliest ones that make up this share.
     """
 
     blocks: int | None = None
     block_tokens: int | None = None
     in_flight: int = 256
+    top_p: float = 1.0
 
 
 @dataclass(slots=True)
@@ -169,6 +171,7 @@ class Sampler:
             temperature,
             derive_seed(seed, draft.tokens, len(draft.text)),
             self.format.stop,
+            self.limits.top_p,
         )
         try:
             completion = await self.engine.complete(request)

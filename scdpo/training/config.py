@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from trl import DPOConfig
 
-from sandbox.formats import FORMAT_NAMES
+from scdpo.data.formats import FORMAT_NAMES
 from scdpo.errors import SettingsError
 
 LOSS_TYPES: Final = (
@@ -67,9 +67,11 @@ class SCDPOConfig(DPOConfig):  # type: ignore[misc]  # trl has no types
     always computed once, before training, and cached.
 
     Attributes:
-        format: how solutions are written for the model: ``mathcoder``, ``markdown`` or ``cot``.
+        format: how solutions are written for the model: a name of ``scdpo.data.formats``, such as ``mathcoder``,
+            ``markdown``, ``chat`` or ``tools``.
         system_prompt: the system text of every prompt.
         count_execution: count the kernel's output in the loss, as the reference implementation does.
+        count_thoughts: count what a reasoning model writes for itself in the loss; else it is context.
         confirmed_only: leave out step-controlled pairs whose error roll-outs do not place at the branch, and those
             without roll-outs (``scdpo corrupt --confirm``).
         pairs_per_problem: at most so many pairs a problem: naive ones first, then those with the largest fall.
@@ -99,6 +101,7 @@ class SCDPOConfig(DPOConfig):  # type: ignore[misc]  # trl has no types
     count_execution: bool = field(
         default=False, metadata={"help": "Count execution output in the loss, as the reference does."}
     )
+    count_thoughts: bool = field(default=False, metadata={"help": "Count thoughts in the loss."})
     confirmed_only: bool = field(
         default=False,
         metadata={

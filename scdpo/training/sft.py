@@ -17,8 +17,8 @@ from datasets import Dataset
 from transformers import AutoModelForCausalLM, PreTrainedModel, TrainerCallback, set_seed
 from trl import SFTConfig, SFTTrainer, get_peft_config, get_quantization_config
 
-from sandbox.formats import FORMAT_NAMES, get_format
 from scdpo.data.encoding import EncodingReport, SolutionEncoder
+from scdpo.data.formats import FORMAT_NAMES, bound_format
 from scdpo.data.records import SolutionRecord
 from scdpo.data.runs import RecordFile
 from scdpo.errors import MissingFileError, SettingsError
@@ -35,9 +35,10 @@ class SolutionSFTConfig(SFTConfig):  # type: ignore[misc]  # trl has no types
     """TRL's ``SFTConfig`` with the paper's values (learning rate 1e-5, 3 epochs, 2,048 tokens).
 
     Attributes:
-        format: how solutions are written for the model: ``mathcoder``, ``markdown`` or ``cot``.
+        format: how solutions are written for the model: a name of ``scdpo.data.formats``.
         system_prompt: the system text of every prompt.
         count_execution: count the kernel's output in the loss.
+        count_thoughts: count what a reasoning model writes for itself in the loss; else it is context.
     """
 
     learning_rate: float = field(default=1e-5, metadata={"help": "The initial learning rate for AdamW."})
@@ -53,6 +54,7 @@ class SolutionSFTConfig(SFTConfig):  # type: ignore[misc]  # trl has no types
     )
     system_prompt: str = field(default="", metadata={"help": "The system text of every prompt."})
     count_execution: bool = field(default=False, metadata={"help": "Count execution output in the loss."})
+    count_thoughts: bool = field(default=False, metadata={"help": "Count thoughts in the loss."})
 
 
 def sft(
@@ -83,7 +85,9 @@ def sft(
     args.dataset_kwargs = {"skip_prepare_dataset": True}
     tokenizer = load_tokenizer(model, model_args.model_revision, args.trust_remote_code)
     new = _add_tokens(tokenizer, args.format)
-    encoder = SolutionEncoder(tokenizer, args.format, args.system_prompt, args.count_execution)
+    encoder = SolutionEncoder(
+        tokenizer, args.format, args.system_prompt, args.count_execution, args.count_thoughts
+    )
     encoded, report = encode_solutions(RecordFile(Path(solutions), SolutionRecord), encoder, args.max_length)
     if not len(encoded):
         raise SettingsError(f"{solutions} holds no solution to train on; dropped: {dict(report.dropped)}")
@@ -116,7 +120,7 @@ class _Trainer(checkpoints.ResumeMixin, CardMixin, SFTTrainer):  # type: ignore[
 
 def _add_tokens(tokenizer: Any, format_name: str) -> bool:
     """Give a tokenizer the special tokens of a format and one for padding; return whether it lacked some."""
-    special = get_format(format_name).special_tokens
+    special = bound_format(format_name, tokenizer).special_tokens
     known = tokenizer.get_vocab()
     tokenizer.add_special_tokens(
         {"additional_special_tokens": list(special)}, replace_extra_special_tokens=False

@@ -247,7 +247,9 @@ def read_encoded(
     """
     if method not in KINDS_OF:
         raise SettingsError(f"method {method!r} is not one of {', '.join(KINDS_OF)}")
-    encoder = SolutionEncoder(tokenizer, args.format, args.system_prompt, args.count_execution)
+    encoder = SolutionEncoder(
+        tokenizer, args.format, args.system_prompt, args.count_execution, args.count_thoughts
+    )
     encoded, report = encode_pairs(
         read_pairs(pairs),
         encoder,

@@ -193,7 +193,9 @@ class SCDPOTrainer(ResumeMixin, CardMixin, DPOTrainer):  # type: ignore[misc]  #
         if set(ENCODED_FEATURES) <= set(dataset.column_names):
             return dataset
         if "question" in dataset.column_names:
-            encoder = SolutionEncoder(processing_class, args.format, args.system_prompt, args.count_execution)
+            encoder = SolutionEncoder(
+                processing_class, args.format, args.system_prompt, args.count_execution, args.count_thoughts
+            )
             encoded, report = encode_pairs(
                 dataset,
                 encoder,

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 
+import psutil
 import pytest
 
 from sandbox import Limits, Sandbox, SessionClosed
@@ -179,6 +180,157 @@ def test_a_fork_never_waits_but_holds_back_others(strict: None) -> None:
         waiting.join(20)
         assert not waiting.is_alive()
         copies[1].close()
+
+
+# What a first cell makes, and what a second must show of it in the fork as in the parent.
+FILES = {
+    "folder": ("import os\nos.mkdir('sub')\nos.chdir('sub')", "import os\nos.getcwd()[-4:]", "'/sub'"),
+    "mode 0": (
+        "import os\nopen('k', 'w').write('key')\nos.chmod('k', 0)\nos.mkdir('d')\nopen('d/f', 'w').close()\nos.chmod('d', 0)",
+        "import os\nmodes = os.stat('k').st_mode & 511, os.stat('d').st_mode & 511\nos.chmod('k', 256)\nos.chmod('d', 448)\n"
+        "(modes, open('k').read(), os.listdir('d'))",
+        "((0, 0), 'key', ['f'])",
+    ),
+    "links": (
+        "import os\nopen('a', 'wb').write(bytes(6 * 2**20))\nos.mkdir('d')\nos.link('a', 'b')\nos.link('a', 'd/c')",
+        "import os\n(os.stat('d/c').st_nlink, os.path.samefile('a', 'd/c'))",
+        "(3, True)",
+    ),
+    "holes": (
+        "for i in range(6):\n    with open(f's{i}', 'wb') as f:\n        f.truncate(12 * 2**20)\n        f.seek(2**20)\n        f.write(b'mid')",
+        "import os\nf = open('s5', 'rb')\n_ = f.seek(2**20)\n(f.read(4), os.stat('s5').st_size, os.stat('s5').st_blocks < 64)",
+        "(b'mid\\x00', 12582912, True)",
+    ),
+    "depth": (
+        "import os\nfor _ in range(400):\n    os.mkdir('a')\n    os.chdir('a')",
+        "import os\nlen(os.getcwd())",
+        "817",
+    ),
+    "times": (
+        "import os\nos.mkdir('d')\nos.chmod('d', 0o1751)\nos.utime('d', (5, 6))\nos.mkfifo('p', 0o640)",
+        "import os\nd = os.stat('d')\n(oct(d.st_mode), d.st_mtime, oct(os.stat('p').st_mode))",
+        "('0o41751', 6.0, '0o10640')",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_files_of_every_kind_come_along(box: Sandbox, name: str) -> None:
+    makes, shows, shown = FILES[name]
+    with box.session() as one:
+        assert one.run(makes).status == "ok"
+        with one.fork() as two:
+            assert two.origin.kind == "fork"
+            assert two.run(shows).output == one.run(shows).output == shown
+
+
+def test_a_file_that_can_only_be_read_is_opened_anew(box: Sandbox) -> None:
+    with box.session() as one:
+        one.run("import os\nf = open(os.__file__)\nstart = f.read(7)\nfd = os.open(os.__file__, os.O_RDONLY)")
+        with one.fork() as two:
+            assert two.origin.kind == "fork"
+            assert two.run("os.read(fd, 3)").output == one.run("os.read(fd, 3)").output
+
+
+@pytest.mark.parametrize(
+    "library", ["pandas", "matplotlib.pyplot", pytest.param("torch", marks=pytest.mark.slow)]
+)
+def test_a_library_does_not_turn_forks_into_replays(strict: None, library: str) -> None:
+    pytest.importorskip(library)
+    with Sandbox(Limits(cell_seconds=60), level="strict", warm=0) as box, box.session() as one:
+        assert one.run(f"import {library}").status == "ok"
+        with one.fork() as two:
+            assert two.origin.kind == "fork"
+
+
+def test_a_task_is_forked_with_its_session(box: Sandbox) -> None:
+    with box.session() as one:
+        one.run("import asyncio\ntask = asyncio.create_task(asyncio.sleep(0.05, 'slept'))")
+        with one.fork() as two:
+            assert (two.origin.kind, two.run("await task").output, one.run("await task").output) == (
+                "fork",
+                "'slept'",
+                "'slept'",
+            )
+
+
+def test_each_fork_has_threads_of_its_own(strict: None) -> None:
+    start = (
+        "import threading, time\nstarted = 0\ntry:\n    for _ in range(99):\n"
+        "        threading.Thread(target=time.sleep, args=(5,), daemon=True).start()\n        started += 1\n"
+        "except RuntimeError: pass\nstarted"
+    )
+    with Sandbox(Limits(threads=6), level="strict", warm=0) as box, box.session() as one:
+        copies = one.fork(3)
+        assert [each.run(start).output for each in [*copies, one]] == ["6"] * 4
+        for copy in copies:
+            copy.close()
+
+
+def test_more_forks_than_threads(strict: None) -> None:
+    with Sandbox(Limits(threads=4), level="strict", warm=0) as box, box.session() as one:
+        for _ in range(2):
+            copies = one.fork(12)
+            assert {copy.origin.kind for copy in copies} == {"fork"}
+            for copy in copies:
+                copy.close()
+
+
+def descriptors_and_processes() -> tuple[int, int]:
+    me = psutil.Process()
+    return me.num_fds(), len(me.children(recursive=True))
+
+
+def left_nothing(before: tuple[int, int]) -> bool:
+    """Whether there are no more of either than `before`; closed sessions take a moment to go."""
+    now = descriptors_and_processes()
+    return now[0] <= before[0] and now[1] <= before[1]
+
+
+# Each makes the next fork go wrong in its own way.
+SABOTAGE = {
+    "the copy hangs": "type(ex)._become = lambda self, sock: time.sleep(600)",
+    "the copy dies": "type(ex)._become = lambda self, sock: os._exit(4)",
+    "the session dies": "inside.fork = lambda *a: os._exit(4)",
+    "it makes copies on the side": (
+        "clone = inside._clone\n"
+        "def fork(sock, fds, children):\n"
+        "    for child in children:\n"
+        "        if clone() == 0:\n            while True: time.sleep(1)\n"
+        "    for fd in fds: os.close(fd)\n"
+        "    return None, {'forked': 0, 'unsound': 'no'}\n"
+        "inside.fork = fork"
+    ),
+}
+
+
+@pytest.mark.parametrize("how", SABOTAGE)
+def test_a_fork_that_fails_is_a_replay_and_leaves_nothing(strict: None, how: str) -> None:
+    with Sandbox(Limits(cell_seconds=1), level="strict", warm=0) as box:
+        box.session().close()
+        time.sleep(0.5)
+        before = descriptors_and_processes()
+        with box.session() as one:
+            one.run("x = 8\nimport os, sys, time\ninside = sys.modules['sandbox.inside.fork']")
+            one.run("ex = sys.stdout._collector._send.__self__\n" + SABOTAGE[how])
+            copies = one.fork(2)
+            assert [copy.origin.kind for copy in copies] == ["replay", "replay"]
+            assert copies[0].run("x").output == "8"
+            for copy in copies:
+                copy.close()
+        wait_until = time.monotonic() + 5
+        while not left_nothing(before) and time.monotonic() < wait_until:
+            time.sleep(0.05)
+        assert left_nothing(before)
+        with box.session() as other, other.fork() as fine:
+            assert fine.origin.kind == "fork"
+
+
+def test_a_grant_to_clone_ends_with_its_fork(box: Sandbox) -> None:
+    with box.session() as one:
+        one.run("f = open('data', 'w')")
+        one.fork(2)[0].close()
+        assert "PermissionError" in one.run("import sys\nsys.modules['sandbox.inside.fork']._clone()").output
 
 
 # Make as many copies as are let through, which wait for ever, whatever the owner's own request comes to.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from verifier.comparison.expressions import same_expression
-from verifier.outcome import Outcome, correct, unverifiable
+from verifier.outcome import Comparison, correct, unverifiable
 from verifier.tree import Add, Apply, Node, Sym, free_symbols, multiplied_out, walk
 from verifier.verdict import Rounding
 
@@ -11,12 +11,12 @@ _INTEGRATION = frozenset({"C", "c", "C_1", "c_1", "C_0", "K", "k"})
 _CERTAIN = frozenset({"C", "c", "C_1", "c_1", "C_0"})  # one of them a capital: a constant of integration
 
 
-def read_otherwise(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
+def read_otherwise(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
     """Return an outcome if two expressions that differ may be the same in another reading; else None."""
     return _as_products(a, b, rounding) or _up_to_a_constant(a, b, rounding)
 
 
-def _as_products(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
+def _as_products(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
     """Compare with ``P(1+r)`` read as a product; None where that makes no difference.
 
     It is a product for certain only if the letter stands alone somewhere, and is none that is used for functions.
@@ -30,7 +30,7 @@ def _as_products(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
     return unverifiable("letters before brackets may be functions or factors")
 
 
-def _up_to_a_constant(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
+def _up_to_a_constant(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
     """``x^2 + c`` is ``x^2 + C`` and ``x^2 + C_1``; it may be ``x^2 + k``, or that is another letter."""
     parts = [_without_constant(node) for node in (a, b)]
     if parts[0] is None or parts[1] is None or not same_expression(parts[0], parts[1], rounding).correct:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from verifier.outcome import Outcome, correct, incorrect, unverifiable
+from verifier.outcome import Comparison, correct, incorrect, unverifiable
 from verifier.parsing.choices import Letters, letters_of
 
 _LIKELY = frozenset("ABCDE")
@@ -12,7 +12,7 @@ _VERTICES = re.compile(r"[A-Z]{3}")  # the angle DCA is ACD; "ABCD" and words ar
 _JOINED = re.compile(r"[A-J]{2,}")
 
 
-def compare_choices(a: str, b: str) -> Outcome | None:
+def compare_choices(a: str, b: str) -> Comparison | None:
     """Compare two answers of which at least one is a choice; None where they are no choices."""
     if (circled := _compare_circled(a, b)) is not None:
         return circled
@@ -39,7 +39,7 @@ def compare_choices(a: str, b: str) -> Outcome | None:
 
 def _compare_joined(
     a: str, b: str, x: tuple[Letters, bool] | None, y: tuple[Letters, bool] | None
-) -> Outcome | None:
+) -> Comparison | None:
     """``BCD`` is ``B, C, D``."""
     listed, joined = (x, b) if x is not None else (y, a)
     if listed is None or len(listed[0]) < 2 or not listed[1] or not _JOINED.fullmatch(joined.strip()):
@@ -52,7 +52,7 @@ _CIRCLED = re.compile("[①-⑳]")
 _ALL_CIRCLED = re.compile("[①-⑳](?:[ ,，、;；]|和|与)*")
 
 
-def _compare_circled(a: str, b: str) -> Outcome | None:
+def _compare_circled(a: str, b: str) -> Comparison | None:
     """``①③`` is ``①、③``; in another order it is the same choice, but another sequence."""
     if _CIRCLED.match(a.strip()) is None or _CIRCLED.match(b.strip()) is None:
         return None

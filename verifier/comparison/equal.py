@@ -7,7 +7,7 @@ import re
 from verifier.comparison.choices import compare_choices
 from verifier.comparison.kinds import same_answer
 from verifier.comparison.times import compare_times
-from verifier.outcome import Outcome, best, correct, incorrect, unverifiable
+from verifier.outcome import Comparison, best, correct, incorrect, unverifiable
 from verifier.parsing.notation import plain
 from verifier.parsing.plain_numbers import Plain, read_number
 from verifier.parsing.readings import MAX_ANSWER, readings
@@ -17,10 +17,10 @@ from verifier.verdict import Rounding
 MAX_KNOWN = 16_384
 MAX_FORMS = 16  # of one answer, parted by ##
 
-_known: dict[tuple[str, str, Rounding], Outcome] = {}
+_known: dict[tuple[str, str, Rounding], Comparison] = {}
 
 
-def compare_answers(prediction: str, gold: str, rounding: Rounding = "exact") -> Outcome:
+def compare_answers(prediction: str, gold: str, rounding: Rounding = "exact") -> Comparison:
     """Compare two bare answers; no text raises.
 
     Their order matters only for ``0.3 ## 3/10``: a gold answer may state several forms, any of which will do, while
@@ -51,7 +51,7 @@ def _forms(answer: str) -> list[str]:
     return list(dict.fromkeys(filter(None, map(str.strip, _ALTERNATIVES.split(answer))))) or [answer]
 
 
-def compare_quickly(a: str, b: str, rounding: Rounding) -> Outcome | None:
+def compare_quickly(a: str, b: str, rounding: Rounding) -> Comparison | None:
     """Compare two plain numbers, or two answers written the same; None for all else. Linear time."""
     x, y = read_number(a), read_number(b)
     if x is not None and y is not None:
@@ -67,7 +67,7 @@ def _squeezed(text: str) -> str:
     return "".join(_PARTING.sub("~", plain(text)).split())
 
 
-def _compare(a: str, b: str, rounding: Rounding) -> Outcome:
+def _compare(a: str, b: str, rounding: Rounding) -> Comparison:
     """Compare with a memory: groups of samples repeat the same answers. What ran out of time is not kept."""
     a, b = sorted((a, b))
     key = (a, b, rounding)
@@ -81,7 +81,7 @@ def _compare(a: str, b: str, rounding: Rounding) -> Outcome:
     return known
 
 
-def _compared(a: str, b: str, rounding: Rounding) -> Outcome:
+def _compared(a: str, b: str, rounding: Rounding) -> Comparison:
     if (quick := compare_quickly(a, b, rounding)) is not None:  # a form of several
         return quick
     for compare in (compare_times, compare_choices):
@@ -99,7 +99,7 @@ def _compared(a: str, b: str, rounding: Rounding) -> Outcome:
 # --- plain numbers
 
 
-def compare_numbers(a: Plain, b: Plain, rounding: Rounding) -> Outcome:
+def compare_numbers(a: Plain, b: Plain, rounding: Rounding) -> Comparison:
     """Compare two plain numbers exactly; a percent sign on one side only may stand or be left out."""
     # The common denominator is left out on both sides.
     x, y = a.top * b.bottom, b.top * a.bottom

@@ -15,7 +15,7 @@ from flint import acb, arb
 
 from verifier.comparison.expressions import same_expression
 from verifier.functions_table import BY_NAME
-from verifier.outcome import Outcome, correct, incorrect, unverifiable
+from verifier.outcome import Comparison, correct, incorrect, unverifiable
 from verifier.tree import (
     MINUS_ONE,
     Add,
@@ -173,7 +173,7 @@ def _certainly_differ(x: Node, y: Node, about: bool) -> bool:
 # --- equations
 
 
-def same_equation(a: Rel, b: Rel) -> Outcome:
+def same_equation(a: Rel, b: Rel) -> Comparison:
     """Compare two equations by their solutions."""
     if len(a.sides) != 2 or len(b.sides) != 2:
         return _same_chain(a, b)
@@ -198,7 +198,7 @@ def same_equation(a: Rel, b: Rel) -> Outcome:
     return _by_solutions(f, g, names)
 
 
-def _same_chain(a: Rel, b: Rel) -> Outcome:
+def _same_chain(a: Rel, b: Rel) -> Comparison:
     if len(a.sides) != len(b.sides) or a.ops != b.ops:
         return unverifiable("chains of equations of different lengths")
     outcomes = [same_expression(x, y) for x, y in zip(a.sides, b.sides, strict=True)]
@@ -252,7 +252,7 @@ def _proportional(f: Node, g: Node, names: list[str]) -> bool:
 # --- by factors
 
 
-def _by_factors(f: Node, g: Node) -> Outcome | None:
+def _by_factors(f: Node, g: Node) -> Comparison | None:
     """Compare the polynomials whose zeros are the solutions; None where a letter stands for no variable."""
     try:
         one, other = quotients((f, g))
@@ -265,7 +265,7 @@ def _by_factors(f: Node, g: Node) -> Outcome | None:
         return None
 
 
-def _by_irreducible_factors(one: Quotient, other: Quotient) -> Outcome:
+def _by_irreducible_factors(one: Quotient, other: Quotient) -> Comparison:
     """Say whether a factor that only one of two equations has, has real zeros."""
     left, right = factors(one.top), factors(other.top)
     extra = [(left | right)[text][0] for text in left.keys() ^ right.keys()]
@@ -284,7 +284,7 @@ def _by_irreducible_factors(one: Quotient, other: Quotient) -> Outcome:
 GRID = [Fraction(k, 7) for k in range(-140, 141)]
 
 
-def _by_solutions(f: Node, g: Node, names: list[str]) -> Outcome:
+def _by_solutions(f: Node, g: Node, names: list[str]) -> Comparison:
     """Look for real solutions of one equation that do not solve the other, among both signs of every letter."""
     rng = random.Random("roots")
     checked = {0: 0, 1: 0}

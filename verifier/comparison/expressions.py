@@ -16,7 +16,7 @@ from time import thread_time
 
 from flint import arb
 
-from verifier.outcome import Outcome, correct, incorrect, unverifiable
+from verifier.outcome import Comparison, correct, incorrect, unverifiable
 from verifier.parsing.plain_numbers import show
 from verifier.tree import (
     Const,
@@ -54,7 +54,7 @@ _Failure = (
 )
 
 
-def same_expression(a: Node, b: Node, rounding: Rounding = "exact") -> Outcome:
+def same_expression(a: Node, b: Node, rounding: Rounding = "exact") -> Comparison:
     """Compare two expressions."""
     if a == b:
         return correct("the same expression")
@@ -67,7 +67,7 @@ def same_expression(a: Node, b: Node, rounding: Rounding = "exact") -> Outcome:
     return outcome
 
 
-def _same_finite(a: Node, b: Node, rounding: Rounding) -> Outcome:
+def _same_finite(a: Node, b: Node, rounding: Rounding) -> Comparison:
     names = free_symbols(a) | free_symbols(b)
     tolerance = _float_tolerance(a, b)
     if not names:
@@ -78,7 +78,7 @@ def _same_finite(a: Node, b: Node, rounding: Rounding) -> Outcome:
     return _by_sampling(a, b, sorted(names), tolerance, certain=exact == "different" and tolerance is None)
 
 
-def _infinities(a: Node, b: Node) -> Outcome | None:
+def _infinities(a: Node, b: Node) -> Comparison | None:
     signs = [infinite_sign(node) for node in (a, b)]
     if signs == [0, 0]:
         return None
@@ -100,7 +100,7 @@ def infinite_sign(node: Node) -> int:
 # --- constants
 
 
-def _same_constant(a: Node, b: Node, tolerance: Fraction | None, rounding: Rounding) -> Outcome:
+def _same_constant(a: Node, b: Node, tolerance: Fraction | None, rounding: Rounding) -> Comparison:
     try:
         x, y = exact_value(a), exact_value(b)
     except UndefinedError as error:
@@ -116,7 +116,7 @@ def _same_constant(a: Node, b: Node, tolerance: Fraction | None, rounding: Round
     return incorrect(f"{show(x)} is not {show(y)}")
 
 
-def _same_real(a: Node, b: Node, tolerance: Fraction | None, rounding: Rounding) -> Outcome:
+def _same_real(a: Node, b: Node, tolerance: Fraction | None, rounding: Rounding) -> Comparison:
     """Compare two constants by their balls; more bits are used until these are disjoint, or narrow enough."""
     parts = len(walk(a)) + len(walk(b))
     least = wanted = PRECISIONS[0] + 7 * parts  # root separation grows with the size of an expression
@@ -147,7 +147,7 @@ def _same_real(a: Node, b: Node, tolerance: Fraction | None, rounding: Rounding)
 
 def _unequal_constants(
     a: Node, b: Node, pair: _Pair, tolerance: Fraction | None, rounding: Rounding
-) -> Outcome:
+) -> Comparison:
     told = f"{shown(pair.x)} and {shown(pair.y)}"
     if tolerance is not None and pair.within(tolerance):
         return correct(f"{told} agree as printed floats")
@@ -156,7 +156,7 @@ def _unequal_constants(
     return incorrect(f"{shown(pair.x)} is not {shown(pair.y)}")
 
 
-def _same_approximation(pair: _Pair) -> Outcome:
+def _same_approximation(pair: _Pair) -> Comparison:
     """Compare values of which one is a limit or a series, known to about 15 digits: agreement can be said, no more."""
     if pair.within(Fraction(1, 10**13)):
         return correct(f"both are {shown(pair.x)} (they agree to 13 digits)")
@@ -243,7 +243,9 @@ def _by_fingerprint(a: Node, b: Node) -> str:
 # --- sampling
 
 
-def _by_sampling(a: Node, b: Node, names: list[str], tolerance: Fraction | None, *, certain: bool) -> Outcome:
+def _by_sampling(
+    a: Node, b: Node, names: list[str], tolerance: Fraction | None, *, certain: bool
+) -> Comparison:
     complex_meant = any(n == Const("i") for n in (*walk(a), *walk(b)))
     whole = whole_names((a, b))
     deadline = thread_time() + SAMPLING_SECONDS

@@ -13,7 +13,7 @@ from time import thread_time
 
 from verifier.comparison.equations import GRID, SECONDS, proportional_exactly, roots_of, sign_of_ratio
 from verifier.comparison.real_sets import ORDERS, holds
-from verifier.outcome import Outcome, correct, incorrect, unverifiable
+from verifier.outcome import Comparison, correct, incorrect, unverifiable
 from verifier.tree import Node, Rel, free_symbols, subtract
 
 _DRAWS = 4  # of the other variables, for each variable in which boundaries are looked for
@@ -22,7 +22,7 @@ _FAR = [Fraction(20) * Fraction(3, 2) ** k for k in range(1, 20)]
 _WIDE_GRID = [-x for x in reversed(_FAR)] + GRID[::4] + _FAR
 
 
-def same_inequality(a: Rel, b: Rel) -> Outcome:
+def same_inequality(a: Rel, b: Rel) -> Comparison:
     """Compare two inequalities in several variables, or with parameters, by the points at which they hold."""
     names = sorted(free_symbols(a) | free_symbols(b))
     if _form(a, b):
@@ -52,7 +52,7 @@ def _multiples(a: Rel, b: Rel) -> bool:
     return proportional_exactly(f, g) and sign_of_ratio(f, g) == (1 if a.ops == b.ops else -1)
 
 
-def _at_boundaries(a: Rel, b: Rel, names: list[str]) -> Outcome:
+def _at_boundaries(a: Rel, b: Rel, names: list[str]) -> Comparison:
     """Compare on both sides of the boundaries of each, found along every variable."""
     rng = random.Random("boundaries")
     deadline = thread_time() + SECONDS
@@ -65,7 +65,7 @@ def _at_boundaries(a: Rel, b: Rel, names: list[str]) -> Outcome:
             for index, boundary in enumerate((*_boundaries(a), *_boundaries(b))):
                 for root in roots_of(boundary, name, rest, _WIDE_GRID, deadline)[:2]:
                     told = _beside(a, b, name, root, rest)
-                    if isinstance(told, Outcome):
+                    if isinstance(told, Comparison):
                         return told
                     found[index] += told
     if min(found) < MIN_BOUNDARIES:
@@ -77,7 +77,7 @@ def _boundaries(relation: Rel) -> list[Node]:
     return [subtract(left, right) for left, right in pairwise(relation.sides)]
 
 
-def _beside(a: Rel, b: Rel, name: str, root: Fraction, rest: dict[str, Fraction]) -> bool | Outcome:
+def _beside(a: Rel, b: Rel, name: str, root: Fraction, rest: dict[str, Fraction]) -> bool | Comparison:
     """Say whether both begin or cease to hold at a boundary point; an outcome where only one does."""
     step = Fraction(1, 10**9) * max(Fraction(1), abs(root))
     truths = []

@@ -12,7 +12,7 @@ from verifier.comparison.residues import compare_residues
 from verifier.comparison.vectors import as_sequence
 from verifier.comparison.verbatim import compare_based, compare_words
 from verifier.functions_table import BY_NAME
-from verifier.outcome import Outcome, best, correct, incorrect, unverifiable
+from verifier.outcome import Comparison, best, correct, incorrect, unverifiable
 from verifier.parsing.parser import matrix_of_rows
 from verifier.parsing.quantities import agreement
 from verifier.parsing.units import other_factors, unit_of
@@ -56,7 +56,7 @@ MAX_ITEMS = 100
 _Shape = Items | Seq | SetOf | SetOp | NamedSet | Matrix | Rel | Ratio | Residue | Based | Words
 
 
-def same_answer(a: Node, b: Node, rounding: Rounding = "exact") -> Outcome:
+def same_answer(a: Node, b: Node, rounding: Rounding = "exact") -> Comparison:
     """Compare two answers of any kind."""
     if a == b:
         return correct("they read the same")
@@ -70,7 +70,7 @@ def same_answer(a: Node, b: Node, rounding: Rounding = "exact") -> Outcome:
         return unverifiable("a part has no rule to compare it by")
 
 
-def _same(a: Node, b: Node, rounding: Rounding) -> Outcome:
+def _same(a: Node, b: Node, rounding: Rounding) -> Comparison:
     if a == b:
         return correct("they read the same")
     for rule in (
@@ -110,7 +110,7 @@ def _holds_shape(node: Node) -> bool:
     return any(map(_holds_shape, parts))
 
 
-def _statements(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
+def _statements(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
     """``3 + 4 = 8`` is false, whatever its last number; None where neither answer is a false statement."""
     false = [isinstance(node, Rel) and is_false(node) for node in (a, b)]
     if false == [False, False]:
@@ -125,7 +125,7 @@ def _statements(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
 # --- quantities, percents, degrees
 
 
-def _quantities(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
+def _quantities(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
     if not isinstance(a, Quantity) and not isinstance(b, Quantity):
         return None
     one, other = (n if isinstance(n, Quantity) else None for n in (a, b))
@@ -142,7 +142,7 @@ def _quantities(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
     return unverifiable("the same number of different things") if outcome.correct else outcome
 
 
-def _in_another_unit(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
+def _in_another_unit(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
     """Leave open whether ``5 km`` is ``5000``, which may be metres; None for anything else."""
     quantity, number = (a, b) if isinstance(a, Quantity) else (b, a)
     if not isinstance(quantity, Quantity) or isinstance(number, Quantity) or free_symbols(quantity):
@@ -160,20 +160,22 @@ def _in_first_unit(node: Node) -> Node:
     return mul([Num(known[1]), node.value]) if known and isinstance(node, Quantity) else node
 
 
-def _marked_numbers(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
+def _marked_numbers(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
     for mark in (Percent, Degree):
         if isinstance(a, mark) and isinstance(b, mark):
             return same_expression(a.value, b.value, rounding)
         if isinstance(a, mark) or isinstance(b, mark):
             marked, other = (a, b) if isinstance(a, mark) else (b, a)
             assert isinstance(marked, Percent | Degree)
+            if _holds_shape(other):
+                return incorrect("answers of different kinds")
             return best(
                 [same_expression(other, marked.value, rounding), same_expression(other, marked, rounding)]
             )
     return _degrees_within(a, b, rounding)
 
 
-def _degrees_within(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
+def _degrees_within(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
     r"""``180^\circ - 2\alpha`` is ``180 - 2\alpha`` too; None unless one answer alone writes degrees in its terms."""
     marked = [n for n in (a, b) if isinstance(n, Add) and any(isinstance(d, Degree) for d in walk(n))]
     if len(marked) != 1 or any(isinstance(n, Apply) and n.name in BY_NAME for n in walk(marked[0])):
@@ -202,7 +204,7 @@ def _in_degrees(node: Node) -> Node:
 # --- relations
 
 
-def _relations(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
+def _relations(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
     if isinstance(a, Rel) and isinstance(b, Rel):
         return _two_relations(a, b, rounding)
     if not isinstance(a, Rel) and not isinstance(b, Rel):
@@ -225,7 +227,7 @@ def _relations(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
     return incorrect("an equation and a value")
 
 
-def _two_relations(a: Rel, b: Rel, rounding: Rounding) -> Outcome:
+def _two_relations(a: Rel, b: Rel, rounding: Rounding) -> Comparison:
     if is_inequality(a) or is_inequality(b) or "in" in a.ops + b.ops:
         if a.ops == b.ops == ("in",):
             return _same(a.sides[1], b.sides[1], rounding)
@@ -267,7 +269,7 @@ def _is_function(label: Node) -> bool:
     return isinstance(label, Apply) and label.name.endswith("()")
 
 
-def _as_regions(a: Node, b: Node) -> Outcome:
+def _as_regions(a: Node, b: Node) -> Comparison:
     one, other = region_of(a), region_of(b)
     if one is None or other is None:
         unread = [n for n, region in ((a, one), (b, other)) if region is None]
@@ -282,7 +284,7 @@ def _as_regions(a: Node, b: Node) -> Outcome:
 # --- lists
 
 
-def _lists(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
+def _lists(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
     if not isinstance(a, Items) and not isinstance(b, Items):
         return None
     listed, other = (a, b) if isinstance(a, Items) else (b, a)
@@ -335,7 +337,7 @@ def _joint_equation(listed: Items) -> Rel | None:
     return Rel((mul([subtract(left, right) for left, right in sides]), Num(0)), ("=",))
 
 
-def _matched(a: tuple[Node, ...], b: tuple[Node, ...], rounding: Rounding, repeats: bool) -> Outcome:
+def _matched(a: tuple[Node, ...], b: tuple[Node, ...], rounding: Rounding, repeats: bool) -> Comparison:
     """Compare without order; each item has its own partner, but for one that is repeated where it may be."""
     if len(a) > MAX_ITEMS or len(b) > MAX_ITEMS:
         return unverifiable(f"a list of more than {MAX_ITEMS} answers")
@@ -374,7 +376,7 @@ def _distinct(items: tuple[Node, ...], rounding: Rounding) -> tuple[Node, ...]:
     return tuple(kept)
 
 
-def _paired(a: tuple[Node, ...], b: tuple[Node, ...], rounding: Rounding) -> Outcome:
+def _paired(a: tuple[Node, ...], b: tuple[Node, ...], rounding: Rounding) -> Comparison:
     """Compare item by item."""
     if len(a) != len(b):
         return incorrect(f"{len(a)} items and {len(b)}")
@@ -388,7 +390,7 @@ def _paired(a: tuple[Node, ...], b: tuple[Node, ...], rounding: Rounding) -> Out
 # --- sets, intervals, tuples, matrices
 
 
-def _sets(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
+def _sets(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
     if isinstance(a, SetOf) and isinstance(b, SetOf):
         return _matched(a.items, b.items, rounding, True)
     if isinstance(a, SetOf) or isinstance(b, SetOf):
@@ -409,7 +411,7 @@ def _sets(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
     return None
 
 
-def _named_sets(a: Node, b: Node) -> Outcome:
+def _named_sets(a: Node, b: Node) -> Comparison:
     special = [n for n in (*walk(a), *walk(b)) if isinstance(n, NamedSet) and n.name not in ("R", "empty")]
     if special:
         return (
@@ -426,7 +428,7 @@ def _named_sets(a: Node, b: Node) -> Outcome:
     return same_region(one, other)
 
 
-def _sequences(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
+def _sequences(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
     if isinstance(a, Matrix) and isinstance(b, Matrix):
         if [len(row) for row in a.rows] != [len(row) for row in b.rows]:
             return incorrect("matrices of different shapes")
@@ -458,7 +460,7 @@ def _sequences(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
 # --- ratios
 
 
-def _ratios(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
+def _ratios(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
     if isinstance(a, Ratio) and isinstance(b, Ratio):
         if len(a.parts) != len(b.parts):
             return incorrect("ratios of different lengths")

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from flint import acb, arb
 
 from verifier.comparison.expressions import infinite_sign
-from verifier.outcome import Outcome, correct, incorrect
+from verifier.outcome import Comparison, correct, incorrect
 from verifier.tree import (
     Items,
     LimitError,
@@ -73,7 +73,7 @@ def region_of(node: Node) -> Region | None:
     return None
 
 
-def same_region(a: Region, b: Region) -> Outcome:
+def same_region(a: Region, b: Region) -> Comparison:
     """Compare two sets of reals."""
     for x in _test_points(a.points + b.points):
         inside = a.contains(x), b.contains(x)

@@ -3,13 +3,13 @@ r"""Compare residues: ``x \\equiv 12 \\pmod 7`` and ``x \\equiv 5 \\pmod 7``."""
 from __future__ import annotations
 
 from verifier.comparison.expressions import same_expression
-from verifier.outcome import Outcome, correct, incorrect, unverifiable
+from verifier.outcome import Comparison, correct, incorrect, unverifiable
 from verifier.tree import LimitError, Node, NotRationalError, Residue, UndefinedError
 from verifier.values.exact import exact_value
 from verifier.verdict import Rounding
 
 
-def compare_residues(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
+def compare_residues(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
     """Compare two residues, or a residue and a number; None where neither answer is a residue."""
     moduli = [n.modulus for n in (a, b) if isinstance(n, Residue)]
     if not moduli:

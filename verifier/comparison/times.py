@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from verifier.outcome import Outcome, correct, incorrect, unverifiable
+from verifier.outcome import Comparison, correct, incorrect, unverifiable
 from verifier.parsing.notation import plain, words_of
 
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?(?:\s*([ap])\.?\s*m\.?)?", re.IGNORECASE)
@@ -45,7 +45,7 @@ def time_of(text: str) -> Time | None:
     return Time(hour * 3600 + minute * 60 + second, bool(half), certain)
 
 
-def compare_times(a: str, b: str) -> Outcome | None:
+def compare_times(a: str, b: str) -> Comparison | None:
     """Compare two times; None where one of the answers is none."""
     x, y = time_of(a), time_of(b)
     if x is None or y is None:

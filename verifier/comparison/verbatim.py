@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 
-from verifier.outcome import Outcome, correct, incorrect, unverifiable
+from verifier.outcome import Comparison, correct, incorrect, unverifiable
 from verifier.parsing.number_words import NUMBER_WORDS
 from verifier.parsing.numerals import decimal
 from verifier.tree import Based, Node, Sym, Words
 from verifier.verdict import Rounding
 
 
-def compare_based(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
+def compare_based(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
     """Compare digits in a base; None where neither answer has any."""
     if isinstance(a, Based) and isinstance(b, Based):
         if a.base == b.base or 0 in (a.base, b.base):  # a base of 0 is one that is not written
@@ -50,7 +50,7 @@ def _may_hold_number(node: Node) -> bool:
 _CHINESE_NUMBER = re.compile("[零一二两三四五六七八九十百千万亿]")
 
 
-def compare_words(a: Node, b: Node, rounding: Rounding) -> Outcome | None:
+def compare_words(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
     """Compare words; None where neither answer is words."""
     if isinstance(a, Words) and isinstance(b, Words):
         if _ARTICLE.sub("", a.words) == _ARTICLE.sub("", b.words) != "":

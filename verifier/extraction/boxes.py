@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from verifier.extraction.doubt import denied_before, left_open_after
+from verifier.extraction.doubt import denied_before, doubted_before, left_open_after
 
 MAX_BOXES = 32  # boxes looked at, from the last on: each may be searched for its end
 MAX_BOX = 100_000  # characters in which a box must end
@@ -58,7 +58,7 @@ def boxed_answer(text: str) -> Boxed | None:
             last_end = end
             if not content:
                 return Boxed("", end)
-            if left_open_after(text, end):
+            if left_open_after(text, end) or doubted_before(text, start):
                 return Boxed("", len(text))
         elif answers and not encloses and not _joined(text, end, follower):
             break

@@ -60,9 +60,11 @@ _OPEN = re.compile(  # "I would guess 5"; "the possible values are 3, 5" and 可
     r"|可能[是为]|也可能|也许|或许|猜",
     re.IGNORECASE,
 )
-# A box or tag after which "or 5" follows.
+_DOUBTED = re.compile(r"\b(?:maybe|perhaps|possibly)\s*(?:it(?:'s|\s+is)\s*)?[\s$(\\]*\Z", re.IGNORECASE)
+# A box or tag after which "or 5", a question mark or "is wrong" follows; "is wrong to assume" does not take it back.
 _OR_ANOTHER = re.compile(
-    r"(?:[\s.,)$}*]|\\[)\]])*(?:\b(?:or|maybe|perhaps)\s+|或者?是?\s*)(?:maybe\s+)?[$\\(*]*[-\d\\]"
+    r"(?:[\s.,)$}*]|\\[)\]])*(?:(?:\b(?:or|maybe|perhaps)\s+|或者?是?\s*)(?:maybe\s+)?[$\\(*]*[-\d\\]"
+    r"|\b(?:is|was)\s+(?:wrong|incorrect|not\s+(?:right|correct))\s*[.,;]|不对|是错的|\?(?=\s|\Z))"
 )
 _KNOWING_NOTHING = re.compile(
     r"\b(?:do\s+not|don['’]?t|cannot|can['’]?t|could\s+not|couldn['’]?t|unable\s+to)\s+(?:\w+\s+)?"
@@ -93,8 +95,13 @@ def denied_before(text: str, start: int) -> bool:
     return bool(_DENIED.search(before) or _CHINESE_DENIED.search(before))
 
 
+def doubted_before(text: str, start: int) -> bool:
+    """Whether what begins at ``start`` is only offered: "or maybe"."""
+    return _DOUBTED.search(text[max(0, start - MAX_BEFORE) : start]) is not None
+
+
 def left_open_after(text: str, end: int) -> bool:
-    """Whether another value is offered after the one that ends at ``end``: "or 5"."""
+    """Whether the value that ends at ``end`` is left open after it: "or 5", "?", "is wrong"."""
     return _OR_ANOTHER.match(text, end, end + MAX_AFTER) is not None
 
 

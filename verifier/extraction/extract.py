@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from verifier.extraction.boxes import boxed_answer
 from verifier.extraction.choices import choice_in_prose, choice_letter
 from verifier.extraction.doubt import gives_up, knows_nothing, leaves_open
-from verifier.extraction.fields import in_json, tagged
+from verifier.extraction.fields import in_json, in_open_tag, tagged
 from verifier.extraction.lines import last_line, parts_of, sentence_of, sentences_from_the_end
 from verifier.extraction.phrases import last_heading, last_phrase, with_decimal_points
 from verifier.extraction.prose import is_bare
@@ -110,9 +110,12 @@ def _in_fields(text: str, hint: Hint) -> Extraction | None:
     """Return what the last answer tag, command or field holds; None where there is none."""
     field = tagged(text)
     if field is not None:
-        return _in_field(field, "answer tag", "boxed", hint)
-    field = in_json(text)
-    return None if field is None else _in_field(field, "JSON", "stated", hint)
+        return _in_field(field, "answer tag", "boxed", hint) if field else Extraction(None, OPEN.why)
+    for read, source in ((in_open_tag, "answer tag"), (in_json, "JSON")):
+        field = read(text)
+        if field is not None:
+            return _in_field(field, source, "stated", hint)
+    return None
 
 
 def _chosen(text: str) -> Extraction:
@@ -165,8 +168,6 @@ def _phrased(text: str, hint: Hint) -> Extraction | None:
         begin += 1
     end_match = _SEGMENT_END.search(text, begin)
     segment = text[begin : end_match.start() if end_match else len(text)].replace("`", "").strip()[:MAX_PROSE]
-    if leaves_open(sentence_of(segment)) or _ASKED.search(segment):
-        return Extraction(None, OPEN.why)
     stated = _after_phrase(with_decimal_points(segment, mark[0]), hint)
     if stated.answer is not None:
         return Extraction(stated.answer, "answer phrase", "stated")
@@ -185,6 +186,8 @@ _QUOTED = re.compile(r"""["“”'‘’「]([^"“”「」]{1,400}?)["“”'�
 
 def _after_phrase(segment: str, hint: Hint) -> Stated:
     """Return the answer within the words that follow an answer phrase."""
+    if leaves_open(sentence_of(segment)) or _ASKED.search(segment):
+        return OPEN
     if hint == "choice":
         letter = choice_letter(segment)
         if letter is not None:
@@ -262,7 +265,7 @@ _SPACED_POINT = re.compile(r"(?<=\d)\.\s+(?=\d+\.?$)")
 _IN_BRACKETS = re.compile(
     r"\[\s*(-?[\d.]+ [^\[\],\n]{1,60})\]"
 )  # [45 degrees]; [45] and [3, 4] are read as they are
-_ANYTHING = re.compile(r"\w|\\")
+_ANYTHING = re.compile(r"\w|\\[A-Za-z]")
 _FULL_STOP = re.compile(r"\.\s")
 _SIGN = re.compile(
     r"^(?:\\(?:therefore|implies|Rightarrow)\b|[∴⇒→]|=>|=|[A-Za-z]:\s(?=[-\d$\\(]))\s*"

@@ -6,6 +6,7 @@ import json
 import re
 
 from verifier.extraction.boxes import closing_brace
+from verifier.extraction.doubt import left_open_after
 
 MAX_FIELD = 20_000  # characters of a field that are read
 
@@ -21,16 +22,30 @@ _JSON = re.compile(
 
 
 def tagged(text: str) -> str | None:
-    """Return what the last filled pair of tags, or command, for an answer holds; None where there is none."""
+    """Return what the last filled pair of tags, or command, for an answer holds; None where there is none.
+
+    It is "" where another answer is offered after it.
+    """
     for opening, closing in _PAIRS:
         end = text.rfind(closing)
         start = text.rfind(opening, 0, end) if end >= 0 else -1
         content = text[start + len(opening) : end].strip()[:MAX_FIELD] if start >= 0 else ""
         if content:
-            return content
+            return "" if left_open_after(text, end + len(closing)) else content
     start = text.rfind(_COMMAND)
     stop = closing_brace(text, start + len(_COMMAND)) if start >= 0 else None
     return text[start + len(_COMMAND) : stop].strip() or None if stop is not None else None
+
+
+# The closing tag is often a stop string, which an engine leaves out.
+_UNCLOSED = re.compile(r"<answer>\s*([^<\n]{1,200})\Z")
+
+
+def in_open_tag(text: str) -> str | None:
+    """Return what follows an answer tag that the text ends in; None where there is none."""
+    start = text.rfind("<answer>")
+    match = _UNCLOSED.match(text.rstrip(), start) if start >= 0 else None
+    return match[1].strip() if match else None
 
 
 def in_json(text: str) -> str | None:

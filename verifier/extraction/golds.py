@@ -112,14 +112,19 @@ def _named(gold: str) -> str | None:
 # "12 (attained at x=7)", "2x for all real x", "12, attained at x=7", "7 if n is odd" keeps its condition as a remark
 _QUALIFIER = re.compile(
     rf"\s*[,;.]?\s*(?:{TEXT_COMMAND}\{{)?\s*\(?\s*\b(?:for\s+(?:all|any|every|each|some|real|positive|integers?|constants?|[$\\]?[a-zA-Z]\b)"
-    r"|where|attained|achieved|reached|obtained|when|whenever|as\s+long\s+as|such\s+that|with\s+equality|equality|assuming|provided)\b"
+    r"|since|because|where|attained|achieved|reached|obtained|when|whenever|as\s+long\s+as|such\s+that|with\s+equality|equality|assuming|provided)\b"
 )
+# "1/2 (or 0.5)", "1/2 (i.e. 0.5)"
+_OTHERWISE = re.compile(r"(?<=\S)\s*\(\s*(?:or|i\.?e\.?,?|that\s+is,?|=)\s*([^()]+)\)\s*\.?\Z")
 _DEFINITION = re.compile(r"\bwhere\s+[$(\\]*((?:\\[A-Za-z]+|[A-Za-z])(?:_\{?\w+\}?)?)\s*=\s*")
 
 
 def _unqualified(gold: str) -> tuple[list[str], str]:
     """Return a gold answer without what qualifies it; with a definition put in, where it has one."""
     gold = marked_currency(gold)
+    if other := _OTHERWISE.search(gold):
+        before, why = _unqualified(gold[: other.start()])
+        return [*before, *_unqualified(other[1])[0]], why
     match = _QUALIFIER.search(gold)
     head = gold[: match.start()] if match else gold
     if match and (not head.strip(" $({") or _is_open(head) or not values_in(head)):
@@ -179,8 +184,13 @@ def _one_formula(text: str) -> str | None:
 
 
 def _is_told(text: str) -> bool:
-    """Whether a text without formulas tells of several numbers: "John: 3, Mary: 5", "Ann has 3 and Bob 5"."""
-    if has_chinese(text) or "\\" in text or len(values_in(text)) < 2:
+    """Whether a text without formulas is a sentence about numbers: "John: 3, Mary: 5", "Ann has 3 and Bob 5"."""
+    if has_chinese(text) or "\\" in text:
+        return False
+    number = re.search(r"\d", text)
+    if number and _SENTENCE.search(text, 0, number.start()):
+        return True
+    if len(values_in(text)) < 2:
         return False
     words = re.findall(r"[A-Za-z]{3,}", text)
     return bool(words) and (

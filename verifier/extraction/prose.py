@@ -44,7 +44,8 @@ def _is_known(word: str) -> bool:
 _NAME = re.compile(
     r"(?:[A-Za-z]|[A-Za-z][A-Za-z ]*[A-Za-z]{2})\s*[=:]"
 )  # Total area = 12; We get x = 12 is none
-_LATIN_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}(?![A-Za-z]|\s*[({^_])")
+# Letters that an operator follows are a product: xy + 5, pi/2
+_LATIN_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}(?![A-Za-z]|\s*[({^_+*/]|\s*-\s)")
 _OTHER_LETTERS = re.compile(
     r"[À-ÖØ-öø-ɏЀ-ӿ֐-ۿऀ-ॿ฀-๿ぁ-ヿ가-힣]"
 )  # 42 яблока, 12 élèves: with words of a language

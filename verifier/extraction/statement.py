@@ -48,7 +48,7 @@ def stated_in(sentence: str) -> Stated:
         return OPEN
     emphasised = [g for g in groups if any(b <= g.start and g.end <= e + 2 for b, e in bold)]
     group = _chosen(plain, emphasised or groups)
-    if group is None:
+    if group is None or not group.text:
         return SEVERAL
     if is_another(plain, group.start, group.end):
         return OPEN

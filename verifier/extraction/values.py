@@ -21,7 +21,10 @@ MAX_SHORT = 4  # characters of a unit that could also be variables, so that it i
 
 
 class Value(NamedTuple):
-    """A whole expression in a sentence: where it stands with its unit, and its text without formula marks."""
+    """A whole expression in a sentence: where it stands with its unit, and its text without formula marks.
+
+    The text is "" where only a part of it can be read.
+    """
 
     start: int
     end: int
@@ -97,7 +100,9 @@ def values_in(sentence: str) -> list[Value]:
             continue
         value, i = _value(sentence, tokens, i, j)
         if value is not None:
-            (found if _VALUED.search(value.text) or _is_related(value.text) else names).append(value)
+            (
+                found if not value.text or _VALUED.search(value.text) or _is_related(value.text) else names
+            ).append(value)
     return found or [name for name in names if sentence[name.start] in "$\\"][-1:]
 
 
@@ -189,6 +194,9 @@ def _kind(tokens: list[_Token], i: int) -> str:
     )
     if len(token.text) == 1 and (touches or related):
         return "math"
+    operated = any(t is not None and t.kind == "sign" and t.text in "+*/^×·" for t in (before, after))
+    if operated and unit_of(token.text) is None:
+        return "math"  # xy + 5
     if glued_before and before is not None and before.kind == "number" and unit_of(token.text) is None:
         return "math"  # 2xy
     return "word"
@@ -218,7 +226,9 @@ def _value(sentence: str, tokens: list[_Token], begin: int, end: int) -> tuple[V
     while last > first and tokens[last - 1].kind == "sign" and tokens[last - 1].text not in ("!", "|", "'"):
         last -= 1
     cut_off = False
+    fragment = False
     while first < last and tokens[first].kind == "sign" and not _may_lead(sentence, tokens, first):
+        fragment = fragment or tokens[first].text in _OPERATIONS
         first += 1
         cut_off = True
     if first == last:
@@ -226,6 +236,8 @@ def _value(sentence: str, tokens: list[_Token], begin: int, end: int) -> tuple[V
     text = _written(tokens[first:last])
     if text.startswith("{") and text.endswith("}"):  # a set, not a group of LaTeX
         text = rf"\{text[:-1]}\}}"
+    if fragment and begin and tokens[begin - 1].kind == "word" and "=" not in text:
+        text = ""  # "total + 5", of which the words are not read
     text = _last_side(text, cut_off)
     stop = tokens[last - 1].end
     unit, goes_on = _unit_after(sentence, tokens, end) if last == end else ("", end)
@@ -258,6 +270,9 @@ def _written(tokens: list[_Token]) -> str:
 
 
 _GROUPING_SPACE = re.compile(r"(?<=\d)[ \u00a0\u202f](?=\d{3})")
+
+
+_OPERATIONS = frozenset("+*/×·⋅÷^")
 
 
 def _may_lead(sentence: str, tokens: list[_Token], i: int) -> bool:

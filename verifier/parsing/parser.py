@@ -8,6 +8,7 @@ recursive, so that its parts call each other.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -369,7 +370,9 @@ class Parser:
             if self.is_op("'"):
                 self.at += 1
                 continue
-            node = self.postfix(Pow(as_operand(node), self._exponent()))
+            exponent = self._exponent()
+            flipped = transposed(node) if exponent in _TRANSPOSE else None
+            node = self.postfix(Pow(as_operand(node), exponent) if flipped is None else flipped)
         return node
 
     def _degree_sign(self) -> bool:
@@ -408,7 +411,10 @@ class Parser:
     def postfix(self, node: Node) -> Node:
         """``!``, ``%``, degree signs and primes after ``node``."""
         while True:
-            if self.is_op("!"):
+            if self.is_op("!") and self.peek(1).text == "!" and not self.peek(1).spaced:
+                self.at += 2
+                node = double_factorial(node)
+            elif self.is_op("!"):
                 self.at += 1
                 node = Apply("factorial", (as_operand(node),))
             elif self.is_op("%"):
@@ -732,6 +738,8 @@ class Parser:
         match name:
             case "frac":
                 top = self.argument(digit=True)
+                if top == Sym("d"):
+                    raise UnknownOperatorError("a derivative that is not carried out")
                 return divide(as_operand(top), as_operand(self.argument(digit=True)))
             case "binom":
                 return Apply("binom", (self.argument(digit=True), self.argument(digit=True)))
@@ -835,10 +843,10 @@ class Parser:
 
     def _arguments(self) -> tuple[Node, ...]:
         """Brackets after the function, or the factors up to the next sign, function or separator."""
-        if self.is_op("(") or self.is_op("{", "["):
+        if self.is_op("(", "{", "[", "\\{"):
             with self.deeper():
                 inside = self.power() if not self.is_op("{") else self.argument()
-            if isinstance(inside, Seq | Items):
+            if isinstance(inside, Seq | Items | SetOf):
                 return inside.items
             return (inside,)
         negative = False
@@ -948,6 +956,29 @@ ALWAYS = Rel((ZERO, ZERO), ("=",))  # the condition "otherwise"
 
 
 # --- what the pieces make
+
+_TRANSPOSE = (Sym("T"), Sym("\\top"), Sym("\\intercal"))
+MAX_DOUBLE_FACTORIAL = 300
+
+
+def transposed(node: Node) -> Node | None:
+    """Return the transpose of a matrix, or the column that ``(1, 2)^T`` writes; None for anything else."""
+    if isinstance(node, Matrix):
+        return Matrix(tuple(zip(*node.rows, strict=True)))
+    if isinstance(node, Seq) and len(node.items) > 1:
+        return Matrix(tuple((item,) for item in node.items))
+    return None
+
+
+def double_factorial(node: Node) -> Node:
+    """Return ``n!!``, the product of every second number down from ``n``."""
+    if (
+        not isinstance(node, Num)
+        or not isinstance(node.value, int)
+        or not 0 <= node.value <= MAX_DOUBLE_FACTORIAL
+    ):
+        raise UnknownOperatorError("a double factorial")
+    return Num(math.prod(range(node.value, 0, -2)))
 
 
 def arranged(name: str, rows: list[list[Node]]) -> Node:

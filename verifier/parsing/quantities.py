@@ -16,7 +16,7 @@ from verifier.parsing.vocabulary import is_typed
 from verifier.tree import Quantity
 
 
-class Split(NamedTuple):
+class NumberAndUnit(NamedTuple):
     """A number as text, a factor on it, its unit, and whether the unit can be nothing else, such as a variable."""
 
     value: str
@@ -60,7 +60,7 @@ _PART = re.compile(
 )
 
 
-def compound(text: str) -> Split | None:
+def compound(text: str) -> NumberAndUnit | None:
     """Read ``1 hour 30 minutes``: parts in ever smaller units of one dimension; None for anything else."""
     total, first, position = Fraction(0), "", 0
     previous: tuple[str, Fraction] | None = None
@@ -77,7 +77,7 @@ def compound(text: str) -> Split | None:
     if previous is None or (found := unit_of(first)) is None or previous == found:
         return None
     total /= found[1]
-    return Split(str(total), 1, first)
+    return NumberAndUnit(str(total), 1, first)
 
 
 # --- one number with a unit
@@ -106,13 +106,13 @@ _SHORT_WORDS = (
 _SHORT_NOUNS = frozenset(_SHORT_WORDS.split())
 
 
-def split_unit(text: str) -> Split | None:
+def split_unit(text: str) -> NumberAndUnit | None:
     """Part the unit, or the words for what is counted, from the end of ``text``; None where there is none."""
     if match := _LETTER_UNIT.fullmatch(text):
         letters, power = match[2] or match[3], match[4] or ""
         unit = "inch" if letters == "in" else letters
         certain = letters == "in" or "/" in letters
-        return Split(match[1], 1, unit + power, certain) if unit_of(unit + power) else None
+        return NumberAndUnit(match[1], 1, unit + power, certain) if unit_of(unit + power) else None
     pieces = list(_PIECE.finditer(text))
     start = end = _start_of_words(pieces)
     while end > 0 and pieces[end - 1].lastgroup == "joint":
@@ -145,7 +145,7 @@ def _start_of_words(pieces: list[re.Match[str]]) -> int:
     return start
 
 
-def _judged(value: str, tail: list[re.Match[str]], parted: bool) -> Split | None:
+def _judged(value: str, tail: list[re.Match[str]], parted: bool) -> NumberAndUnit | None:
     """Say what the words after a value are: a percent sign, a factor, a unit, or a product of letters (None)."""
     bare = " ".join("".join(_plain(piece) for piece in tail).replace("-", " ").split())
     if not bare or len(bare) > MAX_UNIT or _NO_UNIT.search(bare):
@@ -156,22 +156,24 @@ def _judged(value: str, tail: list[re.Match[str]], parted: bool) -> Split | None
     unit = " ".join(rest)
     value += "\\%" if percent else ""
     if not unit or unit_of(unit) is not None:
-        return Split(value, factor, unit)
+        return NumberAndUnit(value, factor, unit)
     if tail[-1].lastgroup == "power" or not (re.search(r"[\d)}\]%]$", value) and re.search(r"\d", value)):
         return None
     if has_chinese(unit):
-        return Split(value, factor, unit)
+        return NumberAndUnit(value, factor, unit)
     if (
         not parted and not percent
     ):  # letters that touch a number are a product, but "5apples" may be no product
-        return Split(value, factor, unit, False) if _PLURAL.fullmatch(unit) else None
+        return NumberAndUnit(value, factor, unit, False) if _PLURAL.fullmatch(unit) else None
     command = tail[0]["text"]
     if command and not _MATH_FONT.match(command):
-        return Split(value, factor, unit) if len(unit) > 2 or " " in (tail[0]["inside"] or "") else None
+        return (
+            NumberAndUnit(value, factor, unit) if len(unit) > 2 or " " in (tail[0]["inside"] or "") else None
+        )
     if any(is_typed(word) or (len(word) < 3 and word not in _SMALL) for word in rest):
         return None
     short = any(len(word) == 3 and word.lower() not in _SHORT_NOUNS | _SMALL for word in rest)
-    return Split(value, factor, unit, not short)
+    return NumberAndUnit(value, factor, unit, not short)
 
 
 def _plain(piece: re.Match[str]) -> str:

@@ -97,6 +97,10 @@ def readings(answer: str) -> tuple[Node, ...]:
 _POINT = re.compile(r"[A-Z] ?(?:\\left)?(?=\(.*,.*\)$)")
 
 
+# 14 - 1.0j, as Python prints it; 2i + 3j and x_j are left alone.
+_PYTHON_IMAGINARY = re.compile(r"(?<=\d)j(?![A-Za-z0-9])")
+
+
 def _other_writings(answer: str, text: str) -> list[str]:
     """Return other texts that an answer may have meant to write."""
     others = []
@@ -104,6 +108,8 @@ def _other_writings(answer: str, text: str) -> list[str]:
         others.append(_N.sub("k", text))
     if (cyclic := cycle_written_out(text)) != text:
         others.append(cyclic)
+    if "i" not in text and (imaginary := _PYTHON_IMAGINARY.sub("i", text)) != text:
+        others.append(imaginary)
     if match := _POINT.match(text):
         others.append(text[match.end() :])
     return others

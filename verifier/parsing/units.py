@@ -162,7 +162,8 @@ _QUALIFYING_WORDS = (
     " downward forward backward clockwise counterclockwise anticlockwise loss lost decrease decline drop deficit debt"
     " owed reduction am pm bc ad bce ce is are was were be has have equal"
     " january february march april may june july august september october november december jan feb mar apr jun jul aug"
-    " sep sept oct nov dec maybe perhaps more times monday tuesday wednesday thursday friday saturday sunday"
+    " sep sept oct nov dec maybe perhaps more less fewer greater higher lower"
+    " bigger smaller times monday tuesday wednesday thursday friday saturday sunday"
     " one two three four five six seven eight nine ten eleven twelve"
 )
 _QUALIFYING = frozenset(_QUALIFYING_WORDS.split())

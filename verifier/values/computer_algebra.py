@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 from verifier.functions_table import BY_NAME
-from verifier.outcome import Outcome, correct, incorrect, unverifiable
+from verifier.outcome import Comparison, correct, incorrect, unverifiable
 from verifier.tree import Add, Apply, Big, Const, Degree, Mul, Node, Num, ParseError, Percent, Pow, Sym, walk
 from verifier.values.calculus import is_analysis
 from verifier.workers.pool import WorkerError, ask
@@ -24,7 +24,7 @@ def has_analysis(node: Node) -> bool:
     return any(isinstance(n, Big) and is_analysis(n) for n in walk(node))
 
 
-def same_symbolically(a: Node, b: Node) -> Outcome:
+def same_symbolically(a: Node, b: Node) -> Comparison:
     """Compare two expressions with sympy in a worker."""
     try:
         request = {"op": "symbolic", "a": repr_of(a), "b": repr_of(b)}

@@ -176,7 +176,7 @@ class ToolsFormat:
 
     def _parsed(self, turn: str) -> dict[str, Any] | None:
         """Return a message as TRL reads it if it calls the tool once, with code."""
-        if self._parser is None:
+        if self._parser is None or not turn.strip():
             return None
         ids = self._parser(turn, add_special_tokens=False)["input_ids"]
         message = parse_response(self._parser, ids, prefix=[], tools=[TOOL])
@@ -198,9 +198,9 @@ class _Reading:
     def all(self, continued: bool) -> list[Located]:
         """Read turn by turn, with what the host wrote between them."""
         if not continued or not self._output():
-            self._turn(continued)
+            self._turn()
         while self._at < len(self._text) and (self._output() or self._next_turn()):
-            self._turn(continued=False)
+            self._turn()
         return self._found
 
     def _take(self, type: BlockType, content: str, end: int, closed: bool = True) -> None:
@@ -226,13 +226,12 @@ class _Reading:
         self._take("execution", self._format._escapes.take(content), end, behind is not None)
         return True
 
-    def _turn(self, continued: bool) -> None:
+    def _turn(self) -> None:
         """Read what the model wrote up to the end of its turn."""
         text, format = self._text, self._format
         ends = [place for stop in format.stop if (place := text.find(stop, self._at)) >= 0]
         end = min(ends, default=len(text))
-        if not continued:
-            self._opening(end)
+        self._opening(end)
         called = self._place_of_call(end)
         head = text[self._at : called[0] if called else end]
         if called is None and (parsed := format._parsed(text[self._at : end])):

@@ -27,7 +27,8 @@ class Request:
         max_tokens: at most so many new tokens, at least 1.
         temperature: 0 is greedy.
         seed: the same request gives the same completion as far as the back end's arithmetic allows.
-        stop: strings that end the completion; they stay in its text, and may be split across tokens.
+        stop: strings that end the completion; they stay in its text, and may be split across tokens, or inside one.
+        top_p: tokens are drawn from the likeliest ones that make up this share, above 0 and up to 1.
     """
 
     prompt: tuple[int, ...]
@@ -35,6 +36,7 @@ class Request:
     temperature: float
     seed: int
     stop: tuple[str, ...] = ()
+    top_p: float = 1.0
 
     def __post_init__(self) -> None:
         if not self.prompt:
@@ -43,6 +45,8 @@ class Request:
             raise ValueError(f"max_tokens is at least 1, not {self.max_tokens}")
         if self.temperature < 0:
             raise ValueError(f"a temperature is at least 0, not {self.temperature}")
+        if not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p is above 0 and at most 1, not {self.top_p}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,10 @@ class EngineChoice:
         servers: their URLs, for the back end ``server`` alone.
         tokenizer: folder or hub name of the tokenizer, where servers do not say what they loaded.
         devices: GPUs that share one copy of the model, for ``vllm`` alone.
+        context: tokens that prompt and completion may have together; None for the model's own.
+        memory: share of a GPU's memory for weights and cache, above 0 and up to 1, for ``vllm`` alone; None for 0.9.
+        dtype: of the weights, as torch names it (``bfloat16``); None for the model's own on a GPU. Not for ``server``.
+        trust_remote_code: whether code from the model's folder may run.
 
     Raises:
         ValueError: if the parts do not fit together.
@@ -37,6 +41,10 @@ class EngineChoice:
     servers: tuple[str, ...] = ()
     tokenizer: str | None = None
     devices: int = 1
+    context: int | None = None
+    memory: float | None = None
+    dtype: str | None = None
+    trust_remote_code: bool = False
 
     def __post_init__(self) -> None:
         if self.engine not in get_args(EngineName):
@@ -47,6 +55,10 @@ class EngineChoice:
             raise ValueError("a tokenizer of its own goes with the engine 'server' only")
         if self.devices < 1 or (self.devices > 1 and self.engine != "vllm"):
             raise ValueError("several devices share a model with the engine 'vllm' only")
+        if self.memory is not None and self.engine != "vllm":
+            raise ValueError("a share of GPU memory is for the engine 'vllm' only")
+        if self.dtype is not None and self.engine == "server":
+            raise ValueError("a server has loaded its model already: its dtype is the server's")
 
 
 def load_engine(choice: EngineChoice) -> Engine:
@@ -61,11 +73,25 @@ def load_engine(choice: EngineChoice) -> Engine:
             from scdpo.sampling.engines.server import ServerEngine
 
             key = os.environ.get(KEY_VARIABLE)
-            return ServerEngine(choice.servers, model=choice.model, tokenizer=choice.tokenizer, key=key)
+            return ServerEngine(
+                choice.servers,
+                model=choice.model,
+                tokenizer=choice.tokenizer,
+                context=choice.context,
+                key=key,
+                trust_remote_code=choice.trust_remote_code,
+            )
         if choice.engine == "vllm":
             from scdpo.sampling.engines.vllm import VLLMEngine
 
-            return VLLMEngine(model, devices=choice.devices)
+            return VLLMEngine(
+                model,
+                devices=choice.devices,
+                memory=choice.memory or 0.9,
+                context=choice.context,
+                dtype=choice.dtype,
+                trust_remote_code=choice.trust_remote_code,
+            )
     except ImportError as error:
         extra = {"server": "serve", "vllm": "vllm"}[choice.engine]
         raise EngineError(
@@ -73,4 +99,6 @@ def load_engine(choice: EngineChoice) -> Engine:
         ) from error
     from scdpo.sampling.engines.transformers import TransformersEngine
 
-    return TransformersEngine(model)
+    return TransformersEngine(
+        model, context=choice.context, dtype=choice.dtype, trust_remote_code=choice.trust_remote_code
+    )

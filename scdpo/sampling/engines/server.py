@@ -65,6 +65,7 @@ class ServerEngine:
         context: tokens that prompt and completion may have together; None takes what the server or the
             model's configuration says.
         key: sent as bearer token.
+        trust_remote_code: whether code from the tokenizer's folder may run.
         patience: seconds that requests wait for servers that are busy or gone, restarts included.
 
     Raises:
@@ -82,6 +83,7 @@ class ServerEngine:
         context: int | None = None,
         key: str | None = None,
         patience: float = 300.0,
+        trust_remote_code: bool = False,
     ) -> None:
         if not urls:
             raise EngineError("the server engine needs the URL of at least one server")
@@ -91,7 +93,7 @@ class ServerEngine:
             card = _find_model(client, bases, model)
         self.model = card.id
         source = tokenizer or card.root or card.id
-        self._vocabulary = Vocabulary(source)
+        self._vocabulary = Vocabulary(source, trust_remote_code)
         self.context = context or card.max_model_len or _configured_context(source)
         self._line = _Line(headers)
         replicas = [_Server(self._line, base, card.id, self._vocabulary, self.context) for base in bases]
@@ -195,7 +197,7 @@ class _Server:
             "skip_special_tokens": False,
             "spaces_between_special_tokens": False,
             # Servers may take other defaults from the model's folder; what is sampled is ours to say.
-            "top_p": 1.0,
+            "top_p": request.top_p,
             "top_k": -1,
             "min_p": 0.0,
             "repetition_penalty": 1.0,

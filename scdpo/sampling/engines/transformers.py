@@ -50,6 +50,9 @@ class TransformersEngine:
         device: ``cpu``, ``cuda`` or another torch device; None takes a GPU where there is one.
         batch: how many requests are computed together.
         cache_tokens: how many tokens of earlier prompts keep their keys and values.
+        context: tokens that prompt and completion may have together; None takes the model's own.
+        dtype: of the weights, as torch names it; None for float32 on a CPU and bfloat16 elsewhere.
+        trust_remote_code: whether code from the model's folder may run.
 
     Raises:
         EngineError: if the model cannot be loaded.
@@ -58,20 +61,30 @@ class TransformersEngine:
     name = "transformers"
 
     def __init__(
-        self, model: str | Path, *, device: str | None = None, batch: int = 128, cache_tokens: int = 200_000
+        self,
+        model: str | Path,
+        *,
+        device: str | None = None,
+        batch: int = 128,
+        cache_tokens: int = 200_000,
+        context: int | None = None,
+        dtype: str | None = None,
+        trust_remote_code: bool = False,
     ) -> None:
         self.model = str(model)
         self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        dtype = torch.float32 if self._device == "cpu" else torch.bfloat16
+        weights = _dtype(dtype or ("float32" if self._device == "cpu" else "bfloat16"))
+        loading = {"trust_remote_code": trust_remote_code}
         try:
-            self.tokenizer: Any = AutoTokenizer.from_pretrained(self.model)
-            self._network: Any = AutoModelForCausalLM.from_pretrained(self.model, dtype=dtype)
+            self.tokenizer: Any = AutoTokenizer.from_pretrained(self.model, **loading)
+            self._network: Any = AutoModelForCausalLM.from_pretrained(self.model, dtype=weights, **loading)
         except (OSError, ValueError) as error:
             raise EngineError(f"cannot load the model {self.model!r}: {error}") from error
         self._tokens = Tokens(self.tokenizer)
         self._characters = lru_cache(maxsize=None)(self._character)
         self._network.to(self._device).eval()
-        self.context = int(self._network.config.max_position_embeddings)
+        longest = int(self._network.config.max_position_embeddings)
+        self.context = min(context or longest, longest)
         ends = self._network.generation_config.eos_token_id
         ends = [self.tokenizer.eos_token_id] if ends is None else ends
         self._ends = frozenset(i for i in (ends if isinstance(ends, list) else [ends]) if i is not None)
@@ -83,7 +96,7 @@ class TransformersEngine:
         self._loop: asyncio.Task[None] | None = None
         self._failure: EngineError | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="engine")
-        self._slots = Slots(self._network.config, batch, self.context, dtype, self._device)
+        self._slots = Slots(self._network.config, batch, self.context, weights, self._device)
         self._rows: list[_Row] = []
         self._logits = torch.empty(0)
 
@@ -202,6 +215,8 @@ class TransformersEngine:
         probabilities = torch.softmax(
             logits.double() / temperatures.masked_fill(greedy, 1.0)[:, None], dim=-1
         )
+        if any(row.request.top_p < 1 for row in rows):
+            probabilities = _likeliest(probabilities, [row.request.top_p for row in rows])
         draws = torch.tensor([row.random.random() for row in rows], dtype=torch.float64, device=logits.device)
         cumulative = probabilities.cumsum(dim=-1)
         drawn = torch.searchsorted(cumulative, (draws * cumulative[:, -1])[:, None], right=True)[:, 0]
@@ -243,3 +258,24 @@ class TransformersEngine:
     def _character(self, token: int) -> frozenset[str]:
         """Return the characters of a token."""
         return frozenset(self._tokens.spell([token]))
+
+
+def _likeliest(probabilities: torch.Tensor, shares: Sequence[float]) -> torch.Tensor:
+    """Return the probabilities with those at 0 that are not among the likeliest of their row's share.
+
+    Args:
+        probabilities: a row of the vocabulary's for each request.
+        shares: of each row, above 0 and up to 1; the likeliest token always stays.
+    """
+    ordered, places = probabilities.sort(dim=-1, descending=True)
+    share = torch.tensor(shares, dtype=probabilities.dtype, device=probabilities.device)[:, None]
+    before = ordered.cumsum(dim=-1) - ordered
+    kept = ordered.masked_fill(before >= share, 0.0)
+    return torch.zeros_like(probabilities).scatter(-1, places, kept)
+
+
+def _dtype(name: str) -> torch.dtype:
+    found = getattr(torch, name, None)
+    if not isinstance(found, torch.dtype):
+        raise EngineError(f"torch has no dtype {name!r}; float32, bfloat16 and float16 are usual")
+    return found

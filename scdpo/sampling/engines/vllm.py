@@ -37,6 +37,8 @@ class VLLMEngine:
         memory: share of a GPU's memory that weights and cache may take. A CPU's cache has 1 GiB, or as many
             as the environment variable ``VLLM_CPU_KVCACHE_SPACE`` says.
         context: tokens that prompt and completion may have together; None takes the model's own.
+        dtype: of the weights; None takes the model's own.
+        trust_remote_code: whether code from the model's folder may run.
 
     Raises:
         EngineError: if the model cannot be loaded.
@@ -45,10 +47,17 @@ class VLLMEngine:
     name = "vllm"
 
     def __init__(
-        self, model: str | Path, *, devices: int = 1, memory: float = 0.9, context: int | None = None
+        self,
+        model: str | Path,
+        *,
+        devices: int = 1,
+        memory: float = 0.9,
+        context: int | None = None,
+        dtype: str | None = None,
+        trust_remote_code: bool = False,
     ) -> None:
         self.model = str(model)
-        self._vocabulary = Vocabulary(model)
+        self._vocabulary = Vocabulary(model, trust_remote_code)
         on_cpu = current_platform.is_cpu()
         try:
             arguments = AsyncEngineArgs(
@@ -56,6 +65,8 @@ class VLLMEngine:
                 tensor_parallel_size=devices,
                 gpu_memory_utilization=memory,
                 max_model_len=context,
+                dtype=dtype or "auto",
+                trust_remote_code=trust_remote_code,
                 enable_prefix_caching=True,
                 disable_log_stats=True,
                 # Compiling pays on a GPU; on a CPU it takes longer than most jobs there.
@@ -127,6 +138,7 @@ class VLLMEngine:
         return SamplingParams(
             max_tokens=min(request.max_tokens, room),
             temperature=request.temperature,
+            top_p=request.top_p,
             seed=request.seed,
             stop=list(request.stop),
             # Stop strings are found after the core has gone on; token ids stop the core itself.
