@@ -80,6 +80,7 @@ def build(paths: Iterable[str]) -> None:
     # Else packages lie below /tmp: it is theirs, read-only, and temporary files go where TMPDIR says.
     # A new /proc can only be mounted where the old one can still be seen; `mount_proc` covers it.
     syscalls.mount("/proc", root + "/proc", "", syscalls.MS_BIND | syscalls.MS_REC)
+    _hide_names(root)
     syscalls.pivot_root(root)
 
 
@@ -105,6 +106,14 @@ def _staging(paths: list[str]) -> str:
         if os.path.isdir(folder) and not any(p.startswith(folder + os.sep) for p in paths):
             return folder
     raise OSError(2, f"none of {', '.join(_STAGING)} can hold the new root")
+
+
+def _hide_names(root: str) -> None:
+    """Let nobody list the folders that only lead to what is mounted: their names are the host's."""
+    device = os.lstat(root).st_dev
+    for path, folders, _files in os.walk(root):
+        folders[:] = [name for name in folders if os.lstat(os.path.join(path, name)).st_dev == device]
+        os.chmod(path, 0o111)
 
 
 def _bind(source: str, target: str, *, read_only: bool = True) -> None:

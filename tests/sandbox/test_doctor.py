@@ -11,11 +11,11 @@ import pytest
 from sandbox import IsolationError, Sandbox, doctor, launcher
 
 LEVELS = """
-import json, warnings
+import json, sys, warnings
 from sandbox import IsolationError, Sandbox, doctor
 layers = doctor.probe()
 said = {"doctor": doctor.best_level(layers), "fixes": [layer.fix for layer in layers if not layer.works]}
-for level in ("strict", "auto", "landlock"):
+for level in sys.argv[1:]:
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -43,20 +43,21 @@ def test_the_level_follows_from_the_layers() -> None:
     assert doctor.best_level(layers("landlock")) is None
 
 
-def levels(run_script: Callable, lacks: str, ordinary: bool) -> dict[str, Any]:
-    done = run_script("-c", LEVELS, ordinary=ordinary, lacks=lacks)
+def levels(run_script: Callable, lacks: str, ordinary: bool, *asked: str) -> dict[str, Any]:
+    """Return what the doctor says on a host that `lacks` something, and what comes of asking for each level."""
+    done = run_script("-c", LEVELS, *asked, ordinary=ordinary, lacks=lacks)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.parametrize("ordinary", [False, True])
+@pytest.mark.parametrize("ordinary", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_an_ordinary_user_gets_the_same_level(strict: None, run_script: Callable, ordinary: bool) -> None:
-    said = levels(run_script, "", ordinary)
+    said = levels(run_script, "", ordinary, "auto")
     assert (said["doctor"], said["auto"][:2], said["fixes"]) == ("strict", ["strict", "fork"], [])
 
 
 def test_without_namespaces_strict_is_refused_and_auto_falls_back(strict: None, run_script: Callable) -> None:
-    said = levels(run_script, "no_namespaces", ordinary=True)
+    said = levels(run_script, "no_namespaces", True, "strict", "auto")
     assert "max_user_namespaces" in said["strict"]
     isolation, _kind, _reason, warned = said["auto"]
     assert (isolation, said["doctor"]) == ("landlock", "landlock")
@@ -64,26 +65,28 @@ def test_without_namespaces_strict_is_refused_and_auto_falls_back(strict: None, 
     assert all("max_user_namespaces" in fix for fix in said["fixes"])
 
 
-@pytest.mark.parametrize("lacks", ["no_landlock", "no_landlock,no_mount_setattr"])
+@pytest.mark.parametrize(
+    "lacks", [pytest.param("no_landlock", marks=pytest.mark.slow), "no_landlock,no_mount_setattr"]
+)
 def test_strict_needs_no_landlock(strict: None, run_script: Callable, lacks: str) -> None:
-    said = levels(run_script, lacks, ordinary=False)
+    said = levels(run_script, lacks, False, "auto", "landlock")
     assert (said["doctor"], said["auto"][:2]) == ("strict", ["strict", "fork"])
     assert "Landlock is missing" in said["landlock"]
     assert any("Landlock is missing" in fix for fix in said["fixes"])
 
 
-@pytest.mark.parametrize("ordinary", [False, True])
+@pytest.mark.parametrize("ordinary", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_where_a_listener_is_refused_forks_are_replays(
     strict: None, run_script: Callable, ordinary: bool
 ) -> None:
-    said = levels(run_script, "no_listener", ordinary)
+    said = levels(run_script, "no_listener", ordinary, "auto")
     isolation, kind, reason, _ = said["auto"]
     assert (said["doctor"], isolation, kind) == ("strict", "strict", "replay")
     assert "listener" in reason
 
 
 def test_where_nothing_can_be_had_the_error_names_both(strict: None, run_script: Callable) -> None:
-    said = levels(run_script, "no_namespaces,no_landlock", ordinary=True)
+    said = levels(run_script, "no_namespaces,no_landlock", True, "auto")
     assert said["doctor"] is None
     assert "max_user_namespaces" in said["auto"]
     assert "Landlock is missing" in said["auto"]

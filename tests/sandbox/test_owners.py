@@ -114,7 +114,10 @@ def test_the_sessions_of_a_killed_owner_end_though_a_copy_of_it_lives(strict: No
 
 
 def command(pid: int) -> str:
-    return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+    except FileNotFoundError:
+        return ""
 
 
 def alive(pid: int) -> bool:
