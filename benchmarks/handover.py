@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=100_000)
     parser.add_argument("--folder", type=Path, help="Where the run is made; a temporary folder if not given.")
     arguments = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="scdpo-handover-", dir=arguments.folder))
+    folder = Path(tempfile.mkdtemp(prefix="handover-", dir=arguments.folder))
     try:
         write_pairs(folder / "pairs.jsonl", arguments.pairs)
         size = (folder / "pairs.jsonl").stat().st_size

@@ -81,6 +81,46 @@ def solution(box: Sandbox) -> None:
         assert [session.run(code).output for code in SOLUTION][-1] == "5"
 
 
+def percentile(times: list[float], share: float) -> float:
+    """Return the value below which `share` of `times` lie."""
+    return sorted(times)[min(int(len(times) * share), len(times) - 1)]
+
+
+def pool_and_forks(repeats: int) -> dict[str, float]:
+    """A session taken from the pool, a hundred forks of one state with NumPy, and what live sessions take."""
+    found: dict[str, float] = {}
+    with Sandbox(level="strict", warm=8) as box:
+        first_result(box)
+        times = []
+        for _ in range(repeats):
+            time.sleep(0.1)
+            started = time.perf_counter()
+            session = box.session()
+            times.append((time.perf_counter() - started) * 1e3)
+            session.close()
+        found["a session from the pool, median, ms"] = percentile(times, 0.5)
+        found["a session from the pool, 99 %, ms"] = percentile(times, 0.99)
+    with Sandbox(level="strict", warm=0, max_sessions=512) as box:
+        with box.session() as session:
+            session.run("import numpy as np\na = np.arange(10_000.0)\nnp.linalg.inv(np.eye(50))")
+
+            def hundred() -> None:
+                for copy in session.fork(100):
+                    assert copy.origin.kind == "fork"
+                    copy.close()
+
+            found["a hundred forks of one state, and their end, ms"] = median(hundred, 5)
+        base = pss_mib(psutil.Process().children(recursive=True))
+        held = [box.session() for _ in range(100)]
+        for each in held:
+            each.run("import numpy as np\nnp.arange(10).sum()")
+        grown = pss_mib(psutil.Process().children(recursive=True)) - base
+        found["a live session that has used NumPy, MiB"] = grown / len(held)
+        for each in held:
+            each.close()
+    return found
+
+
 def pss_mib(processes: list[psutil.Process]) -> float:
     """Proportional memory of those of `processes` that have not ended since they were listed."""
     total = 0
@@ -238,7 +278,7 @@ def main() -> None:
     options = parser.parse_args()
     repeats = 12 if options.quick else 60
     load = os.getloadavg()[0]
-    found = single(repeats)
+    found = {**single(repeats), **pool_and_forks(repeats)}
     reference = 1000 / found["reference loop: solution, ms"]
     found["solutions a second, 16 at once"], _ = asyncio.run(rate(100 if options.quick else 600))
     count = 100 if options.quick else 1000

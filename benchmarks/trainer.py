@@ -44,7 +44,7 @@ MIXES = {"MATH": 2.4, "GSM8K": 0.9}
 ROWS = ("stock", "grouped", "compact", "shared", "ours")
 # Width, layers and vocabulary; the number is that of the parameters.
 SIZES = {
-    "toy": (64, 2, 600), "0.005b": (256, 6, 4000), "0.03b": (512, 8, 8000), "0.1b": (768, 14, 16000),
+    "toy": (64, 2, 1000), "0.005b": (256, 6, 4000), "0.03b": (512, 8, 8000), "0.1b": (768, 14, 16000),
     "0.5b": (1152, 24, 32000), "7b": (4096, 32, 32000),
 }  # fmt: skip
 BATCH = 8
@@ -59,11 +59,13 @@ def read_solutions(path: Path) -> list[dict[str, Any]]:
 def made_up_solutions(problems: int) -> list[dict[str, Any]]:
     """Return a right and a wrong solution for each of so many problems, as long as recorded ones are."""
     draw = random.Random(0)
+    # Short words of a small vocabulary: about three characters per token, as recorded solutions have.
+    vocabulary = [
+        "".join(draw.choices("etaoinshrdlu0123456789", k=draw.choice((1, 2, 3)))) for _ in range(400)
+    ]
 
     def words(characters: float) -> str:
-        return " ".join(
-            "".join(draw.choices("etaoinshrdlu0123456789", k=5)) for _ in range(int(characters / 6))
-        )
+        return " ".join(draw.choices(vocabulary, k=max(1, int(characters / 3))))
 
     def step() -> Blocks:
         lengths = {"text": 220, "code": 260, "execution": 40}
@@ -73,7 +75,7 @@ def made_up_solutions(problems: int) -> list[dict[str, Any]]:
 
     rows = []
     for number in range(problems):
-        question, shared = words(300), [block for _ in range(draw.randrange(0, 3)) for block in step()]
+        question, shared = words(300), [block for _ in range(draw.randrange(0, 2)) for block in step()]
         for right in (True, False):
             blocks = [*shared, *step(), *step(), {"type": "text", "content": words(120)}]
             rows.append(
@@ -279,7 +281,7 @@ def settings_of(options: argparse.Namespace) -> dict[str, Any]:
         "output_dir": tempfile.mkdtemp(), "per_device_train_batch_size": BATCH, "num_train_epochs": 1, "bf16": gpu,
         "gradient_checkpointing": options.checkpointing, "precompute_ref_log_probs": True, "report_to": "none",
         "save_strategy": "no", "max_length": 1024, "use_cpu": not gpu, "disable_tqdm": True, "logging_steps": 1000,
-        "dataloader_pin_memory": gpu, "max_steps": options.steps,
+        "dataloader_pin_memory": gpu, "max_steps": options.steps, "remove_unused_columns": False,
     }  # fmt: skip
 
 
@@ -335,6 +337,10 @@ def measure(options: argparse.Namespace) -> dict[str, float]:
     trainer.data_collator = counter = Counter(collator)
     prepared = time.perf_counter() - start
     trainer.train()
+    if len(clock.steps) < 2:
+        raise SystemExit(
+            f"{len(encoded)} pairs give one step, and times are taken after the first: more --problems"
+        )
     (first, first_cpu), (last, last_cpu) = clock.steps[0], clock.steps[-1]
     timed = min(BATCH * len(clock.steps), len(encoded)) - BATCH
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -22,11 +22,12 @@ class Limits:
         grace_seconds: seconds an interrupted cell has to stop before its session is killed (> 0).
         cpu_seconds: processor seconds of a whole session, all its cells together (>= 1).
         memory_mb: MiB of address space a session may add to what it starts with (>= 32).
-        output_chars: characters of `CellResult.output` kept for a cell (>= 1).
+        output_chars: characters of `CellResult.output` kept for a cell (>= 1); a traceback may come on top.
         output_messages: display messages, and switches between stdout and stderr, a cell may cause (>= 1).
         disk_mb: MiB the work folder may hold (>= 1).
         files: files and folders the work folder may hold (>= 8).
-        threads: threads a session may have at once (>= 1); under `strict`, elsewhere memory bounds them.
+        threads: threads that a session may have at once beside its main one (>= 1), each fork for itself; bounded by
+            memory alone where the kernel reports no system calls (see `scdpo doctor`).
         descriptors: file descriptors a session may have open (>= 32).
     """
 
@@ -69,14 +70,13 @@ class CellResult:
     """What one cell did.
 
     Attributes:
-        status: `ok`; `error` (the cell raised); `timeout` (wall clock or processor time met); `memory`
-        (memory
-            limit met); `output` (wrote more than the limit; the rest was cut); `died` (the kernel process
-            ended).
-        output: what a model is shown after the code block: streams, displayed values, the last expression
-            as IPython prints it, and the traceback, in the order they came; "" when there was nothing.
-        stdout: text written to standard output alone.
-        stderr: text written to standard error alone.
+        status: `ok`; `error` (the cell raised); `timeout` (wall clock or processor time met); `memory` (memory limit
+            met); `output` (wrote more than the limit; the middle was cut out); `died` (the kernel process ended).
+        output: what a model is shown after the code block: streams, displayed values, the last expression as IPython
+            prints it, and the traceback, in the order they came; "" when there was nothing. Of what is too long both
+            ends are kept, and a line between them says how much is missing.
+        stdout: text written to standard output alone, from its beginning up to `output_chars`.
+        stderr: text written to standard error alone, likewise.
         error: `Name: message` of the exception or of the limit met, else None.
         seconds: wall-clock seconds from sending the cell to having its result.
         truncated: something the cell wrote was cut off.

@@ -170,8 +170,7 @@ class _Box:
 
         Args:
             limits: bounds on each session; `Limits()` if not given.
-            level: `strict`, `landlock` or `none`; `auto` takes `strict`, or `landlock` with a warning where
-            user
+            level: `strict`, `landlock` or `none`; `auto` takes `strict`, or `landlock` with a warning where user
                 namespaces are forbidden. A level that cannot be had raises IsolationError.
             allow_unsafe: must be True for level `none`, which protects nothing.
             warm: sessions kept ready (>= 0).

@@ -31,7 +31,7 @@ def main() -> None:
         "7 B LoRA": ["--size", "7b", "--lora", "--checkpointing", "--problems", "60", "--steps", "6"],
     }
     if options.toy:
-        sizes = {"toy": ["--size", "toy", "--problems", "6", "--steps", "2"]}
+        sizes = {"toy": ["--size", "toy", "--problems", "8", "--steps", "2"]}
     first = next(iter(sizes.values()))
     budget.command("tree and plain path", [*base, *first, "--check"], last_line=True)
     for size, chosen in sizes.items():

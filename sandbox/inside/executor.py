@@ -160,14 +160,19 @@ class Executor:
             transformed, broken = code, sys.exc_info()
         how = {"store_history": frame["history"], "silent": frame["silent"], "cell_id": None}
         parsed = {"transformed_cell": transformed, "preprocessing_exc_tuple": broken}
-        waits = self.shell.should_run_async(code, **parsed)
 
         async def run() -> Any:
-            if waits:
-                return await self.shell.run_cell_async(code, **how, **parsed)
-            return self.shell.run_cell(code, **how)
+            ended = None
+            try:
+                ended = await self.shell.run_cell_async(code, **how, **parsed)
+                return ended
+            finally:  # figures are shown by these
+                self.shell.events.trigger("post_execute")
+                if not frame["silent"]:
+                    self.shell.events.trigger("post_run_cell", ended)
 
-        ended = self.loop.run(run(), waits=waits)
+        # Only a cell with one of these words can wait for anything; it may also have them in a string.
+        ended = self.loop.run(run(), waits="await" in code or "async" in code)
         error = ended.error_before_exec or ended.error_in_exec
         if error is not None and self.shell.failure is None:  # it could not even be shown
             self.shell.failure = (type(error).__name__, "")

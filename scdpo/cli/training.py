@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 from huggingface_hub import try_to_load_from_cache
 from rich.table import Table
 from rich.text import Text
@@ -39,7 +38,7 @@ def settings_of(config: str, changes: list[str] | None) -> tuple[dict[str, Any],
         name, equals, value = change.partition("=")
         if not equals:
             raise typer.BadParameter(f"--set wants name=value, not {change!r}")
-        settings[name] = yaml.safe_load(value)
+        settings[name] = recipes.read_yaml(value, f"--set {name}")
     return settings, settings.pop("model_name_or_path", None)
 
 

@@ -11,10 +11,12 @@ Needs a fast tokenizer (character offsets). Not covered: images.
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from datasets import Dataset, Features, List, Value
@@ -255,7 +257,8 @@ def encode_pair(pair: Mapping[str, Any], encoder: SolutionEncoder) -> dict[str, 
         blocks = [Block.from_dict(b) for b in pair[side]]
         recorded = pair.get(f"{side}_tokens") or ()
         ids, mask = encoder.completion(pair["question"], prefix, blocks, recorded)
-        row[f"{side}_ids"], row[f"{side}_mask"] = ids, mask
+        # A side without blocks is the end mark alone, which says nothing.
+        row[f"{side}_ids"], row[f"{side}_mask"] = ids, mask if blocks else [0] * len(mask)
     return row
 
 
@@ -280,6 +283,7 @@ def encode_pairs(
     kinds: Sequence[str] = KINDS,
     confirmed_only: bool = False,
     per_problem: int | None = None,
+    workers: int | None = None,
 ) -> tuple[Dataset, EncodingReport]:
     """Encode pairs into a data set whose rows stand problem by problem, naive pairs first.
 
@@ -292,16 +296,15 @@ def encode_pairs(
             (``ConfirmationRecord.confirmed``), and those without roll-outs.
         per_problem: at most so many pairs per problem, 1 or more: naive ones first, then those with the largest
             fall; None for no cap.
+        workers: processes that encode; None for this one alone.
 
     Returns:
         The data set (``ENCODED_FEATURES``) and the report of what was kept and dropped.
     """
     report = EncodingReport()
     by_problem: dict[str, list[tuple[float, dict[str, Any]]]] = {}
-    for pair in pairs:
-        if pair["kind"] in KINDS and pair["kind"] not in kinds:
-            continue
-        row = encode_pair(pair, encoder)
+    wanted = (pair for pair in pairs if pair["kind"] in kinds or pair["kind"] not in KINDS)
+    for pair, row in _encoded(wanted, encoder, workers):
         report.retokenised += _retokenised(pair, row)
         reason = (_unconfirmed(pair) if confirmed_only else None) or drop_reason(row, max_length)
         if reason is not None:
@@ -319,6 +322,29 @@ def encode_pairs(
         report.dropped["over_cap"] = over
     columns = {name: [row[name] for row in rows] for name in ENCODED_FEATURES}
     return Dataset.from_dict(columns, features=ENCODED_FEATURES), report
+
+
+def _encoded(
+    pairs: Iterable[Mapping[str, Any]], encoder: SolutionEncoder, workers: int | None
+) -> Iterator[tuple[Mapping[str, Any], dict[str, Any]]]:
+    """Yield each pair with its row, in order."""
+    if workers is None or workers < 2:
+        yield from ((pair, encode_pair(pair, encoder)) for pair in pairs)
+        return
+    taken = list(pairs)
+    texts = Dataset.from_dict({"pair": [json.dumps(pair) for pair in taken]})
+    rows = texts.map(
+        partial(_encode_text, encoder=encoder),
+        remove_columns="pair",
+        features=ENCODED_FEATURES,
+        num_proc=workers,
+        desc="Encoding pairs",
+    )
+    yield from zip(taken, rows, strict=True)
+
+
+def _encode_text(row: Mapping[str, Any], encoder: SolutionEncoder) -> dict[str, Any]:
+    return encode_pair(json.loads(row["pair"]), encoder)
 
 
 def _confirmation(pair: Mapping[str, Any]) -> ConfirmationRecord:

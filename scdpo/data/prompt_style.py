@@ -78,4 +78,5 @@ def prompt_style(model: str | None, format: str | None, system: str | None) -> P
         RunError: if the folder does not tell as it should.
     """
     trained = trained_as(model) if model else PromptStyle()
-    return PromptStyle(format or trained.format, trained.system if system is None else system)
+    # The command line's format is a member of an enumeration, which the run folder's YAML cannot hold.
+    return PromptStyle(str(format or trained.format), trained.system if system is None else system)

@@ -36,10 +36,24 @@ def load(name_or_path: str | Path) -> dict[str, Any]:
         path = FOLDER / f"{path.name.removesuffix('.yaml')}.yaml"
     if not path.is_file():
         raise MissingFileError(f"{name_or_path} is no file and none of the recipes: {', '.join(names())}")
-    settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    settings = read_yaml(path.read_text(encoding="utf-8"), str(path))
     if not isinstance(settings, dict):
         raise SettingsError(f"{path} must hold settings, one a line, as `name: value`")
     return settings
+
+
+def read_yaml(text: str, where: str) -> Any:
+    """Return what YAML says.
+
+    Raises:
+        SettingsError: if it is not YAML; names the place in one line.
+    """
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        at = f", line {mark.line + 1}" if mark else ""
+        raise SettingsError(f"{where}{at} is not YAML: {getattr(error, 'problem', None) or error}") from error
 
 
 def architecture(name: str) -> dict[str, Any] | None:

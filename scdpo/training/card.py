@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from huggingface_hub import ModelCard, ModelCardData
 
-from sandbox.formats import get_format
-from scdpo.data.encoding import begin_ids
+from scdpo.data.formats import bound_format
+from scdpo.data.tokens import Tokens
 
 PAPER: Final = {
     "title": "Step-Controlled DPO: Leveraging Stepwise Error for Enhanced Mathematical Reasoning",
@@ -75,15 +75,16 @@ class CardMixin:
 
     def _asking(self) -> dict[str, Any]:
         """Return what the template needs to show how the model is asked."""
-        begins = bool(begin_ids(self.processing_class))
         if self.asked != "format":
-            return {"question": _QUESTION, "begins": begins}
-        form = get_format(self.args.format)
+            return {"question": _QUESTION}
+        form = bound_format(self.args.format, self.processing_class)
+        prompt = form.prompt(_QUESTION, self.args.system_prompt)
+        tokens = Tokens(self.processing_class)
         stop = [*form.stop] or [self.processing_class.eos_token]
         return {
             "format": form.name,
             "system": self.args.system_prompt,
-            "prompt": form.prompt(_QUESTION, self.args.system_prompt),
+            "prompt": prompt,
             "stop": stop,
-            "begins": begins,
+            "begins": tokens.encode_prompt(prompt) != tokens.encode(prompt),
         }

@@ -34,6 +34,9 @@ _SHAPING: Final = {
     "warmup_steps", "weight_decay",
 }  # fmt: skip
 
+_OF_THE_MACHINE: Final = {"dataset_num_proc", "activation_offloading", "precompute_ref_batch_size"}
+"""TRL's own settings that change nothing but time and memory."""
+
 
 def identity(model: str, revision: str | None) -> str:
     """Return what tells a start model from others: its fingerprint, or the name and commit of one on the hub.
@@ -102,7 +105,7 @@ def _compare(file: Path, made: dict[str, Any]) -> None:
 
 def _shaping(args: TrainingArguments, model_args: Any) -> dict[str, Any]:
     """Return the settings that shape the result, as JSON holds them."""
-    shared = {f.name for f in fields(TrainingArguments)} - _SHAPING
+    shared = {f.name for f in fields(TrainingArguments)} - _SHAPING | _OF_THE_MACHINE
     chosen = {
         f.name: getattr(given, f.name)
         for given in (model_args, args)

@@ -21,6 +21,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFa
 from trl import ModelConfig, get_peft_config
 
 from sandbox.formats import get_format
+from scdpo.data.formats import CHAT_FORMATS
 from scdpo.training.batching import TrunkSampler, sides, tree_tokens
 from scdpo.training.config import SCDPOConfig
 from scdpo.training.train import Method, load_tokenizer, optimizer_steps, parse_settings, read_encoded
@@ -143,6 +144,8 @@ def dry_run(
             model, revision=model_args.model_revision, trust_remote_code=args.trust_remote_code
         )
     else:
+        if args.format in CHAT_FORMATS:
+            args.format = "markdown"  # a chat template comes with the model; its marks are as long as these
         tokenizer = _character_tokenizer(args.format)
         args.max_length = args.max_length and args.max_length * scale
         config = AutoConfig.for_model(**shape)

@@ -158,6 +158,8 @@ def parse_settings(
             f"there is no setting {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
         )
     for name, value in chosen.items():
+        if value is False and name.endswith("_strategy"):
+            chosen[name] = "no"  # which YAML takes for false
         # YAML takes 2e-5, without a point, for a word.
         if isinstance(value, str) and "float" in known[name] and "str" not in known[name]:
             try:
@@ -257,11 +259,12 @@ def read_encoded(
         KINDS_OF[method],
         confirmed_only=args.confirmed_only,
         per_problem=args.pairs_per_problem,
+        workers=args.dataset_num_proc,
     )
     if not len(encoded):
-        raise SettingsError(
-            f"{pairs} holds no pair that {method} can train on; dropped: {dict(report.dropped)}"
-        )
+        kinds = " or ".join(kind.replace("_", " ") for kind in KINDS_OF[method])
+        why = f"dropped: {dict(report.dropped)}" if report.dropped else f"none of its pairs is {kinds}"
+        raise SettingsError(f"{pairs} holds no pair that {method} can train on; {why}")
     return encoded, report
 
 

@@ -202,6 +202,7 @@ class SCDPOTrainer(ResumeMixin, CardMixin, DPOTrainer):  # type: ignore[misc]  #
                 args.max_length,
                 confirmed_only=args.confirmed_only,
                 per_problem=args.pairs_per_problem,
+                workers=args.dataset_num_proc,
             )
         else:
             # The others find the first process's result in the cache.

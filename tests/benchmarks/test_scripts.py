@@ -17,7 +17,7 @@ TOY = {
     "benchmarks/scaling.py": ["--gpus", "8", "--problems-per-gpu", "8"],
     "benchmarks/service.py": ["--clients", "4", "--seconds", "1"],
     "benchmarks/verdicts_under_load.py": ["--pairs", "20", "--threads", "3", "--busy", "2"],
-    "benchmarks/trainer.py": ["--problems", "6", "--size", "toy", "--mix", "MATH"],
+    "benchmarks/trainer.py": ["--problems", "8", "--size", "toy", "--mix", "MATH"],
     "benchmarks/verifier.py": ["--pairs", "40"],
     "experiments/embedded/train.py": [
         "OUT",

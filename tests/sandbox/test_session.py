@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -202,3 +204,81 @@ def test_import_needs_no_heavy_library() -> None:
     code = "import sys, sandbox; print([m for m in ('torch', 'transformers', 'vllm', 'IPython', 'numpy') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_finished_cell_is_ok_however_late_its_owner_looks(strict: None) -> None:
+    """The owner's interpreter lock is held beyond the cell's limit, as by a long call in C."""
+    limits = Limits(cell_seconds=1.5, grace_seconds=0.3)
+    with Sandbox(limits, level="strict", warm=0) as box, box.session() as session:
+        session.run("1")
+        found: list[CellResult] = []
+        running = threading.Thread(
+            target=lambda: found.append(session.run("import time\ntime.sleep(0.2)\nprint('fine')"))
+        )
+        running.start()
+        time.sleep(0.1)
+        ctypes.PyDLL(None).usleep(3_000_000)
+        running.join()
+    assert (found[0].status, found[0].output) == ("ok", "fine")
+
+
+GROWING = {
+    "list": "l = []\nwhile True: l.append(10**6 + len(l))",
+    "dict": "d = {}\nwhile True: d[len(d)] = str(len(d))",
+    "linked list": "class Node:\n    def __init__(self, after): self.after = after\nhead = None\nwhile True: head = Node(head)",
+    "cache": "from functools import lru_cache\nf = lru_cache(None)(lambda n: str(n) * 9)\ni = 0\nwhile True:\n    f(i)\n    i += 1",
+    "caught": "l = []\ntry:\n    while True: l.append('x' * 99 + str(len(l)))\nexcept MemoryError:\n    print('full')\n    raise",
+}
+
+
+@pytest.mark.parametrize("name", GROWING)
+def test_memory_that_grows_by_small_objects_is_memory(strict: None, name: str) -> None:
+    limits = Limits(cell_seconds=60, memory_mb=64)
+    with Sandbox(limits, level="strict", warm=0) as box, box.session() as session:
+        result = session.run(GROWING[name])
+        assert (result.status, result.state_lost) == ("memory", False)
+        assert session.run("'alive'").output == "'alive'"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "+".join(["1"] * 5000),
+        "x = 5\nif x == 0: pass\n" + "".join(f"elif x == {i + 10}: pass\n" for i in range(3000)),
+        "''" + ".strip()" * 2500,
+    ],
+    ids=["sum", "elifs", "calls"],
+)
+def test_a_deep_expression_does_not_end_the_session(strict: None, code: str) -> None:
+    with Sandbox(Limits(cell_seconds=60), level="strict", warm=0) as box, box.session() as session:
+        session.run("v = 3")
+        assert session.run(code).status in ("ok", "error")
+        assert session.run("v").output == "3"
+
+
+def test_an_endless_recursion_ends_in_its_error(strict: None) -> None:
+    code = "def f(n):\n    return n * f(n - 1)\nf(9)"
+    with Sandbox(Limits(cell_seconds=60), level="strict", warm=0) as box:
+        result = run(box, code)
+    lines = result.output.splitlines()
+    assert lines[-1] == "RecursionError: maximum recursion depth exceeded"
+    assert lines[1].startswith("RecursionError")
+    assert any("left out ...]" in line for line in lines)
+    assert "\x1b" not in result.output
+    assert result.truncated
+
+
+def test_what_is_too_long_keeps_both_ends(strict: None) -> None:
+    with Sandbox(Limits(output_chars=200), level="strict", warm=0) as box:
+        result = run(box, "for i in range(300): print(i)\n'last'")
+    assert result.output.startswith("0\n1\n")
+    assert "characters left out ...]" in result.output
+    assert "299\n'last'" in result.output
+
+
+def test_processor_time_used_up_in_c_is_a_timeout(strict: None) -> None:
+    limits = Limits(cpu_seconds=1, cell_seconds=90)
+    with Sandbox(limits, level="strict", warm=0) as box, box.session() as one, one.fork() as two:
+        results = [session.run("sum(range(10**13))") for session in (one, two)]
+    assert [result.status for result in results] == ["timeout", "timeout"]
+    assert "processor time" in (results[0].error or "")

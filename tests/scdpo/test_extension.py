@@ -148,8 +148,7 @@ def test_more_naive_pairs_attempts_and_seeds(tmp_path: Path, tiny_model: Path) -
     assert pairs(later).keys() == pairs(at_once).keys() > before.keys()
     assert [solution.id for solution in Run(later).solutions][: len(solutions)] == solutions
     make(later, tiny_model, replace(NAIVE, at_most=14, pairs=9, seed=1))
-    seeds = Counter(solution.sampling.seed for solution in Run(later).solutions)
-    assert seeds[1] > 0
+    assert any("#1." in solution.id for solution in Run(later).solutions)
     assert pairs(at_once).items() <= pairs(later).items()
     assert any("#1." in pair.origin.chosen_id + pair.origin.rejected_id for pair in pairs(later).values())
 
@@ -193,6 +192,7 @@ make(Path(sys.argv[1]), Path(sys.argv[2]), replace(BRANCH, pairs=2, attempts=12)
 """
 
 
+@pytest.mark.slow
 def test_kill_9_while_a_run_is_extended_and_confirmed_changes_nothing(
     begun: Path, tmp_path: Path, tiny_model: Path
 ) -> None:

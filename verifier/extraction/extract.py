@@ -159,15 +159,12 @@ _SEGMENT_END = re.compile(r"<eoa>|<eoe>|\n\s*\n|I hope it is correct|$")
 
 def _phrased(text: str, hint: Hint) -> Extraction | None:
     """Return what the last answer phrase, or the name of the last line, states; None where it states nothing."""
-    text = without_emphasis(text)[0]
     mark = last_phrase(text) or last_heading(text)
     if mark is None:
         return None
-    begin = mark.end()
-    while begin < len(text) and text[begin] in " \t\n*:：`_":
-        begin += 1
-    end_match = _SEGMENT_END.search(text, begin)
-    segment = text[begin : end_match.start() if end_match else len(text)].replace("`", "").strip()[:MAX_PROSE]
+    said = without_emphasis(text[mark.end() :])[0].lstrip(" \t\n*:：`_")
+    end_match = _SEGMENT_END.search(said)
+    segment = said[: end_match.start() if end_match else len(said)].replace("`", "").strip()[:MAX_PROSE]
     stated = _after_phrase(with_decimal_points(segment, mark[0]), hint)
     if stated.answer is not None:
         return Extraction(stated.answer, "answer phrase", "stated")

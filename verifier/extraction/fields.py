@@ -26,7 +26,7 @@ def tagged(text: str) -> str | None:
 
     It is "" where another answer is offered after it.
     """
-    for opening, closing in _PAIRS:
+    for opening, closing in _PAIRS if "</" in text or "<|end_of_box" in text else ():
         end = text.rfind(closing)
         start = text.rfind(opening, 0, end) if end >= 0 else -1
         content = text[start + len(opening) : end].strip()[:MAX_FIELD] if start >= 0 else ""

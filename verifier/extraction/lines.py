@@ -9,6 +9,7 @@ from verifier.extraction.prose import is_bare
 from verifier.extraction.statement import marked_currency, without_emphasis
 from verifier.extraction.values import values_in
 from verifier.parsing.markup import MATH, strip_markup
+from verifier.parsing.plain_numbers import read_number
 
 MAX_LINE = 400
 
@@ -73,6 +74,8 @@ def last_line(text: str) -> str | None:
         return None
     if MATH.fullmatch(line.rstrip(". ")):
         return strip_markup(line)
+    if read_number(line) is not None:
+        return line.removesuffix(".")
     values = values_in(line.rstrip(". "))
     if len(values) != 1 or values[0].start > 0 or values[0].end < len(line.rstrip(". ")):
         return None

@@ -29,7 +29,8 @@ _LINKS = (
     r"|(?:は|은|는)\s*[:：]?|[:：=—])"
 )
 _DECIMAL_COMMA = re.compile(r"(?<![\d,.])(\d+),(\d{1,2})(?![\d,])")
-_MARK = re.compile(rf"{_ENGLISH_AND_CHINESE}|(?<!\w)(?i:{_WORDS}){_LINKS}")
+_MARK = re.compile(_ENGLISH_AND_CHINESE)
+_MARK_ANYWHERE = re.compile(rf"{_ENGLISH_AND_CHINESE}|(?<!\w)(?i:{_WORDS}){_LINKS}")
 _COMMA_LANGUAGE = re.compile(
     r"(?:r[ée]ponse|respuesta|resposta|risposta|antwo|ответ|відповідь|odpov|svar|vastaus|cevap|yanıt|jawaban|đáp)",
     re.IGNORECASE,
@@ -41,12 +42,10 @@ _HEADING = re.compile(
     re.IGNORECASE,
 )
 # Each phrase has one of these in small letters; they are looked for first, since a word is found faster than a pattern.
-_ASCII_WORDS = (
-    "nswer", "inal", "###", "ans", "ponse", "puesta", "posta", "ntwo", "svar", "vastaus", "cevap", "jawaban",
-)  # fmt: skip
+_USUAL_WORDS = ("nswer", "inal", "###", "ans:", "ans.", "ans =", "ans=", "案", "选", "答")
 _OTHER_WORDS = (
-    "案", "选", "答", "твет", "відповідь", "odpow", "odpov", "yanıt", "đáp", "απάντηση", "답", "คำตอบ", "उत्तर",
-    "الإجابة", "الجواب", "תשובה",
+    "ponse", "puesta", "posta", "ntwo", "svar", "vastaus", "cevap", "jawaban", "твет", "відповідь", "odpow", "odpov",
+    "yanıt", "đáp", "απάντηση", "답", "答え", "คำตอบ", "उत्तर", "الإجابة", "الجواب", "תשובה",
 )  # fmt: skip
 _LEAD = 4  # characters of a phrase before its word, at most
 _EMPTY = " *:：\n.$`_-=<|>"
@@ -56,7 +55,8 @@ def last_phrase(text: str) -> re.Match[str] | None:
     """Return the last answer phrase that something follows; most stand near the end, so that is searched first."""
     for size in (300, 3000, len(text)):
         last: re.Match[str] | None = None
-        for match in _MARK.finditer(text, _first_place(text, max(0, len(text) - size))):
+        place, pattern = _first_place(text, max(0, len(text) - size))
+        for match in pattern.finditer(text, place):
             if text[match.end() : match.end() + 200].strip(_EMPTY) != "":
                 last = match
         if last is not None or size >= len(text):
@@ -76,12 +76,16 @@ def last_heading(text: str) -> re.Match[str] | None:
     return _HEADING.match(line, begin)
 
 
-def _first_place(text: str, start: int) -> int:
-    """Return a place at or before the first answer phrase from ``start`` on; the end of ``text`` if there is none."""
+def _first_place(text: str, start: int) -> tuple[int, re.Pattern[str]]:
+    """Return a place at or before the first answer phrase from ``start`` on, and the pattern to look for from there.
+
+    The place is the end of ``text`` where there is none.
+    """
     tail = text[start:].lower()
-    words = _ASCII_WORDS if tail.isascii() else _ASCII_WORDS + _OTHER_WORDS
-    places = [place for word in words if (place := tail.find(word)) >= 0]
-    if not places:
-        return len(text)
+    usual = [place for word in _USUAL_WORDS if (place := tail.find(word)) >= 0]
+    other = [place for word in _OTHER_WORDS if (place := tail.find(word)) >= 0]
+    pattern = _MARK_ANYWHERE if other else _MARK
+    if not usual and not other:
+        return len(text), pattern
     same_places = len(tail) == len(text) - start  # a few capital letters become two small ones
-    return start + max(0, min(places) - _LEAD) if same_places else start
+    return (start + max(0, min(usual + other) - _LEAD) if same_places else start), pattern

@@ -58,7 +58,8 @@ def without_thoughts(text: str) -> str:
         return text[channels[-1].end() :] if channels and channels[-1][1] == "final" else ""
     if text.startswith("analysis") and _SPOKEN_CHANNELS.match(text):
         return text.rpartition("assistantfinal")[2] if "assistantfinal" in text else ""
-    if not any(word in text for word in _THOUGHT_WORDS):
+    marked = "<" in text or "[THINK" in text or "◁" in text
+    if not marked or not any(word in text for word in _THOUGHT_WORDS):
         return text
     spoken: list[str] = []
     inside, begin = False, 0

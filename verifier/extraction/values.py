@@ -55,8 +55,8 @@ def in_words(sentence: str) -> list[Value]:
 # The kinds: a formula in its marks; a reference or an ordinal adjective, which is no value ("Step 3", "3-digit");
 # a number; a symbol; a sign; a bracket; a word; what ends an expression.
 _TOKEN = re.compile(
-    rf"(?P<formula>{MATH.pattern})"
-    r"|(?P<idle>\b(?:[Ss]teps?|[Pp]arts?|[Cc]ases?|[Qq]uestions?|[Mm]ethods?|[Ff]igures?|[Ee]quations?|[Pp]roblems?|[Tt]ables?"
+    rf"(?P<space>\s+)|(?P<formula>{MATH.pattern})"
+    r"|(?P<idle>(?=[SsPpCcQqMmFfEeTtLl第])\b(?:[Ss]teps?|[Pp]arts?|[Cc]ases?|[Qq]uestions?|[Mm]ethods?|[Ff]igures?|[Ee]quations?|[Pp]roblems?|[Tt]ables?"
     r"|[Ll]ines?|[Ee]xamples?|[Ss]ections?)\s+\(?\d+\b\)?|\b\d+-(?!(?:degrees?)\b)[A-Za-z]{2,}|第[\d一二三四五六七八九十]+[步题问种])"
     r"|(?P<tuple><\s*[-\d.]+\s*(?:,\s*[-\d.]+\s*)+>)"
     r"|(?P<number>(?:\d{1,3}(?:(?:[,，]\d{3})+|(?:[ \u00a0\u202f]\d{3})+)(?!\d)|\d+)"
@@ -66,7 +66,7 @@ _TOKEN = re.compile(
     r"|(?P<sign>\*\*|[-+−–*/×÷·⋅^=<>≤≥≠≈±∈∪∩!|_~:&'])"
     r"|(?P<bracket>[()\[\]{}])"
     r"|(?P<word>[A-Za-zÀ-ÖØ-öø-ɏ]+(?:['’][a-z]+)?|[\u3400-\u9fff]+|[^\W\d_]+)"
-    r"|(?P<space>\s+)|(?P<stop>.)",
+    r"|(?P<stop>.)",
     re.DOTALL,
 )
 _ALWAYS_NAMES = (frozenset(CONSTANTS) | GREEK | {"sqrt", "cbrt"}) - {"oo", "inf", "mu", "nu", "xi", "eta"}

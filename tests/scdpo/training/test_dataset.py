@@ -196,3 +196,17 @@ def test_a_tokenizer_without_the_formats_tokens_is_refused(tokenizer: Any) -> No
     )
     with pytest.raises(ValueError, match="<\\|endofblock\\|>"):
         SolutionEncoder(plain)
+
+
+def test_several_processes_encode_as_one_does(tiny_model: Path, pairs: list[Pair]) -> None:
+    encoder = SolutionEncoder(AutoTokenizer.from_pretrained(tiny_model))
+    alone, together = (encode_pairs(pairs, encoder, 512, workers=workers) for workers in (None, 2))
+    assert together[0].to_list() == alone[0].to_list()
+    assert together[1] == alone[1]
+
+
+def test_a_side_without_blocks_is_left_out(tiny_model: Path, pairs: list[Pair]) -> None:
+    encoder = SolutionEncoder(AutoTokenizer.from_pretrained(tiny_model))
+    encoded, report = encode_pairs([{**pairs[0], "chosen": []}, pairs[1]], encoder, 512)
+    assert len(encoded) == 1
+    assert report.dropped == {"nothing_counted": 1}

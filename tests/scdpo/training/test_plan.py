@@ -147,7 +147,9 @@ def test_a_recipe_is_planned_before_its_model_is_there(name: str, pairs_file: Pa
     assert shape is not None
     if name.endswith("-sft"):
         return
-    settings = {**recipes.load(name), "format": "mathcoder"}
+    settings = recipes.load(name)
+    if settings["format"] == "metamath":  # text alone; these pairs hold code
+        settings["format"] = "mathcoder"
     plan = dry_run(
         pairs_file, settings.pop("model_name_or_path"), "scdpo", settings, processes=8, shape=shape
     )
@@ -197,3 +199,34 @@ def test_the_built_in_recipe_takes_enough_steps_for_a_small_run(tmp_path: Path) 
     for name, config in (("embedded", SCDPOConfig), ("embedded-sft", SolutionSFTConfig)):
         args, _ = parse_settings(config, recipes.load(name), tmp_path)
         assert optimizer_steps(args, 16, 1) >= 12
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--set", "loss_type=sigmoit"], "loss_type 'sigmoit' is not one of sigmoid, hinge"),
+        (["--set", "learning_rate=[1"], "--set learning_rate, line 1 is not YAML"),
+        (["--config", "broken.yaml"], "broken.yaml, line 2 is not YAML"),
+        (["--pairs", "steps.jsonl", "--method", "dpo"], "holds no pair that dpo can train on; none of its pairs is naive"),
+        (["--pairs", "nowhere.jsonl"], "no pairs at nowhere.jsonl"),
+        (["--config", "nothing"], "nothing is no file and none of the recipes"),
+    ],
+)  # fmt: skip
+def test_a_mistake_ends_in_one_line(
+    tiny_model: Path, pairs: list[dict[str, Any]], pairs_file: Path, tmp_path: Path, monkeypatch: Any,
+    arguments: list[str], said: str,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    Path("broken.yaml").write_text("learning_rate: 1\n  beta: [2\n")
+    steps = [pair for pair in pairs if pair["kind"] != "naive"]
+    Path("steps.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in steps))
+    given = ["train", ".", "--pairs", str(pairs_file), "--model", str(tiny_model)]
+    result = CliRunner().invoke(app, [*given, *arguments], env={"COLUMNS": "400"})
+    assert result.exit_code == 1, result.output
+    (line,) = [line for line in result.output.splitlines() if line.startswith("error: ")]
+    assert said in line
+
+
+def test_yamls_false_is_the_strategy_no(tmp_path: Path) -> None:
+    args, _ = parse_settings(SCDPOConfig, {"save_strategy": yaml.safe_load("no"), "use_cpu": True}, tmp_path)
+    assert args.save_strategy == "no"
