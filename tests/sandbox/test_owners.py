@@ -284,7 +284,7 @@ def group(root: Path, path: str, **files: str) -> None:
 def test_memory_is_that_of_the_tightest_control_group(tmp_path: Path, version: int) -> None:
     (tmp_path / "proc/self").mkdir(parents=True)
     (tmp_path / "proc/meminfo").write_text("MemTotal: 1000000 kB\nMemAvailable: 900000 kB\n")
-    assert host_memory.memory(tmp_path) == host_memory.Memory(1024 * 10**6, 1024 * 900_000)
+    assert host_memory.memory(tmp_path) == host_memory.HostMemory(1024 * 10**6, 1024 * 900_000)
     if version == 1:
         (tmp_path / "proc/self/cgroup").write_text("4:cpu,cpuacct:/\n3:memory:/docker/abc\n0::/\n")
         group(
@@ -311,4 +311,4 @@ def test_memory_is_that_of_the_tightest_control_group(tmp_path: Path, version: i
             memory__stat="anon 1\ninactive_file 100\n",
         )
         group(tmp_path, "slice/scope", memory__max="max\n", memory__current="600\n", memory__stat="anon 1\n")
-    assert host_memory.memory(tmp_path) == host_memory.Memory(1000, 400)
+    assert host_memory.memory(tmp_path) == host_memory.HostMemory(1000, 400)
