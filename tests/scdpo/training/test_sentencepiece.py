@@ -10,16 +10,14 @@ import torch
 from transformers import MistralConfig, MistralForCausalLM
 
 from sandbox import AsyncSandbox, Block, Solution
-from scdpo.corrupt.temperature import BranchSettings
 from scdpo.data.encoding import SolutionEncoder, encode_pairs
 from scdpo.data.import_solutions import as_record
 from scdpo.data.problems import Problem
 from scdpo.data.records import SolutionRecord
 from scdpo.data.runs import Run
-from scdpo.jobs.local import branch_by_temperature
+from scdpo.jobs.local import branch_by_mutation
 from scdpo.sampling.engines.transformers import TransformersEngine
 from scdpo.sampling.sampler import Sampler, SamplerLimits, sample_solutions
-from scdpo.sampling.schedule import Schedule
 from scdpo.training.sft import sft
 from scdpo.training.train import train
 from tests.scdpo.tokenizers import sentencepiece_tokenizer
@@ -74,7 +72,7 @@ def test_its_code_has_no_space_before_it(tmp_path: Path) -> None:
         for problem in PROBLEMS:
             run.solutions.append(demonstration(problem))
     settings = {
-        "max_steps": 150,
+        "max_steps": 100,
         "learning_rate": 3e-3,
         "per_device_train_batch_size": 4,
         "use_cpu": True,
@@ -95,8 +93,7 @@ def test_its_code_has_no_space_before_it(tmp_path: Path) -> None:
                     found = [r async for r in sample_solutions(PROBLEMS, sampler, n=1)]
                     for record in found:
                         run.solutions.append(record)
-                    branching = BranchSettings(Schedule(2.0, 0.1, 3.0), attempts=8, steps=1)
-                    await branch_by_temperature(run, sampler, branching, Silent())
+                    await branch_by_mutation(run, box, 0, Silent())
                 return found
         finally:
             await engine.close()
