@@ -36,7 +36,7 @@ class TableCell:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class ComparisonTable:
     """A table: ``cells[model, benchmark]``, empty where a model was not given a benchmark."""
 
     models: tuple[str, ...]
@@ -86,7 +86,7 @@ def _shortest_ends(paths: set[Path]) -> dict[Path, str]:
     return {path: str(path) for path in paths}
 
 
-def comparison(evaluations: Sequence[Evaluation]) -> Comparison:
+def comparison(evaluations: Sequence[Evaluation]) -> ComparisonTable:
     """Arrange evaluations as a table; the first model is what the others are tested against.
 
     Evaluations that were not drawn alike (samples, temperature, seed) stand in columns of their own. Two are paired
@@ -112,7 +112,7 @@ def comparison(evaluations: Sequence[Evaluation]) -> Comparison:
         if base is not None and e.model != models[0]:
             paired = paired_test(base, e)
         cells[key] = TableCell(e, e.accuracy, paired)
-    return Comparison(models, tuple(dict.fromkeys(columns.values())), cells)
+    return ComparisonTable(models, tuple(dict.fromkeys(columns.values())), cells)
 
 
 def paired_test(base: Evaluation, other: Evaluation) -> Paired | None:
@@ -130,7 +130,7 @@ def paired_test(base: Evaluation, other: Evaluation) -> Paired | None:
     return None if first.keys().isdisjoint(second) else compare(first, second)
 
 
-def rich_table(table: Comparison) -> Table:
+def rich_table(table: ComparisonTable) -> Table:
     """Return the comparison for a terminal; names are shown as they are, whatever markup they hold."""
     title = "Accuracy, % [95 % interval]"
     if len(table.models) > 1:
@@ -139,13 +139,13 @@ def rich_table(table: Comparison) -> Table:
     return _rich(title, head, rows)
 
 
-def samples_table(table: Comparison) -> Table | None:
+def samples_table(table: ComparisonTable) -> Table | None:
     """Return pass@k and maj@k for a terminal, a row a model, benchmark and k; None where one sample was drawn."""
     grid = _samples_grid(table)
     return _rich("Several samples a problem, % [95 % interval]", grid[0], grid[1:]) if grid else None
 
 
-def _samples_grid(table: Comparison) -> list[list[str]]:
+def _samples_grid(table: ComparisonTable) -> list[list[str]]:
     several = {key: cell.evaluation for key, cell in table.cells.items() if cell.evaluation.pass_at}
     rows = [
         [_plain(model), _plain(benchmark), str(k), _bootstrapped(passed), _bootstrapped(e.majority_at[k])]
@@ -159,7 +159,7 @@ def _bootstrapped(found: Estimate) -> str:
     return _with_interval(found, found.bootstrap)
 
 
-def groups_table(table: Comparison, field: str) -> Table:
+def groups_table(table: ComparisonTable, field: str) -> Table:
     """Return the accuracy by ``level`` or ``subject`` for a terminal, a row a benchmark and value.
 
     Raises:
@@ -201,7 +201,7 @@ def _rich(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> Tab
     return made
 
 
-def markdown(table: Comparison) -> str:
+def markdown(table: ComparisonTable) -> str:
     """Return the comparison as a Markdown table with a note under it."""
     lines = _markdown_lines(_grid(table, "<br>"))
     tests = sorted({c.paired.test for c in table.cells.values() if c.paired})
@@ -226,7 +226,7 @@ def _markdown_lines(grid: Sequence[Sequence[str]]) -> list[str]:
     return ["| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines]
 
 
-def _grid(table: Comparison, new_line: str) -> list[list[str]]:
+def _grid(table: ComparisonTable, new_line: str) -> list[list[str]]:
     """Return the table in words, its head first."""
     down, across = (table.benchmarks, table.models) if table.turned else (table.models, table.benchmarks)
     grid = [["benchmark" if table.turned else "model", *map(_plain, across)]]
@@ -280,7 +280,7 @@ def _suffix(evaluation: Evaluation, among: Sequence[Evaluation]) -> str:
     return f" ({', '.join(words)})"
 
 
-def _words(table: Comparison, key: tuple[str, str], new_line: str) -> str:
+def _words(table: ComparisonTable, key: tuple[str, str], new_line: str) -> str:
     cell = table.cells.get(key)
     if cell is None:
         return "–"

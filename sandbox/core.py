@@ -21,7 +21,7 @@ from sandbox import folders, replies, results, wire
 from sandbox.errors import IsolationError, SandboxError, SessionClosed
 from sandbox.limits import CellResult, Level, Limits, Status
 from sandbox.replies import Event
-from sandbox.results import Outcome
+from sandbox.results import CellOutcome
 
 START_SECONDS = 30.0
 # A clock that strikes later than this after its time was held up by more than a busy machine.
@@ -94,8 +94,8 @@ class SessionCore:
         self._replies = replies.Reader(limits)
         self._frames = wire.FrameReader(self._replies.frame_bytes)
         self._request = 0
-        self._waiting: asyncio.Future[Outcome] | None = None
-        self._outcome = Outcome(None)
+        self._waiting: asyncio.Future[CellOutcome] | None = None
+        self._outcome = CellOutcome(None)
         self._on_event: Callable[[Event], None] | None = None
         self._timer: asyncio.TimerHandle
         sock.setblocking(False)
@@ -256,12 +256,12 @@ class SessionCore:
         on_event: Callable[[Event], None] | None,
         seconds: float,
         fds: list[int] | None = None,
-    ) -> Outcome:
+    ) -> CellOutcome:
         """Send a request and wait for its end, interrupting after `seconds` and killing after the grace."""
         loop = asyncio.get_running_loop()
         self._request += 1
         self._replies.begin(self._request, frame["op"])
-        self._outcome = Outcome(None)
+        self._outcome = CellOutcome(None)
         self._on_event = on_event
         self._waiting = loop.create_future()
         self._arm(seconds, self._overdue)
@@ -386,7 +386,7 @@ class SessionCore:
         if self._sock.fileno() >= 0:
             asyncio.get_running_loop().remove_reader(self._sock)
 
-    def _result(self, outcome: Outcome, seconds: float) -> CellResult:
+    def _result(self, outcome: CellOutcome, seconds: float) -> CellResult:
         """Judge `outcome`; a limit met outside the cell goes before what the cell itself says."""
         result = results.judge(outcome, self.limits, self.level, seconds, self.state_lost)
         if self.ended_for:

@@ -22,7 +22,7 @@ from sandbox.pool import Pool
 T = TypeVar("T")
 
 
-class Engine:
+class LoopThread:
     """A pool and the thread its event loop runs in."""
 
     def __init__(self, make_pool: Callable[[], Pool]) -> None:
@@ -97,7 +97,7 @@ async def dispose(core: SessionCore) -> None:
     core.dispose()
 
 
-_ENGINES: weakref.WeakSet[Engine] = weakref.WeakSet()
+_ENGINES: weakref.WeakSet[LoopThread] = weakref.WeakSet()
 
 
 def _abandon_all() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-# Memory left free for everything else: this share of all, at most this many bytes.
+# HostMemory left free for everything else: this share of all, at most this many bytes.
 RESERVE_SHARE = 0.05
 RESERVE_BYTES = 2**30
 # Version 1 writes a number near 2**63 where there is no limit.
@@ -18,7 +18,7 @@ _NO_LIMIT = 2**60
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class HostMemory:
     """Bytes in all, and those of them that can still be used."""
 
     total: int
@@ -38,7 +38,7 @@ _VERSION_1 = _Files("memory.limit_in_bytes", "memory.usage_in_bytes", "total_ina
 _VERSION_2 = _Files("memory.max", "memory.current", "inactive_file")
 
 
-def memory(root: Path = Path("/")) -> Memory:
+def memory(root: Path = Path("/")) -> HostMemory:
     """Return the memory of the tightest of the host and the control groups this process is in.
 
     Raises:
@@ -46,7 +46,7 @@ def memory(root: Path = Path("/")) -> Memory:
     """
     fields = _table(root / "proc/meminfo", 1024)
     try:
-        host = Memory(fields["MemTotal:"], fields["MemAvailable:"])
+        host = HostMemory(fields["MemTotal:"], fields["MemAvailable:"])
     except KeyError as error:
         raise ValueError(f"/proc/meminfo has no {error}") from error
     return min([host, *_groups(root)], key=lambda each: each.available - reserve(each.total))
@@ -63,7 +63,7 @@ def memory_is_short() -> bool:
     return found.available < reserve(found.total)
 
 
-def _groups(root: Path) -> Iterator[Memory]:
+def _groups(root: Path) -> Iterator[HostMemory]:
     """Yield what each memory control group with a limit leaves, from this process's own upwards."""
     try:
         lines = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
@@ -89,7 +89,7 @@ def _groups(root: Path) -> Iterator[Memory]:
                     yield found
 
 
-def _group(folder: Path, files: _Files) -> Memory | None:
+def _group(folder: Path, files: _Files) -> HostMemory | None:
     try:
         limit = (folder / files.limit).read_text(encoding="ascii").strip()
         if limit == "max" or int(limit) > _NO_LIMIT:
@@ -98,7 +98,7 @@ def _group(folder: Path, files: _Files) -> Memory | None:
         cache = _table(folder / "memory.stat", 1).get(files.cache, 0)
     except FileNotFoundError:
         return None
-    return Memory(int(limit), int(limit) - used + cache)
+    return HostMemory(int(limit), int(limit) - used + cache)
 
 
 def _table(path: Path, unit: int) -> dict[str, int]:

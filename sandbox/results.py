@@ -18,7 +18,7 @@ TRACEBACK_CHARS = 4000
 
 
 @dataclass(slots=True)
-class Outcome:
+class CellOutcome:
     """What came back for one request.
 
     Attributes:
@@ -51,7 +51,7 @@ def refusal(level: Level, why: str) -> CellResult:
     return CellResult("died", error, error=error, state_lost=True, isolation=level)
 
 
-def judge(outcome: Outcome, limits: Limits, level: Level, seconds: float, state_lost: bool) -> CellResult:
+def judge(outcome: CellOutcome, limits: Limits, level: Level, seconds: float, state_lost: bool) -> CellResult:
     """Return the result of a cell that ran for `seconds` under `limits`."""
     text = render(outcome.events, limits.output_chars)
     done = outcome.done or {}
@@ -83,7 +83,7 @@ def overrule(result: CellResult, status: Status, error: str) -> CellResult:
     return replace(result, status=status, error=error, output=output)
 
 
-def _status(outcome: Outcome, done: dict[str, Any], limits: Limits) -> tuple[Status, str | None]:
+def _status(outcome: CellOutcome, done: dict[str, Any], limits: Limits) -> tuple[Status, str | None]:
     # A cell that ended by itself, before the interrupt reached it, was in time.
     if outcome.timed_out and done.get("interrupted", True):
         return "timeout", f"TimeoutError: the cell ran longer than {limits.cell_seconds:g} s"

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Literal, Self, overload
 
 from sandbox.core import Origin, SessionCore
-from sandbox.engine import Engine, dispose
+from sandbox.engine import LoopThread, dispose
 from sandbox.libraries import libraries
 from sandbox.limits import CellResult, Level, Limits
 from sandbox.pool import Pool
@@ -193,7 +193,7 @@ class _Box:
         if warm < 0 or max_sessions < 1:
             raise ValueError("warm must be at least 0 and max_sessions at least 1")
         wanted = libraries(preload, packages)
-        self._engine = Engine(lambda: Pool(limits or Limits(), level, warm, max_sessions, wanted))
+        self._engine = LoopThread(lambda: Pool(limits or Limits(), level, warm, max_sessions, wanted))
         self._finalizer = weakref.finalize(self, self._engine.close)
 
     @property

@@ -1,7 +1,9 @@
-"""The house: typed packages, one version, and verbs that are there."""
+"""The house: one name a thing, typed packages, one version, and verbs that are there."""
 
 from __future__ import annotations
 
+import ast
+from collections import defaultdict
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -11,6 +13,16 @@ import pytest
 from scdpo.cli import VERBS
 
 PACKAGES = ("sandbox", "verifier", "scdpo", "eval")
+
+
+def test_a_class_name_means_one_thing() -> None:
+    homes = defaultdict(list)
+    for package in PACKAGES:
+        for path in Path(import_module(package).__path__[0]).rglob("*.py"):
+            for node in ast.parse(path.read_text(encoding="utf-8")).body:
+                if isinstance(node, ast.ClassDef):
+                    homes[node.name].append(str(path))
+    assert {name: places for name, places in homes.items() if len(places) > 1} == {}
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -11,7 +11,7 @@ import typer
 from rich.text import Text
 
 from eval.compare import (
-    Comparison,
+    ComparisonTable,
     comparison,
     groups_table,
     load,
@@ -60,7 +60,7 @@ def compare(
             console.print(f"Drawn: [b]{sweep}[/b]")
 
 
-def show_table(table: Comparison, as_markdown: bool = False) -> None:
+def show_table(table: ComparisonTable, as_markdown: bool = False) -> None:
     """Print a comparison; several samples per problem get a second table."""
     if as_markdown:
         print(markdown(table))

@@ -27,7 +27,7 @@ QUESTION_CHARACTERS = 160  # of each question in the index
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PackedRow:
     """One record as the page shows it: what the list and the filters need, and the whole of it."""
 
     id: str
@@ -102,9 +102,9 @@ def transcripts(run_dir: Path, evaluation: Evaluation, key: str) -> Collection |
     return _packed(collection, map(_solution, RecordFile(path, SolutionRecord)))
 
 
-def _pair(record: PairRecord) -> Row:
+def _pair(record: PairRecord) -> PackedRow:
     origin = record.origin
-    return Row(
+    return PackedRow(
         id=record.id,
         problem=record.problem_id,
         question=record.question,
@@ -127,10 +127,10 @@ def _confirmed(record: PairRecord) -> str:
     return "confirmed" if confirmed else "not confirmed"
 
 
-def _solution(record: SolutionRecord) -> Row:
+def _solution(record: SolutionRecord) -> PackedRow:
     detail = record.model_dump(exclude={"sampling": {"block_tokens"}})
     detail["sampling"]["seed"] = str(record.sampling.seed)  # JavaScript would round its 63 bits
-    return Row(
+    return PackedRow(
         id=record.id,
         problem=record.problem_id,
         question=record.question,
@@ -156,7 +156,7 @@ def _answer(answer: str | None) -> str:
     return "no answer" if answer is None else answer
 
 
-def _packed(collection: Collection, rows: Iterable[Row]) -> Collection | None:
+def _packed(collection: Collection, rows: Iterable[PackedRow]) -> Collection | None:
     columns: dict[str, list[str]] = {"id": [], "problem": [], "question": [], "answers": []}
     facets: dict[str, list[str]] = {}
     starts: list[int] = []

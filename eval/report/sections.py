@@ -15,7 +15,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from eval.compare import Comparison, comparison, sweep_plot
+from eval.compare import ComparisonTable, comparison, sweep_plot
 from eval.metrics import Estimate
 from eval.plot import Series, line_chart
 from eval.results import Evaluation, ResultError
@@ -160,7 +160,7 @@ def accuracy(evaluations: Sequence[Evaluation]) -> Accuracy | None:
 
 
 def _laid_out(
-    table: Comparison,
+    table: ComparisonTable,
 ) -> tuple[str, tuple[str, ...], tuple[tuple[str, tuple[Score | None, ...]], ...]]:
     """Return what stands in the table's corner, its columns, and its rows."""
     if table.turned:
@@ -170,7 +170,7 @@ def _laid_out(
     return "Model", table.benchmarks, straight
 
 
-def _score(table: Comparison, model: str, benchmark: str) -> Score | None:
+def _score(table: ComparisonTable, model: str, benchmark: str) -> Score | None:
     cell = table.cells.get((model, benchmark))
     if cell is None:
         return None

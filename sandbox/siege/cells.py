@@ -25,7 +25,7 @@ LIMIT, GRACE = 2.0, 0.7
 SLACK = 4.0
 
 
-class Backend(Protocol):
+class SiegeBackend(Protocol):
     """Something that runs cells."""
 
     def run(self, cells: list[str]) -> list[CellResult]:
@@ -165,7 +165,7 @@ def listeners() -> Iterator[int]:
         yield tcp.getsockname()[1]
 
 
-def run_check(backend: Backend, check: Check, port: int) -> Problem:
+def run_check(backend: SiegeBackend, check: Check, port: int) -> Problem:
     """Run one check and return what is wrong, or None."""
     results = backend.run([code.replace("PORT", str(port)) for code in check.cells])
     for result in results:
@@ -178,7 +178,7 @@ def run_check(backend: Backend, check: Check, port: int) -> Problem:
     return check.judge(results)
 
 
-def run_all(backend: Backend, checks: list[Check] | None = None, workers: int = 3) -> dict[str, str]:
+def run_all(backend: SiegeBackend, checks: list[Check] | None = None, workers: int = 3) -> dict[str, str]:
     """Run checks side by side; return the problems by name."""
     os.environ.setdefault("CONFORMANCE_SECRET", "must not be seen")
     chosen = CHECKS if checks is None else checks

@@ -160,7 +160,7 @@ class ActorEngine:
     def __init__(self, actors: Sequence[Any], described: tuple[str, str, int]) -> None:
         self.name, self.model, self.context = described
         self._vocabulary = Vocabulary(self.model)
-        self._replicas = Replicas([_Copy(f"engine {i}", actor) for i, actor in enumerate(actors)])
+        self._replicas = Replicas([_EngineReplica(f"engine {i}", actor) for i, actor in enumerate(actors)])
 
     @property
     def tokenizer(self) -> Any:
@@ -184,7 +184,7 @@ class ActorEngine:
         await self._replicas.close()
 
 
-class _Copy:
+class _EngineReplica:
     """An engine actor, as ``Replicas`` sees it."""
 
     def __init__(self, name: str, handle: Any) -> None:

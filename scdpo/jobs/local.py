@@ -29,7 +29,7 @@ from scdpo.corrupt.temperature import (
 from scdpo.data.problems import Problem
 from scdpo.data.records import IMPORTED, BranchRecord, DropRecord, PairRecord, SolutionRecord
 from scdpo.data.runs import Run, RunError
-from scdpo.jobs.outcomes import Branched, Outcome, known_outcomes, write_naive_pairs
+from scdpo.jobs.outcomes import Branched, SolutionFate, known_outcomes, write_naive_pairs
 from scdpo.sampling.sampler import Sampler
 from scdpo.sampling.schedule import Schedule
 
@@ -99,7 +99,7 @@ async def sample_naive(
 
 
 async def _sample_problem(
-    run: Run, problem: Problem, outcomes: list[Outcome], sampler: Sampler, settings: NaiveSettings
+    run: Run, problem: Problem, outcomes: list[SolutionFate], sampler: Sampler, settings: NaiveSettings
 ) -> None:
     """Sample a problem wave by wave and add what comes of it to its outcomes.
 
@@ -114,14 +114,14 @@ async def _sample_problem(
             *(sampler.solve(problem, number, schedule, settings.seed) for number in missing)
         ):
             run.solutions.append(record)
-            outcomes.append(Outcome.of(record))
+            outcomes.append(SolutionFate.of(record))
         if enough(outcomes, settings):
             break
         size *= 2
         numbers = range(numbers.stop, min(numbers.stop + size, settings.at_most))
 
 
-def enough(solutions: Sequence[Outcome], settings: NaiveSettings) -> bool:
+def enough(solutions: Sequence[SolutionFate], settings: NaiveSettings) -> bool:
     """Whether a problem's solutions suffice for its pairs, or it has been sampled as often as it may be.
 
     A wave that was cut off never suffices: an unstopped job would have had the whole of it.
@@ -141,7 +141,7 @@ def _cut_off(made: int, settings: NaiveSettings) -> bool:
     return made < whole
 
 
-def _count_sampling(run: Run, outcomes: Sequence[Sequence[Outcome]], seconds: float) -> None:
+def _count_sampling(run: Run, outcomes: Sequence[Sequence[SolutionFate]], seconds: float) -> None:
     """Enter the counts of sampling, given the outcomes of each problem."""
     fates = Counter(outcome.fate for some in outcomes for outcome in some)
     made = fates.total()

@@ -18,7 +18,7 @@ from scdpo.data.runs import Run, RunError
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class SolutionFate:
     """What came of a solution.
 
     Attributes:
@@ -32,7 +32,7 @@ class Outcome:
     fate: str
 
     @classmethod
-    def of(cls, solution: SolutionRecord) -> Outcome:
+    def of(cls, solution: SolutionRecord) -> SolutionFate:
         """Return the outcome of a recorded solution."""
         return cls(solution.id, intern(solution.problem_id), intern(_fate(solution)))
 
@@ -87,14 +87,14 @@ class Branched:
         return [self._run.pairs.get(id) for id in self._pairs.get(chosen_id, ())]
 
 
-def known_outcomes(run: Run, problems: Sequence[Problem]) -> dict[str, list[Outcome]]:
+def known_outcomes(run: Run, problems: Sequence[Problem]) -> dict[str, list[SolutionFate]]:
     """Return what came of the solutions that a run holds, by problem; an empty list where it holds none.
 
     Raises:
         RunError: if a problem's question or gold answer differs from that of its solutions.
     """
     asked = {problem.id: problem for problem in problems}
-    known: dict[str, list[Outcome]] = defaultdict(list)
+    known: dict[str, list[SolutionFate]] = defaultdict(list)
     for solution in run.solutions:
         problem = asked.get(solution.problem_id)
         if problem is not None and (problem.question, problem.gold) != (solution.question, solution.gold):
@@ -104,21 +104,21 @@ def known_outcomes(run: Run, problems: Sequence[Problem]) -> dict[str, list[Outc
                 "the problems were changed since. Put them back, or choose another folder; a field 'id' in each "
                 "line of a file keeps problems apart when lines come and go"
             )
-        known[solution.problem_id].append(Outcome.of(solution))
+        known[solution.problem_id].append(SolutionFate.of(solution))
     return known
 
 
-def in_order(outcomes: Iterable[Outcome]) -> list[Outcome]:
+def in_order(outcomes: Iterable[SolutionFate]) -> list[SolutionFate]:
     """Sort by problem and number: a file has solutions in the order in which they were ready."""
 
-    def key(outcome: Outcome) -> tuple[str, list[int]]:
+    def key(outcome: SolutionFate) -> tuple[str, list[int]]:
         number = outcome.id.removeprefix(outcome.problem_id).lstrip("#").split(".")
         return outcome.problem_id, [int(part) for part in number if part.isdigit()]
 
     return sorted(outcomes, key=key)
 
 
-def write_naive_pairs(run: Run, outcomes: Iterable[Outcome], count: int) -> int:
+def write_naive_pairs(run: Run, outcomes: Iterable[SolutionFate], count: int) -> int:
     """Write the naive pairs of one problem, at most ``count``, and return how many of them are new.
 
     Raises:

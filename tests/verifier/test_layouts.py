@@ -260,6 +260,8 @@ def test_names_do_not_depend_on_where_a_file_lies(tmp_path: Path) -> None:
     ],
 )
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str, content: str, said: str) -> None:
+    if name.endswith(".parquet"):
+        pytest.importorskip("pyarrow")
     (tmp_path / name).write_text(content)
     with pytest.raises(LineError, match=said) as caught:
         list(read_rows(tmp_path / name))
@@ -275,6 +277,7 @@ def test_what_lies_nowhere_is_told_without_asking_a_hub(tmp_path: Path) -> None:
 
 
 def test_the_samples_of_real_layouts_are_read(shared_dir: Path) -> None:
+    pytest.importorskip("pyarrow")
     folder = shared_dir / "data" / "layouts"
     if not folder.is_dir():
         pytest.skip(f"no samples of layouts at {folder}")

@@ -114,7 +114,7 @@ class ToolTurns:
     output_json: bool
 
 
-class _Probe:
+class _TurnProbe:
     """Lets a template write conversations, and cuts what it writes at known words."""
 
     def __init__(self, template: ChatTemplate, tools: Sequence[Any] | None) -> None:
@@ -174,7 +174,7 @@ def chat_turn(template: ChatTemplate) -> ChatTurn:
     Raises:
         SettingsError: if the template does not show what the assistant says.
     """
-    probe = _Probe(template, None)
+    probe = _TurnProbe(template, None)
     answered = probe.between([_answer(text=_TEXT)], [_TEXT])
     if answered is None:
         raise SettingsError("the chat template does not show what the assistant says")
@@ -197,7 +197,7 @@ def tool_turns(template: ChatTemplate) -> ToolTurns:
     """
     if not supports_tool_calling(template.tokenizer):
         raise SettingsError(_NO_CALLS)
-    probe = _Probe(template, [TOOL])
+    probe = _TurnProbe(template, [TOOL])
     chat = chat_turn(template)
     calling = _answer(code=_CODE + _QUOTES)
     code, code_json = _word(probe, [calling], _CODE)
@@ -245,7 +245,7 @@ def tool_turns(template: ChatTemplate) -> ToolTurns:
     )
 
 
-def _word(probe: _Probe, messages: Sequence[Message], word: str) -> tuple[str, bool]:
+def _word(probe: _TurnProbe, messages: Sequence[Message], word: str) -> tuple[str, bool]:
     """Return a word and what follows it as the template writes them, and whether as JSON; "" if in neither way."""
     for written, as_json in ((word + json.dumps(_QUOTES)[1:-1], True), (word + _QUOTES, False)):
         if probe.between(messages, [written]) is not None:
@@ -277,7 +277,7 @@ def _end(runs: Runs, last: bool) -> tuple[Runs, str]:
     return (upto(runs, mark.end()) if last else runs), mark[0]
 
 
-def _think(probe: _Probe, code: str, chat: ChatTurn) -> tuple[Runs, Runs] | None:
+def _think(probe: _TurnProbe, code: str, chat: ChatTurn) -> tuple[Runs, Runs] | None:
     """Return what stands before and behind a thought, whatever follows it."""
     if chat.think is None:
         return None

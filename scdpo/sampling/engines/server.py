@@ -41,7 +41,7 @@ class _Choice(BaseModel):
     token_ids: list[int] | None = None
 
 
-class _Answer(BaseModel):
+class _ServerAnswer(BaseModel):
     choices: list[_Choice]
 
 
@@ -205,7 +205,7 @@ class _Server:
 
     def _read(self, request: Request, content: bytes, room: int) -> Completion:
         try:
-            choice = _Answer.model_validate_json(content).choices[0]
+            choice = _ServerAnswer.model_validate_json(content).choices[0]
         except ValidationError as error:
             if error.errors()[0]["type"] == "json_invalid":
                 raise ReplicaLost("sent an answer that is cut off") from error

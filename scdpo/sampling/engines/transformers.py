@@ -31,7 +31,7 @@ from scdpo.sampling.engines.slots import Slots
 
 
 @dataclass(eq=False, slots=True)
-class _Row:
+class _BatchRow:
     """A request in the batch."""
 
     request: Request
@@ -90,14 +90,14 @@ class TransformersEngine:
         self._ends = frozenset(i for i in (ends if isinstance(ends, list) else [ends]) if i is not None)
         self._batch = batch
         self._prefixes = PrefixCache(cache_tokens)
-        self._waiting: list[_Row] = []
-        self._entering: list[_Row] = []
+        self._waiting: list[_BatchRow] = []
+        self._entering: list[_BatchRow] = []
         self._wake = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
         self._failure: EngineError | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="engine")
         self._slots = Slots(self._network.config, batch, self.context, weights, self._device)
-        self._rows: list[_Row] = []
+        self._rows: list[_BatchRow] = []
         self._logits = torch.empty(0)
 
     def encode(self, text: str) -> list[int]:
@@ -118,7 +118,7 @@ class TransformersEngine:
         if self._failure is not None:
             raise self._failure
         future = asyncio.get_running_loop().create_future()
-        row = _Row(request, future, random.Random(request.seed))
+        row = _BatchRow(request, future, random.Random(request.seed))
         self._waiting.append(row)
         self._wake.set()
         return await row.future
@@ -164,7 +164,7 @@ class TransformersEngine:
             self._fail(failure)
 
     @torch.inference_mode()
-    def _step(self) -> list[_Row]:
+    def _step(self) -> list[_BatchRow]:
         """Let newcomers in, sample one token a row, and take out the rows that are finished."""
         if self._entering:
             self._admit(self._entering)
@@ -178,7 +178,7 @@ class TransformersEngine:
             self._logits = self._slots.forward(self._network, [row.tokens[-1:] for row in self._rows], 0)
         return finished
 
-    def _admit(self, newcomers: Sequence[_Row]) -> None:
+    def _admit(self, newcomers: Sequence[_BatchRow]) -> None:
         """Compute the prompts of newcomers from what is known of them, those of like length together."""
         known = [self._prefixes.get(row.request.prompt) for row in newcomers]
         left = [
@@ -196,7 +196,7 @@ class TransformersEngine:
             logits = self._slots.forward(self._network, rest, first)
             self._logits = torch.cat([self._logits, logits]) if first else logits
 
-    def _leave(self, row: _Row) -> None:
+    def _leave(self, row: _BatchRow) -> None:
         """Keep the state of a finished row for its next block, and give its slot to the last row."""
         slot = self._rows.index(row)
         # The state of the last token has not been computed: it was only sampled.
@@ -223,7 +223,7 @@ class TransformersEngine:
         drawn = drawn.clamp(max=logits.shape[-1] - 1)
         return list(torch.where(greedy, logits.argmax(dim=-1), drawn).tolist())
 
-    def _take(self, row: _Row, token: int) -> None:
+    def _take(self, row: _BatchRow, token: int) -> None:
         """Add a token to a row and see whether that ends it."""
         row.tokens.append(token)
         # Whatever the tokens are: a stop string may be one of them, some, or the inside of one.
@@ -240,7 +240,7 @@ class TransformersEngine:
             visible = row.tokens[:-1] if row.finish == "end" else row.tokens
             row.text = self._tokens.spell(visible, row.request.prompt[-1])
 
-    def _text_up_to_stop(self, row: _Row) -> str | None:
+    def _text_up_to_stop(self, row: _BatchRow) -> str | None:
         """Return the text up to and with a stop string that the newest token has completed, or None."""
         stops = row.request.stop
         if not any(stop[-1] in self._characters(row.tokens[-1]) for stop in stops):
