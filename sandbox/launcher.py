@@ -170,7 +170,8 @@ class Launcher:
                     if len(forks) < batch:
                         break
                 while len(made) < count:
-                    made.append(await self._replay(session, reason))
+                    # What the zygote says of this host may arrive while the first fork is being tried.
+                    made.append(await self._replay(session, self._no_forks or reason))
             except BaseException:
                 for child in made:
                     child.dispose()

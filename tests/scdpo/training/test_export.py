@@ -62,7 +62,7 @@ def test_dpo_by_hand_on_the_exported_columns_is_the_trainers_loss(
         gradient_checkpointing=False, per_device_train_batch_size=len(rows), disable_tqdm=True,
     )  # fmt: skip
     trainer = SCDPOTrainer(
-        policy, args, Dataset.from_list(pairs), ref_model=reference,
+        policy, ref_model=reference, args=args, train_dataset=Dataset.from_list(pairs),
         processing_class=AutoTokenizer.from_pretrained(tiny_model),
     )  # fmt: skip
     policy.eval()
