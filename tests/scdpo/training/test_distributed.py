@@ -122,6 +122,8 @@ class Runs:
                 "OMP_NUM_THREADS": "1",
                 "HF_HUB_OFFLINE": "1",
                 "DS_ACCELERATOR": "cpu",
+                # A build that was killed leaves a lock in the user's own folder, and everybody after it waits for ever.
+                "TORCH_EXTENSIONS_DIR": str(self.folder.parent / "torch_extensions"),
             },
             capture_output=True,
             text=True,
