@@ -34,7 +34,8 @@ class MarkdownFormat:
     name: str = "markdown"
     end: str = ""
     # A closing fence behind up to three spaces too: a list item's code stands so.
-    stop: tuple[str, ...] = ("```python\n", "\n```\n", "\n ```\n", "\n  ```\n", "\n   ```\n", "```output")
+    # Servers take four strings at most; a closing fence may stand behind up to three spaces.
+    stop: tuple[str, ...] = ("```python\n", "```\n", "```output")
     special_tokens: tuple[str, ...] = ()
     most_blocks: int | None = None
     most_characters: int | None = None
