@@ -23,5 +23,6 @@ def convert(
     with report_errors():
         written = write_as_llama(source, output)
     console.print(
-        f"A Llama model is in {written}. Next: scdpo sft RUN --config internlm2-20b-sft --model {written}"
+        f"A Llama model is in {written}. Next: scdpo sft RUN --config internlm2-20b-sft --model {written}",
+        soft_wrap=True,  # a command that is broken cannot be copied
     )
