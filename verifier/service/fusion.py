@@ -88,7 +88,7 @@ def add_fusion_routes(app: FastAPI) -> None:
             return {"status": "SandboxError", "message": refused, "driver": None, "cells": [], "files": {}}
         results, seconds, late = await _run(app, body.cells, body.total_timeout, body.cell_timeout or None)
         stopped = late or any(result.status == "timeout" or result.state_lost for result in results)
-        driver = _too_late(seconds) if stopped else {**_command(None, seconds), "return_code": 0}
+        driver = _too_late(seconds) if stopped else _finished(seconds)
         return {
             "status": "Failed" if stopped else "Success",
             "message": "",
@@ -123,18 +123,21 @@ async def _run(
     return results, time.perf_counter() - started, late
 
 
-def _command(result: CellResult | None, seconds: float) -> dict[str, Any]:
+def _command(result: CellResult, seconds: float) -> dict[str, Any]:
     """Return what SandboxFusion tells of a process: a cell that raised ends with 1, one that a limit ended with -9."""
-    if result is not None and result.status == "timeout":
+    if result.status == "timeout":
         return _too_late(seconds)
-    codes = {"ok": 0, "error": 1, "output": 0}
-    failure = "" if result is None or result.error is None else result.error
+    code = {"ok": 0, "error": 1, "output": 0}.get(result.status, KILLED)
+    return _finished(seconds, code, result.stdout, "\n".join(filter(None, (result.stderr, result.error))))
+
+
+def _finished(seconds: float, code: int = 0, stdout: str = "", stderr: str = "") -> dict[str, Any]:
     return {
         "status": "Finished",
         "execution_time": seconds,
-        "return_code": codes.get(result.status, KILLED) if result is not None else 0,
-        "stdout": result.stdout if result is not None else "",
-        "stderr": "\n".join(filter(None, (result.stderr if result is not None else "", failure))),
+        "return_code": code,
+        "stdout": stdout,
+        "stderr": stderr,
     }
 
 
