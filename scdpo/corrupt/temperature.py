@@ -15,6 +15,7 @@ from typing import Final
 from sandbox import AsyncSession, SessionClosed, Solution
 from scdpo.corrupt.confirm import Confirmer
 from scdpo.corrupt.rollouts import ROLLOUTS_AT_ONCE, Track, draft_of
+from scdpo.corrupt.second_look import right_in_a_reading
 from scdpo.corrupt.slips import no_slip, sides, with_same_output
 from scdpo.data.filters import drop_reason, near_duplicates
 from scdpo.data.pairs import drawn_steps, step_controlled_pair
@@ -156,7 +157,7 @@ async def _branch_after(
             if len(pairs) == wanted:
                 dropped["surplus"] += 1
                 continue
-            answer, reason = await asyncio.to_thread(_judge, draft, chosen.gold, sampler.format.name)
+            answer, reason = await asyncio.to_thread(_judge, draft, chosen, sampler.format.name)
             if reason:
                 dropped[reason] += 1
                 continue
@@ -283,14 +284,18 @@ def _nearly_repeats(pair: PairRecord, others: list[PairRecord]) -> bool:
     return len(others) in near_duplicates(texts)
 
 
-def _judge(draft: Draft, gold: str, format: str) -> tuple[str | None, str]:
+def _judge(draft: Draft, chosen: SolutionRecord, format: str) -> tuple[str | None, str]:
     """Return the continuation's answer, and why it is not kept; empty if it is."""
     if draft.finish != "end":
         return None, f"unfinished_{draft.finish}"
     garbled = drop_reason(draft.blocks, format)
     if garbled:
         return None, garbled
-    verdict = verify(Solution(draft.blocks), gold, require="stated")
-    if not is_readable(verdict.prediction, gold):
+    verdict = verify(Solution(draft.blocks), chosen.gold, require="stated")
+    answer = verdict.prediction
+    if answer is None or not is_readable(answer, chosen.gold):
         return None, "no_answer"
-    return verdict.prediction, "" if verdict.status == "incorrect" else verdict.status
+    if verdict.status != "incorrect":
+        return answer, verdict.status
+    other = right_in_a_reading(draft.blocks, answer, chosen.gold, chosen.question)
+    return answer, "right_in_a_reading" if other else ""
