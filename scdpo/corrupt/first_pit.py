@@ -15,10 +15,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from sandbox import AsyncSession, SessionClosed, Solution
-from scdpo.corrupt.rollouts import Rollouts, Track, draft_of, move_ends, roll_out
+from scdpo.corrupt.rollouts import Rollouts, Track, draft_of, roll_out
 from scdpo.corrupt.second_look import right_in_a_reading
 from scdpo.corrupt.slips import no_slip, sides, with_same_output
 from scdpo.data.filters import drop_reason
+from scdpo.data.moves import move_ends
 from scdpo.data.pairs import cut_where_sides_differ
 from scdpo.data.records import (
     BranchRecord,
