@@ -38,6 +38,8 @@ class BranchSettings:
         pairs: kept after each step.
         seed: fixes every sample.
         confirm: roll-outs from before and from after the first wrong step of each pair; 0 for none.
+        granted: attempts after single steps, for a call that spends a budget: steps that are not named are passed
+            over. None makes ``attempts`` after each.
     """
 
     schedule: Schedule = field(default_factory=Schedule)
@@ -47,6 +49,11 @@ class BranchSettings:
     pairs: int = 1
     seed: int = 0
     confirm: int = 0
+    granted: Mapping[int, int] | None = None
+
+    def attempts_after(self, step: int) -> int:
+        """Return how many continuations are tried after a step, those of earlier calls included."""
+        return self.attempts if self.granted is None else self.granted.get(step, 0)
 
     @property
     def sessions(self) -> int:
@@ -91,7 +98,7 @@ def open_steps(chosen: SolutionRecord, settings: BranchSettings, before: Mapping
     return [
         step
         for step, here in known.items()
-        if not here.given_up and here.kept < settings.pairs and here.judged < settings.attempts
+        if not here.given_up and here.kept < settings.pairs and here.judged < settings.attempts_after(step)
     ]
 
 
@@ -149,8 +156,9 @@ async def _branch_after(
     dropped: Counter[str] = Counter()
     pairs: list[PairRecord] = []
     tokens, tried, wanted = 0, before.judged, settings.pairs - before.kept
-    while tried < settings.attempts and len(pairs) < wanted:
-        numbers = range(tried, min(2 * tried + settings.wave, settings.attempts))
+    most = settings.attempts_after(step)
+    while tried < most and len(pairs) < wanted:
+        numbers = range(tried, min(2 * tried + settings.wave, most))
         drafts = await _drafts(chosen, step, sampler, settings, session, prefix, numbers)
         for number, draft in zip(numbers, drafts, strict=True):
             tokens += draft.tokens
