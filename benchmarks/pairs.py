@@ -13,9 +13,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import sys
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
+
+# ruff: noqa: E402
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # this folder has a sandbox.py of its own
 
 from rich.console import Console
 from rich.table import Table
