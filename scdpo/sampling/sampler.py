@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -47,7 +47,8 @@ class Draft:
     ``finish`` is ``end`` for a solution that the model ended; else why it stopped: ``length`` (a block ran into
     its token limit), ``context`` (the model's context is full), ``blocks`` (too many), ``forged`` (the
     model wrote an execution itself), ``marker`` (it wrote the format's marks where none belong), ``refused`` (the
-    engine takes no such request; ``refusal`` has its words) or ``state_lost`` (the kernel died under its code).
+    engine takes no such request; ``refusal`` has its words), ``state_lost`` (the kernel died under its code) or
+    ``stopped`` (the caller had enough).
     """
 
     text: str = ""
@@ -104,6 +105,7 @@ class Sampler:
         seed: int,
         prefix: Draft | None = None,
         session: AsyncSession | None = None,
+        enough: Callable[[Sequence[Block]], bool] | None = None,
     ) -> Draft:
         """Sample a solution, or what follows a prefix of one.
 
@@ -114,6 +116,7 @@ class Sampler:
             prefix: steps to go on from; it is not changed.
             session: a session whose state is that after the prefix's code, closed at the end; without it a
                 new one is started at the first code block (right only where the prefix has no code).
+            enough: ends the draft, as ``stopped``, once it holds of the new blocks at the end of a turn.
 
         Returns:
             The new steps alone, without the prefix.
@@ -128,6 +131,8 @@ class Sampler:
         try:
             while not draft.finish:
                 session = await self._turn(draft, prefix, prompt, schedule, seed, session)
+                if not draft.finish and enough is not None and enough(draft.blocks):
+                    draft.finish = "stopped"
         finally:
             if session is not None:
                 await session.close()
