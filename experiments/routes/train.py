@@ -24,7 +24,7 @@ from experiments.routes.problems import routes_problems
 from sandbox import Sandbox
 from scdpo.data.problems import embedded_model_path
 
-RECIPE = Recipe(problems=12_000, steps=1200, peak_rate=1.5e-3)
+RECIPE = Recipe(problems=8000, steps=700, peak_rate=1.5e-3)
 
 
 def train_policy(folder: Path, recipe: Recipe = RECIPE) -> None:
