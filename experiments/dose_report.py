@@ -21,6 +21,7 @@ from eval.metrics import holm
 from experiments.dose import (
     ARMS,
     DOSES,
+    FIRST,
     KEPT,
     PAIRS,
     RESULTS,
@@ -53,17 +54,22 @@ Seeds = Mapping[str, Mapping[str, Any]]
 class Lead:
     """Points by which ``second`` is ahead of ``first``, with half of Student's 95 % interval over seeds, and p.
 
-    ``low`` and ``high`` are the ends of the interval; ``where`` is a dose or "mean of the doses".
+    ``low`` and ``high`` are the ends of the interval; ``where`` is a dose or `MEAN`; ``values`` are the seeds'.
     """
 
     first: str
     second: str
     where: str
-    seeds: int
+    values: Sequence[float]
     mean: float
     low: float
     high: float
     p: float
+
+    @property
+    def seeds(self) -> int:
+        """How many seeds there are."""
+        return len(self.values)
 
 
 def solved(scores: str) -> float:
@@ -96,7 +102,7 @@ def _lead(first: str, second: str, where: str, values: Sequence[float]) -> Lead:
     mean, error = fmean(values), stdev(values) / math.sqrt(len(values))
     half = float(stats.t.ppf(0.975, len(values) - 1)) * error
     p = float(stats.ttest_1samp(values, 0.0).pvalue) if error else float(mean == 0)
-    return Lead(first, second, where, len(values), mean, mean - half, mean + half, p)
+    return Lead(first, second, where, values, mean, mean - half, mean + half, p)
 
 
 def answer(lead: Lead) -> str:
@@ -106,6 +112,12 @@ def answer(lead: Lead) -> str:
     if lead.p < 0.05 and lead.mean > 0:
         return "yes"
     return "no" if lead.high < LEAST else "undecided"
+
+
+def finished(seeds: Seeds) -> Seeds:
+    """Return the seeds on which the first two arms are finished at every dose; others do not count."""
+    wanted = [f"{arm}-{dose}" for arm in FIRST for dose in DOSES]
+    return {name: seed for name, seed in seeds.items() if all(model in seed["scores"] for model in wanted)}
 
 
 def accuracies(seeds: Seeds) -> list[dict[str, Any]]:
@@ -156,6 +168,7 @@ def plot(seeds: Seeds, path: Path) -> None:
         return
     figure, axis = plt.subplots(figsize=(8, 0.55 * len(rows) + 1.6))
     for row, lead in enumerate(rows):
+        axis.plot(lead.values, [row] * lead.seeds, "o", color="tab:gray", alpha=0.5)
         axis.errorbar(
             lead.mean,
             row,
@@ -169,12 +182,12 @@ def plot(seeds: Seeds, path: Path) -> None:
     axis.set_yticks(
         range(len(rows)), [f"{lead.second} − {lead.first}\n{lead.where}" for lead in rows], fontsize=8
     )
-    axis.invert_yaxis()
-    axis.set_xlabel("points of accuracy by which the first is ahead (bar: 95 % interval over seeds)")
+    axis.set_ylim(len(rows) - 0.5, -0.5)
+    axis.set_xlabel("points of accuracy by which the first is ahead (dots: seeds; bars: 95 % intervals)")
     axis.set_title(
         f"Pairs that sit on the error against naive pairs ({rows[0].seeds} of {WANTED_SEEDS} seeds)"
     )
-    axis.legend(loc="lower right", fontsize=8)
+    axis.legend(loc="upper left", bbox_to_anchor=(0, -0.22), fontsize=8, frameon=False)
     figure.tight_layout()
     figure.savefig(path, dpi=110)
     plt.close(figure)
@@ -184,7 +197,7 @@ def study() -> dict[str, Any] | None:
     """Return what the page shows of the study, from the kept scores; None before the first run."""
     if not KEPT.exists():
         return None
-    seeds = json.loads(KEPT.read_text(encoding="utf-8"))["seeds"]
+    seeds = finished(json.loads(KEPT.read_text(encoding="utf-8"))["seeds"])
     tuning = json.loads(TUNED.read_text(encoding="utf-8"))
     primary = [lead for first, second in PRIMARY for lead in leads(seeds, first, second)]
     secondary = [lead for first, second in SECONDARY for lead in leads(seeds, first, second)]

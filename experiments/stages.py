@@ -174,7 +174,8 @@ def solve(
         draw = partial(sample_solutions, sampler=sampler)
         return await evaluate(run, problems, draw, drawn, model=model, benchmark=test)
 
-    return asyncio.run(_with_sampler(policy, work))
+    made: Evaluation = asyncio.run(_with_sampler(policy, work))
+    return made
 
 
 async def _with_sampler(policy: Policy, work: Any) -> Any:

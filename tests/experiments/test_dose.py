@@ -136,7 +136,9 @@ def test_a_seed_with_an_unfinished_arm_does_not_count() -> None:
     ],
 )
 def test_what_counts_as_an_answer(seeds: int, mean: float, half: float, p: float, says: str) -> None:
-    lead = dose_report.Lead("DPO, data-equal", "oracle", "mean", seeds, mean, mean - half, mean + half, p)
+    lead = dose_report.Lead(
+        "DPO, data-equal", "oracle", "mean", [mean] * seeds, mean, mean - half, mean + half, p
+    )
     assert answer(lead) == says
 
 
