@@ -257,7 +257,7 @@ class Sampler:
     def record(self, problem: Problem, id: str, seed: int, draft: Draft) -> SolutionRecord:
         """Verify a finished draft and return its record. Takes CPU time: call it in a thread."""
         solution = Solution(draft.blocks)
-        verdict = verify_solution(solution, problem.gold, require="stated")
+        verdict = verify_solution(solution, problem.gold, require="stated", question=problem.question)
         reason = "" if draft.finish == "end" else f"unfinished_{draft.finish}"
         return SolutionRecord(
             id=id,
