@@ -31,7 +31,8 @@ _IN_FORMULA: Final = {
 }
 # The same in words. For "adding both"; leaves "their addresses" and "in summer" alone.
 _IN_WORDS: Final = {
-    "+": r"\badd(?:s|ed|ing|ition\w*)?\b|\bsum(?:s|med|ming)?\b|\bplus\b|\btotal\b|\bcombin\w*|\btogether\b|\bmore than\b|\bincreas\w*",
+    "+": r"\badd(?:s|ed|ing|ition\w*)?\b|\bsum(?:s|med|ming)?\b|\bplus\b|\btotal\b|\bcombin\w*|\btogether\b"
+    r"|\bmore than\b|\bincreas\w*",
     "-": r"\bsubtract\w*|\bminus\b|\bdifference\b|\bless\b|\bremain\w*|\bleft\b|\bdecreas\w*|\bdeduct\w*|\bfewer\b",
     "*": r"\bmultipl\w*|\btimes\b|\bproduct\b|\btwice\b|\bdoubl\w*|\btripl\w*|\beach\b|\bper\b|\bevery\b",
     "/": r"\bdivid\w*|\bratio\b|\bper\b|\baverage\b|\bhalf\b|\bfraction\b|\bquotient\b|\bmean\b|\beach\b",
