@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from verifier.comparison.equal import compare_answers, compare_numbers, compare_quickly
 from verifier.extraction.extract import ABSENT, Extraction, extract
 from verifier.extraction.golds import Gold, read_gold
-from verifier.extraction.statement import SEVERAL
+from verifier.extraction.statement import SEVERAL, SUPPOSED
 from verifier.given import Given, GivenGold, gold_text, prediction_text
 from verifier.outcome import Comparison, correct, incorrect, unverifiable
 from verifier.parsing.plain_numbers import read_number
@@ -183,4 +183,6 @@ def _quick(prediction: str | Solution, gold: str, rounding: Rounding, require: S
 def _without_answer(found: Extraction) -> Comparison:
     if found.source == SEVERAL.why:
         return unverifiable(f"the last statement holds {SEVERAL.why}")
+    if found.source == SUPPOSED.why:
+        return unverifiable(SUPPOSED.why)
     return incorrect("no final answer is stated" if found.source == "none" else found.source)

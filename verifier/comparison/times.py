@@ -10,7 +10,7 @@ from verifier.parsing.notation import plain, words_of
 
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?(?:\s*([ap])\.?\s*m\.?)?", re.IGNORECASE)
 _HOUR = re.compile(r"(\d{1,2})(?:\s*(o'?clock))?(?:\s*([ap])\.?\s*m\.?)?", re.IGNORECASE)
-_SPACING = re.compile(r"\\[!,; ]")
+_SPACING = re.compile(r"\\[!,; ]|\{(?=:\})|(?<=\{:)\}")
 _HALF_DAY = 12 * 3600
 
 

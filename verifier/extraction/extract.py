@@ -18,15 +18,23 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from verifier.extraction.boxes import boxed_answer
 from verifier.extraction.choices import choice_in_prose, choice_letter
-from verifier.extraction.doubt import gives_up, knows_nothing, leaves_open
+from verifier.extraction.doubt import (
+    gives_up,
+    is_supposed,
+    is_withdrawn,
+    knows_nothing,
+    leaves_open,
+    retraction_in,
+)
 from verifier.extraction.fields import in_json, in_open_tag, tagged
-from verifier.extraction.lines import last_line, parts_of, sentence_of, sentences_from_the_end
+from verifier.extraction.lines import last_line, last_row, parts_of, sentence_of, sentences_from_the_end
 from verifier.extraction.phrases import last_heading, last_phrase, with_decimal_points
 from verifier.extraction.prose import is_bare
 from verifier.extraction.statement import (
     NOTHING,
     OPEN,
     SEVERAL,
+    SUPPOSED,
     Stated,
     marked_currency,
     stated_in,
@@ -93,17 +101,31 @@ def extract(text: str | Solution, hint: Hint = "any") -> Extraction:
             if named is not None and named.answer is not None:
                 return named
         if boxed.answer:
-            return Extraction(_as_letter(boxed.answer, hint), "boxed", "boxed")
+            return _renewed(after, hint) or Extraction(_as_letter(boxed.answer, hint), "boxed", "boxed")
         final = after
+    return _said(final, hint)
+
+
+def _said(text: str, hint: Hint) -> Extraction:
+    """Return what a text without boxes states."""
     return (
-        _in_fields(final, hint)
-        or _phrased(final, hint)
+        _in_fields(text, hint)
+        or _phrased(text, hint)
         or (
-            _chosen(final)
+            _chosen(text)
             if hint == "choice"
-            else _parted(final) or _bare(final) or _on_last_line(final) or _in_prose(final)
+            else _parted(text) or _on_last_row(text) or _bare(text) or _on_last_line(text) or _in_prose(text)
         )
     )
+
+
+def _renewed(after: str, hint: Hint) -> Extraction | None:
+    """Return what the text after an answer states in its place, where it takes that back; None where it stands."""
+    end = retraction_in(after)
+    if end is None:
+        return None
+    found = _said(after[end:], hint)
+    return found if found.answer is not None else Extraction(None, SUPPOSED.why)
 
 
 def _in_fields(text: str, hint: Hint) -> Extraction | None:
@@ -154,15 +176,18 @@ def _in_field(content: str, source: str, strength: Strength, hint: Hint) -> Extr
     return Extraction(stated.answer or content, source, strength)
 
 
+_ARROW = re.compile(r"\A(?:[-=]+>|→|⇒)\s*")  # Final answer -> 5
 _SEGMENT_END = re.compile(r"<eoa>|<eoe>|\n\s*\n|I hope it is correct|$")
 
 
 def _phrased(text: str, hint: Hint) -> Extraction | None:
     """Return what the last answer phrase, or the name of the last line, states; None where it states nothing."""
     mark = last_phrase(text) or last_heading(text)
-    if mark is None:
+    if mark is None or is_supposed(text, mark.start()):
         return None
-    said = without_emphasis(text[mark.end() :])[0].lstrip(" \t\n*:：`_")
+    if (renewed := _renewed(text[mark.end() :], hint)) is not None:
+        return renewed
+    said = _ARROW.sub("", without_emphasis(text[mark.end() :])[0].lstrip(" \t\n*:：`_"))
     end_match = _SEGMENT_END.search(said)
     segment = said[: end_match.start() if end_match else len(said)].replace("`", "").strip()[:MAX_PROSE]
     stated = _after_phrase(with_decimal_points(segment, mark[0]), hint)
@@ -177,14 +202,20 @@ _REJECTED = re.compile(  # x=5 (rejected), x=7
 )
 _INTRODUCTION = re.compile(r"\A(?:as\s+follows|the\s+following)?\s*[:：]\s*", re.IGNORECASE)
 _YES_OR_NO = re.compile(r"(yes|no|true|false)\b(?=\s*(?:[,.;:!—–-]|because|since|\Z))", re.IGNORECASE)
-_POLITE_END = re.compile(r"(?<=[\d)\]}$%])\s*(?:です|である|だ|입니다|이다|예요)[。.]?$")  # 12です, 12입니다
+_POLITE_END = re.compile(  # 12です, 12個です, 12입니다, 12개
+    r"(?<=[\d)\]}$%])\s*(?:(?:個|人|円|本|枚|匹|回|つ|개|명|원|마리|번|권|시간)\s*(?:です|である|だ|입니다|이다|이에요|예요)?"
+    r"|です|である|だ|입니다|이다|이에요|예요)[。.]?$"
+)
 _QUOTED = re.compile(r"""["“”'‘’「]([^"“”「」]{1,400}?)["“”'’」]\.?""")
 
 
 def _after_phrase(segment: str, hint: Hint) -> Stated:
     """Return the answer within the words that follow an answer phrase."""
-    if leaves_open(sentence_of(segment)) or _ASKED.search(segment):
+    first = sentence_of(segment)
+    if leaves_open(first) or _ASKED.search(segment) or segment.startswith(f"{first}?"):
         return OPEN
+    if is_withdrawn(first, 0):
+        return SUPPOSED
     if hint == "choice":
         letter = choice_letter(segment)
         if letter is not None:
@@ -265,7 +296,7 @@ _IN_BRACKETS = re.compile(
 _ANYTHING = re.compile(r"\w|\\[A-Za-z]")
 _FULL_STOP = re.compile(r"\.\s")
 _SIGN = re.compile(
-    r"^(?:\\(?:therefore|implies|Rightarrow)\b|[∴⇒→]|=>|=|[A-Za-z]:\s(?=[-\d$\\(]))\s*"
+    r"^(?:\\(?:therefore|implies|Rightarrow)\b|[∴⇒→]|[-=]*>(?=\s)|=|[A-Za-z]:\s(?=[-\d$\\(]))\s*"
 )  # = 5, ∴ x = 5, x: 5
 
 
@@ -300,6 +331,11 @@ def _bare(text: str) -> Extraction | None:
     return Extraction(strip_markup(stripped), "bare", "stated")
 
 
+def _on_last_row(text: str) -> Extraction | None:
+    answer = last_row(text[-MAX_PROSE:])
+    return Extraction(answer, "last line", "stated") if answer is not None else None
+
+
 def _on_last_line(text: str) -> Extraction | None:
     answer = last_line(text[-MAX_PROSE:])
     return Extraction(answer, "last line", "stated") if answer is not None else None
@@ -325,4 +361,6 @@ def _in_prose(text: str) -> Extraction:
             return Extraction(stated.answer.replace("$", ""), "prose", "weak")
         if stated.why:
             return Extraction(None, stated.why)
+        if retraction_in(sentence) is not None:
+            return Extraction(None, SUPPOSED.why)
     return ABSENT

@@ -114,6 +114,10 @@ _QUALIFIER = re.compile(
     rf"\s*[,;.]?\s*(?:{TEXT_COMMAND}\{{)?\s*\(?\s*\b(?:for\s+(?:all|any|every|each|some|real|positive|integers?|constants?|[$\\]?[a-zA-Z]\b)"
     r"|since|because|where|attained|achieved|reached|obtained|when|whenever|as\s+long\s+as|such\s+that|with\s+equality|equality|assuming|provided)\b"
 )
+# "x=3 (the other root is extraneous)"; "5 (apples)" and "3 (or 4)" are left alone.
+_REMARK = re.compile(
+    r"\s*\((?=(?:[^()\d$\\]*\s){2})[^()\d$\\]*\b(?:is|are|was|were|be|has|have)\b[^()\d$\\]*\)\s*\.?\Z"
+)
 # "1/2 (or 0.5)", "1/2 (i.e. 0.5)"
 _OTHERWISE = re.compile(r"(?<=\S)\s*\(\s*(?:or|i\.?e\.?,?|that\s+is,?|=)\s*([^()]+)\)\s*\.?\Z")
 _DEFINITION = re.compile(r"\bwhere\s+[$(\\]*((?:\\[A-Za-z]+|[A-Za-z])(?:_\{?\w+\}?)?)\s*=\s*")
@@ -121,7 +125,7 @@ _DEFINITION = re.compile(r"\bwhere\s+[$(\\]*((?:\\[A-Za-z]+|[A-Za-z])(?:_\{?\w+\
 
 def _unqualified(gold: str) -> tuple[list[str], str]:
     """Return a gold answer without what qualifies it; with a definition put in, where it has one."""
-    gold = marked_currency(gold)
+    gold = marked_currency(_REMARK.sub("", gold))
     if other := _OTHERWISE.search(gold):
         before, why = _unqualified(gold[: other.start()])
         return [*before, *_unqualified(other[1])[0]], why

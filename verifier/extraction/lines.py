@@ -82,6 +82,30 @@ def last_line(text: str) -> str | None:
     return values[0].text if is_bare(values[0].text) else None
 
 
+# The rows of \begin{align*} x &= 3 \cdot 4 \\ &= 12 \end{align*} at the end of a text; cases and matrices are left alone.
+_ROWS = re.compile(
+    r"\\begin\{(align|aligned|gather|gathered|eqnarray|split|equation)\*?\}(?P<rows>.{1,2000}?)\\end\{\1\*?\}[.\s]*(?:\$\$|\\\])?[.\s]*\Z",
+    re.DOTALL,
+)
+
+
+def last_row(text: str) -> str | None:
+    r"""Return what the computation in rows that ends ``text`` comes to: 12 of ``x &= 3 \cdot 4 \\ &= 12``.
+
+    None where its last row does not go on from the one before it.
+    """
+    begin = text.rfind("\\begin{") if "\\end{" in text[-40:] else -1
+    match = _ROWS.match(text, begin) if begin >= 0 else None
+    if match is None:
+        return None
+    *before, row = match["rows"].strip().removesuffix("\\\\").split("\\\\")
+    row = row.replace("&", "").strip()
+    if before and not row.startswith("="):
+        return None
+    value = row.rpartition("=")[2].strip(" .,") if before else row.strip(" .,")
+    return value or None
+
+
 _DISPLAY_END = re.compile(r"(?:\$\$|\\\])[.\s]*\Z")
 
 

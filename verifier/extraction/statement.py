@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from verifier.extraction.doubt import denied_before, is_another, leaves_open
+from verifier.extraction.doubt import denied_before, is_another, is_supposed, is_withdrawn, leaves_open
 from verifier.extraction.values import Value, in_words, values_in
 from verifier.parsing.notation import chinese_words, has_chinese
 
@@ -27,6 +27,7 @@ class Stated(NamedTuple):
 
 NOTHING = Stated(None)
 OPEN = Stated(None, "the answer is left open or denied")
+SUPPOSED = Stated(None, "the answer is only supposed, or taken back")
 SEVERAL = Stated(None, "several quantities, and no one answer")
 
 
@@ -52,6 +53,8 @@ def stated_in(sentence: str) -> Stated:
         return SEVERAL
     if is_another(plain, group.start, group.end):
         return OPEN
+    if is_supposed(plain, group.start) or is_withdrawn(plain, group.end):
+        return SUPPOSED
     return Stated(group.text.replace("\\$", "$") if group.text.count("\\$") == 1 else group.text)
 
 
@@ -81,8 +84,14 @@ _EMPHASIS = re.compile(
 )
 
 
+# <b>12</b>; a<b and <answer> are left alone.
+_TAGS = re.compile(r"</?(?:b|strong|i|em|u|mark|span|p|center|h[1-6])(?:\s[^<>]{0,60})?>")
+
+
 def without_emphasis(text: str) -> tuple[str, list[tuple[int, int]]]:
     """Return the text without the marks of emphasis, and where what they emphasised now stands."""
+    if "</" in text:
+        text = _TAGS.sub("", text)
     if "*" not in text and "_" not in text:
         return text, []
     parts, places, length, begin = [], [], 0, 0

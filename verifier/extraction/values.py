@@ -35,7 +35,7 @@ _NUMBER_WORD = "|".join(sorted(NUMBER_WORDS))
 # "There are five apples", "she has twenty-one"; the two of "the two lines" is not said of anything
 _IN_WORDS = re.compile(
     r"\b(?:is|are|was|were|has|have|had|be|equals?|gets?|makes?|takes?|needs?|total\s+of)\s+(?:only\s+|exactly\s+|just\s+)?"
-    rf"(?P<number>(?!one\b(?![\s-]+(?:{_NUMBER_WORD})))(?:{_NUMBER_WORD})(?:[\s-]+(?:and\s+)?(?:{_NUMBER_WORD}))*)\b",
+    rf"(?P<number>(?:(?:minus|negative)\s+)?(?!one\b(?![\s-]+(?:{_NUMBER_WORD})))(?:{_NUMBER_WORD})(?:[\s-]+(?:and\s+)?(?:{_NUMBER_WORD}))*)\b",
     re.IGNORECASE,
 )
 
@@ -57,7 +57,7 @@ def in_words(sentence: str) -> list[Value]:
 _TOKEN = re.compile(
     rf"(?P<space>\s+)|(?P<formula>{MATH.pattern})"
     r"|(?P<idle>(?=[SsPpCcQqMmFfEeTtLl第])\b(?:[Ss]teps?|[Pp]arts?|[Cc]ases?|[Qq]uestions?|[Mm]ethods?|[Ff]igures?|[Ee]quations?|[Pp]roblems?|[Tt]ables?"
-    r"|[Ll]ines?|[Ee]xamples?|[Ss]ections?)\s+\(?\d+\b\)?|\b\d+-(?!(?:degrees?)\b)[A-Za-z]{2,}|第[\d一二三四五六七八九十]+[步题问种])"
+    r"|[Ll]ines?|[Ee]xamples?|[Ss]ections?|[Pp]ages?|[Cc]hapters?|[Tt]heorems?|[Ll]emmas?|[Ee]xercises?|[Pp]ropositions?|[Cc]orollary)\s+\(?\d+\b\)?|\b\d+-(?!(?:degrees?)\b)[A-Za-z]{2,}|第[\d一二三四五六七八九十]+[步题问种])"
     r"|(?P<tuple><\s*[-\d.]+\s*(?:,\s*[-\d.]+\s*)+>)"
     r"|(?P<number>(?:\d{1,3}(?:(?:[,，]\d{3})+|(?:[ \u00a0\u202f]\d{3})+)(?!\d)|\d+)"
     r"(?:[.,]\d+)?(?:\.{3}|…)?(?:[eE][-+]?\d+(?!\w))?(?:(?:st|nd|rd|th)\b)?"

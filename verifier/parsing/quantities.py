@@ -84,7 +84,7 @@ def compound(text: str) -> NumberAndUnit | None:
 
 _PIECE = re.compile(
     rf"(?P<text>{TEXT_COMMAND}\{{(?P<inside>[^{{}}]*)\}})|(?P<word>(?<![\\A-Za-z])[A-Za-z]{{2,}}\.?|[\u3400-\u9fff]+)"
-    r"|(?P<joint>[ ~]|\\[,;:! ])|(?P<power>\^ ?\{?[23]\}?)|(?P<link>[-/](?=[A-Za-z\\ ]))|(?P<letter>(?<=[/ ])[a-z])"
+    r"|(?P<joint>[ ~]|\\[,;:! ])|(?P<power>\^ ?(?:\{ ?-?[1-4] ?\}|[23]))|(?P<link>[-/](?=[A-Za-z\\ ]))|(?P<letter>(?<=[/ ])[a-z])"
     r"|\\[A-Za-z]+|.",
     re.DOTALL,
 )

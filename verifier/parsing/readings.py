@@ -19,6 +19,7 @@ from verifier.parsing.parser import parse
 from verifier.parsing.quantities import compound, split_unit, write_currency
 from verifier.parsing.rewriting import (
     cycle_written_out,
+    parts_written_out,
     sets_written_out,
     spaces_written_out,
     undecorated,
@@ -97,6 +98,14 @@ def readings(answer: str) -> tuple[Node, ...]:
 _POINT = re.compile(r"[A-Z] ?(?:\\left)?(?=\(.*,.*\)$)")
 
 
+# 2 \text{ and } \frac13, 2 and 1/3; "2 and 3" is left alone.
+_MIXED_IN_WORDS = re.compile(
+    rf"(-?\d+) ?(?:{TEXT_COMMAND}\{{ ?and ?\}}|and) ?(?=\\[dt]?frac ?\{{?\d|\d+/\d)(.*)"
+)
+# \overline{AB}, the segment AB; \overline{AB} = 5 and \overline{abc} are left alone.
+_SEGMENT = re.compile(r"\\overline ?\{ ?([A-Z]{2}) ?\}")
+
+
 # 14 - 1.0j, as Python prints it; 2i + 3j and x_j are left alone.
 _PYTHON_IMAGINARY = re.compile(r"(?<=\d)j(?![A-Za-z0-9])")
 
@@ -112,6 +121,10 @@ def _other_writings(answer: str, text: str) -> list[str]:
         others.append(imaginary)
     if match := _POINT.match(text):
         others.append(text[match.end() :])
+    if match := _MIXED_IN_WORDS.match(text):
+        others.append(f"{match[1]} {match[2]}")
+    if match := _SEGMENT.fullmatch(text):
+        others.append(match[1])
     return others
 
 
@@ -151,6 +164,7 @@ def tidy(answer: str) -> str:
     text = _TEMPERATURE.sub(lambda m: rf"\text{{ degrees {_TEMPERATURES[m[1]]}}}", text)
     text = _LIST_GOES_ON.sub(r", \\ldots", text)
     text = write_cycle(text.strip().strip(",;:：")).rstrip(".,;:：").strip()  # .5 keeps its point
+    text = parts_written_out(text)
     for _ in range(2):
         text = _LEAD.sub("", text).strip()
     if match := _ANY_INTEGER.search(text):
@@ -295,10 +309,33 @@ def _listed(text: str) -> Node | None:
     return Items(tuple(items)) if len(items) == len(parts) else None
 
 
-def _known_words(text: str) -> Words | Num | None:
+MAX_COUNTED = 2  # words for what is counted
+
+
+def _counted_in_words(words: str) -> Quantity | None:
+    """Read ``twelve dollars``, ``twenty-one red apples``; None for "one or two" and "five less"."""
+    parts = words.split()
+    for count in range(1, min(MAX_COUNTED, len(parts) - 1) + 1):
+        unit = " ".join(parts[-count:])
+        number = number_in_words(" ".join(parts[:-count]))
+        if number is not None and _COUNTED.fullmatch(unit):
+            value = Num(number if number.denominator > 1 else number.numerator)
+            return Quantity(value, unit, unit_of(unit) is not None or unit.endswith("s"))
+    return None
+
+
+# dollars, red apples; "or two" and "and a" are left alone.
+_COUNTED = re.compile(
+    r"(?!(?:and|or|to|of|in|by|point)\b)[a-z]{2,}(?: (?!(?:and|or|to|of|in|by|point)\b)[a-z]{2,})?"
+)
+
+
+def _known_words(text: str) -> Words | Num | Quantity | None:
     words = words_of(text)
     if (number := number_in_words(words)) is not None:
         return Num(number if number.denominator > 1 else number.numerator)
+    if (counted := _counted_in_words(words)) is not None:
+        return counted
     if words in AGREEING:
         return Words(AGREEING[words])
     if re.fullmatch(r"[a-z]{3,}(?: [a-z]+)*", words) and _WORDS_ONLY.fullmatch(text):

@@ -55,17 +55,27 @@ def _without_outer_spaces(text: str) -> str:
 _CONTROL_SPACE = re.compile(r"(?<!\\)\\ ")
 # 1'234'567; f'(3) and 30^\circ15' are left alone.
 _APOSTROPHES = re.compile(r"(?<![\d'])\d{1,3}(?:'\d{3})+(?![\d'])")
+# 1.234.567 and 1.234.567,89 of languages with a decimal comma; 1.234 and 1.2.3 are left alone.
+_POINTS = re.compile(r"(?<![\d.,])\d{1,3}(?:\.\d{3}){2,}(?![\d.])(?:,(\d+)(?!\d))?")
+# 1_000, 1_000_000 of programs; 204_5 and 101_{10} are in a base.
+_UNDERSCORES = re.compile(r"(?<![\w.])\d{1,3}(?:(?:_\d{3}){2,}|_0\d\d)(?!\w)")
+# 3{:}45, 1{;}2; {-}5 is left alone.
+_BRACED = re.compile(r"\{([:;])\}")
 # 0.(3), 0.1(6); 2(3) is left alone. That 2.5(4) may be a product is another reading.
 _CYCLE_IN_BRACKETS = re.compile(r"(?<![\d.])(\d+\.\d*)\((\d{1,12})\)(?!\d)")
 
 
 def spaces_written_out(text: str) -> str:
-    """Write control spaces as spaces, and numbers grouped by apostrophes without them."""
+    """Write control spaces as spaces, and numbers grouped by apostrophes, points or underscores without them."""
     if "\\ " in text:
         text = _CONTROL_SPACE.sub(" ", text)
     if "'" in text:
         text = _APOSTROPHES.sub(lambda m: m[0].replace("'", ""), text)
-    return text
+    if "_" in text:
+        text = _UNDERSCORES.sub(lambda m: m[0].replace("_", ""), text)
+    if text.count(".") > 1:
+        text = _POINTS.sub(lambda m: m[0].replace(".", "").replace(",", "."), text)
+    return _BRACED.sub(r"\1", text) if "{:}" in text or "{;}" in text else text
 
 
 def cycle_written_out(text: str) -> str:
@@ -94,6 +104,35 @@ def words_written_out(text: str) -> str:
     if match := _BELOW_ZERO.fullmatch(text):
         return f"-{match[1]}{match[2]}"
     return text
+
+
+# --- parts of one answer
+
+_LABEL = re.compile(
+    rf"(?:^|(?<=[;, }}]))(?:{TEXT_COMMAND}\{{ ?)?\(([a-h]|[1-9]|i{{1,3}}|iv|v)\)(?= ?[^ +*/=^)])(?: ?\}})? ?"
+)
+_LABELS = ("abcdefgh", "123456789", ("i", "ii", "iii", "iv", "v"))
+_SAYS = re.compile(r"[-+]?[\w\\$(\[{].*[\w)\]}%$]|\w")
+
+
+def parts_written_out(text: str) -> str:
+    """Write ``(a) 3 (b) 5`` as the list ``3; 5``; ``(1)(2)`` and ``(a) + (b)`` are left alone."""
+    found = list(_LABEL.finditer(text)) if "(" in text else []
+    names = tuple(match[1] for match in found)
+    if (
+        len(found) < 2
+        or found[0].start() > 0
+        or not any(tuple(row[: len(names)]) == names for row in _LABELS)
+    ):
+        return text
+    ends = [match.start() for match in found[1:]] + [len(text)]
+    said = [
+        _without_outer_spaces(text[match.end() : end]).strip(" ,;.")
+        for match, end in zip(found, ends, strict=True)
+    ]
+    if not all(_SAYS.fullmatch(part) and part.count("{") == part.count("}") for part in said):
+        return text
+    return "; ".join(said)
 
 
 # --- intervals and sets
