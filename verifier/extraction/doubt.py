@@ -1,7 +1,7 @@
 r"""Words around a value that take it back, leave it open, compare it, or make another number of it.
 
-"more than 5", "not 5", "5 or so", "maybe 5", "5 more than 3", 不是5, 至少5个: none of these states 5. Nor does what
-is only supposed, quoted or taken back: "suppose the answer is 5", "he claims that it is 5", "5, which was wrong".
+"more than 5", "not 5", "5 or so", "maybe 5", "5 more than 3", 不是5, 至少5个: none of these states 5. Clauses that do
+so from further away are in ``verifier.extraction.suppositions``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import re
 
 MAX_BEFORE = 48  # characters before a value in which such words stand
 MAX_AFTER = 60  # characters after it
-MAX_CLAUSE = 160  # characters on either side in which a clause supposes it or takes it back
 
 _DENIAL = (
     r"not|never|neither|nor|by\s+no\s+means|no\s+way\s+(?:that\s+)?(?:this|that|it)|hardly|(?:ca|could|is|was|are|does|do|did|wo|would|must|should)n['’]t(?:\s+be)?|cannot\s+be|unlike"
@@ -23,7 +22,8 @@ _COMPARISON = (
     r"|close\s+to|near(?:ly)?|almost|just\s+(?:short\s+of|shy\s+of)|not\s+quite|between|ranges?\s+from"
 )
 _CHANGE = (
-    r"(?:negative|opposite|inverse|reciprocal|square|cube|half|multiples?|factors?|divisors?|powers?|double|logarithm)"
+    r"(?:negative|opposite|inverse|reciprocal|square|cube|half|roots?|thirds?|quarters?|fifths?|tenths?|percent(?:age)?|fraction"
+    r"|multiples?|factors?|divisors?|powers?|double|logarithm)"
     r"\s+of|half|double|twice|triple|thrice|divisible\s+by"
 )
 # The same in the other languages that answers are looked for in.
@@ -37,7 +37,7 @@ _FILLER = r"(?:(?:the|a|an|of|to|be|is|equals?|exactly|just|about|even|number|va
 _BEFORE = re.compile(rf"\b(?:{_DENIAL}|{_COMPARISON}|{_CHANGE}|{_ELSEWHERE})\s+{_FILLER}", re.IGNORECASE)
 # 不是5, 大于5, 至少5个; 至少是5 and 最多可以装5个 state a least and a greatest value, which is 5
 _CHINESE_BEFORE = re.compile(
-    r"(?:(?:不是|并非|并不是|不等于|不为|不选|不可能是|大于|小于|多于|少于|高于|低于|超过|不足|接近|除了|介于)(?:有|是|为|等于)?"
+    r"(?:(?:不是|并非|并不是|不等于|不为|不选|不(?:会|该|应该?|可能|能|再)(?:是|为|等于)|绝不是|大于|小于|多于|少于|高于|低于|超过|不足|接近|除了|介于)(?:有|是|为|等于)?"
     r"|(?:至少|至多|最多|最少)有?|比|非|不一定[是为]?|未必[是为]?)[\s$(]*\Z"
 )
 _DENIED = re.compile(rf"\b(?:{_DENIAL})\s+{_FILLER}", re.IGNORECASE)
@@ -48,7 +48,8 @@ _AFTER = re.compile(
     r"[)\]$}*]*\s*(?:[A-Za-z]+\s+)?(?:(?:more|less|fewer|greater|larger|smaller|higher|lower|times|older|younger|longer)\b"
     r"[^.\d]{0,24}\b(?:than|as)\b[^.\d]{0,24}[\d\\$]"
     r"|or\s+(?:more|less|fewer|so|higher|greater|above|below|larger)\b"
-    r"|(?:is|are|was|would\s+be|seems|might|may|could)\s+(?:\w+\s+)?(?:wrong|incorrect|impossible|false|possible|guess|not|right)\b"
+    r"|(?:is|are|was|would\s+be|seems|might|may|could)\s+(?:\w+\s+)?(?:wrong|incorrect|impossible|false|possible|guess|not|right|too)\b"
+    r"|(?:can(?:not|['’]t)|could\s+not|couldn['’]t)\s+be\b|appears?\b"
     r"|(?:squared|cubed|factorial|halves|thirds|quarters|fifths|tenths|hundredths|thousandths)\b)"
     r"|[)\]$}*]*\s*\?|\+(?=\s|$)",
     re.IGNORECASE,
@@ -58,8 +59,9 @@ _CHINESE_AFTER = re.compile(
     r"|より|以上|未満|ではない|じゃない|이?가?\s*아[니닙]|보다|\s*(?:이상|이하|초과|미만))"
 )
 _OPEN = re.compile(  # "I would guess 5"; "the possible values are 3, 5" and 可能的取值为3 leave nothing open
-    r"\b(?:maybe|perhaps|possibly|unsure|not\s+sure|guess(?:ing)?|unknown|uncertain|also\s+possible)\b"
-    r"|可能[是为]|也可能|也许|或许|猜",
+    r"\b(?:maybe|perhaps|possibly|vielleicht|möglicherweise|peut[-\s][êe]tre|quiz[áa]s?|tal\s+vez|forse|talvez|lean(?:ing)?\s+towards?"
+    r"|(?:could|might|may)\s+(?:\w+\s+)?be\s+(?:something|anything|another|different|wrong|off)|remains?\s+(?:open|unclear|unknown)|unsure|not\s+sure|guess(?:ing)?|unknown|uncertain|also\s+possible)\b"
+    r"|возможно|может\s+быть|可能[是为]|也可能|也许|或许|猜|かもしれ|たぶん|おそらく|아마|어쩌면",
     re.IGNORECASE,
 )
 _DOUBTED = re.compile(r"\b(?:maybe|perhaps|possibly)\s*(?:it(?:'s|\s+is)\s*)?[\s$(\\]*\Z", re.IGNORECASE)
@@ -67,51 +69,6 @@ _DOUBTED = re.compile(r"\b(?:maybe|perhaps|possibly)\s*(?:it(?:'s|\s+is)\s*)?[\s
 _OR_ANOTHER = re.compile(
     r"(?:[\s.,)$}*]|\\[)\]])*(?:(?:\b(?:or|maybe|perhaps)\s+|或者?是?\s*)(?:maybe\s+)?[$\\(*]*[-\d\\]"
     r"|\b(?:is|was)\s+(?:wrong|incorrect|not\s+(?:right|correct))\s*[.,;]|不对|是错的|\?(?=\s|\Z))"
-)
-# What stands before a value that is only supposed, expected or said by others, without a comma between the two:
-# "assume that the answer is 5", "if the first case holds it is 5", "a student claimed that it is 5", "one might expect
-# 5", "so far we have 5"; "assuming so, it is 5", "I think it is 5" and "the problem says 5" are left alone.
-_SUPPOSED = re.compile(
-    r"(?:\b(?:suppose|assume|imagine|pretend)\s+(?:that\b|it\b|the\b|we\b|for\b|\$?[a-zA-Z]\s*=)"
-    r"|\bif\s+(?:it|this|that|the\s+answer)\s+(?:is|was|were)\b"
-    r"|\b(?!(?:I|we|problem|question|statement|theorem|rule|formula|it|which|that|this)\b)[A-Za-z]+\s+"
-    r"(?:\w+ly\s+|has\s+)?(?:claim(?:s|ed)|says?|said|thinks|thought|believe[sd]|argue[sd]|insist(?:s|ed)|guess(?:es|ed)|answered)\b"
-    r"|\b(?:might|may|would|could)\s+(?:\w+ly\s+)?(?:expect|think|guess|say|answer|assume|believe|conclude|suspect)\b"
-    r"|\btempt(?:ing|ed)\b|\bat\s+first\s+(?:glance|sight)\b|\bna[iï]ve(?:ly)?\b|\b(?:supposed|meant)\s+to\b"
-    r"|\bso\s+far\s+(?:we|I)\b|\b(?:my|our|a|the)\s+first\s+(?:attempt|try|guess|thought)\b"
-    r"|\b(?:wrong(?:ly)?|incorrect(?:ly)?|mistaken(?:ly)?|common\s+(?:mistake|error))\b|\bwhether\b|(?<!no )(?<!\ba )\bdoubt(?:s|ed)?\b"
-    r"|\bnot\s+convinced\b|如果|假如|假设|假定|要是|(?<![我们])(?:认为|觉得|以为)|是否)(?:[^,;，；.。!?\n]|\.(?=\d))*\Z"
-    r"|(?:\bunless\b|\bif\b(?=[^,;]*\b(?:holds?|(?:is|are|was|were)\s+(?:true|right|correct))\b))[^.。!?\n]*\Z",
-    re.IGNORECASE,
-)
-# What takes back the value before it: "5, which turned out to be wrong", "5, but that ignores zero", "5, but he was
-# wrong", "5 leads to a contradiction"; "5, since the negative root is impossible" and "5, which is not 6" are left alone.
-_FAULT = (
-    r"(?:wrong|incorrect|mistaken|false|impossible|contradict\w*|a\s+(?:contradiction|mistake)|an\s+error|not\s+(?:right|correct|possible|enough|quite)|not\s+the\s+answer"
-    r"|ignor\w+|overlook\w*|neglect\w*|forget\w*|miss(?:es|ed)|overcount\w*|double[-\s]count\w*|too\s+(?:small|large|high|low|big|many|few)"
-    r"|(?:does|did|do)(?:\s+not|n['’]t)\s+(?:work|look|seem|fit|hold|make\s+sense)|fails?)"
-)
-_WITHDRAWN = re.compile(
-    r"[\s,;:—–)$\]}](?:(?:which|(?:but|and|though|although|yet)\s+(?:that|this|it|he|she|they|then))\b[^.\d\\$]{0,30}?\b"
-    + _FAULT
-    + r"\b"
-    r"|(?:but|yet)\s+(?:not\s+quite|I\s+doubt|I(?:['’]m|\s+am)\s+not\s+sure|there\s+(?:is|are)\s+(?:still\s+)?(?:\w+\s+)?(?:more|other|another|further)|we\s+(?:still\s+)?(?:have|need)\s+to)\b"
-    r"|(?:leads?|led)\s+to\s+a\s+contradiction|is\s+impossible|但[^。]{0,8}(?:错|不对))",
-    re.IGNORECASE,
-)
-# A sentence that takes back what was said before it: "Wait, that is wrong.", "I made a mistake.", "Hmm, this can't be
-# right.", "Actually, the answer is 9"; "It would be wrong to add" and "..., and that is wrong" are left alone.
-_RETRACTION = re.compile(
-    r"(?:\A|[.!?…。！？\n)$}])[\s*_]*(?:(?:wait|h+m+|no|but|oh|actually|oops|sorry|hold\s+on|however)\b[\s,.!…:;—–-]*)*"
-    r"(?:(?:that|this|it|the\s+above|my\s+(?:\w+\s+)?(?:answer|result|work|calculation|reasoning))"
-    r"(?:(?:['’]s|\s+(?:is|was|seems|looks|turn(?:s|ed)\s+out\s+to\s+be))\s+(?:\w+ly\s+)?"
-    r"(?:wrong|incorrect|not\s+(?:right|correct)|mistaken|impossible|a\s+mistake|an\s+error)(?!\s+(?:to|that)\b)"
-    r"|\s+can(?:not|['’]t)\s+be\s+(?:right|correct)|\s+do(?:es\s+not|esn['’]t)\s+(?:look|seem|work|make\s+sense))"
-    r"|(?:\w+[\s,]+){0,3}?I(?:\s+have|['’]ve)?\s+(?:just\s+)?(?:made|see|found|notice\w*|spotted|realized)\s+(?:a|an|my|the)\s+(?:\w+\s+)?(?:error|mistake)"
-    r"|I(?:['’]m|\s+(?:was|am))\s+(?:wrong|mistaken)\b|scratch\s+that|I\s+doubt\s+(?:it|that|this)|on\s+second\s+thought|correction\s*:)"
-    r"|(?:\A|[.!?…\n)$}])[\s*_]*(?:wait|actually|oops|sorry)\b(?=[^?]{0,300}\banswer\s+(?:is|should|must|was)\b)"
-    r"|(?:等等|不对|算错了|搞错了|错了)[，。！,.!]",
-    re.IGNORECASE,
 )
 _KNOWING_NOTHING = re.compile(
     r"\b(?:do\s+not|don['’]?t|cannot|can['’]?t|could\s+not|couldn['’]?t|unable\s+to)\s+(?:\w+\s+)?"
@@ -170,21 +127,3 @@ def is_another(text: str, start: int, end: int) -> bool:
         or _AFTER.match(text, end, end + MAX_AFTER)
         or _CHINESE_AFTER.match(text, end)
     )
-
-
-def is_supposed(text: str, start: int) -> bool:
-    """Whether the value, or the phrase, that begins at ``start`` is only supposed, expected or said by others."""
-    return _SUPPOSED.search(text, max(0, start - MAX_CLAUSE), start) is not None
-
-
-def is_withdrawn(text: str, end: int) -> bool:
-    """Whether the words after ``end``, in one sentence with the value before it, take that back."""
-    return _WITHDRAWN.search(text, end, end + MAX_CLAUSE) is not None
-
-
-def retraction_in(text: str) -> int | None:
-    """Return where the last retraction in ``text`` of what was said before it ends; None where there is none."""
-    last = None
-    for match in _RETRACTION.finditer(text):
-        last = match.end()
-    return last

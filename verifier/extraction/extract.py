@@ -18,16 +18,16 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from verifier.extraction.boxes import boxed_answer
 from verifier.extraction.choices import choice_in_prose, choice_letter
-from verifier.extraction.doubt import (
-    gives_up,
-    is_supposed,
-    is_withdrawn,
-    knows_nothing,
-    leaves_open,
-    retraction_in,
-)
+from verifier.extraction.doubt import gives_up, knows_nothing, leaves_open
 from verifier.extraction.fields import in_json, in_open_tag, tagged
-from verifier.extraction.lines import last_line, last_row, parts_of, sentence_of, sentences_from_the_end
+from verifier.extraction.lines import (
+    beginning_of_sentence,
+    last_line,
+    last_row,
+    parts_of,
+    sentence_of,
+    sentences_from_the_end,
+)
 from verifier.extraction.phrases import last_heading, last_phrase, with_decimal_points
 from verifier.extraction.prose import is_bare
 from verifier.extraction.statement import (
@@ -39,6 +39,13 @@ from verifier.extraction.statement import (
     marked_currency,
     stated_in,
     without_emphasis,
+)
+from verifier.extraction.suppositions import (
+    is_counterfactual,
+    is_operated_on,
+    is_supposed,
+    is_withdrawn,
+    retraction_in,
 )
 from verifier.extraction.turn import final_text
 from verifier.extraction.values import values_in
@@ -185,11 +192,15 @@ def _phrased(text: str, hint: Hint) -> Extraction | None:
     mark = last_phrase(text) or last_heading(text)
     if mark is None or is_supposed(text, mark.start()):
         return None
+    if leaves_open(beginning_of_sentence(text, mark.start())):
+        return Extraction(None, OPEN.why)
     if (renewed := _renewed(text[mark.end() :], hint)) is not None:
         return renewed
     said = _ARROW.sub("", without_emphasis(text[mark.end() :])[0].lstrip(" \t\n*:：`_"))
     end_match = _SEGMENT_END.search(said)
     segment = said[: end_match.start() if end_match else len(said)].replace("`", "").strip()[:MAX_PROSE]
+    if is_counterfactual(f"{mark[0]} {sentence_of(segment)}"):
+        return Extraction(None, SUPPOSED.why)
     stated = _after_phrase(with_decimal_points(segment, mark[0]), hint)
     if stated.answer is not None:
         return Extraction(stated.answer, "answer phrase", "stated")
@@ -214,7 +225,7 @@ def _after_phrase(segment: str, hint: Hint) -> Stated:
     first = sentence_of(segment)
     if leaves_open(first) or _ASKED.search(segment) or segment.startswith(f"{first}?"):
         return OPEN
-    if is_withdrawn(first, 0):
+    if is_withdrawn(first, 0) or is_operated_on(first):
         return SUPPOSED
     if hint == "choice":
         letter = choice_letter(segment)
@@ -351,7 +362,8 @@ _ASIDE = re.compile(
 
 def _in_prose(text: str) -> Extraction:
     """Return what the last sentence that holds a value comes to."""
-    for sentence in sentences_from_the_end(text.rstrip()[-MAX_WEAK:]):
+    text = text.rstrip()[-MAX_WEAK:]
+    for sentence in sentences_from_the_end(text):
         if gives_up(sentence):
             return ABSENT
         if _ASIDE.search(sentence):

@@ -114,9 +114,10 @@ _QUALIFIER = re.compile(
     rf"\s*[,;.]?\s*(?:{TEXT_COMMAND}\{{)?\s*\(?\s*\b(?:for\s+(?:all|any|every|each|some|real|positive|integers?|constants?|[$\\]?[a-zA-Z]\b)"
     r"|since|because|where|attained|achieved|reached|obtained|when|whenever|as\s+long\s+as|such\s+that|with\s+equality|equality|assuming|provided)\b"
 )
-# "x=3 (the other root is extraneous)"; "5 (apples)" and "3 (or 4)" are left alone.
+# "x=3 (the other root is extraneous)", "42 (approximately)"; "5 (apples)" and "3 (or 4)" are left alone.
 _REMARK = re.compile(
     r"\s*\((?=(?:[^()\d$\\]*\s){2})[^()\d$\\]*\b(?:is|are|was|were|be|has|have)\b[^()\d$\\]*\)\s*\.?\Z"
+    r"|\s*\((?:approximately|approx\.?|about|rounded\b[^()]*|to\s+the\s+nearest\b[^()]*)\)\s*\.?\Z"
 )
 # "1/2 (or 0.5)", "1/2 (i.e. 0.5)"
 _OTHERWISE = re.compile(r"(?<=\S)\s*\(\s*(?:or|i\.?e\.?,?|that\s+is,?|=)\s*([^()]+)\)\s*\.?\Z")

@@ -25,6 +25,14 @@ def sentence_of(text: str) -> str:
     return text[: match.start()].strip() if match else text.strip()
 
 
+def beginning_of_sentence(text: str, place: int) -> str:
+    """Return what stands before ``place`` in its sentence, of the last characters before it."""
+    before = text[max(0, place - MAX_LINE) : place]
+    before = before[before.rfind("\n") + 1 :]
+    ends = [match.end() for match in _SENTENCE_END.finditer(before)]
+    return before[ends[-1] :] if ends else before
+
+
 def sentences_from_the_end(text: str) -> Iterator[str]:
     """Yield the sentences of ``text`` from the last on; a question keeps its mark, and a blank line ends one."""
     end = len(text)
@@ -82,7 +90,7 @@ def last_line(text: str) -> str | None:
     return values[0].text if is_bare(values[0].text) else None
 
 
-# The rows of \begin{align*} x &= 3 \cdot 4 \\ &= 12 \end{align*} at the end of a text; cases and matrices are left alone.
+# \begin{align*} x &= 3 \cdot 4 \\ &= 12 \end{align*} at the end of a text; cases and matrices are left alone.
 _ROWS = re.compile(
     r"\\begin\{(align|aligned|gather|gathered|eqnarray|split|equation)\*?\}(?P<rows>.{1,2000}?)\\end\{\1\*?\}[.\s]*(?:\$\$|\\\])?[.\s]*\Z",
     re.DOTALL,

@@ -37,7 +37,7 @@ _COMMA_LANGUAGE = re.compile(
 )
 # A line that begins with one of these and a colon names its answer as the word does: "Result: 5", "Conclusion = 5".
 _HEADING = re.compile(
-    r"(?:^|\n)[ \t]*[#*_>\- ]*(?:final\s+)?(?:result|output|conclusion|solution|total|结果|结论)[*_]*\s*[:：=]"
+    r"(?:^|\n)[ \t]*[#*_>\- ]*(?:final\s+)?(?:final|result|output|conclusion|solution|total|结果|结论)[*_]*\s*[:：=]"
     r"(?=[^\n]*\Z)",
     re.IGNORECASE,
 )

@@ -8,9 +8,15 @@ apples and Bob has 5" nothing. What is doubted, denied, compared or changed is n
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import NamedTuple
 
-from verifier.extraction.doubt import denied_before, is_another, is_supposed, is_withdrawn, leaves_open
+from verifier.extraction.doubt import (
+    denied_before,
+    is_another,
+    leaves_open,
+)
+from verifier.extraction.suppositions import is_counterfactual, is_supposed, is_withdrawn
 from verifier.extraction.values import Value, in_words, values_in
 from verifier.parsing.notation import chinese_words, has_chinese
 
@@ -41,7 +47,7 @@ def stated_in(sentence: str) -> Stated:
         return OPEN
     if bracketed := _BRACKETED.findall(plain):
         return Stated(bracketed[-1].strip())
-    groups = _grouped(plain, _totals(plain, values_in(plain)))
+    groups = _grouped(plain, _totals(plain, _not_restated(plain, values_in(plain))))
     groups = groups or in_words(plain)
     if not groups:
         return NOTHING
@@ -53,7 +59,7 @@ def stated_in(sentence: str) -> Stated:
         return SEVERAL
     if is_another(plain, group.start, group.end):
         return OPEN
-    if is_supposed(plain, group.start) or is_withdrawn(plain, group.end):
+    if is_supposed(plain, group.start) or is_withdrawn(plain, group.end) or is_counterfactual(plain):
         return SUPPOSED
     return Stated(group.text.replace("\\$", "$") if group.text.count("\\$") == 1 else group.text)
 
@@ -119,6 +125,19 @@ def _totals(sentence: str, values: list[Value]) -> list[Value]:
     """Return the last value alone where it is called the total, else all."""
     last = values[-1:]
     return last if last and _TOTAL.match(sentence, last[0].end) else values
+
+
+# "1/6, or about 16.7%", "2.5 hours (or approximately 3)"; "5, or 6" is left alone.
+_RESTATED = re.compile(
+    r"[\s,(]*(?:or|i\.e\.|that\s+is|which\s+is),?\s+(?:about|approximately|roughly|around)\s+"
+)
+
+
+def _not_restated(sentence: str, values: list[Value]) -> list[Value]:
+    """Return the values without those that only say the one before them once more, rounded."""
+    kept = values[:1]
+    kept += [v for u, v in pairwise(values) if not _RESTATED.fullmatch(sentence, u.end, v.start)]
+    return kept
 
 
 _OPERATIONS = {"times": "\\times", "plus": "+", "minus": "-", "over": "/"}

@@ -84,10 +84,13 @@ def compound(text: str) -> NumberAndUnit | None:
 
 _PIECE = re.compile(
     rf"(?P<text>{TEXT_COMMAND}\{{(?P<inside>[^{{}}]*)\}})|(?P<word>(?<![\\A-Za-z])[A-Za-z]{{2,}}\.?|[\u3400-\u9fff]+)"
-    r"|(?P<joint>[ ~]|\\[,;:! ])|(?P<power>\^ ?(?:\{ ?-?[1-4] ?\}|[23]))|(?P<link>[-/](?=[A-Za-z\\ ]))|(?P<letter>(?<=[/ ])[a-z])"
+    r"|(?P<joint>[ ~]|\\[,;:! ]|(?<=\})\\cdot ?(?=\\(?:text|mathrm)\{))"
+    r"|(?P<power>\^ ?(?:\{ ?-?[1-4] ?\}|[23]))|(?P<link>[-/](?=[A-Za-z\\ ]))|(?P<letter>(?<=[/ ])[a-z])"
     r"|\\[A-Za-z]+|.",
     re.DOTALL,
 )
+# square-foot; s^{-2} is left alone.
+_HYPHEN = re.compile(r"-(?!\d)")
 _NO_UNIT = re.compile(r"\b(?:and|or|sin|cos|tan|ln|log|pi|infty|infinity|inf|mod)\b|和|或")
 _NUMBER = r"-?(?:\d[\d.,]*|\\[dt]?frac\{\d+\}\{\d+\}|\d+/\d+)"
 _LETTER_UNIT = re.compile(
@@ -147,7 +150,7 @@ def _start_of_words(pieces: list[re.Match[str]]) -> int:
 
 def _judged(value: str, tail: list[re.Match[str]], parted: bool) -> NumberAndUnit | None:
     """Say what the words after a value are: a percent sign, a factor, a unit, or a product of letters (None)."""
-    bare = " ".join("".join(_plain(piece) for piece in tail).replace("-", " ").split())
+    bare = " ".join(_HYPHEN.sub(" ", "".join(_plain(piece) for piece in tail)).split())
     if not bare or len(bare) > MAX_UNIT or _NO_UNIT.search(bare):
         return None
     words = bare.replace("per cent", "percent").split()

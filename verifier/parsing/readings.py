@@ -49,9 +49,9 @@ MAX_ANSWER = 20_000
 MAX_QUANTITIES = 20  # in a list
 
 _LEAD = re.compile(
-    r"^\\approx\s*|^(?:the\s+)?(?:final\s+)?(?:answer|result|value)\s*(?:is|:|=)\s*|^(?:approximately|about|约|大约|共|有|是|为)\s*"
+    r"^\\approx\s*|^\\text\s*\{\s*(?:approximately|about|roughly|around)\s*\}\s*|^(?:the\s+)?(?:final\s+)?(?:answer|result|value)\s*(?:is|:|=)\s*|^(?:approximately|about|约|大约|共|有|是|为)\s*"
     r"|^\\text\s*\{[^{}]*(?:[:=]|is)\s*\}|^(?:\\text\s*\{[^{}]{3,}\}|(?:[A-Za-z]{4,}|[A-Za-z]+\\_[A-Za-z\\_]+)(?:\s+[A-Za-z]+)*)\s*=\s*"
-    r"|^(?:\\(?:text\w*|mathrm|mathbf)\s*\{\s*[(][a-jA-J][)]\s*\}|[(][a-jA-J][)] )\s*(?=[-\d\\.])|^第(?=\d)"
+    r"|^(?:\\(?:text\w*|mathrm|mathbf)\s*\{\s*[(][a-jA-J][)]\s*\}|[(]?[a-jA-J][)] |[A-J]\. )\s*(?=[-\d\\.])|^第(?=\d)"
     r"|^(?:Therefore|Thus|So|Hence),?\s+|^(?!\S*[不非没未])[\u3400-\u9fff,\s]{1,24}(?:=|:|是|为)\s*(?=[-\d$\\(])",
     re.IGNORECASE,
 )

@@ -78,8 +78,10 @@ _declare(
 )
 _UNITS["块钱"] = _UNITS["元钱"] = _UNITS["元"]
 
-# cm2, cm^{3}, s^{-2}; mm and 5^2 are left alone.
-_POWER = re.compile(r" ?\^? ?\{? ?([23]) ?\}?$| ?\^ ?\{? ?(-[1-4]) ?\}?$")
+# cm ^{2}, s^{-2}, cm 2; "m 4" is left alone.
+_EXPONENT = re.compile(r" ?\^ ?\{? ?(-?\d) ?\}?|(?<=[a-z]) ([23])$")
+# cm2, cm^3, s^-2; mm and s-2 are left alone.
+_POWER = re.compile(r" ?\^?([23])$|\^(-[1-4])$")
 _SQUARE = re.compile(r"^(?:sq(?:uare|\.)?|cubic|平方|立方)[ -]*")
 
 
@@ -93,19 +95,21 @@ def unit_of(words: str) -> tuple[str, Fraction] | None:
 
 @lru_cache(maxsize=4096)
 def _unit_of(words: str) -> tuple[str, Fraction] | None:
-    words = " ".join(words.replace("\\", " ").replace(".", "").split())
+    words = _EXPONENT.sub(
+        lambda m: f"^{m[1] or m[2]}", " ".join(words.replace("\\", " ").replace(".", "").split())
+    )
     for sign in ("/", " per ", " an ", "每"):
         if sign in words:
             top, bottom = (unit_of(part) for part in words.split(sign, 1))
             return (f"{top[0]}/{bottom[0]}", top[1] / bottom[1]) if top and bottom else None
     power = 1
+    if " " in words and not _SQUARE.match(words):
+        return _product_of_units(words.split())
     if match := _SQUARE.match(words):
         power = 3 if match[0].startswith(("cubic", "立方")) else 2
         words = words[match.end() :]
     elif match := _POWER.search(words):
         power, words = int(match[1] or match[2]), words[: match.start()]
-    elif " " in words:
-        return _product_of_units(words.split())
     found = _UNITS.get(words) or _UNITS.get(words.lower() if len(words) > 1 else "")
     if found is None:
         return None
@@ -182,7 +186,8 @@ _QUALIFYING_WORDS = (
     " owed reduction am pm bc ad bce ce is are was were be has have equal"
     " january february march april may june july august september october november december jan feb mar apr jun jul aug"
     " sep sept oct nov dec maybe perhaps more less fewer greater higher lower"
-    " bigger smaller times guess guessed unsure uncertain unclear doubtful monday tuesday wednesday thursday friday saturday sunday"
+    " bigger smaller times guess guessed unsure uncertain unclear doubtful"
+    " monday tuesday wednesday thursday friday saturday sunday"
     " one two three four five six seven eight nine ten eleven twelve"
 )
 _QUALIFYING = frozenset(_QUALIFYING_WORDS.split())
