@@ -63,6 +63,8 @@ MAX_TEXT = 2_000_000
 MAX_PROSE = (
     20_000  # characters before the end in which an answer is looked for once no box or phrase holds it
 )
+MAX_NUMBER = 24  # characters after an answer phrase that are looked at for a number alone
+MAX_ARTICLE = 5  # characters before "answer" in which nothing is supposed: "The ", "**"
 MAX_WEAK = 800  # characters before the end in which a sentence can state the answer
 
 
@@ -190,13 +192,20 @@ _SEGMENT_END = re.compile(r"<eoa>|<eoe>|\n\s*\n|I hope it is correct|$")
 def _phrased(text: str, hint: Hint) -> Extraction | None:
     """Return what the last answer phrase, or the name of the last line, states; None where it states nothing."""
     mark = last_phrase(text) or last_heading(text)
-    if mark is None or is_supposed(text, mark.start()):
+    if mark is None:
         return None
-    if leaves_open(beginning_of_sentence(text, mark.start())):
-        return Extraction(None, OPEN.why)
-    if (renewed := _renewed(text[mark.end() :], hint)) is not None:
+    before = beginning_of_sentence(text, mark.start())
+    if len(before) > MAX_ARTICLE:
+        if is_supposed(before, len(before)):
+            return None
+        if leaves_open(before):
+            return Extraction(None, OPEN.why)
+    after = text[mark.end() :]
+    if hint == "any" and len(after) < MAX_NUMBER and (number := _number_alone(after)) is not None:
+        return Extraction(number, "answer phrase", "stated")
+    if (renewed := _renewed(after, hint)) is not None:
         return renewed
-    said = _ARROW.sub("", without_emphasis(text[mark.end() :])[0].lstrip(" \t\n*:：`_"))
+    said = _ARROW.sub("", without_emphasis(after)[0].lstrip(" \t\n*:：`_"))
     end_match = _SEGMENT_END.search(said)
     segment = said[: end_match.start() if end_match else len(said)].replace("`", "").strip()[:MAX_PROSE]
     if is_counterfactual(f"{mark[0]} {sentence_of(segment)}"):
@@ -205,6 +214,12 @@ def _phrased(text: str, hint: Hint) -> Extraction | None:
     if stated.answer is not None:
         return Extraction(stated.answer, "answer phrase", "stated")
     return Extraction(None, stated.why) if stated.why else None
+
+
+def _number_alone(after: str) -> str | None:
+    """Return the number that is all that follows an answer phrase, as in half of all answers; None for anything else."""
+    number = after.strip(" \n*").removesuffix(".")
+    return number if number and number[0] in "-0123456789" and read_number(number) is not None else None
 
 
 _ASKED = re.compile(r"\A[^.。\n]*(?:[?？]|吗[?？]?)\s*\Z")  # Answer: 5?

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+MIN_RETRACTION = 10  # characters of the shortest retraction in English, "I disagree"
 MAX_CLAUSE = 160  # characters on either side of a value in which a clause supposes it or takes it back
 
 # "assume that the answer is"; "assuming a constant speed" is left alone.
@@ -127,6 +128,8 @@ _RETRACTION = re.compile(
 
 def retraction_in(text: str) -> int | None:
     """Return where the last retraction in ``text`` of what was said before it ends; None where there is none."""
+    if len(text) < MIN_RETRACTION and text.isascii():
+        return None
     last = None
     for match in _RETRACTION.finditer(text):
         last = match.end()
