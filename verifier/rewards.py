@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeGuard
 
-from verifier.check import verify_many
 from verifier.given import gold_text
+from verifier.many import verify_many
 from verifier.verdict import Strength, Verdict, suffices
 
 Completion = str | Sequence[Mapping[str, Any]]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from itertools import permutations
 
 from verifier.comparison.expressions import same_expression
 from verifier.outcome import Comparison, correct, unverifiable
+from verifier.patterns import pattern
 from verifier.tree import Add, Apply, Node, Sym, free_symbols, multiplied_out, renamed, subtract, walk
 from verifier.verdict import Rounding
 
@@ -61,7 +61,7 @@ def _up_to_a_number(one: Node, other: Node, letters: frozenset[str]) -> Comparis
     return correct("the same up to a number, which the constant of integration takes up")
 
 
-_INDEXED = re.compile(r"[Cc]_\d")
+_INDEXED = pattern(r"[Cc]_\d")
 MAX_CONSTANTS = 3
 
 

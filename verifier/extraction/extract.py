@@ -52,6 +52,7 @@ from verifier.extraction.values import values_in
 from verifier.parsing.choices import letters_of
 from verifier.parsing.markup import MATH, strip_markup, unwrap
 from verifier.parsing.plain_numbers import read_number
+from verifier.patterns import pattern
 from verifier.verdict import Strength
 
 if TYPE_CHECKING:
@@ -163,8 +164,8 @@ def _parted(text: str) -> Extraction | None:
     return None if parts is None else _of_parts(parts)
 
 
-_PICTURES = re.compile("[\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff\ufe0f]")  # check marks, hands, stars
-_SMALL_LETTER = re.compile(r"\(?[a-e]\)?[.]?")
+_PICTURES = pattern("[\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff\ufe0f]")  # check marks, hands, stars
+_SMALL_LETTER = pattern(r"\(?[a-e]\)?[.]?")
 
 
 def _as_letter(answer: str, hint: Hint) -> str:
@@ -185,8 +186,8 @@ def _in_field(content: str, source: str, strength: Strength, hint: Hint) -> Extr
     return Extraction(stated.answer or content, source, strength)
 
 
-_ARROW = re.compile(r"\A(?:[-=]+>|→|⇒)\s*")  # Final answer -> 5
-_SEGMENT_END = re.compile(r"<eoa>|<eoe>|\n\s*\n|I hope it is correct|$")
+_ARROW = pattern(r"\A(?:[-=]+>|→|⇒)\s*")  # Final answer -> 5
+_SEGMENT_END = pattern(r"<eoa>|<eoe>|\n\s*\n|I hope it is correct|$")
 
 
 def _phrased(text: str, hint: Hint) -> Extraction | None:
@@ -195,7 +196,7 @@ def _phrased(text: str, hint: Hint) -> Extraction | None:
     if mark is None:
         return None
     before = beginning_of_sentence(text, mark.start())
-    if len(before) > MAX_ARTICLE:
+    if len(before) > MAX_ARTICLE or not before.isascii():
         if is_supposed(before, len(before)):
             return None
         if leaves_open(before):
@@ -217,22 +218,22 @@ def _phrased(text: str, hint: Hint) -> Extraction | None:
 
 
 def _number_alone(after: str) -> str | None:
-    """Return the number that is all that follows an answer phrase, as in half of all answers; None for anything else."""
+    """Return the number that is all that follows an answer phrase; None for anything else."""
     number = after.strip(" \n*").removesuffix(".")
     return number if number and number[0] in "-0123456789" and read_number(number) is not None else None
 
 
-_ASKED = re.compile(r"\A[^.。\n]*(?:[?？]|吗[?？]?)\s*\Z")  # Answer: 5?
-_REJECTED = re.compile(  # x=5 (rejected), x=7
+_ASKED = pattern(r"\A[^.。\n]*(?:[?？]|吗[?？]?)\s*\Z")  # Answer: 5?
+_REJECTED = pattern(  # x=5 (rejected), x=7
     r"[^,;，；\n]{0,80}[(（]\s*(?:reject(?:ed)?|extraneous|invalid|discard(?:ed)?|not\s+valid|舍去?)\s*[)）]\s*[,;，；]?\s*"
 )
-_INTRODUCTION = re.compile(r"\A(?:as\s+follows|the\s+following)?\s*[:：]\s*", re.IGNORECASE)
-_YES_OR_NO = re.compile(r"(yes|no|true|false)\b(?=\s*(?:[,.;:!—–-]|because|since|\Z))", re.IGNORECASE)
-_POLITE_END = re.compile(  # 12です, 12個です, 12입니다, 12개
+_INTRODUCTION = pattern(r"\A(?:as\s+follows|the\s+following)?\s*[:：]\s*", re.IGNORECASE)
+_YES_OR_NO = pattern(r"(yes|no|true|false)\b(?=\s*(?:[,.;:!—–-]|because|since|\Z))", re.IGNORECASE)
+_POLITE_END = pattern(  # 12です, 12個です, 12입니다, 12개
     r"(?<=[\d)\]}$%])\s*(?:(?:個|人|円|本|枚|匹|回|つ|개|명|원|마리|번|권|시간)\s*(?:です|である|だ|입니다|이다|이에요|예요)?"
     r"|です|である|だ|입니다|이다|이에요|예요)[。.]?$"
 )
-_QUOTED = re.compile(r"""["“”'‘’「]([^"“”「」]{1,400}?)["“”'’」]\.?""")
+_QUOTED = pattern(r"""["“”'‘’「]([^"“”「」]{1,400}?)["“”'’」]\.?""")
 
 
 def _after_phrase(segment: str, hint: Hint) -> Stated:
@@ -292,13 +293,13 @@ def _as_value(answer: str) -> str:
     return values[0].text if whole and _TOLD.search(values[0].text) else answer
 
 
-_TOLD = re.compile(r"\\text|[€£¥₹]")
-_REASON = re.compile(
+_TOLD = pattern(r"\\text|[€£¥₹]")
+_REASON = pattern(
     r"\b(?:because|since|rather\s+than|instead\s+of|which|when|whenever|where|if|but|not|for)\b"
     r"|(?<=\s)\((?!or\b|p?mod\b)(?=[A-Za-z]{2})"
 )
-_DIGIT_OR_FORMULA = re.compile(r"[\d$\\]")
-_GOES_ON = re.compile(r"\s*(?:[-+*/=<>]|\bis\b|\bare\b|\bor\b|\band\b|是|为|或|和|,\s*\$)")
+_DIGIT_OR_FORMULA = pattern(r"[\d$\\]")
+_GOES_ON = pattern(r"\s*(?:[-+*/=<>]|\bis\b|\bare\b|\bor\b|\band\b|是|为|或|和|,\s*\$)")
 
 
 def _without_reason(sentence: str) -> str:
@@ -315,13 +316,13 @@ def _without_reason(sentence: str) -> str:
 
 # --- the whole text, and its last line
 
-_SPACED_POINT = re.compile(r"(?<=\d)\.\s+(?=\d+\.?$)")
-_IN_BRACKETS = re.compile(
+_SPACED_POINT = pattern(r"(?<=\d)\.\s+(?=\d+\.?$)")
+_IN_BRACKETS = pattern(
     r"\[\s*(-?[\d.]+ [^\[\],\n]{1,60})\]"
 )  # [45 degrees]; [45] and [3, 4] are read as they are
-_ANYTHING = re.compile(r"\w|\\[A-Za-z]")
-_FULL_STOP = re.compile(r"\.\s")
-_SIGN = re.compile(
+_ANYTHING = pattern(r"\w|\\[A-Za-z]")
+_FULL_STOP = pattern(r"\.\s")
+_SIGN = pattern(
     r"^(?:\\(?:therefore|implies|Rightarrow)\b|[∴⇒→]|[-=]*>(?=\s)|=|[A-Za-z]:\s(?=[-\d$\\(]))\s*"
 )  # = 5, ∴ x = 5, x: 5
 
@@ -370,9 +371,7 @@ def _on_last_line(text: str) -> Extraction | None:
 # --- prose
 
 # "If you have 3 more questions, ask", and the row of a table
-_ASIDE = re.compile(
-    r"\b(?:let\s+me\s+know|feel\s+free|if\s+you\s+(?:have|need|want))\b|^\s*\|", re.IGNORECASE
-)
+_ASIDE = pattern(r"\b(?:let\s+me\s+know|feel\s+free|if\s+you\s+(?:have|need|want))\b|^\s*\|", re.IGNORECASE)
 
 
 def _in_prose(text: str) -> Extraction:

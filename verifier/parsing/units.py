@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from fractions import Fraction
 from functools import lru_cache
+
+from verifier.patterns import pattern
 
 # --- units: name -> (dimension, factor to the dimension's first unit)
 
@@ -79,10 +80,10 @@ _declare(
 _UNITS["块钱"] = _UNITS["元钱"] = _UNITS["元"]
 
 # cm ^{2}, s^{-2}, cm 2; "m 4" is left alone.
-_EXPONENT = re.compile(r" ?\^ ?\{? ?(-?\d) ?\}?|(?<=[a-z]) ([23])$")
+_EXPONENT = pattern(r" ?\^ ?\{? ?(-?\d) ?\}?|(?<=[a-z]) ([23])$")
 # cm2, cm^3, s^-2; mm and s-2 are left alone.
-_POWER = re.compile(r" ?\^?([23])$|\^(-[1-4])$")
-_SQUARE = re.compile(r"^(?:sq(?:uare|\.)?|cubic|平方|立方)[ -]*")
+_POWER = pattern(r" ?\^?([23])$|\^(-[1-4])$")
+_SQUARE = pattern(r"^(?:sq(?:uare|\.)?|cubic|平方|立方)[ -]*")
 
 
 MAX_UNIT = 120  # characters; what is longer is no unit, and is not kept in the memory below
@@ -191,12 +192,12 @@ _QUALIFYING_WORDS = (
     " one two three four five six seven eight nine ten eleven twelve"
 )
 _QUALIFYING = frozenset(_QUALIFYING_WORDS.split())
-_CHINESE_OPERATING = re.compile(
+_CHINESE_OPERATING = pattern(
     ".*(?:次方|平方|立方|倍数|分之|[两二三四五六七八九十百]倍|相反数|倒数|绝对值).*|.*[半余]|[折成]"
 )
-_CHINESE_QUALIFYING = re.compile(".*(?:[不非没未错多北南东西减降跌亏损]|以[上下内外]|之间|至少|上午|下午).*")
+_CHINESE_QUALIFYING = pattern(".*(?:[不非没未错多北南东西减降跌亏损]|以[上下内外]|之间|至少|上午|下午).*")
 _IDLE = frozenset(["of", "in", "a", "an", "to", "at", "on", "by", "for", "the", "per", "each"])
-_WORD = re.compile("[a-z]+|[\u3400-\u9fff]+")
+_WORD = pattern("[a-z]+|[\u3400-\u9fff]+")
 
 
 @lru_cache(maxsize=4096)
