@@ -29,7 +29,7 @@ from verifier.extraction.lines import (
     sentences_from_the_end,
 )
 from verifier.extraction.phrases import last_heading, last_phrase, with_decimal_points
-from verifier.extraction.prose import is_bare
+from verifier.extraction.prose import MAX_BARE, is_bare
 from verifier.extraction.statement import (
     NOTHING,
     OPEN,
@@ -331,6 +331,8 @@ def _bare(text: str) -> Extraction | None:
     stripped = text.strip()
     if len(stripped) > MAX_PROSE:
         return Extraction(stripped, "bare", "stated") if not stripped[:2000].strip("0123456789") else None
+    if len(stripped) > MAX_BARE and " " in stripped[:MAX_BARE]:
+        return None
     if read_number(stripped.strip("$")) is not None:  # a dollar sign on one side only is a currency
         answer = stripped.strip("$") if stripped[0] == stripped[-1] else stripped
         return Extraction(answer, "bare", "stated")

@@ -8,6 +8,8 @@ from verifier.parsing.notation import TEXT_COMMAND, has_chinese
 from verifier.parsing.units import unit_of
 from verifier.patterns import pattern
 
+MAX_BARE = 400  # characters of an answer by itself that has spaces
+
 _LETTERS = pattern(r"[A-Za-z]+")
 _MATHEMATICAL = pattern(r"[\d$\\=]")
 _PROSE_WORD = pattern(r"(?<![\\A-Za-z])[A-Za-z]{3,}")
@@ -23,8 +25,8 @@ _KNOWN_WORDS = frozenset({*_FAMILIAR.split(), *map(str.lower, SPELLINGS)})
 
 def is_bare(text: str) -> bool:
     """Whether ``text`` can be an answer by itself: a formula or a few words, not a sentence."""
-    if len(text) > 400:
-        return "\n" not in text and " " not in text[:400]
+    if len(text) > MAX_BARE:
+        return "\n" not in text and " " not in text[:MAX_BARE]
     if has_chinese(text):
         return _CJK_SENTENCE.search(text) is None and not _CJK_CLAUSE.match(text)
     if _MATHEMATICAL.search(text) and (_OTHER_LETTERS.search(text) or not _begins_with_value(text)):
