@@ -34,8 +34,10 @@ _SHAPING: Final = {
     "warmup_steps", "weight_decay",
 }  # fmt: skip
 
-_OF_THE_MACHINE: Final = {"dataset_num_proc", "activation_offloading", "precompute_ref_batch_size"}
-"""TRL's own settings that change nothing but time and memory."""
+_OF_THE_MACHINE: Final = {
+    "dataset_num_proc", "activation_offloading", "precompute_ref_batch_size", "max_tokens_per_pass",
+}  # fmt: skip
+"""TRL's own settings and ours that change nothing but time and memory."""
 
 
 def identity(model: str, revision: str | None) -> str:
