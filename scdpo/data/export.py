@@ -106,7 +106,7 @@ def _write(pairs: Iterator[PairRecord], path: Path, system: str, tokenizer: Any)
         raise RunError("there are no pairs to export; make some with `scdpo sample` and `scdpo corrupt`")
     schema = pa.schema(_TEXT_COLUMNS + (_TOKEN_COLUMNS if tokenizer is not None else []))
     rest = chain([first], pairs)
-    form_of = cache(lambda name: _format(name, tokenizer))
+    form_of = cache(lambda name: format_of(name, tokenizer))
     encoder_of = cache(lambda name: SolutionEncoder(tokenizer, name, system))
     with pq.ParquetWriter(path, schema) as file:
         while some := list(islice(rest, ROW_GROUP)):
@@ -179,7 +179,12 @@ def push_to_hub(path: Path, repository: str) -> str:
     return str(address)
 
 
-def _format(name: str, tokenizer: Any) -> Format:
+def format_of(name: str, tokenizer: Any) -> Format:
+    """Return the format of exported texts.
+
+    Raises:
+        RunError: if it is a chat template's, and no tokenizer says which.
+    """
     if name in CHAT_FORMATS and tokenizer is None:
         raise RunError(
             f"pairs in the {name} format are written with the model's chat template: name the model with --tokenizer"
@@ -190,10 +195,10 @@ def _format(name: str, tokenizer: Any) -> Format:
 def _columns(pair: PairRecord, system: str, form: Format) -> dict[str, object]:
     prefix, chosen, rejected = (_blocks(side) for side in (pair.prefix, pair.chosen, pair.rejected))
     return {
-        "prompt": form.prompt(pair.question, system) + _text(form.write(prefix)),
+        "prompt": form.prompt(pair.question, system) + text_of(form.write(prefix)),
         # As training writes them: a text that goes on from the prefix's was sampled without a mark between the two.
-        "chosen": _text(form.write(chosen, prefix, ended=True)),
-        "rejected": _text(form.write(rejected, prefix, ended=True)),
+        "chosen": text_of(form.write(chosen, prefix, ended=True)),
+        "rejected": text_of(form.write(rejected, prefix, ended=True)),
         "id": pair.id,
         "problem_id": pair.problem_id,
         "kind": pair.kind,
@@ -205,7 +210,8 @@ def _columns(pair: PairRecord, system: str, form: Format) -> dict[str, object]:
     }
 
 
-def _text(pieces: Iterable[Piece]) -> str:
+def text_of(pieces: Iterable[Piece]) -> str:
+    """Return the text of what a format wrote."""
     return "".join(piece.text for piece in pieces)
 
 

@@ -30,7 +30,7 @@ class SamplerLimits:
     Attributes:
         blocks: at most so many, executions counted; None for the format's own bound (24 in ``mathcoder``, as the
             reference has it; else none but the model's context).
-        block_tokens: at most so many sampled tokens a block; None for the format's own bound.
+        block_tokens: at most so many sampled tokens per block; None for the format's own bound.
         in_flight: so many solutions are under way at once.
         top_p: tokens are drawn from the likeliest ones that make up this share.
     """
@@ -285,7 +285,7 @@ class Sampler:
     def record(self, problem: Problem, id: str, seed: int, draft: Draft) -> SolutionRecord:
         """Verify a finished draft and return its record. Takes CPU time: call it in a thread."""
         solution = Solution(draft.blocks)
-        verdict = verify_solution(solution, problem.gold, require="stated")
+        verdict = verify_solution(solution, problem.gold, require="stated", question=problem.question)
         reason = "" if draft.finish == "end" else f"unfinished_{draft.finish}"
         return SolutionRecord(
             id=id,
@@ -331,7 +331,7 @@ async def sample_solutions(
     Args:
         problems: what to solve; each id once.
         sampler: the model, the sandbox and the format.
-        n: solutions a problem, at least 1.
+        n: solutions per problem, at least 1.
         temperature: of every step; 0 is greedy.
         seed: fixes every sample, as far as the engine's arithmetic allows.
 

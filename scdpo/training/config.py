@@ -76,7 +76,7 @@ class SCDPOConfig(DPOConfig):  # type: ignore[misc]  # trl has no types
         count_thoughts: count what a reasoning model writes for itself in the loss; else it is context.
         confirmed_only: leave out step-controlled pairs whose error roll-outs do not place at the branch, and those
             without roll-outs (``scdpo corrupt --confirm``).
-        pairs_per_problem: at most so many pairs a problem: naive ones first, then those with the largest fall.
+        pairs_per_problem: at most so many pairs per problem: naive ones first, then those with the largest fall.
         share_trunk: encode the tokens that the pairs of a problem share once, instead of once a side.
         max_tokens_per_pass: the most tokens of one forward pass. A batch of ``per_device_train_batch_size`` pairs that
             has more takes several passes, with the loss and gradient of one. Left out, a batch is one pass, as in TRL.
@@ -113,7 +113,8 @@ class SCDPOConfig(DPOConfig):  # type: ignore[misc]  # trl has no types
         },
     )
     pairs_per_problem: int | None = field(
-        default=None, metadata={"help": "At most so many pairs a problem, those with the largest fall first."}
+        default=None,
+        metadata={"help": "At most so many pairs per problem, those with the largest fall first."},
     )
     share_trunk: bool = field(
         default=True, metadata={"help": "Encode what the pairs of a problem share only once."}
