@@ -80,10 +80,15 @@ def settle(output: Path, start: str, data: str, args: TrainingArguments, model_a
     if any(output.glob("checkpoint-*")) or any(output.glob("*.safetensors")):
         _compare(file, made)
     if PartialState().is_main_process:
-        output.mkdir(parents=True, exist_ok=True)
         part = file.with_name(f"{TRAINING_FILE}.part")  # so that no process reads half of it
-        part.write_text(json.dumps(made, indent=1), encoding="utf-8")
-        part.replace(file)
+        try:
+            output.mkdir(parents=True, exist_ok=True)
+            part.write_text(json.dumps(made, indent=1), encoding="utf-8")
+            part.replace(file)
+        except OSError as error:
+            raise RunError(
+                f"cannot write {output}: {error.strerror or error}; choose another --output"
+            ) from error
 
 
 def _compare(file: Path, made: dict[str, Any]) -> None:

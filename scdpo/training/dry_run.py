@@ -209,7 +209,7 @@ def _tokens_per_pass(rows: list[dict[str, Any]], args: SCDPOConfig) -> list[int]
 
 
 def _passes(
-    collator: TreeCollator | PairCollator, batch: list[Row], most: int | None
+    collator: TreeCollator | PairCollator, batch: Sequence[Row], most: int | None
 ) -> Iterator[Sequence[Row]]:
     return iter([batch]) if most is None else collator.cut(batch, most)
 
