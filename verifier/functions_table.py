@@ -170,6 +170,8 @@ FUNCTIONS: tuple[Function, ...] = (
     Function("mod", ("mod",), _remainder, None, "Mod"),
     Function("factorial", ("factorial",), _factorial, lambda a: (a[0] + 1).gamma(), "factorial"),
     Function("gamma", ("Gamma",), None, "gamma", "gamma"),  # the letter, but for where brackets follow it
+    Function("erf", ("erf",), None, "erf", "erf"),
+    Function("erfc", ("erfc",), None, "erfc", "erfc"),
     Function("binom", ("binomial",), _binomial, _binomial_ball, "binomial"),
     Function("re", ("Re",), None, _part("real"), "re"),
     Function("im", ("Im",), None, _part("imag"), "im"),

@@ -25,7 +25,7 @@ from scdpo.errors import ScdpoError
 R = TypeVar("R", bound=Record)
 ADDING: Final[dict[str, frozenset[str]]] = {
     "sample": frozenset(["problems", "split", "seed"]),
-    "corrupt": frozenset(["steps", "attempts", "pairs", "seed", "confirm"]),
+    "corrupt": frozenset(["steps", "attempts", "pairs", "seed", "confirm", "budget_tokens"]),
     "mutate": frozenset(["seed", "confirm"]),
     "first-pit": frozenset(["wrong", "seed"]),
 }

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Final, Literal, Protocol, TypeVar
 
@@ -158,11 +158,22 @@ def _count_sampling(run: Run, outcomes: Sequence[Sequence[SolutionFate]], second
 
 
 async def branch_by_temperature(
-    run: Run, sampler: Sampler, settings: BranchSettings, progress: Progress
+    run: Run,
+    sampler: Sampler,
+    settings: BranchSettings,
+    progress: Progress,
+    grants: Mapping[str, Mapping[int, int]] | None = None,
 ) -> None:
     """Branch off the chosen solution of every naive pair of a run, after the steps that the settings say.
 
     What earlier calls made counts: with more steps, attempts or pairs, or another seed, only what lacks is made.
+
+    Args:
+        run: with naive pairs, or solutions of others.
+        sampler: the model and the sandbox.
+        settings: temperatures and numbers of attempts.
+        progress: hears how far it is.
+        grants: attempts by solution and step, for one pass of a budget (``scdpo.jobs.budget``); None for no budget.
 
     Raises:
         EngineError: if the engine cannot serve.
@@ -174,12 +185,20 @@ async def branch_by_temperature(
 
     def branches(chosen: SolutionRecord) -> AsyncIterator[Branches]:
         before = made_before(past.branches(chosen.id), past.pairs(chosen.id), settings)
-        return corrupt_by_temperature(chosen, sampler, settings, before)
+        return corrupt_by_temperature(chosen, sampler, with_grants(settings, grants, chosen.id), before)
 
     def is_done(chosen: SolutionRecord) -> bool:
-        return not open_steps(chosen, settings, made_before(past.branches(chosen.id), (), settings))
+        before = made_before(past.branches(chosen.id), (), settings)
+        return not open_steps(chosen, with_grants(settings, grants, chosen.id), before)
 
     await _branch(run, branches, is_done, width, progress, "temperature")
+
+
+def with_grants(
+    settings: BranchSettings, grants: Mapping[str, Mapping[int, int]] | None, id: str
+) -> BranchSettings:
+    """Return the settings with the attempts that a pass of a budget grants one solution."""
+    return settings if grants is None else replace(settings, granted=grants.get(id, {}))
 
 
 async def branch_by_mutation(

@@ -31,6 +31,7 @@ from scdpo.corrupt.rewriting.numbers_in_text import find_mentions
 from scdpo.corrupt.rewriting.plausible import Inconsistent, ValueContext
 from scdpo.corrupt.rewriting.programs import carry_code, follow_in_comments, literals
 from scdpo.corrupt.rewriting.propagate import carry_text
+from scdpo.corrupt.second_look import right_in_a_reading
 from scdpo.data.filters import drop_reason
 from scdpo.data.records import is_readable
 from verifier import extract_answer, verify
@@ -194,4 +195,6 @@ def wrong_answer(place: Place, rejected: tuple[Block, ...]) -> str:
         raise Inconsistent("same_answer")
     if verdict.status != "incorrect" or not is_readable(answer, case.gold):
         raise Inconsistent("still_correct" if verdict.status == "correct" else "unverifiable")
+    if right_in_a_reading(rejected, answer, case.gold, case.question):
+        raise Inconsistent("right_in_a_reading")
     return answer
