@@ -18,6 +18,8 @@ from sandbox.solution import Solution
 _LLM_CODE: Final = re.compile(r"<llm-code(|-output)>\n?(.*?)\n?(?:</llm-code\1>\n?|\Z)", re.DOTALL)
 # A fence that is code or its output; one without a word, or ```text, may stand in any prose.
 _FENCE: Final = re.compile(r"^`{3,}(?:python|output)\s*$", re.MULTILINE)
+_UNDER_A_TEMPLATE: Final = {"chat-cot": "paragraphs", "chat": "markdown", "tools": "markdown"}
+"""The formats that are bound to a model's chat template, and how a text without one is read for them."""
 _MARK: Final = re.compile(r"<\|(?:text|code|execution)\|>")
 
 
@@ -35,7 +37,7 @@ def read_solution(text: str, format: str) -> Solution:
         return Solution.parse(text, "mathcoder")
     if _FENCE.search(text):
         return Solution.parse(text, "markdown")
-    # The formats of chat templates are bound to a model, and write a text without code as Markdown does.
+    format = _UNDER_A_TEMPLATE.get(format, format)
     return Solution.parse(text, format if format in FORMAT_NAMES else "markdown")
 
 
