@@ -12,7 +12,7 @@ from sandbox import AsyncSandbox
 from scdpo.cli.backend_options import with_backend
 from scdpo.cli.console import Bar, console, report_errors, say_layout, show_stages
 from scdpo.cli.fields import ROWS, AnswerField, QuestionField, SolutionField
-from scdpo.cli.options import Confirm, FormatChoice, RunFolder, Seed, Steps, System, refuse
+from scdpo.cli.options import Confirm, ModelFormat, RunFolder, Seed, Steps, System, refuse
 from scdpo.corrupt.first_pit import PitSettings
 from scdpo.corrupt.guided import GuidedSettings
 from scdpo.corrupt.temperature import BranchSettings
@@ -59,7 +59,7 @@ def corrupt(
     answer_field: AnswerField = None,
     solution_field: SolutionField = None,
     format: Annotated[
-        FormatChoice | None,
+        ModelFormat | None,
         typer.Option(
             help="How the model that will be trained writes, and texts in that file are written; "
             "the run's own or [b]mathcoder[/b] if not given."
