@@ -23,12 +23,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from eval.headline import headlines
+from eval.heat import HeatMap
 from eval.report import pack, sections
 from eval.report.sections import ReportError
 from eval.results import read_results
 from scdpo.errors import MissingFileError
 
-__all__ = ["ReportError", "write_report"]
+__all__ = ["ReportError", "credit_page", "write_report"]
 
 _UNSEEN = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
@@ -43,7 +44,8 @@ def write_report(run_dir: Path | str) -> Path:
 
     Raises:
         FileNotFoundError: if the folder is not there.
-        ReportError, ResultError, RunError: if a file of the run is not what it should be; the message names it.
+        ReportError, ResultError, RunError: if a file of the run is not what it should be, or the page cannot be
+            written; the message names it.
     """
     run_dir = Path(run_dir)
     if not run_dir.is_dir():
@@ -51,10 +53,19 @@ def write_report(run_dir: Path | str) -> Path:
     pieces = _environment().get_template("page.html.jinja").generate(_context(run_dir))
     path = run_dir / "report.html"
     part = path.with_name(path.name + ".part")
-    with part.open("w", encoding="utf-8", errors="replace") as file:
-        file.writelines(pieces)
-    part.replace(path)
+    try:
+        with part.open("w", encoding="utf-8", errors="replace") as file:
+            file.writelines(pieces)
+        part.replace(path)
+    except OSError as error:
+        raise ReportError(f"{path} cannot be written: {error.strerror or error}") from error
     return path
+
+
+def credit_page(heat: HeatMap) -> str:
+    """Return a page of one heat-map, which fetches nothing and holds no script."""
+    template = _environment().get_template("credit.html.jinja")
+    return template.render(map=heat, style=Markup(_asset("style.css")))
 
 
 def _context(run_dir: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import Any
 from markupsafe import Markup
 
 from eval.compare import ComparisonTable, comparison, sweep_plot
+from eval.heat import HeatMap, heat_map
 from eval.metrics import Estimate
 from eval.plot import Series, line_chart
 from eval.results import Evaluation, ResultError
@@ -79,26 +80,6 @@ class Curve:
     name: str
     chart: Markup
     rows: tuple[tuple[str, float, float, float, float], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class CreditToken:
-    """One token of a heat-map: its text, its credit, and its colour's side and strength (0, none, to 9)."""
-
-    text: str
-    credit: float
-    side: str
-    strength: int
-
-
-@dataclass(frozen=True, slots=True)
-class HeatMap:
-    """The token credit of one solution under several models; ``scale`` is the credit at full colour."""
-
-    title: str
-    question: str
-    models: tuple[tuple[str, tuple[CreditToken, ...]], ...]
-    scale: float
 
 
 class ReportError(RunError):
@@ -244,36 +225,22 @@ def _summary(line: Series) -> tuple[str, float, float, float, float]:
 
 
 def heat_maps(run_dir: Path) -> list[HeatMap]:
-    """Read ``credit/*.json``: ``title``, ``question``, and ``models``, by name the ``TokenCredit`` objects.
+    """Read ``credit/*.json``, which ``scdpo credit`` writes; its other files there are no heat-maps.
 
     Raises:
         ReportError: if a file is not such an object.
     """
-    return [_heat_map(path) for path in sorted(run_dir.glob("credit/*.json"))]
+    paths = sorted(path for path in run_dir.glob("credit/*.json") if path.name != "localisation.json")
+    return [_heat_map(path) for path in paths]
 
 
 def _heat_map(path: Path) -> HeatMap:
-    found = _object(path)
     try:
-        models = {
-            str(name): [(str(t["text"]), float(t["credit"]), bool(t["own"])) for t in tokens]
-            for name, tokens in found["models"].items()
-        }
-        title, question = str(found["title"]), str(found["question"])
+        return heat_map(_object(path))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ReportError(
             f"{path}: needs title, question, and models with text, credit and own of each token"
         ) from error
-    # One extreme token must not leave the others without colour.
-    sizes = sorted(abs(c) for tokens in models.values() for _, c, own in tokens if own and math.isfinite(c))
-    scale = (sizes[int(0.98 * (len(sizes) - 1))] or sizes[-1] or 1.0) if sizes else 1.0
-    shown = tuple((name, tuple(_token(*token, scale) for token in tokens)) for name, tokens in models.items())
-    return HeatMap(title, question, shown, scale)
-
-
-def _token(text: str, credit: float, own: bool, scale: float) -> CreditToken:
-    strength = min(9, round(9 * abs(credit) / scale)) if own and math.isfinite(credit) else 0
-    return CreditToken(text, credit, "plus" if credit >= 0 else "minus", strength)
 
 
 def _object(path: Path) -> dict[str, Any]:

@@ -50,8 +50,8 @@ Model = Annotated[
 Problems = Annotated[
     str,
     typer.Option(
-        help="[b]embedded[/b], reasoning-gym:FAMILY[,FAMILY], a file (JSON Lines, JSON, CSV, Parquet), a folder of "
-        "these, or a hub data set."
+        help="[b]embedded[/b], reasoning-gym:FAMILY[,FAMILY], a file (JSON Lines, JSON, CSV, Parquet; - for "
+        "standard input), a folder of these, or a hub data set."
     ),
 ]
 Limit = Annotated[int, typer.Option(min=1, help="At most N problems.")]
