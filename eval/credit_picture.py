@@ -41,15 +41,15 @@ def save_png(path: Path, heat: HeatMap) -> None:
     figure = Figure(figsize=(_COLUMN_INCHES * width, _LINE_INCHES * height), dpi=120)
     FigureCanvasAgg(figure)
     above: Any = _axes(figure, 0, 1, height, width)
-    for number, (line, style) in enumerate(head):
-        above.text(1, -number - 1, line, va="center", parse_math=False, **style)
+    for number, (words, style) in enumerate(head):
+        above.text(1, -number - 1, words, va="center", parse_math=False, **style)
     _draw_scale(above, heat, -len(head) - 1.3)
     for column, (name, lines) in enumerate(columns.items()):
         axes = _axes(figure, column / width, 1 / width, height, 1)
         top = -len(head) - 3.4
         axes.text(1, top, name, fontsize=11, weight="bold", va="center", parse_math=False)
-        for number, line in enumerate(lines):
-            _draw_line(axes, line, top - 1.4 - number)
+        for number, row in enumerate(lines):
+            _draw_line(axes, row, top - 1.4 - number)
     figure.savefig(path)
 
 

@@ -81,8 +81,8 @@ def _unit(beta: float) -> str:
     """Return what a credit means; equation 7 of the paper has it as beta times a natural logarithm."""
     twice = beta * math.log(2)
     return (
-        f"Credit is β × ln(p trained / p start), with β = {beta:g}: {twice:+.3f} says that training made the token twice "
-        f"as likely, {-twice:+.3f} half as likely."
+        f"Credit is β × ln(p trained / p start), with β = {beta:g}: {twice:+.3f} says that training made the token "
+        f"twice as likely, {-twice:+.3f} half as likely."
     )
 
 

@@ -91,20 +91,31 @@ def credit(
 
 
 def _pair_to_show(run: Path, wanted: str | None) -> PairRecord:
-    """Return the pair asked for, else the one that shows best where an error begins."""
+    """Return the pair asked for, else the first of those that show best where an error begins."""
     best: tuple[int, PairRecord] | None = None
     for pair in Run(run).pairs:
         if pair.id == wanted:
             return pair
         if wanted is None and pair.kind == "step_controlled":
-            # Where both sides begin with the same step, the error is not in the step behind the prefix.
-            differs = pair.chosen[:1] != pair.rejected[:1]
-            rank = differs * (3 if pair.confirmation.confirmed else 1 + (pair.confirmation.confirmed is None))
+            rank = _clearness(pair)
             if best is None or rank > best[0]:
                 best = rank, pair
     if best is None:
         raise MissingFileError(f"{run} has no pair {wanted or 'that is step-controlled'}")
     return best[1]
+
+
+def _clearness(pair: PairRecord) -> int:
+    """Return how clearly a pair shows where its error begins: 0, in no step that could be named, to 4, confirmed."""
+    chosen, rejected = (
+        Solution.of([b.model_dump() for b in side]).steps[:1] for side in (pair.chosen, pair.rejected)
+    )
+    if not chosen or not rejected or chosen[0].blocks == rejected[0].blocks:
+        return 0  # the error is in a later step
+    if pair.confirmation.confirmed is not None:
+        return 4 if pair.confirmation.confirmed else 1
+    # For: "boys - 4" and "boys - 8", whose outputs differ. Less clear: "more" and "print(more)", which say the same.
+    return 3 if chosen[0].blocks[-1] != rejected[0].blocks[-1] else 2
 
 
 def _unseen(measure: Path, run: Path, folders: Iterable[str]) -> list[dict[str, Any]]:

@@ -165,7 +165,7 @@ def _verified(
     """
     results: list[Rescored] = []
     try:
-        with Bar("right") as bar:
+        with Bar("correct") as bar:
             bar.start("verify", len(items), 0)
             for one in scored(items):
                 results.append(one)

@@ -397,3 +397,26 @@ def test_a_run_that_a_server_sampled_is_not_taken_for_the_built_in_model_s(verb:
     assert said.exit_code == 1
     assert "sampled through a server" in " ".join(said.output.split())
     assert "--model" in said.output
+
+
+def test_status_and_doctor_speak_json_and_status_explains(tmp_path: Path, solutions: Path) -> None:
+    call("corrupt", tmp_path / "run", "--corruptor", "mutation", "--solutions", solutions)
+    said = json.loads(call("status", tmp_path / "run", "--json").output)
+    assert said["problems"] == len(SOLUTIONS)
+    assert said["pairs"]["step_controlled"] > 0
+    with Run(tmp_path / "run") as run:
+        run.write_stage("solutions", 3, 1, {"unfinished_forged": 1, "no such word": 1}, 0.0)
+    words = " ".join(call("status", tmp_path / "run", "--explain").output.replace("│", " ").split())
+    assert "instead of waiting for the kernel" in words
+    assert "A word of another version" in words
+    assert json.loads(call("doctor", "--json").output)["python"].startswith("3.")
+
+
+def test_json_of_a_training_is_for_the_plan(tmp_path: Path, solutions: Path) -> None:
+    call("corrupt", tmp_path / "run", "--corruptor", "mutation", "--solutions", solutions)
+    plan = json.loads(call("train", tmp_path / "run", "--dry-run", "--json", "--device-memory", 1).output)
+    assert plan["fits"]
+    assert plan["needed_gib"] < plan["device_gib"] == 1
+    refused = call("train", tmp_path / "run", "--json")
+    assert refused.exit_code == 1
+    assert "--json goes with --dry-run" in refused.output
