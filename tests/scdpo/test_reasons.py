@@ -14,7 +14,7 @@ ROOT = Path(scdpo.__file__).parent
 # A word counted (dropped["too_long"]), raised (Inconsistent("sign")) or recorded (draft.finish = "forged"); of the
 # modules of filters, every word returned. Not one: an f-string, a settings key.
 SAID = re.compile(
-    r'dropped\["(\w+)"\]|Inconsistent\("(\w+)"\)|draft\.finish = "(\w+)"|_record\(.*"(\w+)"\)|Counter\(\["(\w+)"\]\)'
+    r'dropped\["(\w+)"\]|Inconsistent\("(\w+)"\)|draft\.finish = "(\w+)"|_record\(search, .*"(\w+)"\)|Counter\(\["(\w+)"\]\)'
 )
 RETURNED = re.compile(r'return "([a-z_ ]+)"')
 FILTERS = ("data/filters.py", "corrupt/slips.py", "corrupt/mutation/stated.py", "jobs/outcomes.py")
