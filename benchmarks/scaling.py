@@ -44,7 +44,7 @@ class Plan:
     in_flight_per_gpu: int = 256  # more than its rows, since kernels and queues hold solutions up
     problems_per_gpu: int = 120
     solutions_per_problem: int = 8
-    turns: int = 6  # text, code, code, text: 4.2 steps a solution (paper), the end, and rounding up
+    turns: int = 6  # text, code, code, text: 4.2 steps per solution (paper), the end, and rounding up
     cells: int = 2
     tokens_per_turn: float = 50.0
     prompt_tokens: int = 400

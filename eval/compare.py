@@ -142,7 +142,7 @@ def rich_table(table: ComparisonTable) -> Table:
 def samples_table(table: ComparisonTable) -> Table | None:
     """Return pass@k and maj@k for a terminal, a row a model, benchmark and k; None where one sample was drawn."""
     grid = _samples_grid(table)
-    return _rich("Several samples a problem, % [95 % interval]", grid[0], grid[1:]) if grid else None
+    return _rich("Several samples per problem, % [95 % interval]", grid[0], grid[1:]) if grid else None
 
 
 def _samples_grid(table: ComparisonTable) -> list[list[str]]:

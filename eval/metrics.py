@@ -47,7 +47,7 @@ class Paired:
 
     ``first_only`` and ``second_only`` count the problems that one of the two does better on, ``unpaired``
     those that only one of the two was given (left out of everything else). ``mcnemar`` is None where a score
-    is neither 0 nor 1 (several samples a problem), to which that test does not apply.
+    is neither 0 nor 1 (several samples per problem), to which that test does not apply.
     """
 
     problems: int

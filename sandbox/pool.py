@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import time
 import warnings
 from collections import deque
 from typing import Literal
@@ -41,6 +42,7 @@ class Places:
         """Let leases bring the number of places taken up to `limit`."""
         self.limit = limit
         self.taken = 0
+        self.moved = 0.0  # when the line of those who wait last became shorter, began, or was told of
         self._queue: deque[asyncio.Future[None]] = deque()
 
     @property
@@ -53,6 +55,8 @@ class Places:
         if not self.full:
             self.taken += 1
             return
+        if not self._queue:
+            self.moved = time.monotonic()
         turn = asyncio.get_running_loop().create_future()
         self._queue.append(turn)
         try:
@@ -69,6 +73,7 @@ class Places:
     def give_back(self) -> None:
         """Give a place back, to whoever has waited longest."""
         self.taken -= 1
+        self.moved = time.monotonic()
         while self._queue and self.taken < self.limit:
             turn = self._queue.popleft()
             if not turn.done():
@@ -163,22 +168,26 @@ class Pool:
         return session
 
     async def _wait_long(self) -> None:
-        """Take a place that somebody must give back first, and say so when nobody does for long."""
+        """Take a place that somebody must give back first; one of those who wait says so when nobody does for long."""
         turn = asyncio.ensure_future(self._places.take())
         try:
-            done, _ = await asyncio.wait({turn}, timeout=STALL_SECONDS)
-            if not done:
-                gc.collect()  # sessions dropped in a cycle, say in a traceback, come back by this
-                logger.warning(
-                    "no session was closed for %.0f s while all %d places are taken; more are asked for: close "
-                    "sessions (`with box.session() as s:`) or raise max_sessions",
-                    STALL_SECONDS,
-                    self.max_sessions,
-                )
+            while not (await asyncio.wait({turn}, timeout=STALL_SECONDS))[0]:
+                if time.monotonic() - self._places.moved >= STALL_SECONDS:
+                    self._tell_stall()
             await turn
         except asyncio.CancelledError:
             turn.cancel()
             raise
+
+    def _tell_stall(self) -> None:
+        self._places.moved = time.monotonic()  # the others who wait need not say it again
+        gc.collect()  # sessions dropped in a cycle, say in a traceback, come back by this
+        logger.warning(
+            "no session was closed for %.0f s while all %d places are taken; more are asked for: close "
+            "sessions (`with box.session() as s:`) or raise max_sessions",
+            STALL_SECONDS,
+            self.max_sessions,
+        )
 
     async def _start(self, launcher: Launcher) -> SessionCore:
         """Start a session; one that ends on the way, as happens on an overloaded host, is started again."""

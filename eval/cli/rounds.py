@@ -29,7 +29,7 @@ def rounds(
         ModelFormat, typer.Option(help="How the model writes solutions.")
     ] = ModelFormat.mathcoder,
     system: System = "",
-    at_most: Annotated[int, typer.Option(min=1, help="Solutions a problem (the paper's K).")] = 100,
+    at_most: Annotated[int, typer.Option(min=1, help="Solutions per problem (the paper's K).")] = 100,
     steps: Steps = None,
     attempts: Annotated[int, typer.Option(min=1, help="Continuations tried after a step.")] = 16,
     confirm: Confirm = 0,

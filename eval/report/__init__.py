@@ -33,6 +33,7 @@ from scdpo.errors import MissingFileError
 
 __all__ = ["ReportError", "credit_page", "write_report"]
 
+# Control, bidi and zero-width characters: for a text that is to read backwards on the page; leaves tabs and "é" alone.
 _UNSEEN = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
 )

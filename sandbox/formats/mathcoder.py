@@ -17,7 +17,7 @@ _MARKED: tuple[BlockType, ...] = ("text", "code", "execution")
 class MathCoderFormat:
     """The special-token format of MathCoder and SCDPO (see their public inference scripts).
 
-    Its limits are those of the SCDPO reference: 24 blocks, 3,000 characters and 512 tokens a block.
+    Its limits are those of the SCDPO reference: 24 blocks, 3,000 characters and 512 tokens per block.
     """
 
     name: str = "mathcoder"

@@ -47,6 +47,27 @@ def test_a_session_dropped_in_a_cycle_comes_back_and_the_wait_is_logged(
     assert "raise max_sessions" in caplog.text
 
 
+def test_a_line_that_moves_is_no_stall_and_a_stall_is_told_once(
+    strict: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("sandbox.pool.STALL_SECONDS", 0.6)
+
+    async def told(holds: list[float]) -> int:
+        """How often a stall is told while those who hold the one place so long, in turn, wait for it together."""
+        caplog.clear()
+        async with AsyncSandbox(level="strict", warm=0, max_sessions=1) as box:
+
+            async def hold(seconds: float) -> None:
+                async with await box.session():
+                    await asyncio.sleep(seconds)
+
+            await asyncio.gather(*[hold(seconds) for seconds in holds])
+        return caplog.text.count("raise max_sessions")
+
+    assert asyncio.run(told([0.2] * 5)) == 0
+    assert asyncio.run(told([1.0] + [0.0] * 8)) == 1
+
+
 def test_a_session_keeps_its_sandbox(strict: None) -> None:
     assert Sandbox(level="strict", warm=0).session().run("6 * 7").output == "42"
 

@@ -36,6 +36,7 @@ from verifier.tree import (
     Rel,
     Residue,
     Seq,
+    SetOp,
     Sym,
     UndefinedError,
     divide,
@@ -66,7 +67,7 @@ def is_label(node: Node) -> bool:
         case Apply(name, (Sym("x"),)) if not name.endswith("()"):  # |x| = 3 is an equation
             return False
         case Apply(name, args):
-            named = (Num, Rel) if name.endswith("()") else (Num,)  # P(X = 3)
+            named = (Num, Rel, SetOp) if name.endswith("()") else (Num,)  # P(X = 3), P(A \cup B)
             return name not in ("factorial", "binom") and all(
                 is_label(a) or isinstance(a, named) for a in args
             )
@@ -101,13 +102,15 @@ def _is_derivative(tops: list[Node], bottoms: list[Pow]) -> bool:
 
 
 def _names_a_sum_or_product(node: Node) -> bool:
-    """Whether a side such as ``m + n``, ``xy`` or ``AB^2`` only says which value is asked for.
+    """Whether a side such as ``m + n``, ``xy`` or ``AB + BC`` only says which value is asked for.
 
     ``2x + z`` and ``x^2`` are left alone: with coefficients and powers a side is part of an equation to be solved.
     """
     terms = node.terms if isinstance(node, Add) else (node,)
     factors = [f for term in terms for f in (term.factors if isinstance(term, Mul) else (term,))]
     letters = [f for f in factors if f != MINUS_ONE]
+    if len(terms) > 1 and all(isinstance(f, Sym) and f.name[0].isupper() for f in letters):  # lengths, areas
+        return True
     return len(set(letters)) == len(letters) > 1 and all(isinstance(f, Sym) for f in letters)
 
 

@@ -130,6 +130,8 @@ def _json(path: Path) -> _Rows:
         yield "", value
         return
     for number, item in enumerate(items or [value], start=1):
+        if _is_list_of_objects(item):  # Open-Reasoner-Zero: a row is a conversation
+            item = {"conversations": item}
         if not isinstance(item, dict):
             raise LineError(f"{path}, item {number}: a JSON object is expected, not {type(item).__name__}")
         yield f"item {number}", item
@@ -138,6 +140,12 @@ def _json(path: Path) -> _Rows:
 def _listed(value: Any) -> Sequence[Any] | None:
     if isinstance(value, list):
         return value
+    if (
+        isinstance(value, dict)
+        and value
+        and all(key.isdecimal() and isinstance(row, dict) for key, row in value.items())
+    ):  # OpenCompass: {"0": {…}, "1": {…}}
+        return list(value.values())
     lists = [v for v in value.values() if _is_list_of_objects(v)] if isinstance(value, dict) else []
     # {"data": [{…}, …]} is a list of rows, {"problem": …, "messages": [{…}, …]} is a row.
     return lists[0] if lists and len(value) == 1 else None

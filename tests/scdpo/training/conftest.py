@@ -59,7 +59,7 @@ def record(
 
 
 def _pairs(problems: int) -> list[dict[str, Any]]:
-    """A naive pair and two step-controlled ones a problem."""
+    """A naive pair and two step-controlled ones per problem."""
     records = []
     for p in range(problems):
         right, wrong = solution(p, p + 1, 2 * p + 1, 4 * p + 2), solution(p, p + 2, 2 * p + 2, 4 * p + 4)

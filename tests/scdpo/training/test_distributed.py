@@ -93,7 +93,7 @@ class Runs:
         self._settings = settings
 
     def alone(self, data: Path, output: str, stage: str = "train", **changes: Any) -> History:
-        """Train here, in two passes a step."""
+        """Train here, in two passes per step."""
         chosen = {**self._settings, "gradient_accumulation_steps": 2, **changes}
         torch.manual_seed(0)  # a new adapter is drawn at random; the script does the same
         target = self.folder / output
