@@ -85,7 +85,7 @@ class Browser:
         match event.get("method"):
             case "Runtime.exceptionThrown":
                 self.problems.append(json.dumps(found["exceptionDetails"]))
-            case "Log.entryAdded":
+            case "Log.entryAdded" if found["entry"]["level"] != "verbose":
                 self.problems.append(found["entry"]["text"])
             case "Page.javascriptDialogOpening":
                 self.problems.append("dialog: " + found["message"])
