@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -100,7 +101,12 @@ def test_a_cell_that_hangs_or_dies_costs_its_own_command(box: AsyncSandbox) -> N
     run(box, check)
 
 
-def test_an_evaluation_with_the_tool_and_the_scorer(tmp_path: Any) -> None:
+def test_an_evaluation_with_the_tool_and_the_scorer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def count(text: str) -> int:  # theirs fetches a table
+        return len(text.split())
+
+    monkeypatch.setattr("inspect_ai.model._model.count_text_tokens", count)
+
     def call() -> ModelOutput:
         return ModelOutput.for_tool_call("mockllm/model", "python", {"code": "print(6 * 7)"})
 
