@@ -89,7 +89,8 @@ class ServiceSettings:
         if self.max_body_bytes < 1024:
             raise ValueError(f"max_body_bytes must be at least 1024, got {self.max_body_bytes}")
         if self.report is not None and not self.report.parent.is_dir():
-            raise ValueError(f"{self.report.parent} is no run folder: there is no such folder")
+            what = "it is a file" if self.report.parent.exists() else "there is no such folder"
+            raise ValueError(f"{self.report.parent} is no run folder: {what}")
         if self.report is not None and not self.report.is_file():
             raise ValueError(
                 f"there is no report {self.report}; make it with: scdpo report {self.report.parent}"
