@@ -60,7 +60,9 @@ def module(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     sys.modules.pop(NAME, None)
 
 
-@pytest.mark.parametrize(("reply", "score"), [(r"It is \boxed{\frac{1}{2}}.", 1.0), ("It is 2.", 0.0), ("", 0.0)])
+@pytest.mark.parametrize(
+    ("reply", "score"), [(r"It is \boxed{\frac{1}{2}}.", 1.0), ("It is 2.", 0.0), ("", 0.0)]
+)
 def test_a_reply_is_compared_with_every_gold_answer(module: ModuleType, reply: str, score: float) -> None:
     metric = module.verified_metric()
     doc = SimpleNamespace(get_golds=lambda: ["7", "0.5"])
