@@ -51,7 +51,7 @@ _FAULTY = (
 # "According to my friend, it is"; "according to the table" is left alone.
 _ON_CONDITION = (
     r"(?:\A\W*(?:had|were)\s+(?:I|we|you|he|she|it|they|the|there)\b|\bunless\b"
-    r"|\baccording\s+to\s+(?:my|a|an|some|him|her|them|[A-Z](?-i:[a-z]+))\b"
+    r"|如果[^。]*(?=答案)|\baccording\s+to\s+(?:my|a|an|some|him|her|them|[A-Z](?-i:[a-z]+))\b"
     r"|\bif\b(?=[^,;]*\b(?:holds?|(?:is|are|was|were)\s+(?:true|right|correct))\b))[^.。!?\n]*\Z"
 )
 # "Let me check 5", "next we consider n = 5": what is to be done; "substituting 3 gives 5" is left alone.
@@ -107,7 +107,7 @@ def is_led(before: str) -> bool:
 _SUBJECT = pattern(
     r"[)\]$}*]*\s+(?:(?:is|was|are|were)\b(?!\s+(?:the|our|also\s+the|left|needed|required|possible|\d))"
     r"|(?:does|did|do|would|could|should|cannot|can|can['’]t|has|had|fails?|works?|gives?|keeps?|leads?|yields?|makes?|divides"
-    r"|satisf\w+|comes?|seems?|looks?|remains?\s+(?:un|open)\w*)\b)",
+    r"|satisf\w+|for\s+(?:instance|example)|comes?|seems?|looks?|remains?\s+(?:un|open)\w*)\b)",
     re.IGNORECASE,
 )
 _PREDICATE_BEFORE = pattern(
@@ -141,14 +141,14 @@ def is_supposed(text: str, start: int) -> bool:
 
 _FAULT = (
     r"(?:wrong|incorrect|mistaken|false|impossible|contradict\w*|a\s+(?:contradiction|mistake)|an\s+error"
-    r"|not\s+(?:right|correct|possible|enough|quite|the\s+answer)|ignor\w+|overlook\w*|neglect\w*|forget\w*"
+    r"|not\s+(?:right|correct|possible|enough|quite|the\s+answer)|ignor\w+|overlook\w*|neglect\w*|forg[eo]t\w*"
     r"|miss(?:es|ed)|overcount\w*|double[-\s]count\w*|too\s+(?:small|large|high|low|big|many|few)"
     r"|(?:does|did|do)(?:\s+not|n['’]t)\s+(?:work|look|seem|fit|hold|make\s+sense)|fails?)"
 )
 # "5, which turned out to be wrong", "5, but that ignores zero", "5, but he was wrong", "5 leads to a contradiction";
 # "5, since the other root is impossible" and "5, which is less than 6" are left alone.
 _WITHDRAWN = pattern(
-    r"[\s,;:—–)$\]}](?:(?:which|(?:but|and|though|although|yet)\s+(?:that|this|it|he|she|they|then))\b"
+    r"[\s,;:—–)$\]}](?:(?:which|(?:but|and|though|although|yet)\s+(?:that|this|it|he|she|they|then|we|I))\b"
     rf"[^.\d\\$]{{0,30}}?\b{_FAULT}\b"
     r"|(?:but|yet)\s+(?:not\s+quite|I\s+doubt|I(?:['’]m|\s+am)\s+not\s+sure|we\s+(?:still\s+)?(?:have|need)\s+to"
     r"|there\s+(?:is|are)\s+(?:still\s+)?(?:\w+\s+)?(?:more|other|another|further))\b"
@@ -168,11 +168,16 @@ _OPERATED = pattern(
 _PLAIN_WORD_LIST = (
     "exactly just only simply about approximately roughly around equal equals to given by the a an value number total"
     " of option choice letter therefore thus then indeed definitely certainly clearly also now still that it he she"
-    " they we there b c d e f g h"
+    " they we there actually really in fact b c d e f g h"
 )
 _PLAIN_WORDS = frozenset(_PLAIN_WORD_LIST.split())
 _VERB = pattern(
     r"\b(?:is|are|was|were|be|has|have|had|gets?|gives?|makes?|needs?|takes?)\b|[=:]", re.IGNORECASE
+)
+# "expected to be", "conjectured to be"; "found to be" is left alone.
+_HELD = pattern(
+    r"\b(?!(?:found|known|given|seen|shown|determined|calculated|computed|proved)\b)\w+(?:ed|ought)\s+to\s+be\b",
+    re.IGNORECASE,
 )
 _FIRST_VALUE = pattern(r"[\d$\\]")
 
@@ -183,6 +188,8 @@ def is_said_directly(said: str) -> bool:
     if value is None:
         return True
     before = said[: value.start()]
+    if _HELD.search(before) is not None:
+        return False
     if _VERB.search(before) is None and not _PLAIN_WORDS.issuperset(_LEAD_WORD.findall(before.lower())):
         return False
     return _ORDINAL.match(said, value.start()) is None
@@ -191,7 +198,7 @@ def is_said_directly(said: str) -> bool:
 _ORDINAL = pattern(r"\d+(?:st|nd|rd|th)\s+[a-z]")
 
 # "would be 5 if we ignored zero", "would have been 5 had we": what is not so; "would be 5" is left alone.
-_COUNTERFACTUAL = pattern(r"\bwould\b.*?\d.*?\b(?:if|had|were)\b", re.IGNORECASE | re.DOTALL)
+_COUNTERFACTUAL = pattern(r"\bwould\b.*?\d.*?\b(?:if|had|were|under|otherwise)\b", re.IGNORECASE | re.DOTALL)
 
 
 def is_withdrawn(text: str, end: int) -> bool:
@@ -217,7 +224,7 @@ _INTERJECTION = r"(?:(?:wait|h+m+|no|but|oh|actually|oops|sorry|hold\s+on|howeve
 _IT = r"(?:that|this|it|the\s+above|my\s+(?:\w+\s+)?(?:answer|result|work|calculation|reasoning))"
 _IS_WRONG = (
     r"(?:(?:['’]s|\s+(?:is|was|seems|looks|turn(?:s|ed)\s+out\s+to\s+be))\s+(?:\w+ly\s+)?"
-    r"(?:wrong|incorrect|not\s+(?:right|correct)|mistaken|impossible|a\s+mistake|an\s+error)(?!\s+(?:to|that)\b)"
+    r"(?:wrong|incorrect|not\s+(?:right|correct|possible|valid)|mistaken|impossible|a\s+mistake|an\s+error)(?!\s+(?:to|that)\b)"
     r"|\s+can(?:not|['’]t)\s+be\s+(?:right|correct)|\s+do(?:es\s+not|esn['’]t)\s+(?:look|seem|work|make\s+sense))"
 )
 _MISTAKEN = (
