@@ -7,7 +7,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -35,7 +35,7 @@ class SampleLevelMetric:
     batched_compute: bool = False
 
 
-class SamplingMethod(str, Enum):
+class SamplingMethod(StrEnum):
     """lighteval.tasks.requests.SamplingMethod."""
 
     GENERATIVE = "GENERATIVE"

@@ -14,7 +14,7 @@ from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 from trl import GRPOConfig
 
 from scdpo.environments.embedded import embedded_tool_model
-from scdpo.environments.step_values import TreeStep, StepValueTrainer, step_advantages
+from scdpo.environments.step_values import StepValueTrainer, TreeStep, step_advantages
 from scdpo.environments.trl import PythonEnvironment
 from verifier import accuracy_reward
 
