@@ -219,7 +219,8 @@ def test_every_command_is_listed_whole_and_linked(site: Path) -> None:
     page = (site / "reference" / "cli.html").read_text(encoding="utf-8")
     for name, verb in VERBS.items():
         assert re.search(
-            rf'<a href="#scdpo-{name}"><code>{name}</code></a>: {re.escape(escape(verb.summary, quote=False))}', page
+            rf'<a href="#scdpo-{name}"><code>{name}</code></a>: {re.escape(escape(verb.summary, quote=False))}',
+            page,
         )
         assert f'id="scdpo-{name}"' in page
 
