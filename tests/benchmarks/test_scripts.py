@@ -16,6 +16,7 @@ TOY = {
     "benchmarks/sandbox.py": ["--quick"],
     "benchmarks/scaling.py": ["--gpus", "8", "--problems-per-gpu", "8"],
     "benchmarks/service.py": ["--clients", "4", "--seconds", "1"],
+    "benchmarks/sessions.py": ["--sessions", "4", "--seconds", "1", "--bad", "0.5", "--peer-seconds", "1"],
     "benchmarks/verdicts_under_load.py": ["--pairs", "20", "--threads", "3", "--busy", "2"],
     "benchmarks/trainer.py": ["--problems", "8", "--size", "toy", "--mix", "MATH"],
     "benchmarks/verifier.py": ["--pairs", "40"],
