@@ -87,8 +87,6 @@ def compare_words(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
         assert isinstance(words, Words)
         if isinstance(other, Sym) and _ANSWERS.get(other.name) == words.words:
             return correct(f"a letter for {words.words!r}")
-        if words.words == "no solution" and other == Num(0):
-            return unverifiable("none, or the number zero")
         if _may_hold_number(words):
             return unverifiable("an answer that cannot be read beside a mathematical one")
         return incorrect("words and a mathematical answer")
