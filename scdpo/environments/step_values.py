@@ -34,7 +34,7 @@ from scdpo.environments.trl import PythonEnvironment, branch
 
 
 @dataclass(eq=False)
-class Step:
+class TreeStep:
     """A turn of the policy with what its calls gave. A tree's root is one with nothing in it.
 
     Attributes:
@@ -49,7 +49,7 @@ class Step:
     """
 
     environment: PythonEnvironment
-    parent: Step | None = None
+    parent: TreeStep | None = None
     ids: list[int] = field(default_factory=list)
     own: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
@@ -57,7 +57,7 @@ class Step:
     finished: bool = False
     value: float = math.nan
 
-    def path(self) -> list[Step]:
+    def path(self) -> list[TreeStep]:
         """Return the steps from the root to this one."""
         before = self.parent.path() if self.parent else []
         return [*before, self]
@@ -67,7 +67,7 @@ class Step:
         return [token for step in self.path() for token in step.ids]
 
 
-def step_advantages(leaves: Sequence[Step], rewards: Sequence[float]) -> list[list[float]]:
+def step_advantages(leaves: Sequence[TreeStep], rewards: Sequence[float]) -> list[list[float]]:
     """Set the values of all steps of one tree and return, a roll-out, the advantages of its steps after the root.
 
     Args:
@@ -78,8 +78,8 @@ def step_advantages(leaves: Sequence[Step], rewards: Sequence[float]) -> list[li
         V(step) - V(step before it), 0.0 where a value is missing. A step that is the only one after its parent goes on
         with its parent's advantage: what follows the last branching is judged as one.
     """
-    through: dict[Step, list[float]] = {}
-    after: dict[Step, set[Step]] = {}
+    through: dict[TreeStep, list[float]] = {}
+    after: dict[TreeStep, set[TreeStep]] = {}
     for leaf, reward in zip(leaves, rewards, strict=True):
         path = leaf.path()
         for step in path:
@@ -92,7 +92,7 @@ def step_advantages(leaves: Sequence[Step], rewards: Sequence[float]) -> list[li
     return [_along(leaf.path(), after) for leaf in leaves]
 
 
-def _along(path: Sequence[Step], after: dict[Step, set[Step]]) -> list[float]:
+def _along(path: Sequence[TreeStep], after: dict[TreeStep, set[TreeStep]]) -> list[float]:
     advantages = [0.0]  # the root's, which is no step
     for before, step in pairwise(path):
         change = step.value - before.value if len(after[before]) > 1 else advantages[-1]
@@ -114,7 +114,7 @@ class StepValueTrainer(GRPOTrainer):  # type: ignore[misc]
     def __init__(self, *args: Any, branches: Sequence[int], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.branches = tuple(branches)
-        self._leaves: list[Step] = []
+        self._leaves: list[TreeStep] = []
         self._rewards: list[float] = []
         self._check()
 
@@ -141,7 +141,7 @@ class StepValueTrainer(GRPOTrainer):  # type: ignore[misc]
         prompt_ids, _, _ = self._tokenize_prompts(prompts)
         roots = range(0, len(prompts), self.num_generations)
         pool: list[PythonEnvironment] = self.environments
-        trees = [(prompt_ids[i], Step(pool[i])) for i in roots]
+        trees = [(prompt_ids[i], TreeStep(pool[i])) for i in roots]
         self._leaves = self._grow(trees)
         self.environments: list[PythonEnvironment] = [leaf.environment for leaf in self._leaves]
         paths = [leaf.path() for leaf in self._leaves]
@@ -157,9 +157,9 @@ class StepValueTrainer(GRPOTrainer):  # type: ignore[misc]
             [[] for _ in paths],
         )
 
-    def _grow(self, trees: Sequence[tuple[list[int], Step]]) -> list[Step]:
+    def _grow(self, trees: Sequence[tuple[list[int], TreeStep]]) -> list[TreeStep]:
         """Grow all trees, a step at a time; return the leaf of every roll-out, in the order of the prompts."""
-        rows: list[tuple[int, Step]] = [
+        rows: list[tuple[int, TreeStep]] = [
             (tree, root) for tree, (_, root) in enumerate(trees) for _ in range(self.num_generations)
         ]
         made = cells = 0
@@ -183,14 +183,14 @@ class StepValueTrainer(GRPOTrainer):  # type: ignore[misc]
         while True:
             yield 1
 
-    def _continued(self, parent: Step, count: int) -> list[Step]:
+    def _continued(self, parent: TreeStep, count: int) -> list[TreeStep]:
         """Return empty steps after ``parent``; the first takes its kernel, which nobody else needs any more."""
         environments = [parent.environment]
         if count > 1:
             environments += branch(parent.environment, count - 1)
-        return [Step(environment, parent) for environment in environments]
+        return [TreeStep(environment, parent) for environment in environments]
 
-    def _write(self, steps: Sequence[tuple[list[int], Step]]) -> None:
+    def _write(self, steps: Sequence[tuple[list[int], TreeStep]]) -> None:
         """Have the policy write each step's turn, all in one batch."""
         contexts = [prompt + step.so_far() for prompt, step in steps]
         turns, logprobs = self._generate_single_turn(contexts, None, {}, num_generations=1)
@@ -204,7 +204,7 @@ class StepValueTrainer(GRPOTrainer):  # type: ignore[misc]
             ]
             step.finished = len(step.ids) < len(turn) or not step.messages[0].get("tool_calls")
 
-    def _call(self, prompt: list[int], step: Step, last: bool) -> int:
+    def _call(self, prompt: list[int], step: TreeStep, last: bool) -> int:
         """Make the calls of a step and add their outputs; return how many were made.
 
         As in TRL, a step whose outputs have no room ends its roll-out without them.
@@ -270,10 +270,10 @@ def _answer(environment: PythonEnvironment, call: dict[str, Any], tools: Sequenc
 
 
 def _spread(
-    rows: Sequence[tuple[int, Step]], children: dict[tuple[int, Step], list[Step]]
-) -> list[tuple[int, Step]]:
+    rows: Sequence[tuple[int, TreeStep]], children: dict[tuple[int, TreeStep], list[TreeStep]]
+) -> list[tuple[int, TreeStep]]:
     """Share each step's roll-outs out to its children, in order and evenly."""
-    spread: list[tuple[int, Step]] = []
+    spread: list[tuple[int, TreeStep]] = []
     index = 0
     while index < len(rows):
         row = rows[index]

@@ -41,7 +41,7 @@ class PythonReply(BaseModel):
     state_lost: bool = Field(description="whether the session ended with all its variables")
 
 
-class ForkReply(BaseModel):
+class Copies(BaseModel):
     """Copies of a session."""
 
     sessions: list[str] = Field(description="their ids")
@@ -77,11 +77,11 @@ def mcp_server(service: Callable[[], Any]) -> MCPServer[Any]:
         )
 
     @server.tool()  # type: ignore[untyped-decorator]
-    async def fork(session: SessionId, count: Annotated[int, Field(ge=1, le=MOST_FORKS)] = 1) -> ForkReply:
+    async def fork(session: SessionId, count: Annotated[int, Field(ge=1, le=MOST_FORKS)] = 1) -> Copies:
         """Copy a session: the copies have its variables, random state and files, and go separate ways from here."""
         with _told():
             copies = await service().sessions.fork(session, count)
-        return ForkReply(sessions=[copy.id for copy in copies])
+        return Copies(sessions=[copy.id for copy in copies])
 
     @server.tool()  # type: ignore[untyped-decorator]
     async def verify(prediction: models.ValidText, gold: models.ValidText) -> models.VerdictReply:

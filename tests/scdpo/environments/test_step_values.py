@@ -14,7 +14,7 @@ from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 from trl import GRPOConfig
 
 from scdpo.environments.embedded import embedded_tool_model
-from scdpo.environments.step_values import Step, StepValueTrainer, step_advantages
+from scdpo.environments.step_values import StepValueTrainer, TreeStep, step_advantages
 from scdpo.environments.trl import PythonEnvironment
 from verifier import accuracy_reward
 
@@ -22,32 +22,32 @@ NOWHERE: Any = None
 
 
 def test_advantages_are_differences_of_mean_rewards() -> None:
-    root = Step(NOWHERE)
-    one, two = Step(NOWHERE, root), Step(NOWHERE, root)
-    leaves = [Step(NOWHERE, one), Step(NOWHERE, one), Step(NOWHERE, two), Step(NOWHERE, two)]
+    root = TreeStep(NOWHERE)
+    one, two = TreeStep(NOWHERE, root), TreeStep(NOWHERE, root)
+    leaves = [TreeStep(NOWHERE, one), TreeStep(NOWHERE, one), TreeStep(NOWHERE, two), TreeStep(NOWHERE, two)]
     found = step_advantages(leaves, [1.0, 1.0, 1.0, 0.0])
     # root 3/4; one 1, two 1/2; leaves 1, 1, 1, 0
     assert found == [[0.25, 0.0], [0.25, 0.0], [-0.25, 0.5], [-0.25, -0.5]]
 
 
 def test_a_leaf_that_stands_for_two_counts_twice() -> None:
-    root = Step(NOWHERE)
-    early, late = Step(NOWHERE, root), Step(NOWHERE, root)
-    leaves = [early, early, Step(NOWHERE, late), Step(NOWHERE, late)]
+    root = TreeStep(NOWHERE)
+    early, late = TreeStep(NOWHERE, root), TreeStep(NOWHERE, root)
+    leaves = [early, early, TreeStep(NOWHERE, late), TreeStep(NOWHERE, late)]
     assert step_advantages(leaves, [1.0, 1.0, 0.0, 1.0]) == [[0.25], [0.25], [-0.25, -0.5], [-0.25, 0.5]]
 
 
 def test_a_roll_out_without_a_reward_moves_nothing() -> None:
-    root = Step(NOWHERE)
-    leaves = [Step(NOWHERE, root), Step(NOWHERE, root), Step(NOWHERE, root)]
+    root = TreeStep(NOWHERE)
+    leaves = [TreeStep(NOWHERE, root), TreeStep(NOWHERE, root), TreeStep(NOWHERE, root)]
     assert step_advantages(leaves, [1.0, math.nan, 0.0]) == [[0.5], [0.0], [-0.5]]
 
 
 def test_what_follows_the_last_branching_goes_on_with_its_advantage() -> None:
-    root = Step(NOWHERE)
-    only = Step(NOWHERE, root)  # nothing was tried beside it, so nothing is known of it
-    one, two = Step(NOWHERE, only), Step(NOWHERE, only)
-    leaves = [Step(NOWHERE, Step(NOWHERE, one)), two]
+    root = TreeStep(NOWHERE)
+    only = TreeStep(NOWHERE, root)  # nothing was tried beside it, so nothing is known of it
+    one, two = TreeStep(NOWHERE, only), TreeStep(NOWHERE, only)
+    leaves = [TreeStep(NOWHERE, TreeStep(NOWHERE, one)), two]
     assert step_advantages(leaves, [1.0, 0.0]) == [[0.0, 0.5, 0.5, 0.5], [0.0, -0.5]]
 
 
