@@ -17,7 +17,9 @@ MAX_BOX = 100_000  # characters in which a box must end
 MAX_JOINED_CHARS = 2_000  # from the start of a box to that of one that it is joined to
 MAX_GAP = 64  # characters between two boxes of one list, at most
 
+# \boxed{5}, \boxed 5, \fbox{5}; \box{5} is left alone.
 _BOX = pattern(r"\\(?:boxed|fbox)\s*(?:\{(?:([^{}\\]*)\})?|([0-9A-Za-z]))")
+# The end of the line or the formula in which a box that is not closed ends: "$\boxed{5$ so"; \{ is left alone.
 _END_OF_FORMULA = pattern(r"\n|\\[)\]]|\$")
 _JOINT = pattern(
     r"(?:\s|[$.,;:&]|\\[()\[\]]|\\q?quad|\\text\s*\{|\}|\\(?=[,;!\s])|\\\\|、|，|；|和|或|与"
@@ -112,6 +114,7 @@ def _box_content(text: str, start: int) -> tuple[str, int]:
     return "" if torn or not _balanced(content) else content, end
 
 
+# { and }, with what a backslash hides: \{ and \\ are left alone.
 _BRACES = pattern(r"\\.|[{}]", re.DOTALL)
 
 
