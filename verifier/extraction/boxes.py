@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from verifier.extraction.doubt import denied_before, doubted_before, left_open_after
+from verifier.extraction.doubt import denied_before, doubted_before, left_open_after, may_be_taken_back
 from verifier.patterns import pattern
 
 MAX_BOXES = 32  # boxes looked at, from the last on: each may be searched for its end
@@ -57,17 +57,18 @@ def boxed_answer(text: str) -> Boxed | None:
         visited += 1
         content, end = _box_content(text, start)
         encloses = visited > 1 and end > follower
+        telling = may_be_taken_back(text, start)
         if visited == 1:
             last_end = end
             if not content:
                 return Boxed("", end)
-            if left_open_after(text, end) or doubted_before(text, start):
+            if left_open_after(text, end) or (telling and doubted_before(text, start)):
                 return Boxed("", len(text))
         elif answers and not encloses and not _joined(text, end, follower):
             break
         if encloses and answers:
             answers[-1] = _unboxed(content)
-        elif content and not denied_before(text, start):
+        elif content and not (telling and denied_before(text, start)):
             answers.append(content)
         elif answers:
             break

@@ -105,22 +105,21 @@ _TELLTALES = (
 )  # fmt: skip
 
 
-def _is_telling(before: str) -> bool:
-    return any(map(before.__contains__, _TELLTALES))
+def may_be_taken_back(text: str, start: int) -> bool:
+    """Whether what begins at ``start`` may be denied or doubted: where not, ``denied_before`` need not look."""
+    return any(map(text[max(0, start - MAX_BEFORE) : start].__contains__, _TELLTALES))
 
 
 def denied_before(text: str, start: int) -> bool:
     """Whether what begins at ``start`` is denied: "not", 不是."""
     before = text[max(0, start - MAX_BEFORE) : start]
-    if not _is_telling(before):
-        return False
     return bool(_DENIED.search(before) or _CHINESE_DENIED.search(before))
 
 
 def doubted_before(text: str, start: int) -> bool:
     """Whether what begins at ``start`` is only offered: "or maybe"."""
     before = text[max(0, start - MAX_BEFORE) : start]
-    return _is_telling(before) and _DOUBTED.search(before) is not None
+    return _DOUBTED.search(before) is not None
 
 
 def left_open_after(text: str, end: int) -> bool:
