@@ -193,12 +193,10 @@ def plot(seeds: Seeds, path: Path) -> None:
     plt.close(figure)
 
 
-def study() -> dict[str, Any] | None:
-    """Return what the page shows of the study, from the kept scores; None before the first run."""
-    if not KEPT.exists():
-        return None
-    seeds = finished(json.loads(KEPT.read_text(encoding="utf-8"))["seeds"])
-    tuning = json.loads(TUNED.read_text(encoding="utf-8"))
+def study() -> dict[str, Any]:
+    """Return what the page shows of the study, from what is kept of it so far."""
+    seeds = finished(_kept(KEPT).get("seeds", {}))
+    tuning = _kept(TUNED)
     primary = [lead for first, second in PRIMARY for lead in leads(seeds, first, second)]
     secondary = [lead for first, second in SECONDARY for lead in leads(seeds, first, second)]
     secondary += [lead for lead in primary if lead.where != MEAN]
@@ -206,7 +204,7 @@ def study() -> dict[str, Any] | None:
         "seeds": seeds,
         "wanted": WANTED_SEEDS,
         "doses": DOSES,
-        "accuracies": accuracies(seeds),
+        "accuracies": accuracies(seeds) if seeds else [],
         "primary": [(lead, answer(lead)) for lead in primary if lead.where == MEAN],
         "secondary": list(zip(secondary, holm([lead.p for lead in secondary]), strict=True)),
         "families": families(seeds),
@@ -214,6 +212,11 @@ def study() -> dict[str, Any] | None:
         "tuning_seeds": len(TUNING_SEEDS),
         "rates_chosen": {arm: tuned(arm)["learning_rate"] for arm in tuning},
         "names": {arm: ARMS[arm].name for arm in ARMS},
-        "routes": json.loads(ROUTES.read_text(encoding="utf-8")) if ROUTES.exists() else None,
+        "routes": _kept(ROUTES),
         "constants": {"pairs": PAIRS, "tests": TESTS, "tuning_dose": TUNING_DOSE, **STEPS},
     }
+
+
+def _kept(path: Path) -> dict[str, Any]:
+    """Return the figures of a file, or none where nothing was run yet."""
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
