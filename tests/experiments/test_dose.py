@@ -16,6 +16,7 @@ from experiments.dose_report import answer, leads
 from experiments.routes.demonstrations import written
 from experiments.routes.plans import plan
 from experiments.routes.problems import routes_problems
+from experiments.routes.train import RECIPE
 from experiments.stages import Policy
 from scdpo.data.import_solutions import as_record
 from scdpo.data.pairs import naive_pairs
@@ -52,7 +53,7 @@ def having_pairs(run: Run) -> list[dose.GeneratedProblem]:
 
 
 def test_no_question_is_in_two_of_training_pairs_and_tests() -> None:
-    trained = {item.problem.question for item in islice(routes_problems("train"), 12_000)}
+    trained = {item.problem.question for item in islice(routes_problems("train"), RECIPE.problems)}
     for seed in (0, 1, *TUNING_SEEDS):
         paired = {item.problem.question for item in preference(seed)}
         tested = {item.problem.question for item in held_out(seed)}
