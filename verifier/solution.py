@@ -11,6 +11,7 @@ from sandbox.solution import Solution
 from verifier.check import verify
 from verifier.extraction.extract import extract
 from verifier.given import GivenGold
+from verifier.patterns import pattern
 from verifier.verdict import Rounding, SolutionVerdict, Strength
 
 
@@ -70,12 +71,12 @@ def verify_solution(
 
 # --- clean
 
-_EXECUTION_ERROR = re.compile(
+_EXECUTION_ERROR = pattern(
     r"Traceback \(most recent call last\)|^\s*(?:[\w.]+\.)?[A-Z]\w*(?:Error|Exception|Interrupt|TimeOut)\b\s*(?::|$)"
     r"|\bTimeoutError\b|\bTimed Out\b|^\s*timeout\b",
     re.MULTILINE,
 )
-_REPAIR = re.compile(
+_REPAIR = pattern(
     r"\bapolog(?:y|ies|i[sz]e)|\b(?:i'?m|we'?re|i am|so) sorry\b|^sorry\b|\boops\b|\bmistakes?\b|\bmistaken(?:ly)?\b"
     r"|\b(?:my|the|this|that|it|an?|any|some|syntax|execution|computation|calculation|code|type|value|name) errors?\b"
     r"|\berrors? (?:in|with|occurred|message)\b|\bbug\b|\bdebug|\blet'?s (?:fix|correct|retry|try (?:it )?again)\b"
@@ -84,7 +85,7 @@ _REPAIR = re.compile(
     r"|抱歉|对不起|更正|纠正|修正|计算错误|出错|出现了?错误|弄错|算错|搞错",
     re.IGNORECASE | re.MULTILINE,
 )
-_INNOCENT = re.compile(
+_INNOCENT = pattern(
     r"\b(?:margin of|standard|percent(?:age)?|relative|absolute|squared?|measurement|rounding|mean|trial and|type I+"
     r"|the (?:margin of|maximum|minimum|largest|greatest) )\s*errors?\b|\berror (?:bound|term|margin|function|rate)\b",
     re.IGNORECASE,
@@ -133,8 +134,8 @@ def _repair(text: str, asked: str) -> str | None:
 
 # --- reproduces
 
-_ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
-_EXCEPTION = re.compile(r"(?:^|\s)(?:[\w.]+\.)?([A-Z]\w*(?:Error|Exception|Exit|Interrupt|Iteration))\b")
+_ADDRESS = pattern(r"\b0x[0-9a-fA-F]{6,}\b")
+_EXCEPTION = pattern(r"(?:^|\s)(?:[\w.]+\.)?([A-Z]\w*(?:Error|Exception|Exit|Interrupt|Iteration))\b")
 _EMPTY = frozenset({"", "<empty_execution>", "None"})
 
 

@@ -203,6 +203,8 @@ class SolutionEncoder:
         ids = _joined(recorded)
         if not ids or max(ids) >= len(self.tokenizer):
             return False
+        if not self.format.end and ids[-1] == self.tokenizer.eos_token_id:
+            ids = ids[:-1]  # it ends the message, and is no part of the last block
         found = self.format.locate(self.tokens.spell(ids, ids[0] if continued else None), continued)
         return [read.block for read in found] == [
             Block(b.type, normalise_newlines(b.content)) for b in blocks
@@ -246,10 +248,20 @@ def encode_pair(pair: Mapping[str, Any], encoder: SolutionEncoder) -> dict[str, 
         encoder: the tokenizer and format to write it with.
 
     Raises:
-        ValueError: if the kind is unknown or a block is malformed.
+        SettingsError: naming the pair, if its kind is unknown, a block is malformed, or the format cannot express it.
     """
     if pair["kind"] not in KINDS:
-        raise ValueError(f"pair {pair.get('id')}: kind {pair['kind']!r} is not one of {', '.join(KINDS)}")
+        raise SettingsError(f"pair {pair.get('id')}: kind {pair['kind']!r} is not one of {', '.join(KINDS)}")
+    try:
+        return _row(pair, encoder)
+    except ValueError as error:
+        raise SettingsError(
+            f"pair {pair.get('id')}: {error}; choose the format that the pairs were sampled in, or another that holds "
+            "their blocks, with --set format=…"
+        ) from error
+
+
+def _row(pair: Mapping[str, Any], encoder: SolutionEncoder) -> dict[str, Any]:
     prefix = [Block.from_dict(b) for b in pair["prefix"]]
     row: dict[str, Any] = {name: pair[name] for name in ("id", "problem_id", "kind")}
     row["prompt_ids"] = encoder.context(pair["question"], prefix, pair.get("prefix_tokens") or ())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import cache
 from itertools import chain, islice
 from pathlib import Path
@@ -84,6 +85,8 @@ def export_pairs(pairs: Iterable[PairRecord], path: Path, system: str = "", toke
         RunError: if there are none, or the file cannot be written.
         ValueError: if the tokenizer cannot write the pairs' format.
     """
+    if path.is_dir():
+        raise RunError(f"cannot write {path}: it is a folder; --out names a file")
     counts = _Counts()
     part = path.with_name(path.name + ".part")
     try:
@@ -95,7 +98,8 @@ def export_pairs(pairs: Iterable[PairRecord], path: Path, system: str = "", toke
     except OSError as error:
         raise RunError(f"cannot write {path}: {error.strerror or error}; --out names a file") from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # it is not there, nor can be
+            part.unlink()
     return counts.pairs
 
 

@@ -11,6 +11,7 @@ from transformers import AutoTokenizer
 
 from sandbox import Block
 from scdpo.data.encoding import SolutionEncoder, encode_pair, encode_pairs
+from scdpo.errors import SettingsError
 
 Pair = dict[str, Any]
 
@@ -116,6 +117,20 @@ def test_sampled_ids_are_used_where_they_spell_the_blocks(merging_tokenizer: Any
     )
 
 
+def test_sampled_ids_that_end_in_the_end_token_are_used_too(
+    tokenizer: Any, merging_tokenizer: Any, pairs: list[Pair]
+) -> None:
+    encoder = SolutionEncoder(merging_tokenizer, "markdown")
+    blocks = [Block.from_dict(b) for b in pairs[0]["chosen"]]
+    ours, _ = encoder.completion("q?", (), blocks)
+    text = encoder.tokens.spell(ours[:-1])
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]  # letters, where ours are merged
+    ends = [read.end for read in encoder.located(text)]
+    pieces = [*encoder.tokens.cut(ids, text, ends)[:-1], [tokenizer.eos_token_id]]
+    assert len(pieces) == len(blocks) + 1
+    assert encoder.completion("q?", (), blocks, pieces)[0] == [*ids, tokenizer.eos_token_id] != ours
+
+
 def test_ids_of_another_tokenizer_are_replaced_and_counted(tokenizer: Any, pairs: list[Pair]) -> None:
     tokens = [[i + 1 for i in block] for block in recorded(tokenizer, pairs[0], "chosen")]
     encoded, report = encode_pairs([{**pairs[0], "chosen_tokens": tokens}], SolutionEncoder(tokenizer), None)
@@ -186,6 +201,15 @@ def test_rows_stand_problem_by_problem(tokenizer: Any, pairs: list[Pair]) -> Non
 def test_an_unknown_kind_is_an_error(tokenizer: Any, pairs: list[Pair]) -> None:
     with pytest.raises(ValueError, match="kind 'other'"):
         encode_pairs([{**pairs[0], "kind": "other"}], SolutionEncoder(tokenizer), None)
+
+
+@pytest.mark.parametrize("format", ["metamath", "cot"])
+def test_code_in_a_format_of_text_alone_names_the_pair_and_the_mend(
+    tokenizer: Any, pairs: list[Pair], format: str
+) -> None:
+    said = rf"pair {pairs[0]['id']}: the {format} format holds text only, not a block of type 'code'; .* --set format="
+    with pytest.raises(SettingsError, match=said):
+        encode_pairs(pairs, SolutionEncoder(tokenizer, format), 512)
 
 
 def test_a_tokenizer_without_the_formats_tokens_is_refused(tokenizer: Any) -> None:

@@ -1,0 +1,162 @@
+"""What is supposed, expected, said by others, or taken back is not stated; what only looks so is."""
+
+import pytest
+
+from verifier import extract_answer, verify
+
+SUPPOSED = [
+    "Let us assume that the answer is 17 and see whether this leads to a contradiction.",
+    "Suppose that the answer is 17.",
+    "If the first case holds, the answer is 17.",
+    "If it is 17 then we are done",
+    "Unless I made a mistake with the sign, we would have 17.",
+    "Had we counted the order, we would have got 17.",
+    "The answer would be 17 if we ignored the last condition.",
+    "A student claimed that the answer is 17.",
+    "The problem mentions 17.",
+    "It is tempting to say 17.",
+    "You might expect 17 here.",
+    "At first glance it is 17.",
+    "The answer was supposed to be 17.",
+    "So far we have 17.",
+    "I can't tell whether it is 17.",
+    "I doubt that it is 17.",
+    "A common mistake is to answer 17.",
+    "The answer has 17 digits.",
+    "如果答案是17，那么矛盾。",
+    "小明认为答案是17。",
+    "It is false that the answer is 17.",
+    "There is no reason to believe the answer is 17.",
+    "According to my friend, the answer is 17.",
+    "In the other case the answer would be 17.",
+    "The answer is conjectured to be 17.",
+    "It would be a mistake to answer 17.",
+    "Some people get 17.",
+    "Let's try n = 17.",
+    "Next we consider n = 17.",
+    "接下来检验n=17。",
+]
+MENTIONED = [
+    "The number 17 keeps coming up, yet nothing is settled.",
+    "We have shown that 17 does not work.",
+    "Trying 17 gives a contradiction.",
+    "So 17 is excluded.",
+    "17 is ruled out.",
+    "Any number but 17 works.",
+    "**17** is what you would get by ignoring the sign.",
+    "So 17 divides n.",
+    "Not every number works; 17 for instance does not.",
+    "17不符合题意。",
+]
+OPEN = [
+    "Perhaps the answer is 17.",
+    "The answer is 17? I doubt it.",
+    "The exact answer remains open; 17 is an upper bound.",
+    "I'm leaning towards 17.",
+    "Vielleicht ist die Antwort 17.",
+    "Peut-être que la réponse est 17.",
+    "Quizás la respuesta es 17.",
+    "Forse la risposta è 17.",
+    "Возможно, ответ 17.",
+    "不一定是17。",
+    "答案不会是17。",
+]
+TAKEN_BACK = [
+    "My first attempt gave 17, which turned out to be wrong.",
+    "It is tempting to say 17, but that ignores the overlap.",
+    "So we have 17, but there are two more cases to count.",
+    "The textbook gives 17 but I believe that is a typo.",
+    "小明说答案是17，但他错了。",
+    "The answer is 17. Wait, that is wrong.",
+    r"\boxed{17}. Hmm, that can't be right.",
+    r"\boxed{17}" + "\n\nOh no, I made a mistake.",
+    "They get 17. I disagree.",
+]
+ANOTHER_NUMBER = [
+    "It's almost 17.",
+    "The answer is by no means 17.",
+    "The answer is not necessarily 17.",
+    "The answer is in the ballpark of 17.",
+    "The answer is the 17th prime.",
+    "The answer is the sum of the first 17 integers.",
+    "The answer is 17 to the power of n.",
+    "The answer is 17 for even n and 18 for odd n.",
+    "The answer would be 17 under a different reading.",
+    "So it's greater or equal to 17.",
+    "So n is coprime to 17.",
+    r"\boxed{17}\text{ is wrong}",
+    r"\boxed{17} was my earlier answer; the right one is 18.",
+    "There is no way that this equals 17.",
+    "The answer is the square root of 17.",
+    "The answer is a third of 17.",
+    "The answer is 17 plus something.",
+    "The answer is 17 times the number of rows.",
+    "The answer is 17 more than the previous one.",
+    "17 cannot be correct.",
+    "17 would be too large.",
+    "17 appears twice in the table.",
+    "By Theorem 17, the series converges.",
+    "The answer is on page 17.",
+    "所以答案是17的两倍。",
+    "至多有17个。",
+    r"\boxed{17 \text{ (guess)}}",
+]
+
+
+@pytest.mark.parametrize("text", SUPPOSED + MENTIONED + OPEN + TAKEN_BACK + ANOTHER_NUMBER)
+def test_none_of_these_states_17(text: str) -> None:
+    assert not verify(text, "17").correct
+
+
+@pytest.mark.parametrize("text", SUPPOSED + TAKEN_BACK)
+def test_what_is_supposed_or_taken_back_is_not_called_wrong_for_its_number(text: str) -> None:
+    verdict = verify(text, "17")
+    assert verdict.status == "unverifiable" or verdict.prediction is None
+
+
+STATED = [
+    ("There is no doubt that the answer is 17.", "17"),
+    ("I think the answer is 17.", "17"),
+    ("We were told that the ratio is 3:2, so there are 17 girls.", "17"),
+    ("If she reads 6 pages a day, then after 7 days she has read 42 pages.", "42"),
+    ("At first there were 17 fish in the tank.", "17"),
+    ("She has saved $17 so far.", "17"),
+    ("Without the coupon it would have cost $17.", "17"),
+    ("So Tom said goodbye to 17 guests.", "17"),
+    ("It will take them 4 more hours.", "4"),
+    ("He has 17 more than Ann.", "17"),
+    ("The wrong way would be to add them; multiplying gives 17.", "17"),
+    ("The answer is 17, because 18 is too large.", "17"),
+    ("x = 17 (the negative root is impossible).", "17"),
+    ("The probability is 1/6, or about 16.7%.", "1/6"),
+    ("The answer is 17. Let me double check: 8 + 9 = 17. Yes.", "17"),
+    ("\\boxed{17}\n\nNote: a common error is to answer 18, which is wrong.", "17"),
+    ("The final result is negative five.", "-5"),
+    ("Thus 17 is the answer.", "17"),
+    ("So 17 apples are left.", "17"),
+    ("Hence n = 17 works, and it is the smallest such number.", "17"),
+    ("Substituting 3 gives 17.", "17"),
+    ("The maximum is 9, which occurs when x = 3.", "9"),
+    ("The answer is that she has 17 dollars left.", "17"),
+    ("So we conclude that the final answer is 17.", "17"),
+    ("The answer we are looking for is 17.", "17"),
+    ("Therefore, the error in the position increases by 100%.", "100%"),
+]
+
+
+@pytest.mark.parametrize(("text", "answer"), STATED)
+def test_what_only_looks_so_is_stated(text: str, answer: str) -> None:
+    assert verify(text, answer).correct
+
+
+RENEWED = [
+    r"\boxed{17}. Hmm, wait. That is wrong, because we forgot zero. The answer is 18.",
+    r"\boxed{17} Wait, I made an error. The answer is actually 18.",
+    "The answer is 17. Oh wait, I made a mistake. It should be 18.",
+    r"\boxed{17}. Actually, the answer is 18.",
+]
+
+
+@pytest.mark.parametrize("text", RENEWED)
+def test_the_answer_that_takes_the_place_of_another_counts(text: str) -> None:
+    assert extract_answer(text) == "18"
