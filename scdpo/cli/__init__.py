@@ -53,6 +53,7 @@ VERBS = {
     "verify": Verb("eval.cli.verify", "Say of each answer of a file or result log whether it is right."),
     "run": Verb("scdpo.cli.run", "Run the code of a solution in an isolated kernel."),
     "serve": Verb("scdpo.cli.serve", "Offer verification and isolated sessions over HTTP.", "serve"),
+    "mcp": Verb("scdpo.cli.mcp", "Offer the sandbox and the verifier as tools of MCP.", "mcp"),
     "doctor": Verb("scdpo.cli.doctor", "Say what protects you from model code here, and what to fix."),
 }
 
@@ -84,7 +85,8 @@ def load_verb(name: str) -> Any:
 
 app = typer.Typer(
     cls=VerbGroup,
-    help="Turn a model that solves maths problems with text and Python into a better one, without human labels.",
+    help="Turn a model that solves maths problems with text and Python into a better one. It needs problems with known "
+    "final answers; no one labels steps.",
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_show_locals=False,

@@ -14,6 +14,7 @@ from scdpo.cli.console import Bar, console, report_errors, say_layout, show_stag
 from scdpo.cli.fields import ROWS, AnswerField, QuestionField, SolutionField
 from scdpo.cli.options import Confirm, ModelFormat, RunFolder, Seed, Steps, System, refuse
 from scdpo.corrupt.first_pit import PitSettings
+from scdpo.corrupt.guided import GuidedSettings
 from scdpo.corrupt.temperature import BranchSettings
 from scdpo.data.import_solutions import import_solutions
 from scdpo.data.prompt_style import sampled_system
@@ -31,11 +32,10 @@ class Corruptor(StrEnum):
     temperature = "temperature"
     mutation = "mutation"
     first_pit = "first-pit"
+    guided = "guided"
 
 
-TEMPERATURE_ALONE: Final = (
-    "steps", "attempts", "pairs", "first", "increment", "maximum", "budget_tokens"
-)  # fmt: skip
+TEMPERATURE_ALONE: Final = ("steps", "pairs", "first", "increment", "maximum", "budget_tokens")
 """Options of ``corrupt`` that the other corruptors have no use for."""
 PIT_ALONE: Final = ("rollouts", "wrong")
 """Options of ``corrupt`` that only the first pit has a use for."""
@@ -68,8 +68,11 @@ def corrupt(
     system: System = "",
     steps: Steps = None,
     attempts: Annotated[
-        int, typer.Option(min=1, help="Continuations tried after a step (temperature).")
-    ] = 16,
+        int | None,
+        typer.Option(
+            min=1, help="Continuations tried after a step: 16 if not given (temperature), 4 (guided)."
+        ),
+    ] = None,
     pairs: Annotated[int, typer.Option(min=1, help="Pairs kept after a step (temperature).")] = 1,
     first: Annotated[float, typer.Option(min=0, help="Temperature of the first new step.")] = 1.1,
     increment: Annotated[float, typer.Option(min=0, help="More for each further step.")] = 0.05,
@@ -92,10 +95,13 @@ def corrupt(
     With --corruptor temperature the model goes on after every step at a rising temperature. With --corruptor
     mutation the code is changed by program; that needs no model, and takes any file of solutions.
 
+    With --corruptor guided the model is shown a right step and asked for it again with one small mistake of a named
+    kind; it goes on from there. It must be a model that follows instructions.
+
     With --corruptor first-pit the wrong solutions that sampling made are searched, by roll-outs, for the first step
     after which none ends right: their own rest is rejected, a roll-out that succeeded from the step before is chosen.
 
-    The first two branch off one right solution of each problem that has a naive pair, and off all right solutions that
+    The others branch off one right solution of each problem that has a naive pair, and off all right solutions that
     --solutions brings in of other problems.
 
     With --confirm N the model goes on N times at temperature 1 from the shared steps, and N times from after the
@@ -116,6 +122,8 @@ def corrupt(
         raise typer.BadParameter(f"--maximum {maximum} is below --first {first}")
     if corruptor is not Corruptor.temperature:
         refuse(context, TEMPERATURE_ALONE, "goes with --corruptor temperature alone")
+    if corruptor in (Corruptor.mutation, Corruptor.first_pit):
+        refuse(context, ("attempts",), "goes with --corruptor temperature or guided")
     if corruptor is Corruptor.first_pit:
         refuse(context, ("confirm",), "is what the first pit does by itself")
     else:
@@ -123,8 +131,9 @@ def corrupt(
     if solutions is None:
         refuse(context, OF_A_FILE, "goes with --solutions alone")
     branches = BranchSettings(
-        Schedule(first, increment, maximum), steps, attempts, pairs=pairs, seed=seed, confirm=confirm
+        Schedule(first, increment, maximum), steps, attempts or 16, pairs=pairs, seed=seed, confirm=confirm
     )
+    guided = GuidedSettings(attempts or 4, seed, confirm)
     with report_errors(), Run(run) as opened, Bar() as bar:
         if solutions is not None:
             fields = Fields(question_field, answer_field, solution_field)
@@ -142,10 +151,19 @@ def corrupt(
         elif corruptor is Corruptor.first_pit:
             job = "first-pit"
             settings = {**sampled, "rollouts": rollouts, "wrong": wrong, "seed": seed}
+        elif corruptor is Corruptor.guided:
+            job = "guided"
+            settings = {**sampled, "attempts": guided.attempts, "seed": seed, "confirm": confirm}
         else:
             job = "corrupt"
             schedule = {"schedule": [first, increment, maximum]}
-            numbers = {"steps": steps, "attempts": attempts, "pairs": pairs, "seed": seed, "confirm": confirm}
+            numbers = {
+                "steps": steps,
+                "attempts": branches.attempts,
+                "pairs": pairs,
+                "seed": seed,
+                "confirm": confirm,
+            }
             settings = {**sampled, **schedule, **numbers, "budget_tokens": budget_tokens}
         check_job(opened, job, settings)
 
@@ -160,6 +178,8 @@ def corrupt(
                     await jobs.branch_at_first_pits(opened, PitSettings(rollouts, wrong, seed), bar)
                 elif corruptor is Corruptor.mutation:
                     await jobs.branch_by_mutation(opened, seed, bar, confirm)
+                elif corruptor is Corruptor.guided:
+                    await jobs.branch_by_guidance(opened, guided, bar)
                 elif budget_tokens is None:
                     await jobs.branch_by_temperature(opened, branches, bar)
                 else:

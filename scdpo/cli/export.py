@@ -12,6 +12,7 @@ from scdpo.cli.console import console, report_errors
 from scdpo.cli.options import ExistingRun
 from scdpo.data.export import export_pairs, push_to_hub
 from scdpo.data.export_values import export_values
+from scdpo.data.models import check_model
 from scdpo.data.prompt_style import sampled_system
 from scdpo.data.runs import Run, RunError
 
@@ -74,6 +75,7 @@ def _tokenizer(name: str | None) -> Any:
     """Load a tokenizer; None where none is asked for."""
     if name is None:
         return None
+    check_model(name)
     try:
         return AutoTokenizer.from_pretrained(name)
     except (OSError, ValueError) as error:

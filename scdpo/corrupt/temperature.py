@@ -165,7 +165,7 @@ async def _branch_after(
             if len(pairs) == wanted:
                 dropped["surplus"] += 1
                 continue
-            answer, reason = await asyncio.to_thread(_judge, draft, chosen, sampler.format.name)
+            answer, reason = await asyncio.to_thread(judge, draft, chosen, sampler.format.name)
             if reason:
                 dropped[reason] += 1
                 continue
@@ -266,7 +266,7 @@ def made_before(
         own = _numbers(branch.id, branch.chosen_id)[1] == settings.seed
         # An attempt that was over once the pairs were found was not judged; it is made again, and comes out the same.
         judged = branch.attempts - reasons.get("surplus", 0) if own else 0
-        given_up = next((reason for reason in _GIVEN_UP if own and reason in reasons), here.given_up)
+        given_up = next((reason for reason in GIVEN_UP if own and reason in reasons), here.given_up)
         before[branch.branch_step] = Before(here.judged + judged, here.kept + branch.kept, given_up)
     for pair in pairs:
         step, seed, number = _numbers(pair.origin.rejected_id, pair.origin.chosen_id)
@@ -277,7 +277,8 @@ def made_before(
     return before
 
 
-_GIVEN_UP: Final = ("prefix_differs", "kernel_lost")
+GIVEN_UP: Final = ("prefix_differs", "kernel_lost")
+"""Why nothing more is tried after a step."""
 
 
 def _numbers(id: str, chosen_id: str) -> tuple[int, int, int]:
@@ -292,8 +293,11 @@ def _nearly_repeats(pair: PairRecord, others: list[PairRecord]) -> bool:
     return len(others) in near_duplicates(texts)
 
 
-def _judge(draft: Draft, chosen: SolutionRecord, format: str) -> tuple[str | None, str]:
-    """Return the continuation's answer, and why it is not kept; empty if it is."""
+def judge(draft: Draft, chosen: SolutionRecord, format: str) -> tuple[str | None, str]:
+    """Return the answer of a continuation of a preferred solution, and why it is not kept; empty if it is.
+
+    Takes CPU time: call it in a thread.
+    """
     if draft.finish != "end":
         return None, f"unfinished_{draft.finish}"
     garbled = drop_reason(draft.blocks, format)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sandbox import AsyncSandbox
 from scdpo.corrupt.confirm import Confirmer
 from scdpo.corrupt.first_pit import PitSettings
+from scdpo.corrupt.guided import GuidedSettings
 from scdpo.corrupt.temperature import BranchSettings
 from scdpo.corrupt.values import ValueSettings
 from scdpo.data.problems import Problem
@@ -215,6 +216,10 @@ class LocalJobs:
     ) -> None:
         """Do ``scdpo.jobs.local.branch_by_temperature``."""
         await local.branch_by_temperature(run, self._sampler, settings, progress, grants)
+
+    async def branch_by_guidance(self, run: Run, settings: GuidedSettings, progress: Progress) -> None:
+        """Do ``scdpo.jobs.local.branch_by_guidance``."""
+        await local.branch_by_guidance(run, self._sampler, settings, progress)
 
     async def branch_by_mutation(self, run: Run, seed: int, progress: Progress, confirm: int = 0) -> None:
         """Do ``scdpo.jobs.local.branch_by_mutation``."""

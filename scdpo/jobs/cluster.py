@@ -24,6 +24,7 @@ from ray.exceptions import RayActorError, RayTaskError
 
 from sandbox import AsyncSandbox, SandboxError, SessionClosed
 from scdpo.corrupt.first_pit import PitSettings
+from scdpo.corrupt.guided import GuidedSettings
 from scdpo.corrupt.rollouts import ROLLOUTS_AT_ONCE
 from scdpo.corrupt.temperature import BranchSettings
 from scdpo.corrupt.values import ValueSettings
@@ -35,6 +36,7 @@ from scdpo.jobs.actors import (
     BranchJob,
     ConfirmJob,
     EngineActor,
+    GuidedJob,
     Job,
     MutateJob,
     PitJob,
@@ -49,6 +51,7 @@ from scdpo.jobs.actors import (
 from scdpo.jobs.local import (
     NaiveSettings,
     Progress,
+    branch_by_guidance,
     branch_by_mutation,
     branch_by_temperature,
     chosen_solutions,
@@ -252,6 +255,15 @@ class Cluster:
         assert self._sampler is not None
         await branch_by_temperature(run, self._sampler, settings, Silent(), grants)
         _took(run, "step-controlled pairs by temperature", monotonic() - started)
+
+    async def branch_by_guidance(self, run: Run, settings: GuidedSettings, progress: Progress) -> None:
+        """Do ``scdpo.jobs.local.branch_by_guidance`` on the cluster."""
+        started = monotonic()
+        at_once = max(1, self._settings.in_flight // settings.sessions)
+        await self._branch(run, lambda _: GuidedJob(settings), at_once, progress, "guided")
+        assert self._sampler is not None
+        await branch_by_guidance(run, self._sampler, settings, Silent())
+        _took(run, "step-controlled pairs by guided", monotonic() - started)
 
     async def branch_by_mutation(self, run: Run, seed: int, progress: Progress, confirm: int = 0) -> None:
         """Do ``scdpo.jobs.local.branch_by_mutation`` on the cluster."""

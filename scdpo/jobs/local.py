@@ -17,15 +17,18 @@ from typing import Final, Literal, Protocol, TypeVar
 from sandbox import AsyncSandbox, SessionClosed
 from scdpo.corrupt import acorrupt_by_mutation
 from scdpo.corrupt.confirm import Confirmer
+from scdpo.corrupt.guided import GuidedSettings, corrupt_by_guidance, guided_id
 from scdpo.corrupt.rollouts import ROLLOUTS_AT_ONCE
 from scdpo.corrupt.step_controlled import mutation_pairs
 from scdpo.corrupt.temperature import (
+    GIVEN_UP,
     Branches,
     BranchSettings,
     corrupt_by_temperature,
     made_before,
     open_steps,
 )
+from scdpo.data.moves import move_ends
 from scdpo.data.problems import Problem
 from scdpo.data.records import IMPORTED, BranchRecord, DropRecord, PairRecord, SolutionRecord
 from scdpo.data.runs import Run, RunError
@@ -194,6 +197,36 @@ async def branch_by_temperature(
     await _branch(run, branches, is_done, width, progress, "temperature")
 
 
+async def branch_by_guidance(
+    run: Run, sampler: Sampler, settings: GuidedSettings, progress: Progress
+) -> None:
+    """Ask for guided slips in the chosen solutions of a run; what earlier calls made with the seed is not made again.
+
+    Raises:
+        EngineError: if the engine cannot serve.
+        RunError: if the run was sampled and has no naive pairs, or a record cannot be written.
+    """
+    done = {branch.id for branch in run.branches if branch.corruptor == "guided"}
+    given_up = {
+        branch.chosen_id
+        for branch in run.branches
+        if branch.corruptor == "guided"
+        and branch.id.endswith(f".g{settings.seed}")
+        and any(drop.reason in GIVEN_UP for drop in branch.dropped)
+    }
+
+    def is_done(chosen: SolutionRecord) -> bool:
+        ids = {guided_id(chosen, step, settings) for step in move_ends(chosen.solution)}
+        return ids <= done or chosen.id in given_up
+
+    width = max(1, sampler.limits.in_flight // settings.sessions)
+
+    def branches(chosen: SolutionRecord) -> AsyncIterator[Branches]:
+        return corrupt_by_guidance(chosen, sampler, settings, done)
+
+    await _branch(run, branches, is_done, width, progress, "guided")
+
+
 def with_grants(
     settings: BranchSettings, grants: Mapping[str, Mapping[int, int]] | None, id: str
 ) -> BranchSettings:
@@ -276,7 +309,7 @@ async def _branch(
     is_done: Callable[[SolutionRecord], bool],
     width: int,
     progress: Progress,
-    corruptor: Literal["temperature", "mutation"],
+    corruptor: Literal["temperature", "mutation", "guided"],
 ) -> None:
     started = monotonic()
     stage = f"step-controlled pairs by {corruptor}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -48,8 +48,8 @@ class Draft:
     ``finish`` is ``end`` for a solution that the model ended; else why it stopped: ``length`` (a block ran into
     its token limit), ``context`` (the model's context is full), ``blocks`` (too many), ``forged`` (the
     model wrote an execution itself), ``marker`` (it wrote the format's marks, or called a tool, where none belong),
-    ``refused`` (the engine takes no such request) or ``state_lost`` (the kernel died under its code). ``refusal``
-    has the engine's words, or what was called.
+    ``refused`` (the engine takes no such request), ``state_lost`` (the kernel died under its code) or ``stopped`` (the
+    caller had enough). ``refusal`` has the engine's words, or what was called.
     """
 
     text: str = ""
@@ -106,6 +106,7 @@ class Sampler:
         seed: int,
         prefix: Draft | None = None,
         session: AsyncSession | None = None,
+        enough: Callable[[Sequence[Block]], bool] | None = None,
     ) -> Draft:
         """Sample a solution, or what follows a prefix of one.
 
@@ -116,6 +117,7 @@ class Sampler:
             prefix: steps to go on from; it is not changed.
             session: a session whose state is that after the prefix's code, closed at the end; without it a
                 new one is started at the first code block (right only where the prefix has no code).
+            enough: ends the draft, as ``stopped``, once it holds of the new blocks at the end of a turn.
 
         Returns:
             The new steps alone, without the prefix.
@@ -130,6 +132,8 @@ class Sampler:
         try:
             while not draft.finish:
                 session = await self._turn(question, draft, prefix, prompt, schedule, seed, session)
+                if not draft.finish and enough is not None and enough(draft.blocks):
+                    draft.finish = "stopped"
         finally:
             if session is not None:
                 await session.close()

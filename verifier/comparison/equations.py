@@ -62,7 +62,7 @@ _Failure = (UndefinedError, UndecidedError, LimitError, NotRationalError, ZeroDi
 def is_label(node: Node) -> bool:
     """Whether ``node`` only names a quantity: ``x``, ``f(x)``, ``|AB|``, ``AB``, ``V_1 : V_2``, ``(p, q)``."""
     match node:
-        case Sym() | Const("e"):
+        case Sym() | Const("e" | "i"):
             return True
         case Apply(name, (Sym("x"),)) if not name.endswith("()"):  # |x| = 3 is an equation
             return False
@@ -146,6 +146,9 @@ _ROUNDED = Fraction(1, 100)  # to which a side with decimals may be off
 _ABOUT = Fraction(1, 10)  # to which ≈ may be off: \frac59 \approx 0.56 stands, 7 \approx 3 does not
 
 
+_NAMES = (Const("e"), Const("i"))  # alone on a side they are names: i = 3, e = 5
+
+
 def is_false(relation: Rel) -> bool:
     """Whether two sides of a chain of equalities without letters certainly differ: ``3 + 4 = 8``, ``x = 7 = 8``.
 
@@ -153,7 +156,7 @@ def is_false(relation: Rel) -> bool:
     """
     if not set(relation.ops) <= {"=", "~"}:
         return False
-    sides = [side for side in relation.sides if not free_symbols(side)]
+    sides = [side for side in relation.sides if not free_symbols(side) and side not in _NAMES]
     return any(_certainly_differ(x, y, "~" in relation.ops) for x, y in pairwise(sides))
 
 
@@ -185,10 +188,11 @@ def same_equation(a: Rel, b: Rel) -> Comparison:
     f, g = (subtract(r.sides[0], r.sides[1]) for r in (a, b))
     names = sorted(free_symbols(f) | free_symbols(g))
     zero = [_is_zero(h) for h in (f, g)]
-    if zero != [False, False]:
-        return (
-            correct("both always hold") if zero == [True, True] else incorrect("one of the two always holds")
-        )
+    if zero == [True, True]:
+        return correct("both always hold")
+    if True in zero:
+        other = same_expression(g if zero[0] else f, Num(0))
+        return incorrect("one of the two always holds") if other.status == "incorrect" else other
     if not names:
         return correct("neither holds")
     if proportional_exactly(f, g):

@@ -14,14 +14,14 @@ MAX_BEFORE = 48  # characters before a value in which such words stand
 MAX_AFTER = 60  # characters after it
 
 _DENIAL = (
-    r"not|never|neither|nor|by\s+no\s+means|no\s+way\s+(?:that\s+)?(?:this|that|it)|hardly|(?:ca|could|is|was|are|does|do|did|wo|would|must|should)n['’]t(?:\s+be)?|cannot\s+be|unlike"
+    r"not(?:\s+necessarily)?|never|neither|nor|hardly\s+ever|by\s+no\s+means|no\s+way\s+(?:that\s+)?(?:this|that|it)|hardly|(?:ca|could|is|was|are|does|do|did|wo|would|must|should)n['’]t(?:\s+be)?|cannot\s+be|unlike"
     r"|anything\s+but|far\s+from|except(?:\s+for)?|excluding|rul(?:es?|ed|ing)\s+out|instead\s+of|rather\s+than"
     r"|(?:other|different)\s+(?:than|from)|differs?\s+from"
 )
 _COMPARISON = (
-    r"(?:could|might|may)\s+(?:also\s+)?be|(?:more|less|greater|fewer|larger|smaller|bigger|higher|lower|taller|longer|shorter|older|younger)\s+than"
+    r"(?:could|might|may)\s+(?:also\s+)?be|(?:more|less|greater|fewer|larger|smaller|bigger|higher|lower|taller|longer|shorter|older|younger)\s+(?:than|or\s+equal\s+to)"
     r"(?:\s+or\s+equal\s+to)?|exceed(?:s|ed|ing)?|over|above|below|under|beyond|at\s+least|at\s+most|up\s+to"
-    r"|close\s+to|near(?:ly)?|almost|just\s+(?:short\s+of|shy\s+of)|not\s+quite|between|ranges?\s+from"
+    r"|divides|(?:co|relatively\s+)prime\s+(?:to|with)|congruent\s+to|proportional\s+to|on\s+the\s+order\s+of|close\s+to|near(?:ly)?|almost|just\s+(?:short\s+of|shy\s+of)|not\s+quite|between|ranges?\s+from"
 )
 _CHANGE = (
     r"(?:negative|opposite|inverse|reciprocal|square|cube|half|roots?|thirds?|quarters?|fifths?|tenths?|percent(?:age)?|fraction"
@@ -47,7 +47,7 @@ _CHINESE_DENIED = pattern(r"(?:不是|并非|不等于|不为|不可能是)[\s$(
 
 # "5?", "5 or so", "5 is wrong", "5 more than 3", "5 squared"; "5 more apples than Ann" answers how many more
 _AFTER = pattern(
-    r"[)\]$}*]*\s*(?:[A-Za-z]+\s+)?(?:(?:more|less|fewer|greater|larger|smaller|higher|lower|times|older|younger|longer)\b"
+    r"[)\]$}*]*,?\s*(?:[A-Za-z]+\s+)?(?:(?:more|less|fewer|greater|larger|smaller|higher|lower|times|older|younger|longer)\b"
     r"[^.\d]{0,24}\b(?:than|as)\b[^.\d]{0,24}[\d\\$]"
     r"|or\s+(?:more|less|fewer|so|higher|greater|above|below|larger)\b"
     r"|(?:is|are|was|would\s+be|seems|might|may|could)\s+(?:\w+\s+)?(?:wrong|incorrect|impossible|false|possible|guess|not|right|too)\b"
@@ -57,11 +57,11 @@ _AFTER = pattern(
     re.IGNORECASE,
 )
 _CHINESE_AFTER = pattern(
-    r"[)$}*]*\s*[个元米人天只倍岁]?(?:以上|以下|以内|之间|多(?!少)|余|的倍数|的平方|的立方|的相反数|的倒数|的绝对值|的一半|的[一两二三四五六七八九十百\d]+(?:倍|半|分之)|不对|是错"
+    r"[)$}*]*\s*[个元米人天只倍岁]?(?:太[大小多少高低]|不(?:是|符|对|行|成立|满足|合)|以上|以下|以内|之间|多(?!少)|余|的倍数|的平方|的立方|的相反数|的倒数|的绝对值|的一半|的[一两二三四五六七八九十百\d]+(?:倍|半|分之)|不对|是错"
     r"|より|以上|未満|ではない|じゃない|이?가?\s*아[니닙]|보다|\s*(?:이상|이하|초과|미만))"
 )
 _OPEN = pattern(  # "I would guess 5"; "the possible values are 3, 5" and 可能的取值为3 leave nothing open
-    r"\b(?:maybe|perhaps|possibly|vielleicht|möglicherweise|peut[-\s][êe]tre|quiz[áa]s?|tal\s+vez|forse|talvez|lean(?:ing)?\s+towards?"
+    r"\b(?:maybe|perhaps|possibly|vielleicht|möglicherweise|peut[-\s][êe]tre|quiz[áa]s?|tal\s+vez|forse|talvez|podría|pourrait|könnte|potrebbe|poderia|lean(?:ing)?\s+towards?"
     r"|(?:could|might|may)\s+(?:\w+\s+)?be\s+(?:something|anything|another|different|wrong|off)|remains?\s+(?:open|unclear|unknown)|unsure|not\s+sure|guess(?:ing)?|unknown|uncertain|also\s+possible)\b"
     r"|возможно|может\s+быть|可能[是为]|也可能|也许|或许|猜|かもしれ|たぶん|おそらく|아마|어쩌면",
     re.IGNORECASE,
@@ -69,8 +69,8 @@ _OPEN = pattern(  # "I would guess 5"; "the possible values are 3, 5" and 可能
 _DOUBTED = pattern(r"\b(?:maybe|perhaps|possibly)\s*(?:it(?:'s|\s+is)\s*)?[\s$(\\]*\Z", re.IGNORECASE)
 # A box or tag after which "or 5", a question mark or "is wrong" follows; "is wrong to assume" does not take it back.
 _OR_ANOTHER = pattern(
-    r"(?:[\s.,)$}*]|\\[)\]])*(?:(?:\b(?:or|maybe|perhaps)\s+|或者?是?\s*)(?:maybe\s+)?[$\\(*]*[-\d\\]"
-    r"|\b(?:is|was)\s+(?:wrong|incorrect|not\s+(?:right|correct))\s*[.,;]|不对|是错的|\?(?=\s|\Z))"
+    r"(?:[\s.,)$}*]|\\[)\]]|\\text\s*\{)*(?:(?:\b(?:or|maybe|perhaps)\s+|或者?是?\s*)(?:maybe\s+)?[$\\(*]*[-\d\\]"
+    r"|\b(?:is|was)\s+(?:wrong|incorrect|not\s+(?:right|correct))\s*(?:[.,;}]|\Z)|不对|是错的|\?(?=\s|\Z))"
 )
 _KNOWING_NOTHING = pattern(
     r"\b(?:do\s+not|don['’]?t|cannot|can['’]?t|could\s+not|couldn['’]?t|unable\s+to)\s+(?:\w+\s+)?"

@@ -42,7 +42,9 @@ from verifier.extraction.statement import (
 )
 from verifier.extraction.suppositions import (
     is_counterfactual,
+    is_led,
     is_operated_on,
+    is_said_directly,
     is_supposed,
     is_withdrawn,
     retraction_in,
@@ -197,7 +199,7 @@ def _phrased(text: str, hint: Hint) -> Extraction | None:
         return None
     before = beginning_of_sentence(text, mark.start())
     if len(before) > MAX_ARTICLE or not before.isascii():
-        if is_supposed(before, len(before)):
+        if is_supposed(before, len(before)) or (mark[0][0] in "aA" and not is_led(before)):
             return None
         if leaves_open(before):
             return Extraction(None, OPEN.why)
@@ -209,12 +211,16 @@ def _phrased(text: str, hint: Hint) -> Extraction | None:
     said = _ARROW.sub("", without_emphasis(after)[0].lstrip(" \t\n*:：`_"))
     end_match = _SEGMENT_END.search(said)
     segment = said[: end_match.start() if end_match else len(said)].replace("`", "").strip()[:MAX_PROSE]
-    if is_counterfactual(f"{mark[0]} {sentence_of(segment)}"):
+    first = sentence_of(segment)
+    if is_counterfactual(f"{mark[0]} {first}") or (_IS.search(mark[0]) and not is_said_directly(first)):
         return Extraction(None, SUPPOSED.why)
     stated = _after_phrase(with_decimal_points(segment, mark[0]), hint)
     if stated.answer is not None:
         return Extraction(stated.answer, "answer phrase", "stated")
     return Extraction(None, stated.why) if stated.why else None
+
+
+_IS = pattern(r"\bis\s*$")
 
 
 def _number_alone(after: str) -> str | None:
@@ -224,6 +230,11 @@ def _number_alone(after: str) -> str | None:
 
 
 _ASKED = pattern(r"\A[^.。\n]*(?:[?？]|吗[?？]?)\s*\Z")  # Answer: 5?
+# "31 for even n and 32 for odd n"; "31 for n = 3, m = 5" is left alone.
+_BY_CASE = pattern(
+    r"\W*[\d\\][^.]{0,80}?\b(?:for|if|when)\b[^.]{0,80}?(?:\band|\bor|\bbut|,|;)\s+\$?-?[\d\\][^.]{0,80}?"
+    r"\b(?:for|if|when|otherwise)\b"
+)
 _REJECTED = pattern(  # x=5 (rejected), x=7
     r"[^,;，；\n]{0,80}[(（]\s*(?:reject(?:ed)?|extraneous|invalid|discard(?:ed)?|not\s+valid|舍去?)\s*[)）]\s*[,;，；]?\s*"
 )
@@ -243,6 +254,8 @@ def _after_phrase(segment: str, hint: Hint) -> Stated:
         return OPEN
     if is_withdrawn(first, 0) or is_operated_on(first):
         return SUPPOSED
+    if _BY_CASE.match(first):
+        return SEVERAL
     if hint == "choice":
         letter = choice_letter(segment)
         if letter is not None:

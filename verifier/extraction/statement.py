@@ -16,7 +16,7 @@ from verifier.extraction.doubt import (
     is_another,
     leaves_open,
 )
-from verifier.extraction.suppositions import is_counterfactual, is_supposed, is_withdrawn
+from verifier.extraction.suppositions import is_counterfactual, is_mentioned, is_supposed, is_withdrawn
 from verifier.extraction.values import Value, in_words, values_in
 from verifier.parsing.notation import chinese_words, has_chinese
 from verifier.patterns import pattern
@@ -34,7 +34,7 @@ class Stated(NamedTuple):
 
 NOTHING = Stated(None)
 OPEN = Stated(None, "the answer is left open or denied")
-SUPPOSED = Stated(None, "the answer is only supposed, or taken back")
+SUPPOSED = Stated(None, "the answer is only compared, supposed, mentioned or taken back")
 SEVERAL = Stated(None, "several quantities, and no one answer")
 
 
@@ -44,6 +44,7 @@ def stated_in(sentence: str) -> Stated:
     if has_chinese(sentence):
         sentence = chinese_words(sentence)
     plain, bold = without_emphasis(sentence)
+    plain = _without_place(plain)
     if plain.rstrip().endswith("?"):
         return OPEN
     if bracketed := _BRACKETED.findall(plain):
@@ -58,11 +59,23 @@ def stated_in(sentence: str) -> Stated:
     group = _chosen(plain, emphasised or groups)
     if group is None or not group.text:
         return SEVERAL
-    if is_another(plain, group.start, group.end):
-        return OPEN
+    if is_another(plain, group.start, group.end) or is_mentioned(plain, group.start, group.end):
+        return SUPPOSED
     if is_supposed(plain, group.start) or is_withdrawn(plain, group.end) or is_counterfactual(plain):
         return SUPPOSED
     return Stated(group.text.replace("\\$", "$") if group.text.count("\\$") == 1 else group.text)
+
+
+# "The maximum is 9, which occurs when x = 3": where it is attained comes off; "it occurs 3 times" is left alone.
+_PLACE = pattern(
+    r"(?<=[\d)}$])[,;]?\s*(?:\(|which\s+|and\s+(?:it\s+|this\s+)?|this\s+)?(?:is\s+|are\s+)?"
+    r"(?:occurs?|occurring|attained|achieved|reached|happens?)\s+(?:only\s+)?(?:when|at|for|if)\b.*\Z",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def _without_place(sentence: str) -> str:
+    return _PLACE.sub("", sentence)
 
 
 # "The answer is [45]." as some prompts ask for; an interval [3, 4] and an index a[5] are none

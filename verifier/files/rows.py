@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from verifier.files.eval_archive import read_archive
-from verifier.files.jsonl import LineError, json_object, opened, read_lines
+from verifier.files.jsonl import STDIN, LineError, json_object, opened, read_lines
 
 KINDS: Final = ".jsonl, .ndjson, .json, .csv, .tsv (each also .gz), .parquet or .eval"
 
@@ -43,7 +43,8 @@ def read_rows(source: str | Path, split: str | None = None) -> Iterator[Row]:
     """Yield the rows of a file, of a folder of files, or of a hub data set.
 
     Args:
-        source: a path, or ``OWNER/NAME`` on the Hugging Face hub, with its configuration after a colon.
+        source: a path, or ``OWNER/NAME`` on the Hugging Face hub, with its configuration after a colon; ``-`` is JSON
+            Lines from standard input.
         split: ``train`` or ``test``: only this part of a folder or data set, where its files tell their part by
             their names. None takes all of a folder, and the train split of a data set. A file has no splits.
 
@@ -51,7 +52,10 @@ def read_rows(source: str | Path, split: str | None = None) -> Iterator[Row]:
         LineError: naming file and line, if there is nothing of that name, or it cannot be read.
     """
     path = Path(source)
-    if path.is_dir():
+    if path == STDIN:
+        for number, fields in read_lines(path):
+            yield Row(fields, f"standard input, line {number}", f"stdin/{number}", "stdin")
+    elif path.is_dir():
         yield from _folder(path, split)
     elif path.exists():
         yield from _file(path, _stem(path), origin=_stem(path))

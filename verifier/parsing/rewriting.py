@@ -169,9 +169,9 @@ def sets_written_out(text: str) -> str:
 
 _FOLLOWS = (
     r"(?:all|any|some|each|every|real|integers?|positive|constants?"
-    r"|\\?[a-zA-Z]\w{0,2}(?:_\w+)? ?(?:,|\\|[<>=≥≤]|is\b|in\b|are\b|\}|\$))"
+    r"|\\?[a-zA-Z]\w{0,2}(?:_\w+)?\b ?(?:,|\\|[<>=≥≤]|is\b|in\b|are\b|\}|\$))"
 )
-# 2^n-1 \text{ for } n \ge 1, 2x \text{ where } x > 0; 5 \text{ for } 3 is left alone.
+# 2^n-1 \text{ for } n \ge 1, 2x \text{ where } x > 0; 5 \text{ for } 3 and 5 \text{ (for main seats)} are left alone.
 _QUALIFIER = pattern(
     rf"(?:{TEXT_COMMAND}\{{)?[ ,;(]{{0,3}}(?<![A-Za-z])(?:for|where|with)\b *(?:\}} ?)?(?:\$|\\\()? *(?={_FOLLOWS}).*$"
 )

@@ -10,13 +10,16 @@ still get wrong is listed in ``docs/corruptors.md``.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from inspect import isawaitable
 from typing import Any
 
 from sandbox import AsyncSandbox, Sandbox
 from sandbox.formats import normalise_newlines
 from sandbox.solution import Solution
+from scdpo.corrupt.mutation.chain import corrupt_chain
 from scdpo.corrupt.mutation.search import search
 from scdpo.corrupt.mutation.search_input import (
     CloseSession,
@@ -58,10 +61,11 @@ def corrupt_by_mutation(
     seed: int = 0,
     dropped: Counter[str] | None = None,
 ) -> list[Corruption]:
-    """Return wrong continuations of a correct code-integrated solution, at most one a branch step.
+    """Return wrong continuations of a correct solution, at most one a branch step.
 
     Args:
-        solution: ends in the gold answer; its recorded outputs must come out again when it is run here.
+        solution: ends in the gold answer; its recorded outputs must come out again when it is run here. A chain of
+            thought, which has no code, is changed in the equations that it states.
         gold: the right answer.
         box: where the cells run.
         question: the problem; numbers that it states are then known to be given.
@@ -70,29 +74,16 @@ def corrupt_by_mutation(
         seed: decides the order of the mutations; the same seed gives the same corruptions.
         dropped: counts, by reason, what was left out; added to.
     """
-    commands = search(
-        solution, gold, question, branch_steps, attempts, seed, Counter() if dropped is None else dropped
-    )
-    opened: list[Any] = []
-    answer: object = None
+    reasons = Counter[str]() if dropped is None else dropped
+    if not _has_code(solution):
+        return corrupt_chain(solution, gold, question, branch_steps, attempts, seed, reasons)
+    driving = _drive(search(solution, gold, question, branch_steps, attempts, seed, reasons), box)
     try:
-        while True:
-            command = commands.send(answer)
-            match command:
-                case OpenSession():
-                    answer = box.session()
-                case RunCell(session, code):
-                    answer = session.run(code)
-                case ForkSession(session):
-                    answer = session.fork()
-                case CloseSession(session):
-                    answer = session.close()
-            _keep_account(opened, command, answer)
+        driving.send(None)  # a blocking sandbox never lets it wait
     except StopIteration as end:
-        return list(end.value)
-    finally:
-        for session in opened:
-            session.close()
+        found: list[Corruption] = end.value
+        return found
+    raise AssertionError("a blocking sandbox answered with something to wait for")
 
 
 async def acorrupt_by_mutation(
@@ -107,9 +98,21 @@ async def acorrupt_by_mutation(
     dropped: Counter[str] | None = None,
 ) -> list[Corruption]:
     """Do what ``corrupt_by_mutation`` does, without blocking the event loop while cells run."""
-    commands = search(
-        solution, gold, question, branch_steps, attempts, seed, Counter() if dropped is None else dropped
-    )
+    reasons = Counter[str]() if dropped is None else dropped
+    if not _has_code(solution):
+        chain = (solution, gold, question, branch_steps, attempts, seed, reasons)
+        return await asyncio.to_thread(corrupt_chain, *chain)
+    return await _drive(search(solution, gold, question, branch_steps, attempts, seed, reasons), box)
+
+
+def _has_code(solution: Solution) -> bool:
+    return any(block.type == "code" for block in solution.blocks)
+
+
+async def _drive(
+    commands: Generator[Command, Any, list[Corruption]], box: Sandbox | AsyncSandbox
+) -> list[Corruption]:
+    """Carry out the commands of a search in a sandbox of either kind, and return what it found."""
     opened: list[Any] = []
     answer: object = None
     try:
@@ -117,19 +120,25 @@ async def acorrupt_by_mutation(
             command = commands.send(answer)
             match command:
                 case OpenSession():
-                    answer = await box.session()
+                    answer = await _ready(box.session())
                 case RunCell(session, code):
-                    answer = await session.run(code)
+                    answer = await _ready(session.run(code))
                 case ForkSession(session):
-                    answer = await session.fork()
+                    answer = await _ready(session.fork())
                 case CloseSession(session):
-                    answer = await session.close()
+                    answer = await _ready(session.close())
             _keep_account(opened, command, answer)
     except StopIteration as end:
-        return list(end.value)
+        found: list[Corruption] = end.value
+        return found
     finally:
         for session in opened:
-            await session.close()
+            await _ready(session.close())
+
+
+async def _ready(answer: Any) -> Any:
+    """Return what a sandbox answered, once it is there."""
+    return await answer if isawaitable(answer) else answer
 
 
 def _keep_account(opened: list[Any], command: Command, answer: object) -> None:

@@ -27,6 +27,7 @@ from scdpo.corrupt.mutation.stated import states_result
 from scdpo.corrupt.mutation.syntax import Mutation
 from scdpo.corrupt.outputs import same_output
 from scdpo.corrupt.rewriting.changes import Known, compare
+from scdpo.corrupt.rewriting.claims import check_claims
 from scdpo.corrupt.rewriting.numbers_in_text import find_mentions
 from scdpo.corrupt.rewriting.plausible import Inconsistent, ValueContext
 from scdpo.corrupt.rewriting.programs import carry_code, follow_in_comments, literals
@@ -95,6 +96,7 @@ def continue_from(
         known.misquoted = known.given & {Fraction(mutation.before)}
     expressions: list[tuple[str, str]] = []
     rejected: list[Block] = []
+    outputs = ("", "")  # of the last cell, as recorded and as it is now
     for index in range(place.start, len(case.blocks)):
         block = case.blocks[index]
         if block.type == "execution":
@@ -104,6 +106,8 @@ def continue_from(
             text = carry_text(block.content, known, expressions, case.limits, lenient)
             if lenient and text == block.content:
                 raise Inconsistent("stated_in_text")
+            if index > place.cell:
+                check_claims(block.content, text, *outputs)
             rejected.append(Block("text", text))
             continue
         if index == place.cell:
@@ -117,6 +121,7 @@ def continue_from(
         output = _learn(case, case.cells[index], result.output, variables, known, expressions)
         if index == place.cell:
             _check_plan(place.plan, code, known, plan == "contradicted")
+        outputs = (case.cells[index].output, output)
         rejected += [Block("code", code), Block("execution", output)]
     return tuple(rejected)
 

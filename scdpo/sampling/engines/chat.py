@@ -51,7 +51,7 @@ class _Said(BaseModel):
     tool_calls: list[_Call] | None = None
 
 
-class _Choice(BaseModel):
+class _ChatChoice(BaseModel):
     message: _Said
     finish_reason: str | None = None
     token_ids: list[int] | None = None
@@ -62,7 +62,7 @@ class _Usage(BaseModel):
 
 
 class _ChatAnswer(BaseModel):
-    choices: list[_Choice] = Field(min_length=1)
+    choices: list[_ChatChoice] = Field(min_length=1)
     usage: _Usage = _Usage()
 
 
@@ -162,7 +162,7 @@ class _ChatServer:
             return RequestRefused(f"{why}, so no branch can begin inside a message")
         return EngineError(f"{why}: take --format tools, whose outputs are messages of their own")
 
-    def _read(self, request: Request, conversation: Conversation, choice: _Choice) -> Completion:
+    def _read(self, request: Request, conversation: Conversation, choice: _ChatChoice) -> Completion:
         said, reason = choice.message, choice.finish_reason
         if reason == "content_filter":
             raise RequestRefused(f"{self.name} filtered an answer")

@@ -9,6 +9,7 @@ import os
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
+from scdpo.data.models import check_model
 from scdpo.data.problems import embedded_model_path
 from scdpo.sampling.engines.base import Engine, EngineError
 
@@ -68,6 +69,7 @@ def load_engine(choice: EngineChoice) -> Engine:
 
     Raises:
         EngineError: if its packages are not installed, the model cannot be loaded, or no server answers.
+        SettingsError: if the model is named by a path and is not there.
     """
     model = choice.model or str(embedded_model_path())
     try:
@@ -85,6 +87,7 @@ def load_engine(choice: EngineChoice) -> Engine:
                 key=key,
                 trust_remote_code=choice.trust_remote_code,
             )
+        check_model(model)
         if choice.engine == "vllm":
             from scdpo.sampling.engines.vllm import VLLMEngine
 
