@@ -113,13 +113,15 @@ def answers(text: str) -> Script:
 
 def test_nothing_is_sampled_in_vain_where_the_first_attempt_goes_wrong(tiny_model: Path) -> None:
     found = branches(tiny_model, SOLUTION, answers("So it is \\boxed{23}."), attempts=16)
-    assert [b.record.attempts for b in found] == [b.record.kept for b in found] == [1, 1, 1]
+    assert [b.record.attempts for b in found[:2]] == [b.record.kept for b in found[:2]] == [1, 1]
 
 
 def test_a_branch_that_repeats_an_earlier_one_of_its_step_is_dropped_and_counted(tiny_model: Path) -> None:
     found = branches(tiny_model, SOLUTION, answers("So it is \\boxed{23}."), attempts=4, pairs=2)
-    assert [len(b.pairs) for b in found] == [b.record.kept for b in found] == [1, 1, 1]
-    assert [[(d.reason, d.count) for d in b.record.dropped] for b in found] == [[("near_duplicate", 3)]] * 3
+    assert [len(b.pairs) for b in found] == [b.record.kept for b in found] == [1, 1, 0]
+    dropped = [[(d.reason, d.count) for d in b.record.dropped] for b in found]
+    # After the last cell only its output can be misquoted.
+    assert dropped == [*[[("near_duplicate", 3)]] * 2, [("misquotes_output", 4)]]
 
 
 def test_a_step_where_nothing_goes_wrong_is_tried_as_often_as_was_said(tiny_model: Path) -> None:
