@@ -38,8 +38,12 @@ _NO_CPUINFO = re.compile(
 )
 
 
-class OutputLimit(KeyboardInterrupt):
-    """Raised in a cell that floods its output, to stop it; `except Exception` does not swallow it."""
+class Stopped(KeyboardInterrupt):
+    """Raised in a cell to stop it for a limit it met; `except Exception` does not swallow it."""
+
+
+class OutputLimit(Stopped):
+    """Raised in a cell that floods its output."""
 
 
 class Collector:
@@ -246,8 +250,7 @@ class _Tail:
 class CellStream(io.TextIOBase):
     """A text stream standing for sys.stdout or sys.stderr."""
 
-    encoding = "utf-8"
-    errors = "backslashreplace"
+    encoding = "UTF-8"  # as in a stock kernel, where `errors` is None, too
 
     def __init__(self, collector: Collector, name: str, fd: int) -> None:
         """Write to `collector` under `name` ("stdout" or "stderr"); `fd` is what `fileno` gives."""

@@ -13,16 +13,17 @@ import zlib
 from collections.abc import Callable
 from typing import Any, cast
 
+from IPython.core.autocall import ExitAutocall, ZMQExitAutocall
 from IPython.core.compilerop import CachingCompiler
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.error import StdinNotImplementedError
 from IPython.core.interactiveshell import InteractiveShell, InteractiveShellABC
 from sympy.core.cache import clear_cache
-from traitlets import Type
+from traitlets import Type, default
 from traitlets.config import Config
 
-from sandbox.inside.outputs import Collector
+from sandbox.inside.outputs import Collector, Stopped
 from sandbox.inside.stand_ins import NO_SUBPROCESS
 from sandbox.inside.tracebacks import EndsOfTraceback
 
@@ -156,6 +157,10 @@ class SessionShell(InteractiveShell):
         super().init_traceback_handlers(custom_exceptions)
         self.InteractiveTB = EndsOfTraceback(mode=self.xmode, theme_name=self.colors, tb_offset=1)
 
+    @default("exiter")
+    def _exiter_default(self) -> ExitAutocall:
+        return ZMQExitAutocall(self)
+
     def ask_exit(self) -> None:
         """Ignore `exit` and `quit`: a session ends when its owner closes it."""
 
@@ -166,7 +171,7 @@ class SessionShell(InteractiveShell):
         self.InteractiveTB.left_out = 0
         etype, value, tb = sys.exc_info() if not args or args[0] is None else args[0]
         # A cell that waits for something is told of an interrupt by a cancellation.
-        quiet = (KeyboardInterrupt, asyncio.CancelledError) if self.interrupted else KeyboardInterrupt
+        quiet = (KeyboardInterrupt, asyncio.CancelledError) if self.interrupted else Stopped
         if etype is not None and issubclass(etype, quiet):
             self.show_line(etype, value)
             return
@@ -210,8 +215,8 @@ def _keep_page(
     shell.page = jsonable(text if isinstance(text, dict) else {"text/plain": str(text)})
 
 
-def refuse_input(prompt: str = "") -> str:
-    """Stand for `input`. Raises StdinNotImplementedError."""
+def refuse_input(prompt: str = "", *_more: Any, **_named: Any) -> str:
+    """Stand for `input` and `getpass`. Raises StdinNotImplementedError."""
     raise StdinNotImplementedError("input() was called, but there is nobody to answer in a session")
 
 
