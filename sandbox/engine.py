@@ -50,8 +50,10 @@ class LoopThread:
         self.pool = self.submit(make()).result()
         _ENGINES.add(self)
 
-    def submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
-        """Have the loop do `work`; return its future.
+    def submit(
+        self, work: Coroutine[Any, Any, T], done: list[T] | None = None
+    ) -> concurrent.futures.Future[T]:
+        """Have the loop do `work` and note in `done` what it gave; return its future.
 
         Raises:
             SandboxError: the sandbox is closed, or another process's.
@@ -63,7 +65,9 @@ class LoopThread:
             )
         with self._gate:
             if not self.ended:
-                return asyncio.run_coroutine_threadsafe(work, self.loop)
+                return asyncio.run_coroutine_threadsafe(
+                    _noting(work, [] if done is None else done), self.loop
+                )
         work.close()
         raise SandboxError(CLOSED)
 
@@ -77,7 +81,7 @@ class LoopThread:
             SandboxError: the sandbox is closed, or was before `work` was done, or is another process's.
         """
         done: list[T] = []
-        future = self.submit(_noting(work, done))
+        future = self.submit(work, done)
         try:
             return future.result()
         except concurrent.futures.CancelledError:
@@ -89,7 +93,7 @@ class LoopThread:
     async def wait_in_loop(self, work: Coroutine[Any, Any, T], undo: Callable[[T], Any] | None = None) -> T:
         """As `wait`, for a caller in a loop of its own; cancelling the caller cancels `work` whatever `undo` is."""
         done: list[T] = []
-        future = self.submit(_noting(work, done))
+        future = self.submit(work, done)
         try:
             return await asyncio.wrap_future(future)
         except asyncio.CancelledError:

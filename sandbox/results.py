@@ -6,6 +6,7 @@ What comes back was checked (`replies`), but the texts are the cell's own. Does 
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +16,8 @@ from sandbox.wire import clean_text
 
 # What a traceback may add to a text that has met its limit.
 TRACEBACK_CHARS = 4000
+# How an OSError begins for want of memory: of `mmap` and other calls, where Python has no MemoryError.
+NO_MEMORY = f"[Errno {errno.ENOMEM}]"
 
 
 @dataclass(slots=True)
@@ -94,11 +97,10 @@ def _status(outcome: CellOutcome, done: dict[str, Any], limits: Limits) -> tuple
     failure = done.get("failure")
     if failure:
         name = clean_text(str(failure[0]))
-        if done.get("cpu") and name == "CpuLimit":
+        if done.get("cpu") and name in ("CpuLimit", "CancelledError"):  # the latter where the cell was waiting
             return "timeout", cpu_used(limits)
-        return "memory" if name == "MemoryError" else "error", cut.COLOUR.sub("", f"{name}: {failure[1]}")[
-            :2000
-        ]
+        full = name == "MemoryError" or (name == "OSError" and str(failure[1]).startswith(NO_MEMORY))
+        return "memory" if full else "error", cut.COLOUR.sub("", f"{name}: {failure[1]}")[:2000]
     if done.get("truncated"):
         return "output", f"OutputLimit: output was cut to {limits.output_chars} characters"
     return "ok", None

@@ -11,7 +11,6 @@ from __future__ import annotations
 import builtins
 import contextlib
 import getpass
-import json
 import os
 import random
 import re
@@ -77,7 +76,7 @@ class Executor:
                 if not data:
                     return
                 for body in frames.feed(data):
-                    self._answer(json.loads(body))
+                    self._answer(wire.decode(body.decode("ascii")))
             except KeyboardInterrupt:  # an interrupt that came too late for its cell
                 continue
 
@@ -98,13 +97,14 @@ class Executor:
         signal.signal(signal.SIGXCPU, self._on_cpu)
 
     def _on_interrupt(self, _signum: int, _frame: FrameType | None) -> None:
-        if self.running:
+        if self.running and self.shell.failure is None:  # else it has ended, and its error is being shown
             self.shell.interrupted = True
             raise KeyboardInterrupt("the cell ran longer than its limit")
 
     def _on_cpu(self, _signum: int, _frame: FrameType | None) -> None:
         self.cpu_met = True
         if self.running:
+            self.shell.interrupted = True  # a cell that waits is told by a cancellation
             raise CpuLimit("the session used up its processor time")
 
     def _answer(self, frame: dict[str, Any]) -> None:

@@ -27,6 +27,8 @@ FLUSH_SECONDS = 0.05
 FLOOD_FACTOR = 8
 FLOOD_CHARS = 100_000
 FIGURE_CHARS = 1_000_000
+# All of a cell's together, well below what its owner would take for an attack.
+FIGURES_CHARS = 32_000_000
 # The room that a traceback has at least, however much was written before it.
 TRACEBACK_CHARS = 4000
 # Switches between stdout and stderr kept of the end of a text that is too long.
@@ -65,6 +67,7 @@ class Collector:
         self._chars_left = 0
         self._end_left = 0
         self._messages_left = 0
+        self._figures_left = 0
         self._flood = 0
         self._sent_at = 0.0
         self.truncated = False
@@ -81,6 +84,7 @@ class Collector:
             self._end_left = chars // 2
             self._tail = _Tail(self._end_left // 2)
             self._messages_left = messages
+            self._figures_left = FIGURES_CHARS
             self._flood = chars * FLOOD_FACTOR + FLOOD_CHARS
             self._sent_at = time.monotonic()
             self.truncated = self.flooded = False
@@ -178,7 +182,8 @@ class Collector:
             if mime == "text/plain" and isinstance(value, str):
                 kept[mime] = self._trim_text(value)
             # Images and HTML have an allowance of their own: a figure is larger than any text limit.
-            elif size <= max(self._chars_left, FIGURE_CHARS):
+            elif size <= min(max(self._chars_left, FIGURE_CHARS), self._figures_left):
+                self._figures_left -= size
                 kept[mime] = value
         return kept
 

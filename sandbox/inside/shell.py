@@ -176,9 +176,18 @@ class SessionShell(InteractiveShell):
             self.show_line(etype, value)
             return
         super().showtraceback(*args, **kwargs)
+        if self.interrupted and self.failure is None and etype is not None:
+            # The cell had ended by itself: it was IPython that was interrupted, and it showed the last line alone.
+            self.failure, self.interrupted = (etype.__name__, _message(value)), False
         if etype is not None and issubclass(etype, MemoryError):
             # What the functions on the stack held would fill the memory for as long as the traceback is kept.
             traceback.clear_frames(tb)
+
+    def _format_exception_for_storage(
+        self, exception: BaseException, *_how: Any, **_named: Any
+    ) -> dict[str, Any]:
+        """Return what the history keeps of an error: not its traceback, which would be rendered a second time."""
+        return {"ename": type(exception).__name__, "evalue": _message(exception), "traceback": []}
 
     def show_line(self, etype: type[BaseException], value: BaseException | None) -> None:
         """Show an exception without where it came from."""
