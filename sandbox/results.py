@@ -97,7 +97,10 @@ def _status(outcome: CellOutcome, done: dict[str, Any], limits: Limits) -> tuple
     failure = done.get("failure")
     if failure:
         name = clean_text(str(failure[0]))
-        if done.get("cpu") and name in ("CpuLimit", "CancelledError"):  # the latter where the cell was waiting
+        if done.get("cpu") and name in (
+            "CpuLimit",
+            "CancelledError",
+        ):  # the latter where the cell was waiting
             return "timeout", cpu_used(limits)
         full = name == "MemoryError" or (name == "OSError" and str(failure[1]).startswith(NO_MEMORY))
         return "memory" if full else "error", cut.COLOUR.sub("", f"{name}: {failure[1]}")[:2000]

@@ -157,7 +157,7 @@ class SessionShell(InteractiveShell):
         super().init_traceback_handlers(custom_exceptions)
         self.InteractiveTB = EndsOfTraceback(mode=self.xmode, theme_name=self.colors, tb_offset=1)
 
-    @default("exiter")
+    @default("exiter")  # type: ignore[untyped-decorator]
     def _exiter_default(self) -> ExitAutocall:
         return ZMQExitAutocall(self)
 
