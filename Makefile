@@ -3,14 +3,17 @@
 # make docs         the documentation as a site, in site/
 # make wheels       build the wheel, try it in clean environments of every Python here
 # make scripts      every benchmark and experiment at toy size
+# make trainers     the tests with other trainers' packages, in two further environments
 # make ray          the tests on a local Ray cluster    make vllm   the tests with vLLM on a CPU, in a second environment
 PYTHON ?= python3
 VENV ?= .venv
 VLLM ?= .venv-vllm
+TRAINERS ?= .venv-trainers
+OPENENV ?= .venv-openenv
 BIN := $(VENV)/bin
 RUN ?= runs/quickstart
 
-.PHONY: install quickstart test slow scripts ray vllm wheels check docs clean
+.PHONY: install quickstart test slow scripts ray vllm trainers wheels check docs clean
 
 install: $(VENV)/.installed
 
@@ -52,6 +55,28 @@ $(VLLM)/.installed: pyproject.toml constraints.txt
 vllm: $(VLLM)/.installed
 	$(VLLM)/bin/python -m pytest -m vllm
 
+# Two environments, for openenv wants another mcp. Of verl only what its agent loop imports comes: all of it needs a GPU.
+$(TRAINERS)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(TRAINERS)
+	$(TRAINERS)/bin/python -m pip install --quiet --upgrade pip
+	$(TRAINERS)/bin/python -m pip install --quiet --constraint constraints.txt torch
+	$(TRAINERS)/bin/python -m pip install --quiet --constraint constraints.txt --editable ".[test,train,quickstart]" \
+		inspect-ai==0.3.285 lm-eval==0.4.13 verifiers==0.4.0 \
+		cachetools codetiming hydra-core "ray>=2.50,<3" tensordict
+	$(TRAINERS)/bin/python -m pip install --quiet --no-deps verl==0.9.1
+	touch $@
+
+$(OPENENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(OPENENV)
+	$(OPENENV)/bin/python -m pip install --quiet --upgrade pip
+	$(OPENENV)/bin/python -m pip install --quiet --editable ".[test,serve]" openenv==0.10.0
+	touch $@
+
+# Of their tests, those that lack a package skip: each environment runs what it has. What tests share needs torch.
+trainers: $(TRAINERS)/.installed $(OPENENV)/.installed
+	$(TRAINERS)/bin/python -m pytest -m trainers tests/scdpo/environments
+	$(OPENENV)/bin/python -m pytest -m trainers --noconftest tests/scdpo/environments/test_openenv.py
+
 check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -66,4 +91,4 @@ docs: install
 	@echo "Open site/index.html; for its search: $(BIN)/python -m http.server --bind 127.0.0.1 -d site"
 
 clean:
-	rm -rf $(VENV) $(VLLM) build site *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) $(VLLM) $(TRAINERS) $(OPENENV) build site *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

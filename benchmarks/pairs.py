@@ -13,9 +13,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import sys
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
+
+# ruff: noqa: E402
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # this folder has a sandbox.py of its own
 
 from rich.console import Console
 from rich.table import Table
@@ -24,7 +28,7 @@ from eval.metrics import wilson
 from sandbox import AsyncSandbox
 from scdpo.corrupt.confirm import Confirmer
 from scdpo.data.prompt_style import sampled_model, sampled_system
-from scdpo.data.records import PairRecord
+from scdpo.data.records import ConfirmationRecord, PairRecord
 from scdpo.data.runs import Run
 from scdpo.jobs.local import each
 from scdpo.sampling.engines.load import EngineChoice, load_engine
@@ -56,7 +60,8 @@ async def measure(run: Run, sampler: Sampler, rollouts: int) -> dict[str, Yield]
         if pair.kind == "step_controlled":
             # Pairs of one right solution are confirmed with one pass over its code; a pit's chosen side is its own.
             alone = pair.origin.corruptor == "first_pit"
-            groups[pair.id if alone else pair.origin.chosen_id].append(pair)
+            unseen = pair.model_copy(update={"confirmation": ConfirmationRecord()})
+            groups[pair.id if alone else pair.origin.chosen_id].append(unseen)
     for branch in run.branches:
         found[branch.corruptor].tokens += branch.tokens
     confirmer = Confirmer(sampler, rollouts, SEED)

@@ -151,6 +151,7 @@ def _samples_grid(table: ComparisonTable) -> list[list[str]]:
         [_plain(model), _plain(benchmark), str(k), _bootstrapped(passed), _bootstrapped(e.majority_at[k])]
         for (model, benchmark), e in several.items()
         for k, passed in e.pass_at.items()
+        if k > 1  # one sample tells what the accuracy tells
     ]
     return [["model", "benchmark", "k", "pass@k", "maj@k"], *rows] if rows else []
 

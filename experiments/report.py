@@ -26,6 +26,7 @@ from scipy import stats
 
 from eval.metrics import compare, holm
 from eval.results import read_results
+from experiments import dose_report
 from experiments.problem_sets import TESTS
 from experiments.stages import ATTEMPTS, ROLLOUTS, SAMPLES
 from experiments.studies import (
@@ -328,9 +329,23 @@ def main() -> None:
     for name, study in found.items():
         study["tuning"] = tuning(name)
         study["problems"] = STUDIES[name].problems
-    template = environment.from_string((HERE / "replication.md.jinja").read_text(encoding="utf-8"))
-    constants = {"samples": SAMPLES, "attempts": ATTEMPTS, "rollouts": ROLLOUTS}
-    page = template.render(studies=found, lead=lead, corrected=corrected(found), **constants)
+
+    def rendered(name: str, **values: Any) -> str:
+        return environment.from_string((HERE / name).read_text(encoding="utf-8")).render(**values)
+
+    dose = dose_report.study()
+    if dose is not None:
+        dose_report.plot(dose["seeds"], docs / "images" / "dose.png")
+    page = rendered(
+        "replication.md.jinja",
+        studies=found,
+        lead=lead,
+        corrected=corrected(found),
+        dose=rendered("dose.md.jinja", **dose) if dose else "",
+        samples=SAMPLES,
+        attempts=ATTEMPTS,
+        rollouts=ROLLOUTS,
+    )
     (docs / "replication.md").write_text(page, encoding="utf-8")
 
 

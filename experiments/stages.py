@@ -1,4 +1,4 @@
-"""What the replication does to one run folder: make pairs, train one model, evaluate it. Each goes on after a stop.
+"""What a study does to one run folder: make pairs, train one model, evaluate it. Each goes on after a stop.
 
 One thread is used: models of a million parameters gain little from more, and several seeds can run side by side.
 """
@@ -6,7 +6,7 @@ One thread is used: models of a million parameters gain little from more, and se
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from experiments.problem_sets import TEMPERATURES, held_out_problems, preference
 from sandbox import AsyncSandbox
 from scdpo.cli.console import Bar
 from scdpo.corrupt.temperature import BranchSettings
-from scdpo.data.problems import model_name
+from scdpo.data.problems import Problem, model_name
 from scdpo.data.records import PairRecord
 from scdpo.data.runs import RecordFile, Run
 from scdpo.jobs.local import NaiveSettings, branch_by_mutation, branch_by_temperature, sample_naive
@@ -66,23 +66,32 @@ def one_thread() -> None:
 
 def make_pairs(run: Run, policy: Policy, seed: int, problems: int) -> None:
     """Sample a policy on a seed's problems, pair its solutions, and branch off the chosen ones."""
-    settings = NaiveSettings(at_most=SAMPLES, pairs=NAIVE, seed=seed)
-    wanted = preference_problems(seed, problems, policy.unknown)
+    sample(
+        run,
+        policy,
+        preference_problems(seed, problems, policy.unknown),
+        NaiveSettings(at_most=SAMPLES, pairs=NAIVE, seed=seed),
+    )
+    branch(run, policy, BranchSettings(attempts=ATTEMPTS, seed=seed, confirm=ROLLOUTS))
 
-    async def work(sampler: Sampler, bar: Bar) -> None:
-        await sample_naive(run, wanted, sampler, settings, bar)
-        branching = BranchSettings(attempts=ATTEMPTS, seed=seed, confirm=ROLLOUTS)
-        await branch_by_temperature(run, sampler, branching, bar)
 
+def sample(run: Run, policy: Policy, problems: Sequence[Problem], settings: NaiveSettings) -> None:
+    """Sample a policy on problems and pair its solutions."""
     with Bar() as bar:
-        asyncio.run(_with_sampler(policy, lambda sampler: work(sampler, bar)))
+        asyncio.run(
+            _with_sampler(policy, lambda sampler: sample_naive(run, problems, sampler, settings, bar))
+        )
+
+
+def branch(run: Run, policy: Policy, settings: BranchSettings) -> None:
+    """Branch off a run's chosen solutions by raised temperatures."""
+    with Bar() as bar:
+        asyncio.run(_with_sampler(policy, lambda sampler: branch_by_temperature(run, sampler, settings, bar)))
 
 
 def branch_at_one_temperature(run: Run, policy: Policy, seed: int) -> None:
     """Branch off a run's chosen solutions with every step at temperature 1."""
-    settings = BranchSettings(Schedule.constant(1.0), attempts=ATTEMPTS, seed=seed)
-    with Bar() as bar:
-        asyncio.run(_with_sampler(policy, lambda sampler: branch_by_temperature(run, sampler, settings, bar)))
+    branch(run, policy, BranchSettings(Schedule.constant(1.0), attempts=ATTEMPTS, seed=seed))
 
 
 def mutate(run: Run, seed: int) -> None:
@@ -137,6 +146,22 @@ def train_on(
 def evaluate_on(run: Run, model: str, policy: Policy, test: str, seed: int, limit: int) -> Evaluation:
     """Solve a test set's first problems as it says and write the result and the transcripts into the run."""
     problems = held_out_problems(test, seed, limit, policy.unknown)
+    return solve(run, model, policy, test, problems, seed)
+
+
+def solve(
+    run: Run, model: str, policy: Policy, test: str, problems: Sequence[Problem], seed: int
+) -> Evaluation:
+    """Solve problems and write the result and the transcripts into the run.
+
+    Args:
+        run: where they go.
+        model: its name in tables.
+        policy: the model.
+        test: the name of the test set; greedy, unless ``TEMPERATURES`` says otherwise.
+        problems: of the test set.
+        seed: of the samples.
+    """
 
     async def work(sampler: Sampler) -> Evaluation:
         drawn = Settings(
@@ -146,10 +171,11 @@ def evaluate_on(run: Run, model: str, policy: Policy, test: str, seed: int, limi
             temperature=TEMPERATURES.get(test, 0.0),
             seed=seed,
         )
-        sample = partial(sample_solutions, sampler=sampler)
-        return await evaluate(run, problems, sample, drawn, model=model, benchmark=test)
+        draw = partial(sample_solutions, sampler=sampler)
+        return await evaluate(run, problems, draw, drawn, model=model, benchmark=test)
 
-    return asyncio.run(_with_sampler(policy, work))
+    made: Evaluation = asyncio.run(_with_sampler(policy, work))
+    return made
 
 
 async def _with_sampler(policy: Policy, work: Any) -> Any:

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from flint import acb, arb
-
 from verifier.tree import LimitError, NotRationalError, UndefinedError
 
 MAX_FACTORIAL = 4_000  # of an integer whose factorial is written out
@@ -88,14 +86,21 @@ def _sign(arguments: Sequence[Fraction]) -> int:
 # --- rules for balls
 
 
-def _real(arguments: Sequence[Any]) -> list[arb]:
-    if any(isinstance(a, acb) for a in arguments):
+def _complex() -> Any:
+    # Names and spellings are read from this table without flint, which takes a while to load.
+    from flint import acb
+
+    return acb
+
+
+def _real(arguments: Sequence[Any]) -> list[Any]:
+    if any(isinstance(a, _complex()) for a in arguments):
         raise UndefinedError("an order between numbers that are not real")
     return list(arguments)
 
 
 def _extreme(method: str) -> BallRule:
-    def rule(arguments: Sequence[Any]) -> arb:
+    def rule(arguments: Sequence[Any]) -> Any:
         first, *others = _real(arguments)
         for other in others:
             first = getattr(first, method)(other)
@@ -114,11 +119,11 @@ def _of_inverse(method: str) -> BallRule:
 
 
 def _argument(arguments: Sequence[Any]) -> Any:
-    return acb(arguments[0]).arg()
+    return _complex()(arguments[0]).arg()
 
 
 def _part(method: str) -> BallRule:
-    return lambda arguments: getattr(acb(arguments[0]), method)
+    return lambda arguments: getattr(_complex()(arguments[0]), method)
 
 
 FUNCTIONS: tuple[Function, ...] = (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeGuard
 
-from verifier.check import verify_many
 from verifier.given import gold_text
+from verifier.many import verify_many
 from verifier.verdict import Strength, Verdict, suffices
 
 Completion = str | Sequence[Mapping[str, Any]]
@@ -83,6 +83,7 @@ def compute_score(
     solution_str: str,
     ground_truth: Any,
     extra_info: Mapping[str, Any] | None = None,
+    require: Strength = "weak",
     **kwargs: Any,
 ) -> float:
     """Return 1.0 for a right final answer and 0.0 otherwise, in verl's convention.
@@ -96,12 +97,15 @@ def compute_score(
         solution_str: the response as text.
         ground_truth: the gold answer.
         extra_info: no effect.
+        require: how strongly the answer must be stated, as for ``verify``; verl hands it over where
+            ``custom_reward_function.reward_kwargs.require=boxed`` is set. A weaker one gives 0.0.
         **kwargs: what else a version of verl hands over; no effect.
 
     Raises:
         TypeError: if the gold answer is neither text nor a number.
+        ValueError: if ``require`` is not one of ``boxed``, ``stated`` and ``weak``.
     """
-    return _scored([solution_str], [gold_text(ground_truth)], None)[0] or 0.0
+    return _scored([solution_str], [gold_text(ground_truth)], None, require)[0] or 0.0
 
 
 def completion_text(completion: Completion) -> str:

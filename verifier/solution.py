@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from time import perf_counter
-from typing import Protocol
+from typing import Final, Protocol
 
 from sandbox.solution import Solution
 from verifier.check import verify
 from verifier.extraction.extract import extract
 from verifier.given import GivenGold
+from verifier.patterns import pattern
 from verifier.verdict import Rounding, SolutionVerdict, Strength
 
 
@@ -34,6 +35,7 @@ def verify_solution(
     sandbox: CodeRunner | None = None,
     rounding: Rounding = "exact",
     require: Strength = "weak",
+    question: str = "",
 ) -> SolutionVerdict:
     """Check a whole solution.
 
@@ -43,13 +45,14 @@ def verify_solution(
         sandbox: where given, the code is run again and compared with the recorded outputs.
         rounding: as for ``verify``.
         require: as for ``verify``.
+        question: the problem, whose own words are no repair (see ``uncleanness``).
     """
     start = perf_counter()
     if isinstance(solution, str):
         solution = Solution.parse(solution, format="mathcoder" if "<|" in solution else "markdown")
     verdict = verify(solution, gold, rounding=rounding, require=require)
     found = extract(solution)
-    unclean = uncleanness(solution)
+    unclean = uncleanness(solution, question)
     difference = first_difference(solution, sandbox.run_solution(solution)) if sandbox else None
     return SolutionVerdict(
         verdict.status,
@@ -68,12 +71,12 @@ def verify_solution(
 
 # --- clean
 
-_EXECUTION_ERROR = re.compile(
+_EXECUTION_ERROR = pattern(
     r"Traceback \(most recent call last\)|^\s*(?:[\w.]+\.)?[A-Z]\w*(?:Error|Exception|Interrupt|TimeOut)\b\s*(?::|$)"
     r"|\bTimeoutError\b|\bTimed Out\b|^\s*timeout\b",
     re.MULTILINE,
 )
-_REPAIR = re.compile(
+_REPAIR = pattern(
     r"\bapolog(?:y|ies|i[sz]e)|\b(?:i'?m|we'?re|i am|so) sorry\b|^sorry\b|\boops\b|\bmistakes?\b|\bmistaken(?:ly)?\b"
     r"|\b(?:my|the|this|that|it|an?|any|some|syntax|execution|computation|calculation|code|type|value|name) errors?\b"
     r"|\berrors? (?:in|with|occurred|message)\b|\bbug\b|\bdebug|\blet'?s (?:fix|correct|retry|try (?:it )?again)\b"
@@ -82,28 +85,57 @@ _REPAIR = re.compile(
     r"|抱歉|对不起|更正|纠正|修正|计算错误|出错|出现了?错误|弄错|算错|搞错",
     re.IGNORECASE | re.MULTILINE,
 )
-_INNOCENT = re.compile(
+_INNOCENT = pattern(
     r"\b(?:margin of|standard|percent(?:age)?|relative|absolute|squared?|measurement|rounding|mean|trial and|type I+"
     r"|the (?:margin of|maximum|minimum|largest|greatest) )\s*errors?\b|\berror (?:bound|term|margin|function|rate)\b",
     re.IGNORECASE,
 )
 
 
-def uncleanness(solution: Solution) -> str | None:
-    """Return what makes the solution unclean (an execution error, an apology, a repair), or None."""
+# Before a word of repair that the problem uses too, this makes it the solution's own: "I made a mistake",
+# "there was an error". Not: "She made 4 mistakes", "we add the errors that she made".
+_OWN: Final = re.compile(r"\b(?:my|our|I|I've)(?: \w+){0,3} $|\bthere (?:is|was)(?: an?)? $", re.IGNORECASE)
+# In such words the solution can only speak of itself: "I'm sorry", "let's fix". Not: "the mistakes".
+_OF_ITSELF: Final = re.compile(r"(?:i'?m|i am|we'?re|so sorry|let'?s|my)\b", re.IGNORECASE)
+_SMALL: Final = frozenset(
+    ["a", "an", "any", "in", "is", "it", "s", "some", "that", "the", "this", "was", "with"]
+)
+
+
+def uncleanness(solution: Solution, question: str = "") -> str | None:
+    """Return what makes the solution unclean (an execution error, an apology, a repair), or None.
+
+    Args:
+        solution: its texts and outputs are looked at.
+        question: the problem. Words of repair that it uses itself are its subject ("The bug travels 3 m", "She made 4
+            mistakes", "fix the kitchen"), unless the solution says them of itself ("I made a mistake").
+    """
+    asked = " ".join(question.lower().split())
     for step in solution.steps:
         for block in step.blocks:
             if block.type == "execution" and (match := _EXECUTION_ERROR.search(block.content)):
                 return f"step {step.index}: the execution shows {match[0].strip()!r}"
-            if block.type == "text" and (match := _REPAIR.search(_INNOCENT.sub(" ", block.content))):
-                return f"step {step.index}: the text says {match[0].strip()!r}"
+            if block.type == "text" and (said := _repair(_INNOCENT.sub(" ", block.content), asked)):
+                return f"step {step.index}: the text says {said!r}"
+    return None
+
+
+def _repair(text: str, asked: str) -> str | None:
+    """Return the first words of a text that repair or apologise, and are not the problem's own."""
+    for match in _REPAIR.finditer(text):
+        said = match[0].strip()
+        words = [word for word in re.findall(r"\w+", said.lower()) if word not in _SMALL]
+        borrowed = all(re.search(rf"\b{re.escape(word.removesuffix('s'))}", asked) for word in words)
+        own = _OWN.search(text[max(0, match.start() - 40) : match.start()]) or _OF_ITSELF.match(said)
+        if own or not borrowed:
+            return said
     return None
 
 
 # --- reproduces
 
-_ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
-_EXCEPTION = re.compile(r"(?:^|\s)(?:[\w.]+\.)?([A-Z]\w*(?:Error|Exception|Exit|Interrupt|Iteration))\b")
+_ADDRESS = pattern(r"\b0x[0-9a-fA-F]{6,}\b")
+_EXCEPTION = pattern(r"(?:^|\s)(?:[\w.]+\.)?([A-Z]\w*(?:Error|Exception|Exit|Interrupt|Iteration))\b")
 _EMPTY = frozenset({"", "<empty_execution>", "None"})
 
 

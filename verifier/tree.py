@@ -6,8 +6,9 @@ answer can have (tuple, set, interval, relation, ratio, quantity, list, words). 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
+from typing import Any
 
 MAX_TOKENS = 4_000  # a longer answer is not read: no gold answer comes near it
 MAX_DEPTH = 50  # nested brackets; each costs about ten interpreter frames of a thousand
@@ -300,6 +301,20 @@ def multiplied_out(node: Node) -> Node:
         case Apply(name, nodes):
             return Apply(name, tuple(map(multiplied_out, nodes)))
     return node
+
+
+def renamed(node: Node, names: dict[str, str]) -> Node:
+    """Return ``node`` with its variables called by other names."""
+    if isinstance(node, Sym):
+        return Sym(names.get(node.name, node.name))
+    parts = {field.name: getattr(node, field.name) for field in fields(node)}
+    return replace(node, **{k: _renamed_within(part, names) for k, part in parts.items()})
+
+
+def _renamed_within(part: Any, names: dict[str, str]) -> Any:
+    if isinstance(part, tuple):
+        return tuple(_renamed_within(one, names) for one in part)
+    return renamed(part, names) if isinstance(part, Node) else part
 
 
 def children(node: Node) -> tuple[Node, ...]:

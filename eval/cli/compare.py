@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.text import Text
@@ -23,6 +25,8 @@ from eval.compare import (
 from eval.headline import headlines
 from eval.results import Evaluation
 from scdpo.cli.console import console, report_errors
+from scdpo.cli.options import AsJson
+from scdpo.errors import SettingsError
 
 
 class By(StrEnum):
@@ -42,6 +46,7 @@ def compare(
     sweep: Annotated[
         Path | None, typer.Option(help="Draw accuracy against temperature to this .svg file.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Print the table of models and benchmarks with intervals, each tested against the first model.
 
@@ -50,6 +55,11 @@ def compare(
     with report_errors():
         evaluations = load(results)
         table = comparison(evaluations)
+        if as_json:
+            if as_markdown or by is not None or sweep is not None:
+                raise SettingsError("--json stands alone: leave out --markdown, --by and --sweep")
+            print(json.dumps(_plain(table, evaluations), indent=2))
+            return
         show_table(table, as_markdown)
         if not as_markdown:
             show_headlines(evaluations)
@@ -58,6 +68,22 @@ def compare(
         if sweep is not None:
             sweep.write_text(sweep_plot(evaluations), encoding="utf-8")
             console.print(f"Drawn: [b]{sweep}[/b]")
+
+
+def _plain(table: ComparisonTable, evaluations: Sequence[Evaluation]) -> dict[str, Any]:
+    """Return the comparison as plain data; shares are 0 to 1."""
+    cells = [
+        {
+            "model": model,
+            "benchmark": benchmark,
+            "accuracy": asdict(cell.accuracy),
+            "difference_to_first": asdict(cell.paired) | {"p_value": cell.paired.p_value}
+            if cell.paired
+            else None,
+        }
+        for (model, benchmark), cell in table.cells.items()
+    ]
+    return {"first": table.models[0], "cells": cells, "headlines": headlines(evaluations)}
 
 
 def show_table(table: ComparisonTable, as_markdown: bool = False) -> None:

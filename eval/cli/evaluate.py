@@ -123,7 +123,7 @@ def evaluate(
     with report_errors(), Run(run) as opened:
         fields = Fields(question_field, answer_field)
         problems = {name: _problems(name, data_folder, limit, seed, fields) for name in _names(benchmark)}
-        with Bar("right") as bar:
+        with Bar("correct") as bar:
             made = asyncio.run(_evaluate(opened, backend, drawn, shown, problems, bar))
         show_table(comparison(load([run])))
         for evaluation in made:

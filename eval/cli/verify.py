@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from enum import StrEnum
+from errno import EISDIR
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -130,8 +131,8 @@ def _read(source: str, fields: Fields) -> list[Item]:
 
 
 def _beside(source: str) -> Path:
-    """Return where the verdicts of a source go: beside it, or here for a data set of the hub."""
-    place = Path(source) if Path(source).exists() else Path(Path(source).name)
+    """Return where the verdicts of a source go: beside it, or here for standard input and a data set of the hub."""
+    place = Path(source) if Path(source).exists() else Path("stdin" if source == "-" else Path(source).name)
     name = place.name[: -len(".gz")] if place.name.endswith(".gz") else place.name
     return place.with_name((name if place.is_dir() else Path(name).stem) + ".verdicts.jsonl")
 
@@ -141,6 +142,8 @@ def _written(target: Path) -> Iterator[IO[str]]:
     """Open a file that takes the place of ``target`` when it is whole; until then it is ``target`` with ``.part``."""
     part = target.with_name(target.name + ".part")
     try:
+        if target.is_dir():
+            raise IsADirectoryError(EISDIR, "it is a folder")  # said before the work and not after it
         with part.open("w", encoding="utf-8") as lines:
             yield lines
         part.replace(target)
@@ -162,7 +165,7 @@ def _verified(
     """
     results: list[Rescored] = []
     try:
-        with Bar("right") as bar:
+        with Bar("correct") as bar:
             bar.start("verify", len(items), 0)
             for one in scored(items):
                 results.append(one)

@@ -104,7 +104,7 @@ def quickstart(folder: Path, plan: QuickstartPlan, console: Console) -> Path:
             train_model(run, training, plan)
         console.rule("3 of 4: evaluate on held-out problems")
         models = {START: embedded_model_path()} | {t.name: folder / "model" / t.folder for t in TRAININGS}
-        with Bar("right") as bar:
+        with Bar("correct") as bar:
             asyncio.run(evaluate_models(run, models, plan, bar))
         console.rule("4 of 4: report")
         evaluations = load([folder])

@@ -3,7 +3,7 @@
 What models and kernels wrote is hostile: in the upper part it goes through Jinja's escaping, in the records
 through JSON, gzip and base64 and then into text nodes; control characters and direction marks are shown by
 their code points; and the page's Content-Security-Policy lets only its own script run and nothing be fetched.
-Not covered: rendering of LaTeX, which is shown as it was written.
+Formulas are set by Temml (``vendor/``, MIT), which makes MathML, so that no font has to come with the page.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import base64
 import hashlib
 import re
 from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
@@ -23,13 +24,16 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from eval.headline import headlines
+from eval.heat import HeatMap
 from eval.report import pack, sections
 from eval.report.sections import ReportError
 from eval.results import read_results
+from scdpo.data.reasons import meaning
 from scdpo.errors import MissingFileError
 
-__all__ = ["ReportError", "write_report"]
+__all__ = ["ReportError", "credit_page", "write_report"]
 
+# Control, bidi and zero-width characters: for a text that is to read backwards on the page; leaves tabs and "é" alone.
 _UNSEEN = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
 )
@@ -43,7 +47,8 @@ def write_report(run_dir: Path | str) -> Path:
 
     Raises:
         FileNotFoundError: if the folder is not there.
-        ReportError, ResultError, RunError: if a file of the run is not what it should be; the message names it.
+        ReportError, ResultError, RunError: if a file of the run is not what it should be, or the page cannot be
+            written; the message names it.
     """
     run_dir = Path(run_dir)
     if not run_dir.is_dir():
@@ -51,10 +56,19 @@ def write_report(run_dir: Path | str) -> Path:
     pieces = _environment().get_template("page.html.jinja").generate(_context(run_dir))
     path = run_dir / "report.html"
     part = path.with_name(path.name + ".part")
-    with part.open("w", encoding="utf-8", errors="replace") as file:
-        file.writelines(pieces)
-    part.replace(path)
+    try:
+        with part.open("w", encoding="utf-8", errors="replace") as file:
+            file.writelines(pieces)
+        part.replace(path)
+    except OSError as error:
+        raise ReportError(f"{path} cannot be written: {error.strerror or error}") from error
     return path
+
+
+def credit_page(heat: HeatMap) -> str:
+    """Return a page of one heat-map, which fetches nothing and holds no script."""
+    template = _environment().get_template("credit.html.jinja")
+    return template.render(map=heat, style=Markup(_asset("style.css")))
 
 
 def _context(run_dir: Path) -> dict[str, Any]:
@@ -63,7 +77,8 @@ def _context(run_dir: Path) -> dict[str, Any]:
     found += [pack.transcripts(run_dir, e, f"evaluation-{i}") for i, e in enumerate(evaluations)]
     collections = [c for c in found if c is not None]
     config = run_dir / "config.yaml"
-    style, script = _asset("style.css"), _asset("page.js")
+    script = "\n".join(map(_asset, ("formulas.js", "difference.js", "page.js")))
+    scripts = [_asset("vendor/temml.min.js"), script] if collections else []
     return {
         "name": run_dir.resolve().name,
         "headlines": headlines([e for e in evaluations if e.finished]),
@@ -72,14 +87,28 @@ def _context(run_dir: Path) -> dict[str, Any]:
         "overview": _overview(collections),
         "stages": sections.stages(run_dir),
         "accuracy": sections.accuracy(evaluations),
-        "curves": sections.curves(run_dir),
+        "curves": sections.curves(run_dir, evaluations),
         "heat_maps": sections.heat_maps(run_dir),
         "collections": collections,
         "heads": [c.head() for c in collections],
-        "style": Markup(style),
-        "script": Markup(script),
-        "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        "meanings": _meanings(run_dir, collections),
+        "style": Markup(_asset("style.css")),
+        "scripts": [Markup(one) for one in scripts],
+        "script_sources": " ".join(f"'sha256-{_hash(one)}'" for one in scripts) or "'none'",
     }
+
+
+def _hash(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def _meanings(run_dir: Path, collections: list[pack.Collection]) -> dict[str, str]:
+    """Return a sentence for each reason and ending that the page shows and that is known."""
+    words = {drop.reason for stage in sections.stages(run_dir) for drop in stage.drops}
+    words |= {
+        word for c in collections for facet in ("left out", "ended by") for word in c.counts.get(facet, ())
+    }
+    return {word: sentence for word in sorted(words) if (sentence := meaning(word))}
 
 
 def _overview(collections: list[pack.Collection]) -> list[tuple[str, list[str]]]:
@@ -92,15 +121,26 @@ def _overview(collections: list[pack.Collection]) -> list[tuple[str, list[str]]]
             counted = _words(collection.counts["verdict"])
             facts.append(("Sampled solutions", [f"{collection.total:,}: {counted}"]))
     solved = [c for c in collections if c.kind == "solution"]
-    models, levels = (sum((c.counts[f] for c in solved), Counter[str]()) for f in ("model", "isolation"))
+    levels = sum((c.counts["isolation"] for c in solved), Counter[str]())
+    models = Counter[str]()
+    for collection in solved:  # an evaluation's model by its name in tables, not by its folder
+        models.update(
+            {collection.model: collection.total} if collection.model else collection.counts["model"]
+        )
     if solved:
         facts.append(("Models", [f"{model}: {number:,} solutions" for model, number in models.most_common()]))
         facts.append(("Isolation of their code", [_words(levels)]))
     return facts
 
 
-def _words(counted: Counter[str]) -> str:
-    return ", ".join(f"{number:,} {value}" for value, number in counted.most_common())
+_FIRST = ("correct", "incorrect", "unverifiable")  # verdicts stand in one order everywhere
+
+
+def _words(counted: Mapping[str, int]) -> str:
+    ordered = sorted(
+        counted.items(), key=lambda item: (_FIRST.index(item[0]) if item[0] in _FIRST else 9, -item[1])
+    )
+    return ", ".join(f"{number:,} {value}" for value, number in ordered)
 
 
 @cache
@@ -119,6 +159,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["short"] = lambda number: f"{number:.4g}"
+    environment.filters["counted"] = _words
     return environment
 
 

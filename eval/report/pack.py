@@ -36,6 +36,7 @@ class PackedRow:
     answers: str
     facets: Mapping[str, str]
     detail: Mapping[str, Any]
+    right: bool = False
 
 
 @dataclass(slots=True)
@@ -43,13 +44,16 @@ class Collection:
     """One file of records.
 
     ``total`` counts its records, ``rows`` those in the page (a first part if fewer), and ``counts`` the values
-    of each facet over all records.
+    of each facet over all records. ``model`` is an evaluation's, and those of one ``group`` can be compared, problem by
+    problem.
     """
 
     key: str
     title: str
     kind: Literal["pair", "solution"]
     file: str
+    model: str = ""
+    group: str = ""
     rows: int = 0
     total: int = 0
     index: str = ""
@@ -63,6 +67,8 @@ class Collection:
             "title": self.title,
             "kind": self.kind,
             "file": self.file,
+            "model": self.model,
+            "group": self.group,
             "rows": self.rows,
             "total": self.total,
         }
@@ -96,8 +102,14 @@ def transcripts(run_dir: Path, evaluation: Evaluation, key: str) -> Collection |
         RunError: if a line is no solution.
     """
     path = transcripts_path(run_dir, evaluation.name)
+    drawn = evaluation.settings
     collection = Collection(
-        key, f"Evaluation: {evaluation.title}", "solution", str(path.relative_to(run_dir))
+        key,
+        f"Evaluation: {evaluation.title}",
+        "solution",
+        str(path.relative_to(run_dir)),
+        model=evaluation.model,
+        group=f"{evaluation.benchmark}, {drawn.samples} at {drawn.temperature}, seed {drawn.seed}",
     )
     return _packed(collection, map(_solution, RecordFile(path, SolutionRecord)))
 
@@ -141,9 +153,10 @@ def _solution(record: SolutionRecord) -> PackedRow:
             "left out": record.dropped.replace("_", " ") or "no",
             "ended by": record.sampling.finish,
             "model": _model(record.sampling.model),
-            "isolation": record.isolation or "no code was run",
+            "isolation": record.isolation or "ran no code",
         },
         detail=detail,
+        right=record.verdict.status == "correct",
     )
 
 
@@ -158,6 +171,7 @@ def _answer(answer: str | None) -> str:
 
 def _packed(collection: Collection, rows: Iterable[PackedRow]) -> Collection | None:
     columns: dict[str, list[str]] = {"id": [], "problem": [], "question": [], "answers": []}
+    right: list[int] = []
     facets: dict[str, list[str]] = {}
     starts: list[int] = []
     open_chunk: list[str] = []
@@ -182,6 +196,7 @@ def _packed(collection: Collection, rows: Iterable[PackedRow]) -> Collection | N
             " ".join(row.question[: 2 * QUESTION_CHARACTERS].split())[:QUESTION_CHARACTERS]
         )
         columns["answers"].append(row.answers[:QUESTION_CHARACTERS])
+        right.append(int(row.right))
         for name, value in row.facets.items():
             facets.setdefault(name, []).append(value)
     if not collection.total:
@@ -189,7 +204,7 @@ def _packed(collection: Collection, rows: Iterable[PackedRow]) -> Collection | N
     if open_chunk:
         _close(collection, open_chunk)
     coded = [_coded(name, values) for name, values in facets.items() if len(set(values)) > 1]
-    collection.index = _squeezed(_json({**columns, "starts": starts, "facets": coded}))
+    collection.index = _squeezed(_json({**columns, "right": right, "starts": starts, "facets": coded}))
     return collection
 
 

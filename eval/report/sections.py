@@ -16,13 +16,25 @@ from typing import Any
 from markupsafe import Markup
 
 from eval.compare import ComparisonTable, comparison, sweep_plot
+from eval.heat import HeatMap, heat_map
 from eval.metrics import Estimate
 from eval.plot import Series, line_chart
 from eval.results import Evaluation, ResultError
 from scdpo.data.runs import RunError
 
 _CURVES = ("loss", "rewards/accuracies", "rewards/margins", "rewards/chosen", "rewards/rejected")
-_FIRST_OF_TRAINING = (*_CURVES, "eval_loss", "grad_norm", "learning_rate")
+_TITLES = {
+    "loss": ("Loss", "loss"),
+    "rewards/accuracies": ("Pairs told apart: chosen side gained more than rejected", "share of pairs"),
+    "rewards/margins": ("Reward margin: chosen minus rejected", "reward (β × nats)"),
+    "rewards/chosen": ("Reward of the chosen sides", "reward (β × nats)"),
+    "rewards/rejected": ("Reward of the rejected sides", "reward (β × nats)"),
+    "eval_loss": ("Loss on held-out pairs", "loss"),
+    "grad_norm": ("Norm of the gradient", "norm"),
+    "learning_rate": ("Learning rate", "learning rate"),
+}
+"""What a logged quantity is called, and its unit."""
+_KINDS = {"_naive": "naive pairs", "_step_controlled": "step-controlled pairs"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,26 +93,6 @@ class Curve:
     rows: tuple[tuple[str, float, float, float, float], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class CreditToken:
-    """One token of a heat-map: its text, its credit, and its colour's side and strength (0, none, to 9)."""
-
-    text: str
-    credit: float
-    side: str
-    strength: int
-
-
-@dataclass(frozen=True, slots=True)
-class HeatMap:
-    """The token credit of one solution under several models; ``scale`` is the credit at full colour."""
-
-    title: str
-    question: str
-    models: tuple[tuple[str, tuple[CreditToken, ...]], ...]
-    scale: float
-
-
 class ReportError(RunError):
     """A file of the run folder cannot be shown; the message names it."""
 
@@ -146,10 +138,11 @@ def accuracy(evaluations: Sequence[Evaluation]) -> Accuracy | None:
     several = tuple(
         (
             e.title,
-            tuple((k, _boot(e.pass_at[k]), _boot(e.majority_at[k])) for k in e.pass_at),
+            # One sample tells what the accuracy tells.
+            tuple((k, _boot(e.pass_at[k]), _boot(e.majority_at[k])) for k in e.pass_at if k > 1),
         )
         for e in evaluations
-        if e.pass_at
+        if max(e.pass_at, default=1) > 1
     )
     tests = ", ".join(sorted({c.paired.test for c in table.cells.values() if c.paired}))
     try:
@@ -189,8 +182,12 @@ def _boot(found: Estimate) -> Score:
     return Score(100 * found.value, low, high, found.problems, "")
 
 
-def curves(run_dir: Path) -> list[Curve]:
+def curves(run_dir: Path, evaluations: Sequence[Evaluation] = ()) -> list[Curve]:
     """Draw what the trainers logged: of each ``model/NAME``, its longest log (checkpoints have one too).
+
+    Args:
+        run_dir: the run.
+        evaluations: those of the run; a model is called as in them.
 
     Raises:
         ReportError: if a ``trainer_state.json`` has no log.
@@ -200,6 +197,7 @@ def curves(run_dir: Path) -> list[Curve]:
         name, log = path.relative_to(run_dir / "model").parts[0], _log(path)
         if len(log) > len(logs.get(name, [])):
             logs[name] = log
+    shown = {Path(e.settings.checkpoint).name: e.model for e in evaluations if _is_of(run_dir, e)}
     names = sorted(
         {key for log in logs.values() for entry in log for key in entry if _is_curve(key)},
         key=lambda key: (_rank(key), key),
@@ -207,12 +205,28 @@ def curves(run_dir: Path) -> list[Curve]:
     drawn = []
     for name in names:
         # Also those that logged no such figure: a model has one colour in all charts.
-        lines = [Series(model, _points(log, name)) for model, log in logs.items()]
+        lines = [Series(shown.get(model, model), _points(log, name)) for model, log in logs.items()]
+        # One point is no line.
+        lines = [line if len(line.points) > 1 else Series(line.name, ()) for line in lines]
         logged = [line for line in lines if line.points]
         if logged:
-            chart = Markup(line_chart(lines, "training step", name, f"{name} during training"))
-            drawn.append(Curve(name, chart, tuple(_summary(line) for line in logged)))
+            title, unit = _title(name)
+            y_range = (0.0, 1.0) if unit == "share of pairs" else None
+            chart = line_chart(lines, "optimizer step", unit, f"{title}, over training", y_range=y_range)
+            drawn.append(Curve(title, Markup(chart), tuple(_summary(line) for line in logged)))
     return drawn
+
+
+def _is_of(run_dir: Path, evaluation: Evaluation) -> bool:
+    """Whether an evaluation is of a model that was trained in this run."""
+    return Path(evaluation.settings.checkpoint).absolute().parent == (run_dir / "model").absolute()
+
+
+def _title(name: str) -> tuple[str, str]:
+    """Return what a logged quantity is called, and its unit; its own name where it is not known."""
+    kind = next((end for end in _KINDS if name.endswith(end)), "")
+    title, unit = _TITLES.get(name.removesuffix(kind), (name, ""))
+    return (f"{title} ({_KINDS[kind]})" if kind else title), unit
 
 
 def _log(path: Path) -> list[Mapping[str, Any]]:
@@ -223,13 +237,11 @@ def _log(path: Path) -> list[Mapping[str, Any]]:
 
 
 def _is_curve(key: str) -> bool:
-    return key.startswith(_CURVES) or key in _FIRST_OF_TRAINING
+    return key.startswith(_CURVES) or key in _TITLES
 
 
 def _rank(key: str) -> int:
-    return next(
-        (i for i, start in enumerate(_FIRST_OF_TRAINING) if key.startswith(start)), len(_FIRST_OF_TRAINING)
-    )
+    return next((i for i, start in enumerate(_TITLES) if key.startswith(start)), len(_TITLES))
 
 
 def _points(log: Iterable[Mapping[str, Any]], name: str) -> list[tuple[float, float]]:
@@ -244,36 +256,22 @@ def _summary(line: Series) -> tuple[str, float, float, float, float]:
 
 
 def heat_maps(run_dir: Path) -> list[HeatMap]:
-    """Read ``credit/*.json``: ``title``, ``question``, and ``models``, by name the ``TokenCredit`` objects.
+    """Read ``credit/*.json``, which ``scdpo credit`` writes; its other files there are no heat-maps.
 
     Raises:
         ReportError: if a file is not such an object.
     """
-    return [_heat_map(path) for path in sorted(run_dir.glob("credit/*.json"))]
+    paths = sorted(path for path in run_dir.glob("credit/*.json") if path.name != "localisation.json")
+    return [_heat_map(path) for path in paths]
 
 
 def _heat_map(path: Path) -> HeatMap:
-    found = _object(path)
     try:
-        models = {
-            str(name): [(str(t["text"]), float(t["credit"]), bool(t["own"])) for t in tokens]
-            for name, tokens in found["models"].items()
-        }
-        title, question = str(found["title"]), str(found["question"])
+        return heat_map(_object(path))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ReportError(
             f"{path}: needs title, question, and models with text, credit and own of each token"
         ) from error
-    # One extreme token must not leave the others without colour.
-    sizes = sorted(abs(c) for tokens in models.values() for _, c, own in tokens if own and math.isfinite(c))
-    scale = (sizes[int(0.98 * (len(sizes) - 1))] or sizes[-1] or 1.0) if sizes else 1.0
-    shown = tuple((name, tuple(_token(*token, scale) for token in tokens)) for name, tokens in models.items())
-    return HeatMap(title, question, shown, scale)
-
-
-def _token(text: str, credit: float, own: bool, scale: float) -> CreditToken:
-    strength = min(9, round(9 * abs(credit) / scale)) if own and math.isfinite(credit) else 0
-    return CreditToken(text, credit, "plus" if credit >= 0 else "minus", strength)
 
 
 def _object(path: Path) -> dict[str, Any]:

@@ -53,6 +53,7 @@ VERBS = {
     "verify": Verb("eval.cli.verify", "Say of each answer of a file or result log whether it is right."),
     "run": Verb("scdpo.cli.run", "Run the code of a solution in an isolated kernel."),
     "serve": Verb("scdpo.cli.serve", "Offer verification and isolated sessions over HTTP.", "serve"),
+    "mcp": Verb("scdpo.cli.mcp", "Offer the sandbox and the verifier as tools of MCP.", "mcp"),
     "doctor": Verb("scdpo.cli.doctor", "Say what protects you from model code here, and what to fix."),
 }
 

@@ -12,13 +12,15 @@ from sandbox import AsyncSandbox
 from scdpo.cli.backend_options import with_backend
 from scdpo.cli.console import Bar, console, report_errors, say_layout, show_stages
 from scdpo.cli.fields import ROWS, AnswerField, QuestionField, SolutionField
-from scdpo.cli.options import Confirm, FormatChoice, RunFolder, Seed, Steps, System, refuse
+from scdpo.cli.options import Confirm, ModelFormat, RunFolder, Seed, Steps, System, refuse
 from scdpo.corrupt.first_pit import PitSettings
+from scdpo.corrupt.guided import GuidedSettings
 from scdpo.corrupt.temperature import BranchSettings
 from scdpo.data.import_solutions import import_solutions
 from scdpo.data.prompt_style import sampled_system
 from scdpo.data.runs import Run, RunError
 from scdpo.jobs.backend import Backend, check_job, settle_job
+from scdpo.jobs.budget import Grants, Spending, spend
 from scdpo.jobs.local import branch_by_mutation
 from scdpo.sampling.schedule import Schedule
 from verifier.files.fields import Fields
@@ -30,9 +32,10 @@ class Corruptor(StrEnum):
     temperature = "temperature"
     mutation = "mutation"
     first_pit = "first-pit"
+    guided = "guided"
 
 
-TEMPERATURE_ALONE: Final = ("steps", "attempts", "pairs", "first", "increment", "maximum")
+TEMPERATURE_ALONE: Final = ("steps", "pairs", "first", "increment", "maximum", "budget_tokens")
 """Options of ``corrupt`` that the other corruptors have no use for."""
 PIT_ALONE: Final = ("rollouts", "wrong")
 """Options of ``corrupt`` that only the first pit has a use for."""
@@ -56,7 +59,7 @@ def corrupt(
     answer_field: AnswerField = None,
     solution_field: SolutionField = None,
     format: Annotated[
-        FormatChoice | None,
+        ModelFormat | None,
         typer.Option(
             help="How the model that will be trained writes, and texts in that file are written; "
             "the run's own or [b]mathcoder[/b] if not given."
@@ -65,8 +68,11 @@ def corrupt(
     system: System = "",
     steps: Steps = None,
     attempts: Annotated[
-        int, typer.Option(min=1, help="Continuations tried after a step (temperature).")
-    ] = 16,
+        int | None,
+        typer.Option(
+            min=1, help="Continuations tried after a step: 16 if not given (temperature), 4 (guided)."
+        ),
+    ] = None,
     pairs: Annotated[int, typer.Option(min=1, help="Pairs kept after a step (temperature).")] = 1,
     first: Annotated[float, typer.Option(min=0, help="Temperature of the first new step.")] = 1.1,
     increment: Annotated[float, typer.Option(min=0, help="More for each further step.")] = 0.05,
@@ -74,6 +80,14 @@ def corrupt(
     rollouts: Annotated[int, typer.Option(min=1, help="Roll-outs from one place at most (first-pit).")] = 8,
     wrong: Annotated[int, typer.Option(min=1, help="Wrong solutions per problem (first-pit).")] = 1,
     confirm: Confirm = 0,
+    budget_tokens: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Tokens that the corruptor may sample for this run in all; they go to the steps where the model is "
+            "unsure (temperature).",
+        ),
+    ] = None,
     seed: Seed = 0,
 ) -> None:
     """Make step-controlled pairs: let right solutions go wrong after a chosen step.
@@ -81,15 +95,22 @@ def corrupt(
     With --corruptor temperature the model goes on after every step at a rising temperature. With --corruptor
     mutation the code is changed by program; that needs no model, and takes any file of solutions.
 
+    With --corruptor guided the model is shown a right step and asked for it again with one small mistake of a named
+    kind; it goes on from there. It must be a model that follows instructions.
+
     With --corruptor first-pit the wrong solutions that sampling made are searched, by roll-outs, for the first step
     after which none ends right: their own rest is rejected, a roll-out that succeeded from the step before is chosen.
 
-    The first two branch off one right solution of each problem that has a naive pair, and off all right solutions that
+    The others branch off one right solution of each problem that has a naive pair, and off all right solutions that
     --solutions brings in of other problems.
 
     With --confirm N the model goes on N times at temperature 1 from the shared steps, and N times from after the
     first wrong step: the pair records how often it still gets to the right answer, and training can leave out
     pairs whose error begins elsewhere (scdpo train --set confirmed_only=true).
+
+    With --budget-tokens N attempts go, few by few, to the steps after which it is least certain what comes: where they
+    keep coming out right, and where the model never succeeds, little is spent. What the budget is expected to give is
+    told before, and what came after.
 
     Called again, it goes on; with more --steps, --attempts, --pairs or --confirm, or another --seed, it makes what is
     lacking. Pairs that were made without roll-outs, or by others, get them then.
@@ -101,6 +122,8 @@ def corrupt(
         raise typer.BadParameter(f"--maximum {maximum} is below --first {first}")
     if corruptor is not Corruptor.temperature:
         refuse(context, TEMPERATURE_ALONE, "goes with --corruptor temperature alone")
+    if corruptor in (Corruptor.mutation, Corruptor.first_pit):
+        refuse(context, ("attempts",), "goes with --corruptor temperature or guided")
     if corruptor is Corruptor.first_pit:
         refuse(context, ("confirm",), "is what the first pit does by itself")
     else:
@@ -108,8 +131,9 @@ def corrupt(
     if solutions is None:
         refuse(context, OF_A_FILE, "goes with --solutions alone")
     branches = BranchSettings(
-        Schedule(first, increment, maximum), steps, attempts, pairs=pairs, seed=seed, confirm=confirm
+        Schedule(first, increment, maximum), steps, attempts or 16, pairs=pairs, seed=seed, confirm=confirm
     )
+    guided = GuidedSettings(attempts or 4, seed, confirm)
     with report_errors(), Run(run) as opened, Bar() as bar:
         if solutions is not None:
             fields = Fields(question_field, answer_field, solution_field)
@@ -127,11 +151,20 @@ def corrupt(
         elif corruptor is Corruptor.first_pit:
             job = "first-pit"
             settings = {**sampled, "rollouts": rollouts, "wrong": wrong, "seed": seed}
+        elif corruptor is Corruptor.guided:
+            job = "guided"
+            settings = {**sampled, "attempts": guided.attempts, "seed": seed, "confirm": confirm}
         else:
             job = "corrupt"
             schedule = {"schedule": [first, increment, maximum]}
-            numbers = {"steps": steps, "attempts": attempts, "pairs": pairs, "seed": seed, "confirm": confirm}
-            settings = {**sampled, **schedule, **numbers}
+            numbers = {
+                "steps": steps,
+                "attempts": branches.attempts,
+                "pairs": pairs,
+                "seed": seed,
+                "confirm": confirm,
+            }
+            settings = {**sampled, **schedule, **numbers, "budget_tokens": budget_tokens}
         check_job(opened, job, settings)
 
         async def main() -> None:
@@ -145,8 +178,16 @@ def corrupt(
                     await jobs.branch_at_first_pits(opened, PitSettings(rollouts, wrong, seed), bar)
                 elif corruptor is Corruptor.mutation:
                     await jobs.branch_by_mutation(opened, seed, bar, confirm)
-                else:
+                elif corruptor is Corruptor.guided:
+                    await jobs.branch_by_guidance(opened, guided, bar)
+                elif budget_tokens is None:
                     await jobs.branch_by_temperature(opened, branches, bar)
+                else:
+
+                    async def one_pass(grants: Grants) -> None:
+                        await jobs.branch_by_temperature(opened, branches, bar, grants)
+
+                    await spend(opened, branches, budget_tokens, one_pass, SayBudget())
                 if confirm:
                     await jobs.confirm_pairs(opened, confirm, seed, corruptor.value, bar)
 
@@ -154,6 +195,22 @@ def corrupt(
         stages = opened.read_json("stages.json")
     show_stages(stages)
     console.print(f"Pairs in [b]{run / 'pairs.jsonl'}[/b]. Next: [b]scdpo train {run}[/b]")
+
+
+class SayBudget:
+    """Prints what a budget is expected to give, and what came."""
+
+    def expects(self, left: int, estimate: Spending) -> None:
+        """Say it before the first pass."""
+        console.print(
+            f"{left:,} tokens to spend: about {estimate.pairs} pairs from {estimate.tokens:,} of them"
+        )
+
+    def came(self, estimate: Spending, spent: Spending) -> None:
+        """Say it after the last pass."""
+        console.print(
+            f"{spent.pairs} pairs came of {spent.tokens:,} tokens (expected: {estimate.pairs} of {estimate.tokens:,})"
+        )
 
 
 def _format_of(run: Run, confirm: int) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-ROWS = "a file (JSON Lines, JSON, CSV, Parquet), a folder of these, or a hub data set"
+ROWS = "a file (JSON Lines, JSON, CSV, Parquet; - for standard input), a folder of these, or a hub data set"
 """What such a verb reads, for its help."""
 
 QuestionField = Annotated[

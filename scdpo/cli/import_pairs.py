@@ -8,7 +8,7 @@ import typer
 
 from scdpo.cli.console import console, report_errors, say_layout, show_stages
 from scdpo.cli.fields import ROWS, AnswerField, QuestionField
-from scdpo.cli.options import FormatChoice, RunFolder
+from scdpo.cli.options import ModelFormat, RunFolder
 from scdpo.data import import_pairs as pairs_of_others
 from scdpo.data.runs import Run
 from verifier.files.fields import Fields
@@ -23,11 +23,11 @@ def import_pairs(
     question_field: QuestionField = None,
     answer_field: AnswerField = None,
     format: Annotated[
-        FormatChoice,
+        ModelFormat,
         typer.Option(
             help="How the model that will be trained writes solutions, and texts without marks are read."
         ),
-    ] = FormatChoice.mathcoder,
+    ] = ModelFormat.mathcoder,
 ) -> None:
     """Bring pairs that others made into a run, each verified; a table says what was left out.
 

@@ -43,6 +43,7 @@ class Split(StrEnum):
 
 RunFolder = Annotated[Path, typer.Argument(help="The run folder; made if it is not there.")]
 ExistingRun = Annotated[Path, typer.Argument(exists=True, file_okay=False, help="The run folder.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Model = Annotated[
     str | None,
     typer.Option(help="Model folder or hub name; if not given, the run's own, else the built-in model."),
@@ -50,8 +51,8 @@ Model = Annotated[
 Problems = Annotated[
     str,
     typer.Option(
-        help="[b]embedded[/b], reasoning-gym:FAMILY[,FAMILY], a file (JSON Lines, JSON, CSV, Parquet), a folder of "
-        "these, or a hub data set."
+        help="[b]embedded[/b], reasoning-gym:FAMILY[,FAMILY], a file (JSON Lines, JSON, CSV, Parquet; - for "
+        "standard input), a folder of these, or a hub data set."
     ),
 ]
 Limit = Annotated[int, typer.Option(min=1, help="At most N problems.")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +18,10 @@ from scdpo.errors import SettingsError
 
 
 def run(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A solution as text.")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="A solution as text; - for standard input."),
+    ],
     format: Annotated[
         FormatChoice, typer.Option(help="How the solution is written.")
     ] = FormatChoice.markdown,
@@ -26,16 +30,19 @@ def run(
 ) -> None:
     """Run the code of a solution in an isolated kernel and show each block with its output.
 
+    Ends with exit code 1 if a code block does not run to its end.
+
     Example: [b]scdpo run solution.md --seconds 5[/b]
     """
-    solution = Solution.parse(file.read_text(encoding="utf-8", errors="replace"), format.value)
     with report_errors():
+        solution = Solution.parse(_text(file), format.value)
         if not solution.code_blocks:
             raise SettingsError(
                 f"{file} holds no code block in the {format.value} format; --format names the others"
             )
     with report_errors(), Sandbox(limits=Limits(cell_seconds=seconds, memory_mb=memory)) as box:
-        results = iter(box.run_solution(solution))
+        found = box.run_solution(solution)
+        results = iter(found)
         for block in solution.blocks:
             if block.type == "text":
                 console.print(Text(visible(block.content)))
@@ -47,3 +54,16 @@ def run(
                 title = f"output · {result.status} · {result.seconds * 1000:.0f} ms · {result.isolation}"
                 shown = Text(visible(result.output))
                 console.print(Panel(shown, title=title, title_align="left", border_style=style))
+    failed = [result.status for result in found if result.status != "ok"]
+    if failed:
+        console.print(f"{len(failed)} of {len(found)} code blocks failed: {', '.join(sorted(set(failed)))}")
+        raise typer.Exit(1)
+
+
+def _text(file: Path) -> str:
+    """Read a solution; bytes that are no UTF-8 show as such."""
+    try:
+        content = sys.stdin.buffer.read() if file == Path("-") else file.read_bytes()
+    except OSError as error:
+        raise SettingsError(f"{file} cannot be read: {error.strerror}") from error
+    return content.decode("utf-8", errors="replace")

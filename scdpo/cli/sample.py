@@ -35,8 +35,8 @@ def sample(
     decontaminate: Annotated[
         list[str] | None,
         typer.Option(
-            help="Leave out the questions of this benchmark: a file, a folder of them, or a hub data set. May be "
-            "given again."
+            help="Leave out the questions of this benchmark: [b]gsm8k[/b], [b]math500[/b], … (in the folder that "
+            "SCDPO_DATA names, else from the hub), a file, a folder of them, or a hub data set. May be given again."
         ),
     ] = None,
     format: FormatOption = None,

@@ -36,16 +36,26 @@ def serve(
             report = run / "report.html" if run else None
             key = os.environ.get("SCDPO_KEY")
             settings = ServiceSettings(host=host, port=port, workers=workers, key=key, report=report)
-            run_service(settings, on_ready=lambda address: _say_where(address, settings))
-        except (ValueError, ImportError) as error:
+        except ValueError as error:
             raise SettingsError(str(error)) from error
-        except OSError as error:
-            port_is_why = error.errno in (errno.EADDRINUSE, errno.EACCES)
-            hint = "give another --port, 0 for any" if port_is_why else "--host is an address of this machine"
-            raise SettingsError(f"cannot listen on {host}, port {port}: {error.strerror}; {hint}") from error
-        except KeyboardInterrupt as stop:  # the second one: the first lets requests in flight finish
-            console.print("Stopped at once.")
-            raise typer.Exit(STOPPED) from stop
+        listen(settings)
+
+
+def listen(settings: ServiceSettings) -> None:
+    """Serve until a signal ends it; say where to look, and why where it cannot be."""
+    try:
+        run_service(settings, on_ready=lambda address: _say_where(address, settings))
+    except (ValueError, ImportError) as error:
+        raise SettingsError(str(error)) from error
+    except OSError as error:
+        port_is_why = error.errno in (errno.EADDRINUSE, errno.EACCES)
+        hint = "give another --port, 0 for any" if port_is_why else "--host is an address of this machine"
+        raise SettingsError(
+            f"cannot listen on {settings.host}, port {settings.port}: {error.strerror}; {hint}"
+        ) from error
+    except KeyboardInterrupt as stop:  # the second one: the first lets requests in flight finish
+        console.print("Stopped at once.")
+        raise typer.Exit(STOPPED) from stop
 
 
 def _say_where(address: str, settings: ServiceSettings) -> None:
@@ -54,5 +64,7 @@ def _say_where(address: str, settings: ServiceSettings) -> None:
         console.print(f"Report of {settings.report.parent}: {address}/", soft_wrap=True)
         if settings.key is not None:
             console.print("  The browser asks for a user, who may be anyone, and a password: the key.")
+    if settings.mcp:
+        console.print(f"MCP: {address}/mcp", soft_wrap=True)
     console.print(f"API, with a form to try each route: {address}/docs", soft_wrap=True)
     console.print("Ctrl-C ends the service when the requests in flight are done.")

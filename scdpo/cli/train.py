@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,7 @@ import typer
 from rich.table import Table
 
 from scdpo.cli.console import console, quiet_libraries, report_errors
-from scdpo.cli.options import ExistingRun, Model
+from scdpo.cli.options import AsJson, ExistingRun, Model
 from scdpo.cli.training import (
     Config,
     Output,
@@ -21,6 +22,7 @@ from scdpo.cli.training import (
     start_model,
     start_or_shape,
 )
+from scdpo.errors import SettingsError
 from scdpo.training.dry_run import TrainingPlan
 from scdpo.training.dry_run import dry_run as count
 from scdpo.training.train import train as preference_train
@@ -54,6 +56,7 @@ def train(
     device_memory: Annotated[
         float, typer.Option(min=1, help="GiB of memory of each of these devices.")
     ] = 80.0,
+    as_json: AsJson = False,
 ) -> None:
     """Train a model on the pairs of a run by DPO or Step-Controlled DPO.
 
@@ -69,8 +72,11 @@ def train(
         source = pairs or run / "pairs.jsonl"
         if dry_run:
             start, shape = start_or_shape(run, model, named, config)
-            _show_plan(count(source, start, method.value, settings, processes, shape), device_memory)
+            plan = count(source, start, method.value, settings, processes, shape)
+            (_print_plan if as_json else _show_plan)(plan, device_memory)
             return
+        if as_json:
+            raise SettingsError("--json goes with --dry-run")
         start = start_model(run, model, named)
         target = output or run / "model" / method.value
         result = preference_train(source, start, target, method.value, settings)
@@ -90,6 +96,13 @@ _PLANNED = {
     "parameters": "parameters",
     "trainable": "parameters that change",
 }
+
+
+def _print_plan(plan: TrainingPlan, device_memory: float) -> None:
+    """Print a plan as JSON: memory in GiB, time in hours."""
+    needed = plan.device_memory()
+    fits = {"needed_gib": needed, "device_gib": device_memory, "fits": needed <= device_memory}
+    print(json.dumps(plan.to_dict() | fits | {"hours": plan.hours(_TFLOPS * plan.processes)}, indent=2))
 
 
 def _show_plan(plan: TrainingPlan, device_memory: float) -> None:

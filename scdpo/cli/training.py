@@ -12,6 +12,7 @@ from rich.text import Text
 
 from scdpo import recipes
 from scdpo.cli.console import console
+from scdpo.data.models import check_model
 from scdpo.data.problems import embedded_model_path
 from scdpo.data.prompt_style import sampled_model, sampling_of
 from scdpo.data.runs import Run, RunError
@@ -51,7 +52,8 @@ def start_model(run: Path, model: str | None, named: str | None) -> str:
         named: what the recipe says.
 
     Raises:
-        RunError: if recipe and run name different models, or what is named is a folder and not a model.
+        RunError: if recipe and run name different models.
+        SettingsError: if what is named is a path and no model is there.
     """
     sampled = None if model else sampled_model(Run(run))
     if named and sampled and not model and Path(named).resolve() != Path(sampled).resolve():
@@ -59,14 +61,7 @@ def start_model(run: Path, model: str | None, named: str | None) -> str:
             f"the recipe starts from {named}, and {run} was sampled with {sampled}: say with --model which it is"
         )
     start = model or named or sampled or str(embedded_model_path())
-    # A name on the hub is OWNER/NAME.
-    is_path = (
-        start.startswith((".", "/")) or start.count("/") > 1 or (Path(start).parent.exists() and "/" in start)
-    )
-    if is_path and not (Path(start) / "config.json").is_file():
-        adapter = (Path(start) / "adapter_config.json").is_file()
-        what = "is an adapter alone: merge it into its model, and name that" if adapter else "is no model"
-        raise RunError(f"{start} {what}; `scdpo sft` leaves one in RUN/model/sft, --model says where it is")
+    check_model(start, adapter=False)
     return start
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from sandbox import AsyncSession, Solution
 from scdpo.corrupt.rollouts import Track, blocks_of, roll_out
-from scdpo.corrupt.slips import first_move
+from scdpo.data.moves import first_move
 from scdpo.data.records import BlockRecord, ConfirmationRecord, PairRecord, RateRecord
 from scdpo.sampling.sampler import Sampler
 

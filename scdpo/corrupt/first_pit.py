@@ -9,14 +9,17 @@ first pit is taken to be followed by pits alone.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from sandbox import AsyncSession, SessionClosed, Solution
-from scdpo.corrupt.rollouts import Rollouts, Track, draft_of, move_ends, roll_out
+from scdpo.corrupt.rollouts import Rollouts, Track, draft_of, roll_out
+from scdpo.corrupt.second_look import right_in_a_reading
 from scdpo.corrupt.slips import no_slip, sides, with_same_output
 from scdpo.data.filters import drop_reason
+from scdpo.data.moves import move_ends
 from scdpo.data.pairs import cut_where_sides_differ
 from scdpo.data.records import (
     BranchRecord,
@@ -29,7 +32,7 @@ from scdpo.data.records import (
     block_records,
 )
 from scdpo.sampling.sampler import Draft, Sampler
-from verifier import extract_answer
+from verifier import extract_answer, verify
 from verifier.solution import uncleanness
 
 
@@ -73,8 +76,8 @@ async def first_pit(
 
     The record stands under the step before the pit; its ``chosen_id`` is the wrong solution's. Reasons for no pair:
     ``pit_at_first_move`` (nothing is shared), ``prefix_differs`` (the code no longer prints what was recorded),
-    ``no_clean_rollout`` (none that succeeded is free of errors and repairs), those of ``slips.no_slip``, and
-    ``kernel_lost``.
+    ``no_clean_rollout`` (none that succeeded states its answer and is free of errors and repairs),
+    ``right_in_a_reading`` (see ``second_look``), those of ``slips.no_slip``, and ``kernel_lost``.
 
     Raises:
         EngineError: if the engine cannot serve.
@@ -90,8 +93,11 @@ async def first_pit(
         return [], _record(search, settings, -1, "kernel_lost")
     if before < 0:
         return [], _record(search, settings, before, "pit_at_first_move")
+    answer = wrong.verdict.answer or ""
+    if await asyncio.to_thread(right_in_a_reading, wrong.solution.blocks, answer, wrong.gold, wrong.question):
+        return [], _record(search, settings, before, "right_in_a_reading")
     examples = search.places[before].examples
-    chosen = next((draft for draft in examples if _may_be_chosen(draft, search.wrong.sampling.format)), None)
+    chosen = next((draft for draft in examples if _may_be_chosen(draft, wrong)), None)
     if chosen is None:
         return [], _record(search, settings, before, "no_clean_rollout")
     pair = with_same_output(cut_where_sides_differ(_pair(search, settings, before, pit, chosen)))
@@ -152,8 +158,14 @@ async def _bisect(
     return places[low], places[high]
 
 
-def _may_be_chosen(draft: Draft, format: str) -> bool:
-    return drop_reason(draft.blocks, format) is None and uncleanness(Solution(draft.blocks)) is None
+def _may_be_chosen(draft: Draft, wrong: SolutionRecord) -> bool:
+    """Whether a roll-out that was right is fluent, clean, and states its answer."""
+    solution = Solution(draft.blocks)
+    return (
+        drop_reason(draft.blocks, wrong.sampling.format) is None
+        and uncleanness(solution, wrong.question) is None
+        and verify(solution, wrong.gold, require="stated").correct
+    )
 
 
 def _pair(search: PitSearch, settings: PitSettings, before: int, pit: int, chosen: Draft) -> PairRecord:

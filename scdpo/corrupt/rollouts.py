@@ -7,7 +7,6 @@ cell runs twice. Not covered: roll-outs at other temperatures.
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -134,14 +133,6 @@ def _right(prefix: Draft, drafts: Sequence[Draft], gold: str) -> list[Draft]:
         draft
         for draft in drafts
         if draft.finish == "end" and verify(Solution(prefix.blocks + draft.blocks), gold).status == "correct"
-    ]
-
-
-def move_ends(solution: Solution) -> list[int]:
-    """Return the steps after which to roll out: those that end a move (see ``slips.first_move``), but for the last."""
-    steps = solution.steps
-    return [
-        step.index for step, following in itertools.pairwise(steps) if step.is_code or not following.is_code
     ]
 
 

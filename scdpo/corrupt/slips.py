@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from sandbox import Block, Solution
 from sandbox.blocks import Step
 from scdpo.corrupt.outputs import same_output, shows_failure
+from scdpo.data.moves import first_move
 from scdpo.data.records import PairRecord
 
 
@@ -35,17 +36,6 @@ def no_slip(chosen: Sequence[Block], rejected: Sequence[Block]) -> str | None:
         return "code_fails" if shows_failure(output_of(first_new)) else None
     same = len(ours) == len(theirs) and all(map(_same_cell, ours, theirs))
     return "misquotes_output" if same else None
-
-
-def first_move(blocks: Sequence[Block]) -> int:
-    """Return how many blocks of a continuation make its first move: a text and the code that it announces are one.
-
-    A text states a plan and cannot hold the slip by itself while its code is still to come; a text that no code
-    follows is a move of its own.
-    """
-    steps = Solution(tuple(blocks)).steps
-    moves = steps[:2] if len(steps) > 1 and not steps[0].is_code and steps[1].is_code else steps[:1]
-    return sum(len(step.blocks) for step in moves)
 
 
 def sides(pair: PairRecord) -> tuple[tuple[Block, ...], tuple[Block, ...]]:

@@ -15,6 +15,7 @@ from typing import Final
 from sandbox import AsyncSession, SessionClosed, Solution
 from scdpo.corrupt.confirm import Confirmer
 from scdpo.corrupt.rollouts import ROLLOUTS_AT_ONCE, Track, draft_of
+from scdpo.corrupt.second_look import right_in_a_reading
 from scdpo.corrupt.slips import no_slip, sides, with_same_output
 from scdpo.data.filters import drop_reason, near_duplicates
 from scdpo.data.pairs import drawn_steps, step_controlled_pair
@@ -37,6 +38,8 @@ class BranchSettings:
         pairs: kept after each step.
         seed: fixes every sample.
         confirm: roll-outs from before and from after the first wrong step of each pair; 0 for none.
+        granted: attempts after single steps, for a call that spends a budget: steps that are not named are passed
+            over. None makes ``attempts`` after each.
     """
 
     schedule: Schedule = field(default_factory=Schedule)
@@ -46,6 +49,11 @@ class BranchSettings:
     pairs: int = 1
     seed: int = 0
     confirm: int = 0
+    granted: Mapping[int, int] | None = None
+
+    def attempts_after(self, step: int) -> int:
+        """Return how many continuations are tried after a step, those of earlier calls included."""
+        return self.attempts if self.granted is None else self.granted.get(step, 0)
 
     @property
     def sessions(self) -> int:
@@ -90,7 +98,7 @@ def open_steps(chosen: SolutionRecord, settings: BranchSettings, before: Mapping
     return [
         step
         for step, here in known.items()
-        if not here.given_up and here.kept < settings.pairs and here.judged < settings.attempts
+        if not here.given_up and here.kept < settings.pairs and here.judged < settings.attempts_after(step)
     ]
 
 
@@ -148,15 +156,16 @@ async def _branch_after(
     dropped: Counter[str] = Counter()
     pairs: list[PairRecord] = []
     tokens, tried, wanted = 0, before.judged, settings.pairs - before.kept
-    while tried < settings.attempts and len(pairs) < wanted:
-        numbers = range(tried, min(2 * tried + settings.wave, settings.attempts))
+    most = settings.attempts_after(step)
+    while tried < most and len(pairs) < wanted:
+        numbers = range(tried, min(2 * tried + settings.wave, most))
         drafts = await _drafts(chosen, step, sampler, settings, session, prefix, numbers)
         for number, draft in zip(numbers, drafts, strict=True):
             tokens += draft.tokens
             if len(pairs) == wanted:
                 dropped["surplus"] += 1
                 continue
-            answer, reason = await asyncio.to_thread(_judge, draft, chosen.gold, sampler.format.name)
+            answer, reason = await asyncio.to_thread(judge, draft, chosen, sampler.format.name)
             if reason:
                 dropped[reason] += 1
                 continue
@@ -257,7 +266,7 @@ def made_before(
         own = _numbers(branch.id, branch.chosen_id)[1] == settings.seed
         # An attempt that was over once the pairs were found was not judged; it is made again, and comes out the same.
         judged = branch.attempts - reasons.get("surplus", 0) if own else 0
-        given_up = next((reason for reason in _GIVEN_UP if own and reason in reasons), here.given_up)
+        given_up = next((reason for reason in GIVEN_UP if own and reason in reasons), here.given_up)
         before[branch.branch_step] = Before(here.judged + judged, here.kept + branch.kept, given_up)
     for pair in pairs:
         step, seed, number = _numbers(pair.origin.rejected_id, pair.origin.chosen_id)
@@ -268,7 +277,8 @@ def made_before(
     return before
 
 
-_GIVEN_UP: Final = ("prefix_differs", "kernel_lost")
+GIVEN_UP: Final = ("prefix_differs", "kernel_lost")
+"""Why nothing more is tried after a step."""
 
 
 def _numbers(id: str, chosen_id: str) -> tuple[int, int, int]:
@@ -283,14 +293,21 @@ def _nearly_repeats(pair: PairRecord, others: list[PairRecord]) -> bool:
     return len(others) in near_duplicates(texts)
 
 
-def _judge(draft: Draft, gold: str, format: str) -> tuple[str | None, str]:
-    """Return the continuation's answer, and why it is not kept; empty if it is."""
+def judge(draft: Draft, chosen: SolutionRecord, format: str) -> tuple[str | None, str]:
+    """Return the answer of a continuation of a preferred solution, and why it is not kept; empty if it is.
+
+    Takes CPU time: call it in a thread.
+    """
     if draft.finish != "end":
         return None, f"unfinished_{draft.finish}"
     garbled = drop_reason(draft.blocks, format)
     if garbled:
         return None, garbled
-    verdict = verify(Solution(draft.blocks), gold, require="stated")
-    if not is_readable(verdict.prediction, gold):
+    verdict = verify(Solution(draft.blocks), chosen.gold, require="stated")
+    answer = verdict.prediction
+    if answer is None or not is_readable(answer, chosen.gold):
         return None, "no_answer"
-    return verdict.prediction, "" if verdict.status == "incorrect" else verdict.status
+    if verdict.status != "incorrect":
+        return answer, verdict.status
+    other = right_in_a_reading(draft.blocks, answer, chosen.gold, chosen.question)
+    return answer, "right_in_a_reading" if other else ""

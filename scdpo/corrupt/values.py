@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from scdpo.corrupt.rollouts import Track, draft_of, move_ends, roll_out
+from scdpo.corrupt.rollouts import Track, draft_of, roll_out
+from scdpo.data.moves import move_ends
 from scdpo.data.records import SolutionRecord, ValueRecord
 from scdpo.sampling.sampler import Sampler
 

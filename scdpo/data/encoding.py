@@ -246,10 +246,20 @@ def encode_pair(pair: Mapping[str, Any], encoder: SolutionEncoder) -> dict[str, 
         encoder: the tokenizer and format to write it with.
 
     Raises:
-        ValueError: if the kind is unknown or a block is malformed.
+        SettingsError: naming the pair, if its kind is unknown, a block is malformed, or the format cannot express it.
     """
     if pair["kind"] not in KINDS:
-        raise ValueError(f"pair {pair.get('id')}: kind {pair['kind']!r} is not one of {', '.join(KINDS)}")
+        raise SettingsError(f"pair {pair.get('id')}: kind {pair['kind']!r} is not one of {', '.join(KINDS)}")
+    try:
+        return _row(pair, encoder)
+    except ValueError as error:
+        raise SettingsError(
+            f"pair {pair.get('id')}: {error}; choose the format that the pairs were sampled in, or another that holds "
+            "their blocks, with --set format=…"
+        ) from error
+
+
+def _row(pair: Mapping[str, Any], encoder: SolutionEncoder) -> dict[str, Any]:
     prefix = [Block.from_dict(b) for b in pair["prefix"]]
     row: dict[str, Any] = {name: pair[name] for name in ("id", "problem_id", "kind")}
     row["prompt_ids"] = encoder.context(pair["question"], prefix, pair.get("prefix_tokens") or ())

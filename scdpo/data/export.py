@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import cache
 from itertools import chain, islice
 from pathlib import Path
@@ -84,6 +85,8 @@ def export_pairs(pairs: Iterable[PairRecord], path: Path, system: str = "", toke
         RunError: if there are none, or the file cannot be written.
         ValueError: if the tokenizer cannot write the pairs' format.
     """
+    if path.is_dir():
+        raise RunError(f"cannot write {path}: it is a folder; --out names a file")
     counts = _Counts()
     part = path.with_name(path.name + ".part")
     try:
@@ -95,7 +98,8 @@ def export_pairs(pairs: Iterable[PairRecord], path: Path, system: str = "", toke
     except OSError as error:
         raise RunError(f"cannot write {path}: {error.strerror or error}; --out names a file") from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # it is not there, nor can be
+            part.unlink()
     return counts.pairs
 
 
@@ -106,7 +110,7 @@ def _write(pairs: Iterator[PairRecord], path: Path, system: str, tokenizer: Any)
         raise RunError("there are no pairs to export; make some with `scdpo sample` and `scdpo corrupt`")
     schema = pa.schema(_TEXT_COLUMNS + (_TOKEN_COLUMNS if tokenizer is not None else []))
     rest = chain([first], pairs)
-    form_of = cache(lambda name: _format(name, tokenizer))
+    form_of = cache(lambda name: format_of(name, tokenizer))
     encoder_of = cache(lambda name: SolutionEncoder(tokenizer, name, system))
     with pq.ParquetWriter(path, schema) as file:
         while some := list(islice(rest, ROW_GROUP)):
@@ -179,7 +183,12 @@ def push_to_hub(path: Path, repository: str) -> str:
     return str(address)
 
 
-def _format(name: str, tokenizer: Any) -> Format:
+def format_of(name: str, tokenizer: Any) -> Format:
+    """Return the format of exported texts.
+
+    Raises:
+        RunError: if it is a chat template's, and no tokenizer says which.
+    """
     if name in CHAT_FORMATS and tokenizer is None:
         raise RunError(
             f"pairs in the {name} format are written with the model's chat template: name the model with --tokenizer"
@@ -190,10 +199,10 @@ def _format(name: str, tokenizer: Any) -> Format:
 def _columns(pair: PairRecord, system: str, form: Format) -> dict[str, object]:
     prefix, chosen, rejected = (_blocks(side) for side in (pair.prefix, pair.chosen, pair.rejected))
     return {
-        "prompt": form.prompt(pair.question, system) + _text(form.write(prefix)),
+        "prompt": form.prompt(pair.question, system) + text_of(form.write(prefix)),
         # As training writes them: a text that goes on from the prefix's was sampled without a mark between the two.
-        "chosen": _text(form.write(chosen, prefix, ended=True)),
-        "rejected": _text(form.write(rejected, prefix, ended=True)),
+        "chosen": text_of(form.write(chosen, prefix, ended=True)),
+        "rejected": text_of(form.write(rejected, prefix, ended=True)),
         "id": pair.id,
         "problem_id": pair.problem_id,
         "kind": pair.kind,
@@ -205,7 +214,8 @@ def _columns(pair: PairRecord, system: str, form: Format) -> dict[str, object]:
     }
 
 
-def _text(pieces: Iterable[Piece]) -> str:
+def text_of(pieces: Iterable[Piece]) -> str:
+    """Return the text of what a format wrote."""
     return "".join(piece.text for piece in pieces)
 
 

@@ -27,7 +27,7 @@ from verifier.files.fields import Fields
 from verifier.files.jsonl import naming
 from verifier.files.layouts import Entry
 from verifier.files.rows import read_rows
-from verifier.files.written import Turn, read_solution, read_turns, spoken_blocks
+from verifier.files.written import Turn, answer_blocks, read_solution, read_turns, spoken_blocks, uses_tools
 
 Blocks = tuple[Block, ...]
 
@@ -152,14 +152,20 @@ def _of_step_dpo(row: dict[str, Any], question: str, gold: str | None, format: s
 
 
 def _begun(row: dict[str, Any], format: str) -> Blocks:
-    """Return what the prompt of TRL's pairs already has of the answer: a last message of the assistant's."""
+    """Return what both sides share: a last message of the assistant's in the prompt, then a column ``prefix``."""
     turns = read_turns(row.get("prompt"))
-    return turns[-1].solution(format).blocks if turns and turns[-1].role == "assistant" else ()
+    begun = turns[-1].solution(format).blocks if turns and turns[-1].role == "assistant" else ()
+    prefix = row.get("prefix")
+    return begun + (
+        read_solution(prefix, format).blocks if isinstance(prefix, str) and prefix.strip() else ()
+    )
 
 
 def _by_role(side: Any, format: str) -> dict[str, Blocks]:
     """Return the blocks of each role of a side; plain text is the assistant's, read as the format says."""
     turns = [Turn("assistant", side)] if isinstance(side, str) else read_turns(side) or []
+    if uses_tools(turns):
+        return {"assistant": answer_blocks(turns, format)}
     return {turn.role: turn.solution(format).blocks for turn in turns}
 
 

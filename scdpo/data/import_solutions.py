@@ -203,7 +203,7 @@ def as_record(
     format: str = "mathcoder",
 ) -> SolutionRecord:
     """Return the record of a solution that was not sampled here, verified."""
-    verdict = verify_solution(solution, gold, require="stated")
+    verdict = verify_solution(solution, gold, require="stated", question=question)
     return SolutionRecord(
         id=id,
         problem_id=problem_id,

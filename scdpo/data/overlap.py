@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Final
 
+from scdpo.data.benchmarks import BenchmarkError, benchmark_source
 from scdpo.data.problems import Problem, Problems, ProblemSourceError
 from verifier.files.jsonl import LineError
 from verifier.files.layouts import Entry
@@ -55,14 +56,19 @@ class Held:
 
 
 def held_by(sources: Iterable[str]) -> Held:
-    """Return the questions of benchmarks: files, folders or hub data sets, of which the test split is taken.
+    """Return the questions of benchmarks.
+
+    Args:
+        sources: known ones by name (``scdpo.data.benchmarks``), files, folders or hub data sets, of which the test
+            split is taken.
 
     Raises:
-        ProblemSourceError: naming the file and line that cannot be read.
+        ProblemSourceError: naming the benchmark that is nowhere, or the file and line that cannot be read.
     """
     try:
-        return Held([Entry(row).question() for source in sources for row in read_rows(source, "test")])
-    except LineError as error:
+        places = [benchmark_source(source) for source in sources]
+        return Held([Entry(row).question() for place in places for row in read_rows(place, "test")])
+    except (LineError, BenchmarkError) as error:
         raise ProblemSourceError(f"--decontaminate: {error}") from error
 
 

@@ -22,7 +22,7 @@ from typing import Any, Literal, get_args
 
 from scdpo.errors import ScdpoError
 from verifier.files.fields import Fields
-from verifier.files.jsonl import LineError
+from verifier.files.jsonl import STDIN, LineError
 from verifier.files.layouts import Entry, NoAnswer
 from verifier.files.rows import Row, read_rows
 
@@ -295,7 +295,7 @@ def _read(source: str, split: str, fields: Fields | None, problems: Problems) ->
             ids.add(problem.id)
             yield problem
     except LineError as error:
-        if Path(source).exists():
+        if Path(source).exists() or Path(source) == STDIN:
             raise ProblemSourceError(str(error)) from error
         raise ProblemSourceError(f"{source!r} is {_NO_SOURCE}: {error}") from error
     if not ids:

@@ -116,8 +116,9 @@ def is_readable(answer: str | None, gold: str) -> bool:
 class OriginRecord(BaseModel):
     """Where the two sides of a pair come from.
 
-    ``mutation`` says what was changed, and ``plan`` how that agrees with the shared text (``kept``, ``departed``
-    or ``contradicted``, see ``docs/corruptors.md``); both are empty for sampled continuations. ``same_output`` says
+    ``mutation`` says what was changed (of a guided slip, the kind that was asked for), and ``plan`` how that agrees
+    with the shared text (``kept``, ``departed``, ``miscopied`` or ``contradicted``, see ``docs/corruptors.md``); both
+    are empty for sampled continuations. ``same_output`` says
     that the two sides first differ in a cell that prints the same on both, so that the slip may come later.
     """
 
@@ -125,7 +126,7 @@ class OriginRecord(BaseModel):
 
     chosen_id: str
     rejected_id: str
-    corruptor: Literal["sampling", "temperature", "mutation", "first_pit"]
+    corruptor: Literal["sampling", "temperature", "mutation", "first_pit", "guided"]
     mutation: str = ""
     plan: str = ""
     same_output: bool = False
@@ -243,7 +244,7 @@ class BranchRecord(Record):
     problem_id: str
     chosen_id: str
     branch_step: int
-    corruptor: Literal["temperature", "mutation", "first_pit"]
+    corruptor: Literal["temperature", "mutation", "first_pit", "guided"]
     attempts: int
     kept: int
     dropped: list[DropRecord]

@@ -25,8 +25,9 @@ from scdpo.errors import ScdpoError
 R = TypeVar("R", bound=Record)
 ADDING: Final[dict[str, frozenset[str]]] = {
     "sample": frozenset(["problems", "split", "seed"]),
-    "corrupt": frozenset(["steps", "attempts", "pairs", "seed", "confirm"]),
+    "corrupt": frozenset(["steps", "attempts", "pairs", "seed", "confirm", "budget_tokens"]),
     "mutate": frozenset(["seed", "confirm"]),
+    "guided": frozenset(["seed", "confirm"]),
     "first-pit": frozenset(["wrong", "seed"]),
 }
 """Settings of each job that may change from call to call: with others a job adds to what is there, which stays and

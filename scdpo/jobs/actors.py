@@ -17,12 +17,19 @@ from ray.exceptions import RayActorError
 from sandbox import AsyncSandbox
 from scdpo.corrupt.confirm import Confirmer
 from scdpo.corrupt.first_pit import PitSettings
+from scdpo.corrupt.guided import GuidedSettings
 from scdpo.corrupt.temperature import BranchSettings
 from scdpo.corrupt.values import ValueSettings
 from scdpo.data.problems import Problem
 from scdpo.data.records import BranchRecord, PairRecord, Record, RolloutRecord, SolutionRecord, ValueRecord
 from scdpo.data.runs import Run
-from scdpo.jobs.local import NaiveSettings, branch_by_mutation, branch_by_temperature, sample_naive
+from scdpo.jobs.local import (
+    NaiveSettings,
+    branch_by_guidance,
+    branch_by_mutation,
+    branch_by_temperature,
+    sample_naive,
+)
 from scdpo.jobs.rollouts import branch_at_first_pits, estimate_values, roll_out_pairs
 from scdpo.sampling.engines.base import Completion, Engine, EngineError, Request, RequestRefused
 from scdpo.sampling.engines.replicas import ReplicaLost, Replicas
@@ -67,6 +74,17 @@ class BranchJob:
     async def __call__(self, run: Run, sampler: Sampler) -> None:
         """Do the job."""
         await branch_by_temperature(run, sampler, self.settings, Silent())
+
+
+@dataclass(frozen=True, slots=True)
+class GuidedJob:
+    """``scdpo.jobs.local.branch_by_guidance`` on the solutions of a run."""
+
+    settings: GuidedSettings
+
+    async def __call__(self, run: Run, sampler: Sampler) -> None:
+        """Do the job."""
+        await branch_by_guidance(run, sampler, self.settings, Silent())
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ Not covered: which options of a command line say so (``scdpo.cli.options``).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sandbox import AsyncSandbox
 from scdpo.corrupt.confirm import Confirmer
 from scdpo.corrupt.first_pit import PitSettings
+from scdpo.corrupt.guided import GuidedSettings
 from scdpo.corrupt.temperature import BranchSettings
 from scdpo.corrupt.values import ValueSettings
 from scdpo.data.problems import Problem
@@ -206,9 +207,19 @@ class LocalJobs:
         """Do ``scdpo.jobs.local.sample_naive``."""
         await local.sample_naive(run, problems, self._sampler, settings, progress)
 
-    async def branch_by_temperature(self, run: Run, settings: BranchSettings, progress: Progress) -> None:
+    async def branch_by_temperature(
+        self,
+        run: Run,
+        settings: BranchSettings,
+        progress: Progress,
+        grants: Mapping[str, Mapping[int, int]] | None = None,
+    ) -> None:
         """Do ``scdpo.jobs.local.branch_by_temperature``."""
-        await local.branch_by_temperature(run, self._sampler, settings, progress)
+        await local.branch_by_temperature(run, self._sampler, settings, progress, grants)
+
+    async def branch_by_guidance(self, run: Run, settings: GuidedSettings, progress: Progress) -> None:
+        """Do ``scdpo.jobs.local.branch_by_guidance``."""
+        await local.branch_by_guidance(run, self._sampler, settings, progress)
 
     async def branch_by_mutation(self, run: Run, seed: int, progress: Progress, confirm: int = 0) -> None:
         """Do ``scdpo.jobs.local.branch_by_mutation``."""

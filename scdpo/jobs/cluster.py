@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic
@@ -24,6 +24,7 @@ from ray.exceptions import RayActorError, RayTaskError
 
 from sandbox import AsyncSandbox, SandboxError, SessionClosed
 from scdpo.corrupt.first_pit import PitSettings
+from scdpo.corrupt.guided import GuidedSettings
 from scdpo.corrupt.rollouts import ROLLOUTS_AT_ONCE
 from scdpo.corrupt.temperature import BranchSettings
 from scdpo.corrupt.values import ValueSettings
@@ -35,6 +36,7 @@ from scdpo.jobs.actors import (
     BranchJob,
     ConfirmJob,
     EngineActor,
+    GuidedJob,
     Job,
     MutateJob,
     PitJob,
@@ -49,6 +51,7 @@ from scdpo.jobs.actors import (
 from scdpo.jobs.local import (
     NaiveSettings,
     Progress,
+    branch_by_guidance,
     branch_by_mutation,
     branch_by_temperature,
     chosen_solutions,
@@ -57,6 +60,7 @@ from scdpo.jobs.local import (
     enough,
     mutations_at_once,
     sample_naive,
+    with_grants,
 )
 from scdpo.jobs.outcomes import Branched, known_outcomes
 from scdpo.jobs.rollouts import branch_at_first_pits, estimate_values, unconfirmed, wrong_solutions
@@ -233,20 +237,39 @@ class Cluster:
         await sample_naive(run, problems, self._sampler, settings, Silent())
         _took(run, "solutions", monotonic() - started)
 
-    async def branch_by_temperature(self, run: Run, settings: BranchSettings, progress: Progress) -> None:
+    async def branch_by_temperature(
+        self,
+        run: Run,
+        settings: BranchSettings,
+        progress: Progress,
+        grants: Mapping[str, Mapping[int, int]] | None = None,
+    ) -> None:
         """Do ``scdpo.jobs.local.branch_by_temperature`` on the cluster."""
         started = monotonic()
         at_once = max(1, self._settings.in_flight // settings.sessions)
-        await self._branch(run, BranchJob(settings), at_once, progress, "temperature")
+
+        def job(id: str) -> Job:
+            return BranchJob(with_grants(settings, grants, id))
+
+        await self._branch(run, job, at_once, progress, "temperature", grants)
         assert self._sampler is not None
-        await branch_by_temperature(run, self._sampler, settings, Silent())
+        await branch_by_temperature(run, self._sampler, settings, Silent(), grants)
         _took(run, "step-controlled pairs by temperature", monotonic() - started)
+
+    async def branch_by_guidance(self, run: Run, settings: GuidedSettings, progress: Progress) -> None:
+        """Do ``scdpo.jobs.local.branch_by_guidance`` on the cluster."""
+        started = monotonic()
+        at_once = max(1, self._settings.in_flight // settings.sessions)
+        await self._branch(run, lambda _: GuidedJob(settings), at_once, progress, "guided")
+        assert self._sampler is not None
+        await branch_by_guidance(run, self._sampler, settings, Silent())
+        _took(run, "step-controlled pairs by guided", monotonic() - started)
 
     async def branch_by_mutation(self, run: Run, seed: int, progress: Progress, confirm: int = 0) -> None:
         """Do ``scdpo.jobs.local.branch_by_mutation`` on the cluster."""
         started = monotonic()
         at_once = mutations_at_once(self._settings.in_flight if confirm else 0)
-        await self._branch(run, MutateJob(seed, confirm), at_once, progress, "mutation")
+        await self._branch(run, lambda _: MutateJob(seed, confirm), at_once, progress, "mutation")
         assert self._sampler is not None
         await branch_by_mutation(run, self._sampler.box, seed, Silent())
         _took(run, "step-controlled pairs by mutation", monotonic() - started)
@@ -303,12 +326,21 @@ class Cluster:
         run.settle_rollouts()
         count_confirmed(run, corruptor)
 
-    async def _branch(self, run: Run, job: Job, at_once: int, progress: Progress, corruptor: str) -> None:
+    async def _branch(
+        self,
+        run: Run,
+        job: Callable[[str], Job],
+        at_once: int,
+        progress: Progress,
+        corruptor: str,
+        only: Container[str] | None = None,
+    ) -> None:
+        """Have a job done on each chosen solution, or on ``only`` some of them."""
         past = Branched(run, corruptor)
-        chosen = [solution.id for solution in chosen_solutions(run)]
+        chosen = [solution.id for solution in chosen_solutions(run) if only is None or solution.id in only]
         progress.start(f"step-controlled pairs by {corruptor}", len(chosen), 0)
 
-        work = ((job, [run.solutions.get(id), *past.branches(id), *past.pairs(id)]) for id in chosen)
+        work = ((job(id), [run.solutions.get(id), *past.branches(id), *past.pairs(id)]) for id in chosen)
         async for records in self._do(work, at_once):
             # The worker sends pairs before the branches that they come of, and so they are written.
             progress.advance(append_records(run, records))

@@ -9,23 +9,26 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Final, Literal, Protocol, TypeVar
 
 from sandbox import AsyncSandbox, SessionClosed
 from scdpo.corrupt import acorrupt_by_mutation
 from scdpo.corrupt.confirm import Confirmer
+from scdpo.corrupt.guided import GuidedSettings, corrupt_by_guidance, guided_id
 from scdpo.corrupt.rollouts import ROLLOUTS_AT_ONCE
 from scdpo.corrupt.step_controlled import mutation_pairs
 from scdpo.corrupt.temperature import (
+    GIVEN_UP,
     Branches,
     BranchSettings,
     corrupt_by_temperature,
     made_before,
     open_steps,
 )
+from scdpo.data.moves import move_ends
 from scdpo.data.problems import Problem
 from scdpo.data.records import IMPORTED, BranchRecord, DropRecord, PairRecord, SolutionRecord
 from scdpo.data.runs import Run, RunError
@@ -158,11 +161,22 @@ def _count_sampling(run: Run, outcomes: Sequence[Sequence[SolutionFate]], second
 
 
 async def branch_by_temperature(
-    run: Run, sampler: Sampler, settings: BranchSettings, progress: Progress
+    run: Run,
+    sampler: Sampler,
+    settings: BranchSettings,
+    progress: Progress,
+    grants: Mapping[str, Mapping[int, int]] | None = None,
 ) -> None:
     """Branch off the chosen solution of every naive pair of a run, after the steps that the settings say.
 
     What earlier calls made counts: with more steps, attempts or pairs, or another seed, only what lacks is made.
+
+    Args:
+        run: with naive pairs, or solutions of others.
+        sampler: the model and the sandbox.
+        settings: temperatures and numbers of attempts.
+        progress: hears how far it is.
+        grants: attempts by solution and step, for one pass of a budget (``scdpo.jobs.budget``); None for no budget.
 
     Raises:
         EngineError: if the engine cannot serve.
@@ -174,12 +188,50 @@ async def branch_by_temperature(
 
     def branches(chosen: SolutionRecord) -> AsyncIterator[Branches]:
         before = made_before(past.branches(chosen.id), past.pairs(chosen.id), settings)
-        return corrupt_by_temperature(chosen, sampler, settings, before)
+        return corrupt_by_temperature(chosen, sampler, with_grants(settings, grants, chosen.id), before)
 
     def is_done(chosen: SolutionRecord) -> bool:
-        return not open_steps(chosen, settings, made_before(past.branches(chosen.id), (), settings))
+        before = made_before(past.branches(chosen.id), (), settings)
+        return not open_steps(chosen, with_grants(settings, grants, chosen.id), before)
 
     await _branch(run, branches, is_done, width, progress, "temperature")
+
+
+async def branch_by_guidance(
+    run: Run, sampler: Sampler, settings: GuidedSettings, progress: Progress
+) -> None:
+    """Ask for guided slips in the chosen solutions of a run; what earlier calls made with the seed is not made again.
+
+    Raises:
+        EngineError: if the engine cannot serve.
+        RunError: if the run was sampled and has no naive pairs, or a record cannot be written.
+    """
+    done = {branch.id for branch in run.branches if branch.corruptor == "guided"}
+    given_up = {
+        branch.chosen_id
+        for branch in run.branches
+        if branch.corruptor == "guided"
+        and branch.id.endswith(f".g{settings.seed}")
+        and any(drop.reason in GIVEN_UP for drop in branch.dropped)
+    }
+
+    def is_done(chosen: SolutionRecord) -> bool:
+        ids = {guided_id(chosen, step, settings) for step in move_ends(chosen.solution)}
+        return ids <= done or chosen.id in given_up
+
+    width = max(1, sampler.limits.in_flight // settings.sessions)
+
+    def branches(chosen: SolutionRecord) -> AsyncIterator[Branches]:
+        return corrupt_by_guidance(chosen, sampler, settings, done)
+
+    await _branch(run, branches, is_done, width, progress, "guided")
+
+
+def with_grants(
+    settings: BranchSettings, grants: Mapping[str, Mapping[int, int]] | None, id: str
+) -> BranchSettings:
+    """Return the settings with the attempts that a pass of a budget grants one solution."""
+    return settings if grants is None else replace(settings, granted=grants.get(id, {}))
 
 
 async def branch_by_mutation(
@@ -257,7 +309,7 @@ async def _branch(
     is_done: Callable[[SolutionRecord], bool],
     width: int,
     progress: Progress,
-    corruptor: Literal["temperature", "mutation"],
+    corruptor: Literal["temperature", "mutation", "guided"],
 ) -> None:
     started = monotonic()
     stage = f"step-controlled pairs by {corruptor}"

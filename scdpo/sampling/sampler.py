@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from sandbox import AsyncSandbox, AsyncSession, Block, Solution
 from scdpo.data.encoding import SolutionEncoder
 from scdpo.data.filters import drop_reason
+from scdpo.data.formats.messages import Conversation, MessageFormat
 from scdpo.data.problems import Problem, model_name
 from scdpo.data.records import SamplingRecord, SolutionRecord, VerdictRecord, block_records
 from scdpo.sampling.engines import Completion, Engine, Request, RequestRefused
@@ -46,8 +47,9 @@ class Draft:
 
     ``finish`` is ``end`` for a solution that the model ended; else why it stopped: ``length`` (a block ran into
     its token limit), ``context`` (the model's context is full), ``blocks`` (too many), ``forged`` (the
-    model wrote an execution itself), ``marker`` (it wrote the format's marks where none belong), ``refused`` (the
-    engine takes no such request; ``refusal`` has its words) or ``state_lost`` (the kernel died under its code).
+    model wrote an execution itself), ``marker`` (it wrote the format's marks, or called a tool, where none belong),
+    ``refused`` (the engine takes no such request), ``state_lost`` (the kernel died under its code) or ``stopped`` (the
+    caller had enough). ``refusal`` has the engine's words, or what was called.
     """
 
     text: str = ""
@@ -104,6 +106,7 @@ class Sampler:
         seed: int,
         prefix: Draft | None = None,
         session: AsyncSession | None = None,
+        enough: Callable[[Sequence[Block]], bool] | None = None,
     ) -> Draft:
         """Sample a solution, or what follows a prefix of one.
 
@@ -114,6 +117,7 @@ class Sampler:
             prefix: steps to go on from; it is not changed.
             session: a session whose state is that after the prefix's code, closed at the end; without it a
                 new one is started at the first code block (right only where the prefix has no code).
+            enough: ends the draft, as ``stopped``, once it holds of the new blocks at the end of a turn.
 
         Returns:
             The new steps alone, without the prefix.
@@ -127,7 +131,9 @@ class Sampler:
         draft = Draft()
         try:
             while not draft.finish:
-                session = await self._turn(draft, prefix, prompt, schedule, seed, session)
+                session = await self._turn(question, draft, prefix, prompt, schedule, seed, session)
+                if not draft.finish and enough is not None and enough(draft.blocks):
+                    draft.finish = "stopped"
         finally:
             if session is not None:
                 await session.close()
@@ -156,6 +162,7 @@ class Sampler:
 
     async def _turn(
         self,
+        question: str,
         draft: Draft,
         prefix: Draft,
         prompt: list[int],
@@ -172,11 +179,17 @@ class Sampler:
             derive_seed(seed, draft.tokens, len(draft.text)),
             self.format.stop,
             self.limits.top_p,
+            self._conversation(question, prefix.text + draft.text),
         )
         try:
             completion = await self.engine.complete(request)
         except RequestRefused as refused:
             draft.finish, draft.refusal = "refused", str(refused)
+            return session
+        try:
+            completion = self._written(completion, (*prefix.blocks, *draft.blocks), request.prompt[-1])
+        except ValueError as error:
+            draft.finish, draft.refusal = "marker", str(error)
             return session
         turn, ids, end = self._spelt(completion, request.prompt[-1])
         draft.tokens += len(completion.token_ids)
@@ -213,6 +226,25 @@ class Sampler:
         most = self._most_blocks
         return most is not None and len(prefix.blocks) + len(draft.blocks) >= most
 
+    def _conversation(self, question: str, text: str) -> Conversation | None:
+        """Return what is asked in messages, where the format knows them."""
+        if isinstance(self.format, MessageFormat):
+            return self.format.conversation(question, self.system, text)
+        return None
+
+    def _written(self, completion: Completion, before: Sequence[Block], last: int) -> Completion:
+        """Return a completion with text and ids, also where a chat endpoint answered without.
+
+        Raises:
+            ValueError: if the format cannot express the answer.
+        """
+        if completion.answer is None:
+            return completion
+        assert isinstance(self.format, MessageFormat)
+        text = self.format.answered(completion.answer, before)
+        ids = self.encoder.tokens.encode_after(text, last)
+        return replace(completion, text=text, token_ids=tuple(ids), answer=None)
+
     def _spelt(self, completion: Completion, before: int) -> tuple[str, list[int], list[int]]:
         """Return what the model wrote, the ids that spell it, and the id that ended the message, if one did.
 
@@ -225,8 +257,8 @@ class Sampler:
                 ids, end = ids[:-1], ids[-1:]
         text = tokens.spell(ids, before)
         if completion.finish == "stop":
-            ends = [text.index(stop) + len(stop) for stop in self.format.stop if stop in text]
-            text = text[: min(ends, default=len(text))]
+            reached = [stop for stop in self.format.stop if completion.text.endswith(stop) and stop in text]
+            text = text[: min((text.index(stop) + len(stop) for stop in reached), default=len(text))]
         return text, tokens.fit(ids, text, before), end
 
     @cached_property
@@ -257,7 +289,7 @@ class Sampler:
     def record(self, problem: Problem, id: str, seed: int, draft: Draft) -> SolutionRecord:
         """Verify a finished draft and return its record. Takes CPU time: call it in a thread."""
         solution = Solution(draft.blocks)
-        verdict = verify_solution(solution, problem.gold, require="stated")
+        verdict = verify_solution(solution, problem.gold, require="stated", question=problem.question)
         reason = "" if draft.finish == "end" else f"unfinished_{draft.finish}"
         return SolutionRecord(
             id=id,

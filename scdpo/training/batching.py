@@ -17,10 +17,12 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Sampler
 
 from scdpo.data.encoding import STEP_CONTROLLED
-from scdpo.training.trunk import Packed, pack
+from scdpo.training.trunk import Packed, TokenTree, pack
 
 KIND_KEY: Final = "step_controlled"
 TREE_KEYS: Final = ("tree", "tree_ids", "tree_positions", "slot_positions", "slot_labels", "row_slots")
+PASSES_KEY: Final = "passes"
+SHARE_KEY: Final = "share"
 _REFERENCE_KEYS: Final = ("ref_chosen_logps", "ref_rejected_logps")
 Row = Mapping[str, Any]
 
@@ -71,6 +73,18 @@ class PairCollator:
             **_shared_fields(rows),
         }
 
+    def cut(self, rows: Sequence[Row], most: int) -> Iterator[list[Row]]:
+        """Cut rows, in order, into batches of at most so many tokens, padding included; one pair is never cut."""
+        part: list[Row] = []
+        longest = 0
+        for row in rows:
+            longest = max(longest, *(len(ids) for ids, _ in sides([row])))
+            if part and 2 * (len(part) + 1) * longest > most:
+                yield part
+                part, longest = [], max(len(ids) for ids, _ in sides([row]))
+            part.append(row)
+        yield part
+
 
 @dataclass(frozen=True)
 class TreeCollator:
@@ -99,6 +113,45 @@ class TreeCollator:
             "row_slots": _pad(packed.rows, len(labels)),
             **_shared_fields(rows),
         }
+
+    def cut(self, rows: Sequence[Row], most: int) -> Iterator[list[Row]]:
+        """Cut rows, in order, into trees of at most so many tokens; one pair is never cut."""
+        part: list[Row] = []
+        tree = TokenTree()
+        for row in rows:
+            _grow(tree, row)
+            if part and tree.length > most:
+                yield part
+                part, tree = [], TokenTree()
+                _grow(tree, row)
+            part.append(row)
+        yield part
+
+
+def _grow(tree: TokenTree, row: Row) -> None:
+    for ids, mask in sides([row]):
+        tree.add(ids, mask)
+
+
+@dataclass(frozen=True)
+class PassCollator:
+    """Cuts a batch that has too many tokens for one forward pass into several.
+
+    Batch: that of ``collator`` if one pass does; else ``passes``, the batches of the passes in order, each with its
+    ``share`` of the pairs, and which pairs are step-controlled.
+    """
+
+    collator: PairCollator | TreeCollator
+    most: int
+
+    def __call__(self, rows: Sequence[Row]) -> dict[str, Any]:
+        """Return the batch of these rows."""
+        parts = list(self.collator.cut(rows, self.most))
+        if len(parts) == 1:
+            return self.collator(rows)
+        passes = [{**self.collator(part), SHARE_KEY: len(part) / len(rows)} for part in parts]
+        # What is no list of passes comes first: there accelerate looks how many pairs the batch has.
+        return {KIND_KEY: _shared_fields(rows)[KIND_KEY], PASSES_KEY: passes}
 
 
 class TrunkSampler(Sampler[int]):

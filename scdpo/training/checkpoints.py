@@ -34,8 +34,10 @@ _SHAPING: Final = {
     "warmup_steps", "weight_decay",
 }  # fmt: skip
 
-_OF_THE_MACHINE: Final = {"dataset_num_proc", "activation_offloading", "precompute_ref_batch_size"}
-"""TRL's own settings that change nothing but time and memory."""
+_OF_THE_MACHINE: Final = {
+    "dataset_num_proc", "activation_offloading", "precompute_ref_batch_size", "max_tokens_per_pass",
+}  # fmt: skip
+"""TRL's own settings and ours that change nothing but time and memory."""
 
 
 def identity(model: str, revision: str | None) -> str:
@@ -78,10 +80,15 @@ def settle(output: Path, start: str, data: str, args: TrainingArguments, model_a
     if any(output.glob("checkpoint-*")) or any(output.glob("*.safetensors")):
         _compare(file, made)
     if PartialState().is_main_process:
-        output.mkdir(parents=True, exist_ok=True)
         part = file.with_name(f"{TRAINING_FILE}.part")  # so that no process reads half of it
-        part.write_text(json.dumps(made, indent=1), encoding="utf-8")
-        part.replace(file)
+        try:
+            output.mkdir(parents=True, exist_ok=True)
+            part.write_text(json.dumps(made, indent=1), encoding="utf-8")
+            part.replace(file)
+        except OSError as error:
+            raise RunError(
+                f"cannot write {output}: {error.strerror or error}; choose another --output"
+            ) from error
 
 
 def _compare(file: Path, made: dict[str, Any]) -> None:

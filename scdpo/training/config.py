@@ -39,6 +39,8 @@ _REFUSED: Final[dict[str, tuple[tuple[Any, ...], str]]] = {
     ),
     "label_smoothing_factor": ((0, 0.0), "has no effect on preference losses; label_smoothing has"),
 }
+_OVER_A_BATCH: Final = ("aot", "aot_unpaired", "sft")
+"""Losses that are no mean over pairs: they sort a batch, or weigh its tokens."""
 # The same, where the pairs of a problem are encoded as one tree.
 _REFUSED_WITH_TREE: Final[dict[str, tuple[tuple[Any, ...], str]]] = {
     "train_sampling_strategy": (
@@ -76,6 +78,8 @@ class SCDPOConfig(DPOConfig):  # type: ignore[misc]  # trl has no types
             without roll-outs (``scdpo corrupt --confirm``).
         pairs_per_problem: at most so many pairs per problem: naive ones first, then those with the largest fall.
         share_trunk: encode the tokens that the pairs of a problem share once, instead of once a side.
+        max_tokens_per_pass: the most tokens of one forward pass. A batch of ``per_device_train_batch_size`` pairs that
+            has more takes several passes, with the loss and gradient of one. Left out, a batch is one pass, as in TRL.
 
     Raises:
         ValueError: for settings under which the trainer's figures would be wrong (see ``__post_init__``).
@@ -115,6 +119,12 @@ class SCDPOConfig(DPOConfig):  # type: ignore[misc]  # trl has no types
     share_trunk: bool = field(
         default=True, metadata={"help": "Encode what the pairs of a problem share only once."}
     )
+    max_tokens_per_pass: int | None = field(
+        default=None,
+        metadata={
+            "help": "Most tokens of one forward pass; larger batches take several, with the same gradient."
+        },
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -127,11 +137,22 @@ class SCDPOConfig(DPOConfig):  # type: ignore[misc]  # trl has no types
         for name in self.loss_type:
             if name not in LOSS_TYPES:
                 raise SettingsError(f"loss_type {name!r} is not one of {', '.join(LOSS_TYPES)}")
+        if self.max_tokens_per_pass is not None:
+            self._check_passes(self.max_tokens_per_pass)
 
     def _refuse(self, settings: dict[str, tuple[tuple[Any, ...], str]], remedy: str) -> None:
         for name, (fine, why) in settings.items():
             if getattr(self, name) not in fine:
                 raise SettingsError(f"{name} {why}; leave it at {fine[0]!r}{remedy}")
+
+    def _check_passes(self, most: int) -> None:
+        if most < 1:
+            raise SettingsError(f"max_tokens_per_pass is 1 or more, not {most}")
+        whole = [name for name in self.loss_type if name in _OVER_A_BATCH]
+        if whole:
+            raise SettingsError(
+                f"the loss {whole[0]!r} is no mean over pairs, so a batch cannot be cut: leave max_tokens_per_pass out"
+            )
 
     def _refuse_split_batches(self) -> None:
         for name in ("split_batches", "dispatch_batches"):

@@ -2,7 +2,7 @@
 
 r(x_i) = beta * (log pi(x_i | before) - log pi_reference(x_i | before)). ``token_credit`` gives it for a solution
 and two models; ``localise`` measures how well it points at the step where a solution goes wrong, which
-step-controlled pairs tell. Drawing is in ``eval.credit_page``. Not covered: credit of the kernel's tokens
+step-controlled pairs tell. Drawing is in ``eval.heat``. Not covered: credit of the kernel's tokens
 as a figure (they are marked as not the model's own).
 """
 
@@ -68,6 +68,21 @@ def token_credit(
         TokenCredit(text, credit, step, bool(own))
         for text, credit, step, own in zip(texts, credits, steps, mask, strict=True)
     ]
+
+
+def first_difference(
+    encoder: SolutionEncoder, question: str, solution: Solution, other: Solution
+) -> int | None:
+    """Return the number of the first token of a solution that another does not have there; None if it has all.
+
+    Args:
+        encoder: the tokenizer, and the format of both.
+        question: the problem's text.
+        solution: whose tokens are numbered from 0, as ``token_credit`` gives them.
+        other: what it is compared with.
+    """
+    ids, others = (encoder.completion(question, (), one.blocks)[0] for one in (solution, other))
+    return next((i for i, id in enumerate(ids) if others[i : i + 1] != [id]), None)
 
 
 def step_credit(tokens: Sequence[TokenCredit]) -> list[float]:

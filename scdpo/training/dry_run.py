@@ -9,7 +9,7 @@ usual count for transformer layers. Not covered: fragmentation, communication bu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from trl import ModelConfig, get_peft_config
 
 from sandbox.formats import get_format
 from scdpo.data.formats import CHAT_FORMATS
-from scdpo.training.batching import TrunkSampler, sides, tree_tokens
+from scdpo.training.batching import PairCollator, Row, TreeCollator, TrunkSampler, sides, tree_tokens
 from scdpo.training.config import SCDPOConfig
 from scdpo.training.train import Method, load_tokenizer, optimizer_steps, parse_settings, read_encoded
 from scdpo.training.trunk import pack
@@ -196,17 +196,22 @@ def _character_tokenizer(format: str) -> PreTrainedTokenizerFast:
 def _tokens_per_pass(rows: list[dict[str, Any]], args: SCDPOConfig) -> list[int]:
     """Return the tokens of each forward pass of the first epoch."""
     size = args.per_device_train_batch_size
-    if not args.share_trunk:
-        lengths = [
-            len(row["prompt_ids"]) + max(len(row["chosen_ids"]), len(row["rejected_ids"])) for row in rows
-        ]
-        return [
-            2 * len(part) * max(part) for part in (lengths[i : i + size] for i in range(0, len(rows), size))
-        ]
-    seed = args.data_seed if args.data_seed is not None else args.seed
-    order = list(TrunkSampler([row["problem_id"] for row in rows], tree_tokens(rows), size, seed))
+    order = list(range(len(rows)))
+    if args.share_trunk:
+        seed = args.data_seed if args.data_seed is not None else args.seed
+        order = list(TrunkSampler([row["problem_id"] for row in rows], tree_tokens(rows), size, seed))
     batches = ([rows[j] for j in order[i : i + size]] for i in range(0, len(order), size))
-    return [len(pack(sides(batch)).token_ids) for batch in batches]
+    collator = TreeCollator() if args.share_trunk else PairCollator(0)
+    parts = (part for batch in batches for part in _passes(collator, batch, args.max_tokens_per_pass))
+    if args.share_trunk:
+        return [len(pack(sides(part)).token_ids) for part in parts]
+    return [2 * len(part) * max(len(ids) for ids, _ in sides(part)) for part in parts]
+
+
+def _passes(
+    collator: TreeCollator | PairCollator, batch: Sequence[Row], most: int | None
+) -> Iterator[Sequence[Row]]:
+    return iter([batch]) if most is None else collator.cut(batch, most)
 
 
 def _memory(

@@ -29,7 +29,17 @@ from trl import DPOConfig, DPOTrainer, is_conversational
 
 from scdpo.data.encoding import ENCODED_FEATURES, KINDS, EncodingReport, SolutionEncoder, encode_pairs
 from scdpo.errors import SettingsError
-from scdpo.training.batching import KIND_KEY, TREE_KEYS, PairCollator, TreeCollator, TrunkSampler, tree_tokens
+from scdpo.training.batching import (
+    KIND_KEY,
+    PASSES_KEY,
+    SHARE_KEY,
+    TREE_KEYS,
+    PairCollator,
+    PassCollator,
+    TreeCollator,
+    TrunkSampler,
+    tree_tokens,
+)
 from scdpo.training.card import PAPER, CardMixin
 from scdpo.training.checkpoints import ResumeMixin
 from scdpo.training.columns import check_columns, encode_columns
@@ -129,9 +139,7 @@ class SCDPOTrainer(ResumeMixin, CardMixin, DPOTrainer):  # type: ignore[misc]  #
             model=model,
             ref_model=ref_model,
             args=args,
-            data_collator=TreeCollator()
-            if args.share_trunk
-            else PairCollator(tokenizer.pad_token_id, args.pad_to_multiple_of),
+            data_collator=_collator(args, tokenizer),
             train_dataset=train_dataset,
             eval_dataset=eval_dataset,
             processing_class=tokenizer,
@@ -144,6 +152,11 @@ class SCDPOTrainer(ResumeMixin, CardMixin, DPOTrainer):  # type: ignore[misc]  #
     def create_accelerator_and_postprocess(self) -> None:
         """Create the accelerator, with FSDP set so that log-probabilities come out right."""
         super().create_accelerator_and_postprocess()
+        if self.args.max_tokens_per_pass and (self.is_fsdp_enabled or self.is_deepspeed_enabled):
+            raise SettingsError(
+                "max_tokens_per_pass lets each process take as many passes as its batch needs, and under FSDP and "
+                "DeepSpeed all must take the same; leave it out, with a smaller per_device_train_batch_size"
+            )
         plugin = getattr(self.accelerator.state, "fsdp_plugin", None)
         if plugin is None:
             return
@@ -230,6 +243,9 @@ class SCDPOTrainer(ResumeMixin, CardMixin, DPOTrainer):  # type: ignore[misc]  #
         rows, self._unchecked = self._unchecked, []
         if rows:
             self._check_tree(model, rows)
+        if PASSES_KEY in inputs:
+            scored = [self.compute_ref_log_probs(model, part) for part in inputs[PASSES_KEY]]
+            return tuple(torch.cat(side) for side in zip(*scored, strict=True))
         fields, tree = _split(inputs)
         return super().compute_ref_log_probs(self._scorer(model, tree), fields)
 
@@ -270,11 +286,31 @@ class SCDPOTrainer(ResumeMixin, CardMixin, DPOTrainer):  # type: ignore[misc]  #
         """Return TRL's loss for a batch, with the rewards of each kind of pair noted for the log."""
         if return_outputs:
             raise ValueError("the trainer returns losses and logged figures, not logits")
+        if PASSES_KEY in inputs:
+            losses = [self.compute_loss(model, part) for part in inputs[PASSES_KEY]]
+            return torch.stack(losses).sum()
         fields, tree = _split(inputs)
         scorer = self._scorer(model, tree)
         loss = super().compute_loss(scorer, fields, num_items_in_batch=num_items_in_batch)
         self._note_rewards(scorer.log_probs, inputs)
-        return loss
+        return loss * inputs.get(SHARE_KEY, 1.0)
+
+    def training_step(self, model: Any, inputs: Mapping[str, Any], num_items_in_batch: Any = None) -> Any:
+        """Return the loss of a batch whose gradient was added; one pass after another where it takes several."""
+        if PASSES_KEY not in inputs:
+            return super().training_step(model, inputs, num_items_in_batch)
+        *first, last = inputs[PASSES_KEY]
+        with self.accelerator.no_sync(model):  # processes share their gradients once
+            losses = [
+                super(SCDPOTrainer, self).training_step(model, part, num_items_in_batch) for part in first
+            ]
+        return torch.stack([*losses, super().training_step(model, last, num_items_in_batch)]).sum()
+
+    def floating_point_ops(self, inputs: Mapping[str, Any]) -> Any:
+        """Return the operations of a batch, as transformers estimates them."""
+        return sum(
+            super(SCDPOTrainer, self).floating_point_ops(part) for part in inputs.get(PASSES_KEY, [inputs])
+        )
 
     def _note_rewards(self, log_probs: torch.Tensor, inputs: Mapping[str, Any]) -> None:
         chosen, rejected = log_probs.sum(dim=1).chunk(2)
@@ -361,11 +397,18 @@ def _to_rows(values: torch.Tensor, row_slots: torch.Tensor) -> torch.Tensor:
 
 def _split(inputs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Separate what TRL knows from what describes the tree."""
-    ours = (KIND_KEY, *TREE_KEYS)
+    ours = (KIND_KEY, SHARE_KEY, *TREE_KEYS)
     return (
         {key: value for key, value in inputs.items() if key not in ours},
         {key: inputs[key] for key in TREE_KEYS if key in inputs},
     )
+
+
+def _collator(args: SCDPOConfig, tokenizer: Any) -> PairCollator | TreeCollator | PassCollator:
+    whole = (
+        TreeCollator() if args.share_trunk else PairCollator(tokenizer.pad_token_id, args.pad_to_multiple_of)
+    )
+    return whole if args.max_tokens_per_pass is None else PassCollator(whole, args.max_tokens_per_pass)
 
 
 def _default_args(model: str | PreTrainedModel | PeftModel) -> SCDPOConfig:

@@ -43,12 +43,18 @@ class _Edge:
     slot: int | None = None
 
 
-class _Tree:
-    """Tokens as nodes; node 0 is the root, which holds none."""
+class TokenTree:
+    """Sequences as a tree of tokens; node 0 is the root, which holds none."""
 
     def __init__(self) -> None:
         self.edges: list[dict[int, _Edge]] = [{}]
         self.labels: list[int] = []
+        self._copies = 0
+
+    @property
+    def length(self) -> int:
+        """How many tokens the packed row has, repeated ones included."""
+        return len(self.edges) - 1 + self._copies
 
     def add(self, ids: Sequence[int], counted: Sequence[int]) -> list[int]:
         """Insert a sequence; return the slots of its counted tokens."""
@@ -60,6 +66,7 @@ class _Tree:
                 edge = self.edges[node][ids[i]] = _Edge(ids[i])
             if counted[i]:
                 if edge.slot is None:
+                    self._copies += any(other.slot is not None for other in self.edges[node].values())
                     edge.slot = len(self.labels)
                     self.labels.append(ids[i])
                 slots.append(edge.slot)
@@ -80,7 +87,7 @@ def pack(sequences: Sequence[tuple[Sequence[int], Sequence[int]]]) -> Packed:
     Raises:
         ValueError: if the lengths differ or a first token is counted (nothing predicts it).
     """
-    tree = _Tree()
+    tree = TokenTree()
     rows = []
     for ids, counted in sequences:
         if len(ids) != len(counted):
@@ -91,7 +98,7 @@ def pack(sequences: Sequence[tuple[Sequence[int], Sequence[int]]]) -> Packed:
     return _lay_out(tree, rows)
 
 
-def _lay_out(tree: _Tree, rows: list[list[int]]) -> Packed:
+def _lay_out(tree: TokenTree, rows: list[list[int]]) -> Packed:
     token_ids: list[int] = []
     positions: list[int] = []
     segments: list[Segment] = []

@@ -16,6 +16,7 @@ TOY = {
     "benchmarks/sandbox.py": ["--quick"],
     "benchmarks/scaling.py": ["--gpus", "8", "--problems-per-gpu", "8"],
     "benchmarks/service.py": ["--clients", "4", "--seconds", "1"],
+    "benchmarks/sessions.py": ["--sessions", "4", "--seconds", "1", "--bad", "0.5", "--peer-seconds", "1"],
     "benchmarks/verdicts_under_load.py": ["--pairs", "20", "--threads", "3", "--busy", "2"],
     "benchmarks/trainer.py": ["--problems", "8", "--size", "toy", "--mix", "MATH"],
     "benchmarks/verifier.py": ["--pairs", "40"],
@@ -31,6 +32,7 @@ TOY = {
         "1",
     ],
     "experiments/embedded/measure.py": ["--problems", "4"],
+    "experiments/routes/train.py": ["OUT", "--problems", "16", "--steps", "2"],
     "experiments/gpu/end_to_end.py": ["OUT", "embedded", "--toy", "--minutes", "12"],
     "experiments/gpu/speed.py": ["OUT", "--toy", "--minutes", "12"],
 }
@@ -40,9 +42,11 @@ TESTED_ELSEWHERE = {
     "benchmarks/pairs.py": "tests/benchmarks/test_pairs.py",
     "benchmarks/answer_pairs.py": "tests/verifier/test_metamorphic.py",
     "experiments/chain_of_thought.py": "tests/experiments",
+    "experiments/dose.py": "tests/experiments/test_dose.py",
     "experiments/localisation.py": "tests/experiments",
     "experiments/replication.py": "tests/experiments",
     "experiments/report.py": "tests/experiments",
+    "experiments/routes/measure.py": "tests/experiments/test_routes.py",
     "experiments/tuning.py": "tests/experiments",
 }
 
@@ -64,7 +68,13 @@ def test_a_script_runs_to_its_end_at_toy_size(script: str, tmp_path: Path) -> No
 def test_no_script_is_left_out() -> None:
     scripts = {
         str(path.relative_to(ROOT))
-        for folder in ("benchmarks", "experiments", "experiments/embedded", "experiments/gpu")
+        for folder in (
+            "benchmarks",
+            "experiments",
+            "experiments/embedded",
+            "experiments/gpu",
+            "experiments/routes",
+        )
         for path in (ROOT / folder).glob("*.py")
         if '__name__ == "__main__"' in path.read_text(encoding="utf-8")
     }

@@ -31,6 +31,8 @@ FLAGS = [
     "--hide-scrollbars",
 ]
 START_SECONDS = 60
+AXE = Path(__file__).parent.parent / "assets" / "axe.min.js"
+"""axe-core 4.14.1 by Deque Systems, as npm has it (MPL 2.0; its first lines say so). For the tests alone."""
 
 
 class Browser:
@@ -103,8 +105,8 @@ class Browser:
             assert time.monotonic() < until, f"never became true: {expression}"
             time.sleep(0.02)
 
-    def open(self, page: Path, fragment: str = "", width: int = 1280, dark: bool = False) -> None:
-        """Open a file afresh and wait until its records can be browsed."""
+    def open(self, page: Path | str, fragment: str = "", width: int = 1280, dark: bool = False) -> None:
+        """Open a file or an address afresh and wait until its records can be browsed."""
         self.problems.clear()
         self.requests.clear()
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
@@ -117,8 +119,17 @@ class Browser:
             mobile=width < 700,
         )
         self.call("Page.navigate", url="about:blank")
-        self.call("Page.navigate", url=page.resolve().as_uri() + fragment)
+        address = page if isinstance(page, str) else page.resolve().as_uri()
+        self.call("Page.navigate", url=address + fragment)
         self.wait_for("document.readyState === 'complete' && !!document.querySelector('#rows li, main')")
+
+    def violations(self) -> list[str]:
+        """Return what axe-core finds against WCAG 2.1 AA and its best practices, with an example of each."""
+        self.evaluate(AXE.read_text(encoding="utf-8") + ";0")
+        return self.evaluate(
+            "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice']})"
+            ".then(r => r.violations.map(v => `${v.id}: ${v.help}: ${v.nodes[0].html.slice(0, 200)}`))"
+        )
 
     def press(self, key: str, code: int) -> None:
         """Press a key."""

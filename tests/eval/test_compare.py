@@ -1,11 +1,13 @@
 """Tables and the sweep plot, from evaluations made by a fake sampler."""
 
 import asyncio
+import json
 from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
 from eval.compare import (
     comparison,
@@ -19,6 +21,7 @@ from eval.compare import (
 from eval.evaluate import evaluate
 from eval.metrics import p_words
 from eval.results import ResultError, Settings
+from scdpo.cli import app
 from scdpo.data.runs import Run
 from tests.eval.fakes import FakeSample
 
@@ -92,11 +95,10 @@ def test_pass_and_majority_are_printed_where_several_samples_were_drawn(tmp_path
     text = shown(samples_table(comparison(load([tmp_path]))))
     # Four of ten problems, right in all samples.
     assert [line.split()[5:7] for line in text.splitlines() if "SFT" in line] == [
-        ["1", "│"],
         ["2", "│"],
         ["4", "│"],
-    ]
-    assert text.count("40.0 [10.0, 70.0]") == 2 * 3
+    ]  # pass@1 is the accuracy
+    assert text.count("40.0 [10.0, 70.0]") == 2 * 2
     assert "| SFT | test | 4 | 40.0 [10.0, 70.0] | 40.0 [10.0, 70.0] |" in markdown(
         comparison(load([tmp_path]))
     )
@@ -187,3 +189,15 @@ def test_sweep_is_a_line_a_model_with_intervals(tmp_path, problems):
 def test_no_sweep_without_two_temperatures(three):
     with pytest.raises(ResultError, match="two temperatures"):
         sweep_plot(load([three]))
+
+
+def test_a_comparison_is_also_json(three):
+    said = json.loads(CliRunner().invoke(app, ["compare", str(three), "--json"]).output)
+    assert said["first"] == "SFT"
+    scdpo = next(c for c in said["cells"] if (c["model"], c["benchmark"]) == ("SCDPO", "test"))
+    assert scdpo["accuracy"]["value"] == 1.0
+    assert scdpo["difference_to_first"]["difference"] == pytest.approx(0.8)
+    assert scdpo["difference_to_first"]["p_value"] == pytest.approx(
+        2 / 2**8
+    )  # McNemar: eight gained, none lost
+    assert "SCDPO solves 100.0 %" in said["headlines"][0]

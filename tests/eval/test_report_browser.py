@@ -2,7 +2,8 @@
 
 import pytest
 
-from eval.report import write_report
+from eval.report import credit_page, write_report
+from eval.report.sections import heat_maps
 from tests.eval.browser import CHROMIUM, Browser
 from tests.eval.make_run import make_run
 
@@ -89,10 +90,120 @@ def test_filters_and_search_narrow_the_list(browser, page):
 
 def test_another_file_of_records_can_be_chosen(browser, page):
     listed(browser, page)
-    choose(browser, "Records", "Evaluation: SCDPO on gsm8k")
+    choose(browser, "File", "Evaluation: SCDPO on gsm8k")
     browser.wait_for("document.getElementById('count').textContent === '40 records'")
     browser.evaluate("document.querySelector('#rows button').click()")
     browser.wait_for("document.getElementById('record').innerText.includes('What is 0?')")
+
+
+def test_a_search_without_hits_leaves_no_record_open(browser, page):
+    listed(browser, page)
+    browser.evaluate(
+        "document.getElementById('query').value = 'nothing has this';"
+        "document.getElementById('query').dispatchEvent(new Event('input'))"
+    )
+    browser.wait_for("document.getElementById('record-title').textContent === 'No record chosen'")
+    assert browser.evaluate("document.getElementById('rows').innerText").startswith("No record matches")
+    assert not browser.evaluate("!!document.querySelector('#record button')")
+
+
+def test_words_that_one_side_lacks_are_marked(browser, page):
+    browser.open(page, "#record=pairs/5")
+    browser.wait_for("!!document.querySelector('#record .side mark')")
+    chosen, rejected = browser.evaluate(
+        "[...document.querySelectorAll('#record .side')].map(s => [...s.querySelectorAll('mark')].map(m => m.innerText))"
+    )
+    assert chosen
+    assert rejected
+    assert not set(chosen) & {"total", "range", "print"}  # what both sides say stays unmarked
+    assert not set(rejected) & {"total", "range", "print"}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "marks"),
+    [
+        ("a b c", "a x c", [[False, True, False], [False, True, False]]),
+        ("a b", "a b c", [[False, False], [False, False, True]]),
+        ("", "a", [[], [True]]),
+        ("a b a b", "b a b a", None),
+    ],
+)
+def test_what_is_not_marked_is_the_same_on_both_sides(browser, page, first, second, marks):
+    listed(browser, page)
+    one, two = first.split(), second.split()
+    found = browser.evaluate(f"difference({one!r}, {two!r})")
+    assert marks is None or found == marks
+    kept = [
+        [w for w, m in zip(words, mine, strict=True) if not m]
+        for words, mine in zip((one, two), found, strict=True)
+    ]
+    assert kept[0] == kept[1]
+
+
+def test_formulas_are_set_and_money_is_not(browser, page):
+    listed(browser, page)
+
+    def tex(text):
+        return browser.evaluate(f"formulas.pieces({text!r}).filter(p => p.tex !== undefined).map(p => p.tex)")
+
+    assert tex(r"so $x+1$ and \(y\), $$z$$") == ["x+1", "y", "z"]
+    assert tex("a ticket for $5 and one for $6, or $5-$6") == []
+    assert tex(r"The answer is \boxed{\frac{1}{2}}.") == [r"\boxed{\frac{1}{2}}"]
+    assert (
+        browser.evaluate(r"formulas.set({tex: '\\frac{1}{2}', source: ''}).querySelectorAll('mfrac').length")
+        == 1
+    )
+    for bad in (r"\href{javascript:alert(1)}{x}", r"\includegraphics{http://x/y.png}", r"\frac{"):
+        assert (
+            browser.evaluate(
+                f"formulas.set({{tex: {bad!r}, source: ''}})?.querySelector('[href], [src]') ?? null"
+            )
+            is None
+        )
+    browser.open(page, "#record=pairs/5")
+    browser.wait_for("!!document.querySelector('#record .side math')")
+    browser.evaluate("document.getElementById('set').click()")
+    browser.wait_for("document.getElementById('record').innerText.includes('\\\\boxed{5}')")
+
+
+def test_two_models_are_compared_problem_by_problem(browser, page):
+    listed(browser, page)
+    choose(browser, "File", "Evaluation: SCDPO on gsm8k")
+    browser.wait_for("document.querySelectorAll('#between select').length === 2")
+    sizes = {}
+    for change in ("fixed", "broken", "both right", "both wrong"):
+        choose(browser, "Change", change)
+        browser.wait_for("document.getElementById('count').textContent.endsWith('match')")
+        sizes[change] = int(count(browser).split()[0])
+        if sizes[change] and change == "fixed":
+            browser.wait_for("document.querySelectorAll('#record .side').length === 2")
+            sides = browser.evaluate(
+                "[...document.querySelectorAll('#record .side')].map(s => [s.ariaLabel, s.className])"
+            )
+            assert sides == [["SFT (start)", "side rejected"], ["SCDPO", "side chosen"]]
+    assert sum(sizes.values()) == 40
+    assert sizes["fixed"] > sizes["broken"]
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("width", [390, 1280, 1920])
+def test_axe_finds_nothing_to_mend(browser, page, width, dark):
+    browser.open(page, "#record=pairs/5", width=width, dark=dark)
+    browser.wait_for("!!document.querySelector('#record .sides')")
+    assert browser.violations() == []
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("width", [390, 1920])
+def test_the_credit_page_can_be_read(browser, run_dir, tmp_path, width, dark):
+    file = tmp_path / "credit.html"
+    (heat,) = heat_maps(run_dir)
+    file.write_text(credit_page(heat), encoding="utf-8")
+    browser.open(file, width=width, dark=dark)
+    assert browser.problems == []
+    assert browser.requests == [file.as_uri()]
+    assert browser.evaluate("document.documentElement.scrollWidth") <= width
+    assert browser.violations() == []
 
 
 def test_keys_alone_reach_and_read_a_record(browser, page):

@@ -124,7 +124,8 @@ def test_a_file_that_cannot_be_written_is_said_in_one_line(tmp_path: Path) -> No
     path = log(tmp_path / "a.jsonl", ["1"], [True])
     result = call(path, "--out", tmp_path)
     assert result.exit_code == 1
-    assert "cannot be written: Is a directory; --out names another file" in " ".join(result.output.split())
+    assert "cannot be written: it is a folder; --out names another file" in " ".join(result.output.split())
+    assert "verdicts in" not in result.output
 
 
 def test_ctrl_c_leaves_the_former_verdicts_and_says_that_the_command_begins_anew(

@@ -91,6 +91,58 @@ def test_a_solution_s_code_is_run_and_shown(tmp_path: Path) -> None:
     assert "ok" in result.output
 
 
+def test_a_code_block_that_fails_is_told_by_the_exit_code(tmp_path: Path) -> None:
+    text = "```python\n1 / 0\n```\n```python\n6 * 7\n```\n"
+    result = CliRunner().invoke(app, ["run", "-"], input=text)
+    assert result.exit_code == 1
+    assert "1 of 2 code blocks failed: error" in result.output
+
+
+def test_standard_input_is_verified_like_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["verify", "-"], input='{"prediction": "1/2", "gold": 0.5}\n')
+    assert result.exit_code == 0, result.output
+    (line,) = (tmp_path / "stdin.verdicts.jsonl").read_text().splitlines()
+    assert json.loads(line)["correct"]
+    bad = CliRunner().invoke(app, ["verify", "-"], input="{\n")
+    assert bad.exit_code == 1
+    assert "standard input, line 1: not JSON" in " ".join(bad.output.split())
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("sample", "{run}", "--model", "{here}/model/spdco"),
+        ("evaluate", "{here}/model/spdco", "--run", "{run}"),
+        ("train", "{here}", "--model", "{here}/model/spdco"),
+        ("export", "{here}", "--tokenizer", "{here}/model/spdco"),
+        ("credit", "{here}", "--models", "A={here}/model/spdco"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_misspelt_model_folder_is_not_asked_of_the_hub(
+    tmp_path: Path, command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_hub(*_: object, **__: object) -> None:
+        raise AssertionError("the hub was asked")
+
+    monkeypatch.setattr("httpx.Client.send", no_hub)
+    here = tmp_path / "mine"
+    (here / "model" / "scdpo").mkdir(parents=True)
+    (here / "model" / "scdpo" / "config.json").write_text("{}")
+    result = call(*(part.format(run=tmp_path / "new", here=here) for part in command))
+    assert result.exit_code == 1
+    assert f"did you mean {here}/model/scdpo?" in result.output
+    assert not (tmp_path / "new").exists()
+
+
+def test_what_cannot_be_written_is_said_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "report.html").mkdir()
+    result = call("report", tmp_path)
+    assert result.exit_code == 1
+    assert f"{tmp_path}/report.html cannot be written: Is a directory" in result.output
+
+
 def test_what_a_model_or_its_code_wrote_cannot_drive_the_terminal(tmp_path: Path) -> None:
     file = tmp_path / "s.md"
     file.write_text(
@@ -151,7 +203,7 @@ def test_a_broken_file_of_solutions_is_named_by_line(tmp_path: Path, solutions: 
 def test_a_missing_model_is_said_in_one_line(tmp_path: Path) -> None:
     result = call("sample", tmp_path / "run", "--limit", 1, "--model", tmp_path / "no-model")
     assert result.exit_code == 1
-    assert "cannot load the model" in result.output
+    assert "is no model: there is no such folder" in result.output
 
 
 def test_a_run_without_solutions_has_nothing_to_corrupt(tmp_path: Path) -> None:
@@ -345,3 +397,26 @@ def test_a_run_that_a_server_sampled_is_not_taken_for_the_built_in_model_s(verb:
     assert said.exit_code == 1
     assert "sampled through a server" in " ".join(said.output.split())
     assert "--model" in said.output
+
+
+def test_status_and_doctor_speak_json_and_status_explains(tmp_path: Path, solutions: Path) -> None:
+    call("corrupt", tmp_path / "run", "--corruptor", "mutation", "--solutions", solutions)
+    said = json.loads(call("status", tmp_path / "run", "--json").output)
+    assert said["problems"] == len(SOLUTIONS)
+    assert said["pairs"]["step_controlled"] > 0
+    with Run(tmp_path / "run") as run:
+        run.write_stage("solutions", 3, 1, {"unfinished_forged": 1, "no such word": 1}, 0.0)
+    words = " ".join(call("status", tmp_path / "run", "--explain").output.replace("│", " ").split())
+    assert "instead of waiting for the kernel" in words
+    assert "A word of another version" in words
+    assert json.loads(call("doctor", "--json").output)["python"].startswith("3.")
+
+
+def test_json_of_a_training_is_for_the_plan(tmp_path: Path, solutions: Path) -> None:
+    call("corrupt", tmp_path / "run", "--corruptor", "mutation", "--solutions", solutions)
+    plan = json.loads(call("train", tmp_path / "run", "--dry-run", "--json", "--device-memory", 1).output)
+    assert plan["fits"]
+    assert plan["needed_gib"] < plan["device_gib"] == 1
+    refused = call("train", tmp_path / "run", "--json")
+    assert refused.exit_code == 1
+    assert "--json goes with --dry-run" in refused.output

@@ -6,8 +6,9 @@ import pytest
 
 from sandbox import Block, Solution
 from scdpo.corrupt.outputs import same_output, shows_failure
-from scdpo.corrupt.slips import first_move, no_slip, with_same_output
+from scdpo.corrupt.slips import no_slip, with_same_output
 from scdpo.data.import_solutions import as_record
+from scdpo.data.moves import first_move
 from scdpo.data.pairs import common_steps, step_controlled_pair
 from scdpo.data.records import ConfirmationRecord, OriginRecord, PairRecord, RateRecord
 

@@ -10,9 +10,9 @@ import pytest
 
 from sandbox import AsyncSandbox, Block, Solution
 from scdpo.corrupt.first_pit import PitSettings
-from scdpo.corrupt.rollouts import move_ends
 from scdpo.corrupt.values import ValueSettings
 from scdpo.data.import_solutions import as_record
+from scdpo.data.moves import move_ends
 from scdpo.data.records import SolutionRecord
 from scdpo.data.runs import Run, RunError
 from scdpo.jobs.rollouts import branch_at_first_pits, estimate_values

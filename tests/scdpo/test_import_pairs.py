@@ -195,6 +195,31 @@ def test_step_dpo_shares_its_first_steps_and_the_opening_words_of_the_next(tmp_p
     assert pair.rejected[0].content == "Step 2: She sells them for 9 + 2 = 11 dollars.\n"
 
 
+def test_a_prefix_is_what_both_sides_share(tmp_path: Path) -> None:
+    row = {
+        "prompt": "How much does she make?",
+        "prefix": "She has 9 eggs.\n",
+        "chosen": RIGHT,
+        "rejected": WRONG,
+    }
+    (pair,) = read_pairs(write(tmp_path / "pairs.jsonl", row), "cot", Counter())
+    assert (pair.kind, [b.content for b in pair.prefix]) == ("step_controlled", ["She has 9 eggs.\n"])
+
+
+def test_pairs_with_tool_calls_are_code_integrated(tmp_path: Path) -> None:
+    def side(operator: str, answer: str) -> list[dict[str, Any]]:
+        call = {"type": "function", "function": {"name": "python", "arguments": {"code": f"9 {operator} 2"}}}
+        return [
+            {"role": "assistant", "content": "", "tool_calls": [call]},
+            {"role": "tool", "content": answer},
+            {"role": "assistant", "content": f"It is \\boxed{{{answer}}}."},
+        ]
+
+    row = {"prompt": [ASKED], "chosen": side("*", "18"), "rejected": side("+", "11")}
+    (pair,) = read_pairs(write(tmp_path / "pairs.jsonl", row), "markdown", Counter())
+    assert [(b.type, b.content) for b in pair.rejected[:2]] == [("code", "9 + 2"), ("execution", "11")]
+
+
 def test_the_pairs_of_other_runs_come_in_as_they_stand_without_torn_lines(tmp_path: Path) -> None:
     file = write(
         tmp_path / "t.jsonl",

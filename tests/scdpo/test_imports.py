@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from scdpo.cli import app
 from scdpo.data import import_solutions as imports
 from scdpo.data.import_solutions import import_solutions, read_solutions
 from scdpo.data.pairs import naive_pair
@@ -148,6 +150,27 @@ def test_a_solution_that_is_text_is_read_in_the_format(tmp_path: Path) -> None:
     (record,) = read_solutions(write_all(tmp_path / "texts.jsonl", line), "markdown")
     assert [b.type for b in record.blocks] == ["text", "code", "execution", "text"]
     assert record.preferred
+
+
+@pytest.mark.parametrize(
+    ("format", "text", "types"),
+    [
+        ("chat", "Multiply.\n```python\n3 * 4\n```\n```output\n12\n```\nThe answer is \\boxed{12}.", ["text", "code", "execution", "text"]),
+        ("tools", "Three times four\n\nis \\boxed{12}.", ["text"]),
+        ("chat-cot", "Three times four.\n\nThe answer is \\boxed{12}.", ["text", "text"]),
+    ],
+)  # fmt: skip
+def test_solutions_come_in_for_a_model_with_a_chat_template(
+    tmp_path: Path, format: str, text: str, types: list[str]
+) -> None:
+    file = write_all(
+        tmp_path / "texts.jsonl", {"question": "What is 3 * 4?", "answer": "12", "solution": text}
+    )
+    called = ["corrupt", str(tmp_path / "run"), "--corruptor", "mutation", "--solutions", str(file)]
+    done = CliRunner().invoke(app, [*called, "--format", format])
+    assert done.exit_code == 0, done.output
+    [record] = Run(tmp_path / "run").solutions
+    assert ([b.type for b in record.blocks], record.sampling.format) == (types, format)
 
 
 TIR = "We subtract.\n```python\nprint(9 * 2)\n```\n```output\n18\n```\nShe makes $\\boxed{18}$."

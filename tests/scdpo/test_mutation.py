@@ -134,6 +134,39 @@ def test_a_number_misread_in_the_text_is_misread_in_the_code(box: Sandbox) -> No
     assert "14" not in texts(corruption)
 
 
+ROOMS = "A house has 12 rooms and 5 rooms more in the attic. How many more rooms are below?"
+
+
+def rooms(last: str) -> Solution:
+    return solution("Let us see.", "below = 12\nattic = 5\nbelow - attic", "7", last)
+
+
+def test_a_number_of_the_question_written_down_wrongly_is_told_apart(box: Sandbox) -> None:
+    found = [
+        corruption
+        for seed in range(12)
+        for corruption in corrupt_by_mutation(
+            rooms(r"It is \(\boxed{7}\)."), "7", box, question=ROOMS, seed=seed
+        )
+    ]
+    assert found
+    assert all((c.kind in ("constant", "swapped_premises")) <= (c.plan == "miscopied") for c in found)
+
+
+def test_claims_that_a_slip_belies_are_given_up(box: Sandbox) -> None:
+    dropped: Counter[str] = Counter()
+    for seed in range(3):
+        corrupt_by_mutation(
+            rooms(r"A second count confirms this: \(\boxed{7}\)."),
+            "7",
+            box,
+            question=ROOMS,
+            seed=seed,
+            dropped=dropped,
+        )
+    assert dropped["confirmed"] > 0
+
+
 def test_a_cell_that_contradicts_its_text_comes_last_and_is_marked(box: Sandbox) -> None:
     stated = solution(
         "Each of the 12 rooms has 7 beds, so there are \\(12 \\times 7\\) beds.",

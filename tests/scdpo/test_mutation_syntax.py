@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import warnings
+from collections import Counter
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +15,7 @@ from sandbox.solution import Solution
 from scdpo.corrupt import mutation_candidates
 from scdpo.corrupt.mutation.stated import contradiction, departs_from_plan
 from scdpo.corrupt.mutation.syntax import MAX_CODE_CHARACTERS, mutate
+from scdpo.corrupt.mutation.weights import KIND_WEIGHTS
 
 
 def changes(code: str, *, kind: str | None = None, earlier: tuple[str, ...] = ()) -> set[tuple[str, str]]:
@@ -46,10 +48,27 @@ def changes(code: str, *, kind: str | None = None, earlier: tuple[str, ...] = ()
         ("x = Fraction(a, b)", "swapped_arguments", ("Fraction(a, b)", "Fraction(b, a)")),
         ("x = roots[0]", "wrong_element", ("roots[0]", "roots[1]")),
         ("for i in v:\n    t += i", "dropped_line", ("t += i", "")),
+        ("a = 1\nb = 2\nc = 3\nx = a * b", "added_term", ("a * b", "a * b + c")),
+        ("pens = 14\nbooks = 5\nx = pens - books", "swapped_premises", ("14", "5")),
     ],
 )
 def test_each_kind_of_slip_is_found(code: str, kind: str, change: tuple[str, str]) -> None:
     assert change in changes(code, kind=kind)
+
+
+def test_exchanged_numbers_change_both_lines() -> None:
+    (swapped,) = (m for m in mutate("pens = 14\nbooks = 5\nx = pens - books", 0) if m.exchanged)
+    assert swapped.code == "pens = 5\nbooks = 14\nx = pens - books"
+    assert swapped.exchanged == ("14", "5")
+
+
+def test_kinds_come_as_often_as_models_make_them() -> None:
+    code = "a = 12\nb = 7\nc = 5\nx = a * b"
+    first = Counter(mutate(code, seed)[0].kind for seed in range(400))
+    weights = {kind: KIND_WEIGHTS[kind] for kind in {m.kind for m in mutate(code, 0)}}
+    for kind, weight in weights.items():
+        share = weight / sum(weights.values())
+        assert abs(first[kind] / 400 - share) < 4 * (share * (1 - share) / 400) ** 0.5, kind
 
 
 def test_a_variable_is_mistaken_for_one_of_similar_name() -> None:

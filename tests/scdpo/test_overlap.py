@@ -70,6 +70,16 @@ def test_benchmarks_are_left_out_of_a_source_and_a_limit_counts_what_is_left(tmp
         held_by([str(tmp_path / "nope.jsonl")])
 
 
+def test_benchmarks_are_known_by_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "test").mkdir()
+    (tmp_path / "test" / "svamp.jsonl").write_text(json.dumps({"question": BENCH, "answer": "18"}))
+    monkeypatch.setenv("SCDPO_DATA", str(tmp_path))
+    assert BENCH in held_by(["svamp"])
+    monkeypatch.delenv("SCDPO_DATA")
+    with pytest.raises(ProblemSourceError, match=r"--decontaminate: svamp needs a file svamp\.jsonl"):
+        held_by(["svamp"])
+
+
 def test_the_real_training_sets_hold_few_questions_of_their_tests(shared_dir: Path) -> None:
     data = shared_dir / "data"
     held = held_by([str(data / "test" / "gsm8k.jsonl.gz")])

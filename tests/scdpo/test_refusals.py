@@ -15,7 +15,8 @@ from scdpo.data.problems import Problem
 from scdpo.data.records import SolutionRecord
 from scdpo.jobs.local import each
 from scdpo.sampling.engines import EngineError, Request, RequestRefused
-from scdpo.sampling.engines.server import REFUSALS, ServerEngine
+from scdpo.sampling.engines.endpoint import REFUSALS
+from scdpo.sampling.engines.server import ServerEngine
 from scdpo.sampling.sampler import Sampler, SamplerLimits, sample_solutions
 from tests.scdpo.scripted import adder
 from tests.scdpo.test_server_engine import Body, FakeServer

@@ -38,6 +38,7 @@ class FakeServer:
         self.slots = slots
         self.most = self.under_way = 0
         self.write: Callable[[Body], str] = lambda body: f"<|text|>{body['seed']}<|endofblock|>"
+        self.refuses: Callable[[Body], bool] = lambda body: False
         self.seconds = 0.0
         self.card: dict[str, Any] = {"id": "tiny", "root": str(model), "max_model_len": 256}
         self._lock = threading.Lock()
@@ -86,6 +87,8 @@ class FakeServer:
                     self.answer(200, ["what?"])
                 elif trouble == "abort":
                     self.answer(200, {"choices": [{"text": "", "finish_reason": "abort"}]})
+                elif fake.refuses(body):
+                    self.answer(400, {"error": "unknown field"})
                 else:
                     self.answer(200, fake.completion(body))
 

@@ -92,6 +92,13 @@ LAYOUTS: list[tuple[str, dict[str, Any], list[str] | None]] = [
     ("preference pairs", {"chosen": CHAT, "rejected": [CHAT[0], {"role": "assistant", "content": "11"}]}, ["text"]),
     ("Step-DPO-10K", {"prompt": Q, "initial_reason_steps": "Step 1:", "chosen": " a", "rejected": " b",
                       "full_chosen": COT, "full_rejected": "c", "answer": "18"}, ["text"]),
+    ("PRM800K", {"question": {"problem": Q, "ground_truth_answer": "18"}, "label": {"steps": []}}, None),
+    ("MAWPS", {"sQuestion": Q, "lEquations": ["x=18"], "lSolutions": [18.0]}, None),
+    ("NeMo Gym", {"responses_create_params": {"input": CHAT[:1]}, "verifier_metadata": {"expected_answer": "18"}}, None),
+    ("OpenRLHF", {"input": Q, "label": "18"}, None),
+    ("TRL's steps", {"prompt": Q, "completions": COT.split("\n"), "labels": [True, True, True]}, ["text"]),
+    ("SYNTHETIC-1", {"prompt": Q, "llm_response": BOXED, "gold_standard_solution": BOXED, "task_type": "math",
+                     "verification_info": {"ground_truth": "18"}}, ["text"]),
     ("SVAMP", {"Body": Q.split(" How ")[0], "Question": "How " + Q.split(" How ")[1], "Answer": 18.0, "Equation": "x"}, None),
 ]  # fmt: skip
 
@@ -195,12 +202,99 @@ def test_a_solution_that_states_no_answer_is_no_gold() -> None:
         "{} Let's think step by step and output the final answer within \\boxed{{}}.",
         '{} Let\'s think step by step and output the final answer after "####".',
         "{}\nPlease reason step by step, and put your final answer within \\boxed{{}}.",
+        "{}\n\nPresent the answer in LaTex format: \\boxed{{Your answer}}",
+        "{}\n\nReturn your final response within \\boxed{{}}.",
+        "Question: {}\nAnswer:",
     ],
 )
 def test_the_words_that_a_data_set_puts_around_a_question_are_left_out(wrapped: str) -> None:
     question = "What is 1 + 1?\n\nLet's think step by step."
     fields = VERL | {"prompt": [{"role": "user", "content": wrapped.format(question)}]}
     assert entry(fields).question() == question
+
+
+def test_a_box_that_is_to_be_filled_in_belongs_to_the_question() -> None:
+    question = r"What goes into 3 + \boxed{} = 5?"
+    assert entry({"prompt": question, "answer": "2"}).question() == question
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        {"options": ["A)21", "B)21.5", "C)18"], "correct": "C"},
+        {"options": "a ) 21 , b ) 21.5 , c ) 18", "correct": "c"},
+        {"choices": {"text": ["21", "21.5", "18"], "label": ["A", "B", "C"]}, "answerKey": "C"},
+        {"choices": ["21", "21.5", "18"], "answer": 2},
+        {"options": {"A": "21", "B": "21.5", "C": "18"}, "answer": "18"},
+    ],
+)
+def test_a_choice_may_be_given_by_its_letter_or_its_value(choices: dict[str, Any]) -> None:
+    read = entry({"question": "How much?", "rationale": "So C."} | choices)
+    assert read.question() == "How much?\n(A) 21\n(B) 21.5\n(C) 18"
+    assert [verify(said, read.gold()).status for said in ("C", r"\boxed{18}", "B")] == [
+        "correct",
+        "correct",
+        "incorrect",
+    ]
+
+
+@pytest.mark.parametrize(
+    "choices", [{"options": ["one"], "correct": "A"}, {"choices": ["1", "2"], "answer": "x"}]
+)
+def test_choices_without_a_right_one_change_nothing(choices: dict[str, Any]) -> None:
+    assert entry({"question": "How much?"} | choices).question() == "How much?"
+
+
+TOOLS = [
+    {"role": "user", "content": Q},
+    {"role": "assistant", "reasoning_content": "Subtract first.", "content": "We compute.", "tool_calls": [
+        {"id": "1", "type": "function", "function": {"name": "python", "arguments": '{"code": "9 * 2"}'}}]},
+    {"role": "tool", "tool_call_id": "1", "content": "18"},
+    {"role": "assistant", "content": r"It is \boxed{18}."},
+]  # fmt: skip
+
+
+def test_a_conversation_with_tool_calls_is_a_code_integrated_solution() -> None:
+    (solution,) = (written.solution("markdown") for written in entry({"messages": TOOLS}).solutions())
+    assert [(block.type, block.content) for block in solution.blocks] == [
+        ("thought", "Subtract first."), ("text", "We compute."), ("code", "9 * 2"), ("execution", "18"),
+        ("text", r"It is \boxed{18}."),
+    ]  # fmt: skip
+
+
+def test_a_tool_call_without_code_is_told() -> None:
+    call = {"function": {"name": "lookup", "arguments": {"page": 3}}}
+    with pytest.raises(ValueError, match="tool call without code"):
+        entry({"messages": [TOOLS[0], {"role": "assistant", "tool_calls": [call]}]}).solutions()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"outputs": [{"text": BOXED, "finish_reason": "stop"}]},
+        {"response": {"choices": [{"message": {"role": "assistant", "content": BOXED}}]}},
+        {"response": {"body": {"choices": [{"message": {"role": "assistant", "content": BOXED}}]}}},
+        {"responses": [{"response": BOXED}]},
+    ],
+)
+def test_what_a_server_answered_is_the_text_in_it(said: dict[str, Any]) -> None:
+    (written,) = entry({"question": Q, "answer": "18"} | said).solutions()
+    assert written.content == BOXED
+
+
+def test_an_object_that_holds_no_text_is_told() -> None:
+    with pytest.raises(ValueError, match="score"):
+        entry({"question": Q, "answer": "18", "response": {"score": 1}}).solutions()
+
+
+def test_rows_by_number_and_conversations_as_rows_are_read(tmp_path: Path) -> None:
+    said = {"prediction": BOXED, "gold": "18"}
+    (tmp_path / "by_number.json").write_text(json.dumps({"0": said, "1": said}))
+    assert [item.gold for item in read_items(tmp_path / "by_number.json")] == ["18", "18"]
+    talk = [{"from": "human", "value": Q}, {"from": "assistant", "ground_truth": {"value": "18"}}]
+    (tmp_path / "talks.json").write_text(json.dumps([talk]))
+    (row,) = read_rows(tmp_path / "talks.json")
+    assert (Entry(row).question(), Entry(row).gold()) == (Q, "18")
 
 
 def rows_in(folder: Path, rows: list[dict[str, Any]]) -> dict[str, Path]:

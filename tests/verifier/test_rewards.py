@@ -81,6 +81,15 @@ def test_verl() -> None:
     assert scores == [1.0, 0.0, 0.0, 1.0]
 
 
+def test_verls_reward_asks_for_a_box_where_it_is_told_to() -> None:
+    said = [r"It is \boxed{2}.", "The answer is 2.", "So he has 2 apples."]
+    asked = [
+        [compute_score("math", text, "2", None, require) for text in said]
+        for require in ("boxed", "stated", "weak")
+    ]
+    assert asked == [[1.0, 0.0, 0.0], [1.0, 1.0, 0.0], [1.0, 1.0, 1.0]]
+
+
 @pytest.mark.parametrize("role", ["tool", "user", "system", None])
 def test_only_the_assistant_is_paid_for_the_last_word(role: str | None) -> None:
     said = {"role": "assistant", "content": r"\boxed{41}"}

@@ -112,6 +112,34 @@ def test_words_of_the_problem_are_clean(text: str) -> None:
     assert uncleanness(solution(("text", text))) is None
 
 
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("A bug crawls 3 m a day. How far in 4 days?", "The bug travels 3 * 4 = 12 m."),
+        ("She made 4 mistakes in each of 3 tests. How many?", "She made 4 mistakes in each, so 12 mistakes."),
+        ("It takes 3 days to fix the kitchen.", "They fix the kitchen in 3 days."),
+        ("There is an error in the ledger of $5.", "The error is $5, so we add it."),
+    ],
+)
+def test_the_problems_own_words_are_no_repair(question: str, text: str) -> None:
+    assert uncleanness(solution(("text", text)), question) is None
+    assert uncleanness(solution(("text", text))) is not None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I made a mistake above.",
+        "There was an error in the code.",
+        "I'm sorry for the 4 mistakes.",
+        "Let's fix the sum.",
+    ],
+)
+def test_a_repair_stays_one_where_the_problem_uses_its_words(text: str) -> None:
+    question = "She made 4 mistakes, an error each, and must fix the kitchen. How many?"
+    assert uncleanness(solution(("text", text)), question) is not None
+
+
 def test_text_in_either_format() -> None:
     for format in ("mathcoder", "markdown"):
         assert verify_solution(GOOD.render(format=format), "4", sandbox=Runner("2", "4")).reproduces

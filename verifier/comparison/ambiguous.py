@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 from verifier.comparison.expressions import same_expression
 from verifier.outcome import Comparison, correct, unverifiable
-from verifier.tree import Add, Apply, Node, Sym, free_symbols, multiplied_out, walk
+from verifier.patterns import pattern
+from verifier.tree import Add, Apply, Node, Sym, free_symbols, multiplied_out, renamed, subtract, walk
 from verifier.verdict import Rounding
 
 _INTEGRATION = frozenset({"C", "c", "C_1", "c_1", "C_0", "K", "k"})
@@ -32,13 +35,45 @@ def _as_products(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
 
 def _up_to_a_constant(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
     """``x^2 + c`` is ``x^2 + C`` and ``x^2 + C_1``; it may be ``x^2 + k``, or that is another letter."""
-    parts = [_without_constant(node) for node in (a, b)]
-    if parts[0] is None or parts[1] is None or not same_expression(parts[0], parts[1], rounding).correct:
+    one, other = (_without_constant(node) for node in (a, b))
+    if one is None or other is None:
         return None
+    if not same_expression(one, other, rounding).correct:
+        return _up_to_a_number(one, other, free_symbols(a) | free_symbols(b))
     letters = (free_symbols(a) ^ free_symbols(b)) & _INTEGRATION
     if letters <= _CERTAIN and any(letter[0] == "C" for letter in letters):
         return correct("the same up to the name of a constant of integration")
     return unverifiable("the same but for a letter that may be a constant of integration")
+
+
+def _up_to_a_number(one: Node, other: Node, letters: frozenset[str]) -> Comparison | None:
+    r"""``\sin^2 x + C`` is ``-\cos^2 x + C``: ``C`` takes up the number by which they differ; else None.
+
+    So it is in one variable written small; ``180 - A + C`` is left alone.
+    """
+    names = free_symbols(one) | free_symbols(other)
+    variable = next(iter(names))
+    if len(names) > 1 or not variable.islower() or not (letters - names) <= _CERTAIN or "C" not in letters:
+        return None
+    gap = subtract(one, other)
+    if not same_expression(gap, renamed(gap, {variable: "x" if variable != "x" else "t"})).correct:
+        return None
+    return correct("the same up to a number, which the constant of integration takes up")
+
+
+_INDEXED = pattern(r"[Cc]_\d")
+MAX_CONSTANTS = 3
+
+
+def with_constants_named(a: Node, b: Node) -> list[Node]:
+    """Return ``b`` with its constants of integration (``C_1``, ``c_2``) called as those of ``a``, in each order.
+
+    Nothing is returned where they have none, or stand for all there is: ``c_1 = 3``.
+    """
+    left, right = (sorted(filter(_INDEXED.fullmatch, free_symbols(node))) for node in (a, b))
+    if not 0 < len(left) == len(right) <= MAX_CONSTANTS or free_symbols(a) <= {*left, "y"}:
+        return []
+    return [renamed(b, dict(zip(right, order, strict=True))) for order in permutations(left)]
 
 
 def _without_constant(node: Node) -> Node | None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 from verifier.outcome import Comparison, correct, incorrect, unverifiable
 from verifier.parsing.choices import Letters, letters_of
+from verifier.patterns import pattern
 
 _LIKELY = frozenset("ABCDE")
-_VERTICES = re.compile(r"[A-Z]{3}")  # the angle DCA is ACD; "ABCD" and words are left alone
-_JOINED = re.compile(r"[A-J]{2,}")
+_VERTICES = pattern(r"[A-Z]{3}")  # the angle DCA is ACD; "ABCD" and words are left alone
+_JOINED = pattern(r"[A-J]{2,}")
 
 
 def compare_choices(a: str, b: str) -> Comparison | None:
@@ -48,8 +47,8 @@ def _compare_joined(
     return correct(f"both choose {_shown(listed[0])}") if same else None
 
 
-_CIRCLED = re.compile("[①-⑳]")
-_ALL_CIRCLED = re.compile("[①-⑳](?:[ ,，、;；]|和|与)*")
+_CIRCLED = pattern("[①-⑳]")
+_ALL_CIRCLED = pattern("[①-⑳](?:[ ,，、;；]|和|与)*")
 
 
 def _compare_circled(a: str, b: str) -> Comparison | None:

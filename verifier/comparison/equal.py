@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 from verifier.comparison.choices import compare_choices
 from verifier.comparison.kinds import same_answer
+from verifier.comparison.quick import compare_quickly
 from verifier.comparison.times import compare_times
-from verifier.outcome import Comparison, best, correct, incorrect, unverifiable
-from verifier.parsing.notation import plain
-from verifier.parsing.plain_numbers import Plain, read_number
+from verifier.outcome import Comparison, best, incorrect, unverifiable
 from verifier.parsing.readings import MAX_ANSWER, readings
+from verifier.patterns import pattern
 from verifier.tree import LimitError
 from verifier.verdict import Rounding
 
@@ -41,7 +39,7 @@ def compare_answers(prediction: str, gold: str, rounding: Rounding = "exact") ->
     return best([_compare(forms[0], form, rounding) for form in wanted])
 
 
-_ALTERNATIVES = re.compile(r"\\?#\s*\\?#")
+_ALTERNATIVES = pattern(r"\\?#\s*\\?#")
 
 
 def _forms(answer: str) -> list[str]:
@@ -49,22 +47,6 @@ def _forms(answer: str) -> list[str]:
     if "#" not in answer:
         return [answer]
     return list(dict.fromkeys(filter(None, map(str.strip, _ALTERNATIVES.split(answer))))) or [answer]
-
-
-def compare_quickly(a: str, b: str, rounding: Rounding) -> Comparison | None:
-    """Compare two plain numbers, or two answers written the same; None for all else. Linear time."""
-    x, y = read_number(a), read_number(b)
-    if x is not None and y is not None:
-        return compare_numbers(x, y, rounding)
-    return correct("written the same") if _squeezed(a) == _squeezed(b) else None
-
-
-_PARTING = re.compile(r"(?<=\d)\s+(?=\d)|(?<=\d,)\s+(?=\d)")
-
-
-def _squeezed(text: str) -> str:
-    """Take the spaces out, but for those that part two numbers."""
-    return "".join(_PARTING.sub("~", plain(text)).split())
 
 
 def _compare(a: str, b: str, rounding: Rounding) -> Comparison:
@@ -94,41 +76,3 @@ def _compared(a: str, b: str, rounding: Rounding) -> Comparison:
         return unverifiable(str(error))
     except RecursionError:  # what is nested without brackets, such as a thousand factorials
         return unverifiable("an answer is nested too deeply")
-
-
-# --- plain numbers
-
-
-def compare_numbers(a: Plain, b: Plain, rounding: Rounding) -> Comparison:
-    """Compare two plain numbers exactly; a percent sign on one side only may stand or be left out."""
-    # The common denominator is left out on both sides.
-    x, y = a.top * b.bottom, b.top * a.bottom
-    if x == y:
-        return correct(f"both are {a}")
-    if a.percent != b.percent and (x == 100 * y if a.percent else 100 * x == y):
-        percent, other = (a, b) if a.percent else (b, a)
-        return correct(f"{percent}% is {other}")
-    if _printed_float(a, b):
-        return correct(f"{a} and {b} agree as printed floats")
-    if rounding == "sigfigs" and (_rounds(a, b) or _rounds(b, a)):
-        return correct(f"{a} and {b} agree to the digits written")
-    return incorrect(f"{a} is not {b}")
-
-
-def _printed_float(a: Plain, b: Plain) -> bool:
-    """Whether the larger is at most a unit in the last of up to 15 digits from the other."""
-    if a.digits < 12 and b.digits < 12:
-        return False
-    digits = [n.digits for n in (a, b) if n.digits >= 12 and n.decimals]
-    if not digits:
-        return False
-    x, y = a.top * b.bottom, b.top * a.bottom
-    return bool(abs(x - y) * 10 ** (min(15, *digits) - 1) <= max(abs(x), abs(y)))
-
-
-def _rounds(rounded: Plain, exact: Plain) -> bool:
-    """Whether one is at most half a unit in its last decimal from the other."""
-    if rounded.decimals is None or rounded.digits < 3:
-        return False
-    gap = abs(rounded.top * exact.bottom - exact.top * rounded.bottom)
-    return bool(gap * 2 * 10**rounded.decimals <= rounded.bottom * exact.bottom)

@@ -36,6 +36,7 @@ from verifier.tree import (
     Rel,
     Residue,
     Seq,
+    SetOp,
     Sym,
     UndefinedError,
     divide,
@@ -61,12 +62,12 @@ _Failure = (UndefinedError, UndecidedError, LimitError, NotRationalError, ZeroDi
 def is_label(node: Node) -> bool:
     """Whether ``node`` only names a quantity: ``x``, ``f(x)``, ``|AB|``, ``AB``, ``V_1 : V_2``, ``(p, q)``."""
     match node:
-        case Sym() | Const("e"):
+        case Sym() | Const("e" | "i"):
             return True
         case Apply(name, (Sym("x"),)) if not name.endswith("()"):  # |x| = 3 is an equation
             return False
         case Apply(name, args):
-            named = (Num, Rel) if name.endswith("()") else (Num,)  # P(X = 3)
+            named = (Num, Rel, SetOp) if name.endswith("()") else (Num,)  # P(X = 3), P(A \cup B)
             return name not in ("factorial", "binom") and all(
                 is_label(a) or isinstance(a, named) for a in args
             )
@@ -101,13 +102,15 @@ def _is_derivative(tops: list[Node], bottoms: list[Pow]) -> bool:
 
 
 def _names_a_sum_or_product(node: Node) -> bool:
-    """Whether a side such as ``m + n``, ``xy`` or ``AB^2`` only says which value is asked for.
+    """Whether a side such as ``m + n``, ``xy`` or ``AB + BC`` only says which value is asked for.
 
     ``2x + z`` and ``x^2`` are left alone: with coefficients and powers a side is part of an equation to be solved.
     """
     terms = node.terms if isinstance(node, Add) else (node,)
     factors = [f for term in terms for f in (term.factors if isinstance(term, Mul) else (term,))]
     letters = [f for f in factors if f != MINUS_ONE]
+    if len(terms) > 1 and all(isinstance(f, Sym) and f.name[0].isupper() for f in letters):  # lengths, areas
+        return True
     return len(set(letters)) == len(letters) > 1 and all(isinstance(f, Sym) for f in letters)
 
 
@@ -143,6 +146,9 @@ _ROUNDED = Fraction(1, 100)  # to which a side with decimals may be off
 _ABOUT = Fraction(1, 10)  # to which ≈ may be off: \frac59 \approx 0.56 stands, 7 \approx 3 does not
 
 
+_NAMES = (Const("e"), Const("i"))  # alone on a side they are names: i = 3, e = 5
+
+
 def is_false(relation: Rel) -> bool:
     """Whether two sides of a chain of equalities without letters certainly differ: ``3 + 4 = 8``, ``x = 7 = 8``.
 
@@ -150,7 +156,7 @@ def is_false(relation: Rel) -> bool:
     """
     if not set(relation.ops) <= {"=", "~"}:
         return False
-    sides = [side for side in relation.sides if not free_symbols(side)]
+    sides = [side for side in relation.sides if not free_symbols(side) and side not in _NAMES]
     return any(_certainly_differ(x, y, "~" in relation.ops) for x, y in pairwise(sides))
 
 

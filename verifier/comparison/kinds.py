@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from verifier.comparison.ambiguous import read_otherwise
+from verifier.comparison.ambiguous import read_otherwise, with_constants_named
 from verifier.comparison.equations import is_false, labelled, same_equation, without_label
 from verifier.comparison.expressions import same_expression
 from verifier.comparison.inequalities import is_inequality, same_inequality
@@ -61,7 +61,11 @@ def same_answer(a: Node, b: Node, rounding: Rounding = "exact") -> Comparison:
     if a == b:
         return correct("they read the same")
     try:
-        return _same(expanded(a), expanded(b), rounding)
+        outcome = _same(expanded(a), expanded(b), rounding)
+        families = [] if outcome.correct else with_constants_named(a, b)
+        if any(_same(expanded(a), expanded(other), rounding).correct for other in families):
+            return correct("the same up to the names of the constants of integration")
+        return unverifiable("two families, which may hold the same functions") if families else outcome
     except LimitError as error:
         return unverifiable(str(error))
     except UndefinedError as error:

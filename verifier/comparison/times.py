@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 from verifier.outcome import Comparison, correct, incorrect, unverifiable
 from verifier.parsing.notation import plain, words_of
+from verifier.patterns import pattern
 
-_CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?(?:\s*([ap])\.?\s*m\.?)?", re.IGNORECASE)
-_HOUR = re.compile(r"(\d{1,2})(?:\s*(o'?clock))?(?:\s*([ap])\.?\s*m\.?)?", re.IGNORECASE)
-_SPACING = re.compile(r"\\[!,; ]")
+_CLOCK = pattern(r"(\d{1,2}):(\d{2})(?::(\d{2}))?(?:\s*([ap])\.?\s*m\.?)?", re.IGNORECASE)
+_HOUR = pattern(r"(\d{1,2})(?:\s*(o'?clock))?(?:\s*([ap])\.?\s*m\.?)?", re.IGNORECASE)
+_SPACING = pattern(r"\\[!,; ]|\{(?=:\})|(?<=\{:)\}")
 _HALF_DAY = 12 * 3600
 
 

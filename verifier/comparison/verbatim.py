@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 from verifier.outcome import Comparison, correct, incorrect, unverifiable
 from verifier.parsing.number_words import NUMBER_WORDS
 from verifier.parsing.numerals import decimal
+from verifier.patterns import pattern
 from verifier.tree import Based, Node, Sym, Words
 from verifier.verdict import Rounding
 
@@ -31,11 +30,11 @@ def compare_based(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
     return None
 
 
-_ARTICLE = re.compile(r"^(?:an?|the) (?=\w)")
+_ARTICLE = pattern(r"^(?:an?|the) (?=\w)")
 
 
 MAX_WORDS = 4  # of an answer in words that differs from another one for certain
-_HOLDS_NUMBER = re.compile(r"[\d\\=^√π]")
+_HOLDS_NUMBER = pattern(r"[\d\\=^√π]")
 
 
 def _may_hold_number(node: Node) -> bool:
@@ -47,7 +46,7 @@ def _may_hold_number(node: Node) -> bool:
     return _CHINESE_NUMBER.search(node.words) is not None
 
 
-_CHINESE_NUMBER = re.compile("[零一二两三四五六七八九十百千万亿]")
+_CHINESE_NUMBER = pattern("[零一二两三四五六七八九十百千万亿]")
 
 
 def compare_words(a: Node, b: Node, rounding: Rounding) -> Comparison | None:

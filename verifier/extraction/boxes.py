@@ -10,21 +10,22 @@ import re
 from typing import NamedTuple
 
 from verifier.extraction.doubt import denied_before, doubted_before, left_open_after
+from verifier.patterns import pattern
 
 MAX_BOXES = 32  # boxes looked at, from the last on: each may be searched for its end
 MAX_BOX = 100_000  # characters in which a box must end
 MAX_JOINED_CHARS = 2_000  # from the start of a box to that of one that it is joined to
 MAX_GAP = 64  # characters between two boxes of one list, at most
 
-_BOX = re.compile(r"\\(?:boxed|fbox)\s*(?:\{(?:([^{}\\]*)\})?|([0-9A-Za-z]))")
-_END_OF_FORMULA = re.compile(r"\n|\\[)\]]|\$")
-_JOINT = re.compile(
+_BOX = pattern(r"\\(?:boxed|fbox)\s*(?:\{(?:([^{}\\]*)\})?|([0-9A-Za-z]))")
+_END_OF_FORMULA = pattern(r"\n|\\[)\]]|\$")
+_JOINT = pattern(
     r"(?:\s|[$.,;:&]|\\[()\[\]]|\\q?quad|\\text\s*\{|\}|\\(?=[,;!\s])|\\\\|、|，|；|和|或|与"
     r"|\b(?:and|or)\b|\b[A-Za-z]+\s+(?=(?:and|or)\b)|(?<=[\s$(])[A-Za-z](?:_\{?\w{1,3}\}?)?\s*=)*"
 )
 # The name of a later part, at the start of a line: "(b) ", "Part 2: ", "(ii) The area is ". A sentence that only
 # begins with a letter, "\nb is twice a, so b = ", is none.
-_NEXT_PART = re.compile(
+_NEXT_PART = pattern(
     r"[^\n]{0,12}\n\s*[*_]*(?:[Pp]art\s*)?(?:\((?:[b-h2-9]|ii|iii|iv|v)\)|(?<=[Pp]art )[2-9b-h]|[2-9b-h][.)](?=\s))"
     r"[:.)*_]*[^\n.]{0,40}"
 )
@@ -111,7 +112,7 @@ def _box_content(text: str, start: int) -> tuple[str, int]:
     return "" if torn or not _balanced(content) else content, end
 
 
-_BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
+_BRACES = pattern(r"\\.|[{}]", re.DOTALL)
 
 
 def _balanced(content: str) -> bool:

@@ -6,26 +6,27 @@ import re
 
 from verifier.parsing.choices import REJECTED, letters_of
 from verifier.parsing.notation import TEXT_COMMAND
+from verifier.patterns import pattern
 
-_STATED = re.compile(
+_STATED = pattern(
     rf"(?<![A-Za-z\\{{_^])[(（]?\s*(?:{TEXT_COMMAND})?\{{?\(?([A-J])\)?\}}?(?![A-Za-z0-9_'’^*/+=])"
 )
-_NEGATION = re.compile(
+_NEGATION = pattern(
     r"(?:\b(?:rul(?:es?|ed|ing)\s+out|exclud\w+|eliminat\w+|reject\w*|(?:all|any\w*|every\w*)\s+but|except)"
     r"|\bnot|n't\s+be|\bneither|\bcannot\s+be|不是|不选|不正确|错误)\s*[(（$]?\s*$",
     re.IGNORECASE,
 )
-_NEGATED_LIST = re.compile(
+_NEGATED_LIST = pattern(
     r"(?:\bnot|n't\s+be|\bneither|cannot\s+be|不是)[^.。]{0,12}?[A-J]\s*(?:,|or|nor|和|或)\s*$", re.IGNORECASE
 )
-_CLAUSE = re.compile(r"[.。,，;；]\s*\S|\b(?:or|not|maybe|perhaps)\b|不|或")
+_CLAUSE = pattern(r"[.。,，;；]\s*\S|\b(?:or|not|maybe|perhaps)\b|不|或")
 # "D, it makes no sense for it to be A"; "A, maybe B" and "A, or else B" leave it open
-_LEADING = re.compile(
+_LEADING = pattern(
     r"[\s$*(]*([A-J])[)$*]*\s*[,.:—–]\s+(?!(?:or|and|so|thus|hence|therefore|maybe|perhaps|possibly|but|is|are)\b)(?=[a-z]{2})"
     r"(?!.*\b(?:or\s+(?:maybe|perhaps|else)|instead)\b)"
 )
-_BECAUSE = re.compile(r"\b(?:because|since|over(?=\s+[A-J]\b)|rather\s+than|instead\s+of|unlike)\b|因为")
-_ARTICLE = re.compile(r"\s+(?!(?:or|and|is)\b)[a-z]")
+_BECAUSE = pattern(r"\b(?:because|since|over(?=\s+[A-J]\b)|rather\s+than|instead\s+of|unlike)\b|因为")
+_ARTICLE = pattern(r"\s+(?!(?:or|and|is)\b)[a-z]")
 
 
 def choice_letter(text: str) -> str | None:
@@ -48,8 +49,8 @@ def choice_letter(text: str) -> str | None:
     return letters.pop() if len(letters) == 1 else None
 
 
-_PIECE_END = re.compile(r"[.。\n!！;；]\s*|，|,\s")
-_CHOOSING = re.compile(
+_PIECE_END = pattern(r"[.。\n!！;；]\s*|，|,\s")
+_CHOOSING = pattern(
     r"\b(?:answer|option|choice|choose|select|pick|correct|right|it's|it is|it must be"
     r"|go(?:ing)?\s+with|opt\s+for|leav(?:es|ing))\b|选|答|正确|对"
     r"|\b(?:so|thus|hence|therefore)\s*,?\s*(?:\\\(|[$*(])*[A-J](?:\\\)|[$*)])*\s*(?:is\b|$)|^[^A-Za-z]*[A-J]不是",
@@ -57,8 +58,13 @@ _CHOOSING = re.compile(
 )
 
 
+# option (c); "part (c)" and "(c) is" are left alone.
+_SMALL = pattern(r"(?<=\b(?:option|choice|answer) )\([a-e]\)", re.IGNORECASE)
+
+
 def choice_in_prose(text: str) -> str | None:
     """Return the letter that the last piece of prose about a choice names, or None."""
+    text = _SMALL.sub(lambda m: m[0].upper(), text)
     for piece in reversed(_PIECE_END.split(text)):
         letter = choice_letter(piece)
         if letter is not None and (_CHOOSING.search(piece) or letters_of(piece) is not None):

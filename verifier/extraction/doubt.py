@@ -1,27 +1,31 @@
 r"""Words around a value that take it back, leave it open, compare it, or make another number of it.
 
-"more than 5", "not 5", "5 or so", "maybe 5", "5 more than 3", 不是5, 至少5个: none of these states 5.
+"more than 5", "not 5", "5 or so", "maybe 5", "5 more than 3", 不是5, 至少5个: none of these states 5. Clauses that do
+so from further away are in ``verifier.extraction.suppositions``.
 """
 
 from __future__ import annotations
 
 import re
 
+from verifier.patterns import pattern
+
 MAX_BEFORE = 48  # characters before a value in which such words stand
 MAX_AFTER = 60  # characters after it
 
 _DENIAL = (
-    r"not|never|neither|nor|(?:ca|could|is|was|are|does|do|did|wo|would|must|should)n['’]t(?:\s+be)?|cannot\s+be|unlike"
+    r"not(?:\s+necessarily)?|never|neither|nor|hardly\s+ever|by\s+no\s+means|no\s+way\s+(?:that\s+)?(?:this|that|it)|hardly|(?:ca|could|is|was|are|does|do|did|wo|would|must|should)n['’]t(?:\s+be)?|cannot\s+be|unlike"
     r"|anything\s+but|far\s+from|except(?:\s+for)?|excluding|rul(?:es?|ed|ing)\s+out|instead\s+of|rather\s+than"
     r"|(?:other|different)\s+(?:than|from)|differs?\s+from"
 )
 _COMPARISON = (
-    r"(?:could|might|may)\s+(?:also\s+)?be|(?:more|less|greater|fewer|larger|smaller|bigger|higher|lower|taller|longer|shorter|older|younger)\s+than"
+    r"(?:could|might|may)\s+(?:also\s+)?be|(?:more|less|greater|fewer|larger|smaller|bigger|higher|lower|taller|longer|shorter|older|younger)\s+(?:than|or\s+equal\s+to)"
     r"(?:\s+or\s+equal\s+to)?|exceed(?:s|ed|ing)?|over|above|below|under|beyond|at\s+least|at\s+most|up\s+to"
-    r"|close\s+to|between|ranges?\s+from"
+    r"|divides|(?:co|relatively\s+)prime\s+(?:to|with)|congruent\s+to|proportional\s+to|on\s+the\s+order\s+of|close\s+to|near(?:ly)?|almost|just\s+(?:short\s+of|shy\s+of)|not\s+quite|between|ranges?\s+from"
 )
 _CHANGE = (
-    r"(?:negative|opposite|inverse|reciprocal|square|cube|half|multiples?|factors?|divisors?|powers?|double|logarithm)"
+    r"(?:negative|opposite|inverse|reciprocal|square|cube|half|roots?|thirds?|quarters?|fifths?|tenths?|percent(?:age)?|fraction"
+    r"|multiples?|factors?|divisors?|powers?|double|logarithm)"
     r"\s+of|half|double|twice|triple|thrice|divisible\s+by"
 )
 # The same in the other languages that answers are looked for in.
@@ -32,46 +36,48 @@ _ELSEWHERE = (
 )
 _FILLER = r"(?:(?:the|a|an|of|to|be|is|equals?|exactly|just|about|even|number|value|\$?\\?[a-zA-Z]\s*=)\s*)*[\s$(*:]*\Z"
 # "is not 5", "exceeds the value 5", "at least $5"; "not only", "over 5 days he earns 12" do not touch the 12
-_BEFORE = re.compile(rf"\b(?:{_DENIAL}|{_COMPARISON}|{_CHANGE}|{_ELSEWHERE})\s+{_FILLER}", re.IGNORECASE)
+_BEFORE = pattern(rf"\b(?:{_DENIAL}|{_COMPARISON}|{_CHANGE}|{_ELSEWHERE})\s+{_FILLER}", re.IGNORECASE)
 # 不是5, 大于5, 至少5个; 至少是5 and 最多可以装5个 state a least and a greatest value, which is 5
-_CHINESE_BEFORE = re.compile(
-    r"(?:(?:不是|并非|并不是|不等于|不为|不选|不可能是|大于|小于|多于|少于|高于|低于|超过|不足|接近|除了|介于)(?:有|是|为|等于)?"
-    r"|至少|至多|最多|最少|比|非)[\s$(]*\Z"
+_CHINESE_BEFORE = pattern(
+    r"(?:(?:不是|并非|并不是|不等于|不为|不选|不(?:会|该|应该?|可能|能|再)(?:是|为|等于)|绝不是|大于|小于|多于|少于|高于|低于|超过|不足|接近|除了|介于)(?:有|是|为|等于)?"
+    r"|(?:至少|至多|最多|最少)有?|比|非|不一定[是为]?|未必[是为]?)[\s$(]*\Z"
 )
-_DENIED = re.compile(rf"\b(?:{_DENIAL})\s+{_FILLER}", re.IGNORECASE)
-_CHINESE_DENIED = re.compile(r"(?:不是|并非|不等于|不为|不可能是)[\s$(]*\Z")
+_DENIED = pattern(rf"\b(?:{_DENIAL})\s+{_FILLER}", re.IGNORECASE)
+_CHINESE_DENIED = pattern(r"(?:不是|并非|不等于|不为|不可能是)[\s$(]*\Z")
 
 # "5?", "5 or so", "5 is wrong", "5 more than 3", "5 squared"; "5 more apples than Ann" answers how many more
-_AFTER = re.compile(
-    r"[)\]$}*]*\s*(?:[A-Za-z]+\s+)?(?:(?:more|less|fewer|greater|larger|smaller|higher|lower|times|older|younger|longer)\b"
+_AFTER = pattern(
+    r"[)\]$}*]*,?\s*(?:[A-Za-z]+\s+)?(?:(?:more|less|fewer|greater|larger|smaller|higher|lower|times|older|younger|longer)\b"
     r"[^.\d]{0,24}\b(?:than|as)\b[^.\d]{0,24}[\d\\$]"
     r"|or\s+(?:more|less|fewer|so|higher|greater|above|below|larger)\b"
-    r"|(?:is|are|was|would\s+be|seems|might|may|could)\s+(?:\w+\s+)?(?:wrong|incorrect|impossible|false|possible|guess|not|right)\b"
+    r"|(?:is|are|was|would\s+be|seems|might|may|could)\s+(?:\w+\s+)?(?:wrong|incorrect|impossible|false|possible|guess|not|right|too)\b"
+    r"|(?:can(?:not|['’]t)|could\s+not|couldn['’]t)\s+be\b|appears?\b"
     r"|(?:squared|cubed|factorial|halves|thirds|quarters|fifths|tenths|hundredths|thousandths)\b)"
     r"|[)\]$}*]*\s*\?|\+(?=\s|$)",
     re.IGNORECASE,
 )
-_CHINESE_AFTER = re.compile(
-    r"[)$}*]*\s*[个元米人天只倍岁]?(?:以上|以下|以内|之间|多(?!少)|余|的倍数|的平方|的立方|的相反数|的倒数|的一半|不对|是错"
+_CHINESE_AFTER = pattern(
+    r"[)$}*]*\s*[个元米人天只倍岁]?(?:太[大小多少高低]|不(?:是|符|对|行|成立|满足|合)|以上|以下|以内|之间|多(?!少)|余|的倍数|的平方|的立方|的相反数|的倒数|的绝对值|的一半|的[一两二三四五六七八九十百\d]+(?:倍|半|分之)|不对|是错"
     r"|より|以上|未満|ではない|じゃない|이?가?\s*아[니닙]|보다|\s*(?:이상|이하|초과|미만))"
 )
-_OPEN = re.compile(  # "I would guess 5"; "the possible values are 3, 5" and 可能的取值为3 leave nothing open
-    r"\b(?:maybe|perhaps|possibly|unsure|not\s+sure|guess(?:ing)?|unknown|uncertain|also\s+possible)\b"
-    r"|可能[是为]|也可能|也许|或许|猜",
+_OPEN = pattern(  # "I would guess 5"; "the possible values are 3, 5" and 可能的取值为3 leave nothing open
+    r"\b(?:maybe|perhaps|possibly|vielleicht|möglicherweise|peut[-\s][êe]tre|quiz[áa]s?|tal\s+vez|forse|talvez|podría|pourrait|könnte|potrebbe|poderia|lean(?:ing)?\s+towards?"
+    r"|(?:could|might|may)\s+(?:\w+\s+)?be\s+(?:something|anything|another|different|wrong|off)|remains?\s+(?:open|unclear|unknown)|unsure|not\s+sure|guess(?:ing)?|unknown|uncertain|also\s+possible)\b"
+    r"|возможно|может\s+быть|可能[是为]|也可能|也许|或许|猜|かもしれ|たぶん|おそらく|아마|어쩌면",
     re.IGNORECASE,
 )
-_DOUBTED = re.compile(r"\b(?:maybe|perhaps|possibly)\s*(?:it(?:'s|\s+is)\s*)?[\s$(\\]*\Z", re.IGNORECASE)
+_DOUBTED = pattern(r"\b(?:maybe|perhaps|possibly)\s*(?:it(?:'s|\s+is)\s*)?[\s$(\\]*\Z", re.IGNORECASE)
 # A box or tag after which "or 5", a question mark or "is wrong" follows; "is wrong to assume" does not take it back.
-_OR_ANOTHER = re.compile(
-    r"(?:[\s.,)$}*]|\\[)\]])*(?:(?:\b(?:or|maybe|perhaps)\s+|或者?是?\s*)(?:maybe\s+)?[$\\(*]*[-\d\\]"
-    r"|\b(?:is|was)\s+(?:wrong|incorrect|not\s+(?:right|correct))\s*[.,;]|不对|是错的|\?(?=\s|\Z))"
+_OR_ANOTHER = pattern(
+    r"(?:[\s.,)$}*]|\\[)\]]|\\text\s*\{)*(?:(?:\b(?:or|maybe|perhaps)\s+|或者?是?\s*)(?:maybe\s+)?[$\\(*]*[-\d\\]"
+    r"|\b(?:is|was)\s+(?:wrong|incorrect|not\s+(?:right|correct))\s*(?:[.,;}]|\Z)|不对|是错的|\?(?=\s|\Z))"
 )
-_KNOWING_NOTHING = re.compile(
+_KNOWING_NOTHING = pattern(
     r"\b(?:do\s+not|don['’]?t|cannot|can['’]?t|could\s+not|couldn['’]?t|unable\s+to)\s+(?:\w+\s+)?"
     r"(?:know|solve|answer|find|decide)\b|\bgive\s+up\b|\bno\s+idea\b|不知道",
     re.IGNORECASE,
 )
-_UNDETERMINED = re.compile(r"\b(?:not|cannot|can't)\s+be\s+determined\b|无法确定|不能确定", re.IGNORECASE)
+_UNDETERMINED = pattern(r"\b(?:not|cannot|can't)\s+be\s+determined\b|无法确定|不能确定", re.IGNORECASE)
 
 
 def leaves_open(sentence: str) -> bool:
@@ -90,15 +96,20 @@ def gives_up(sentence: str) -> bool:
 
 
 # Each denial or doubt has one of these, which are found faster.
-_TELLTALE = re.compile(
-    "[Nn]ot|n['’]t|ever|nor|nlike|but|far|xc[el]|out|stead|ther|iffer|aybe|erhaps|ossibly|不|非"
-)
+_TELLTALES = (
+    "ot", "n't", "n’t", "ever", "nor", "nlike", "but", "far", "xce", "xcl", "out", "stead", "ther", "iffer", "no m",
+    "o way", "ardly", "aybe", "erhaps", "ossibly", "不", "非",
+)  # fmt: skip
+
+
+def _is_telling(before: str) -> bool:
+    return any(map(before.__contains__, _TELLTALES))
 
 
 def denied_before(text: str, start: int) -> bool:
     """Whether what begins at ``start`` is denied: "not", 不是."""
     before = text[max(0, start - MAX_BEFORE) : start]
-    if _TELLTALE.search(before) is None:
+    if not _is_telling(before):
         return False
     return bool(_DENIED.search(before) or _CHINESE_DENIED.search(before))
 
@@ -106,7 +117,7 @@ def denied_before(text: str, start: int) -> bool:
 def doubted_before(text: str, start: int) -> bool:
     """Whether what begins at ``start`` is only offered: "or maybe"."""
     before = text[max(0, start - MAX_BEFORE) : start]
-    return _TELLTALE.search(before) is not None and _DOUBTED.search(before) is not None
+    return _is_telling(before) and _DOUBTED.search(before) is not None
 
 
 def left_open_after(text: str, end: int) -> bool:

@@ -20,23 +20,41 @@ from verifier.extraction.boxes import boxed_answer
 from verifier.extraction.choices import choice_in_prose, choice_letter
 from verifier.extraction.doubt import gives_up, knows_nothing, leaves_open
 from verifier.extraction.fields import in_json, in_open_tag, tagged
-from verifier.extraction.lines import last_line, parts_of, sentence_of, sentences_from_the_end
+from verifier.extraction.lines import (
+    beginning_of_sentence,
+    last_line,
+    last_row,
+    parts_of,
+    sentence_of,
+    sentences_from_the_end,
+)
 from verifier.extraction.phrases import last_heading, last_phrase, with_decimal_points
-from verifier.extraction.prose import is_bare
+from verifier.extraction.prose import MAX_BARE, is_bare
 from verifier.extraction.statement import (
     NOTHING,
     OPEN,
     SEVERAL,
+    SUPPOSED,
     Stated,
     marked_currency,
     stated_in,
     without_emphasis,
+)
+from verifier.extraction.suppositions import (
+    is_counterfactual,
+    is_led,
+    is_operated_on,
+    is_said_directly,
+    is_supposed,
+    is_withdrawn,
+    retraction_in,
 )
 from verifier.extraction.turn import final_text
 from verifier.extraction.values import values_in
 from verifier.parsing.choices import letters_of
 from verifier.parsing.markup import MATH, strip_markup, unwrap
 from verifier.parsing.plain_numbers import read_number
+from verifier.patterns import pattern
 from verifier.verdict import Strength
 
 if TYPE_CHECKING:
@@ -48,6 +66,8 @@ MAX_TEXT = 2_000_000
 MAX_PROSE = (
     20_000  # characters before the end in which an answer is looked for once no box or phrase holds it
 )
+MAX_NUMBER = 24  # characters after an answer phrase that are looked at for a number alone
+MAX_ARTICLE = 5  # characters before "answer" in which nothing is supposed: "The ", "**"
 MAX_WEAK = 800  # characters before the end in which a sentence can state the answer
 
 
@@ -93,17 +113,31 @@ def extract(text: str | Solution, hint: Hint = "any") -> Extraction:
             if named is not None and named.answer is not None:
                 return named
         if boxed.answer:
-            return Extraction(_as_letter(boxed.answer, hint), "boxed", "boxed")
+            return _renewed(after, hint) or Extraction(_as_letter(boxed.answer, hint), "boxed", "boxed")
         final = after
+    return _said(final, hint)
+
+
+def _said(text: str, hint: Hint) -> Extraction:
+    """Return what a text without boxes states."""
     return (
-        _in_fields(final, hint)
-        or _phrased(final, hint)
+        _in_fields(text, hint)
+        or _phrased(text, hint)
         or (
-            _chosen(final)
+            _chosen(text)
             if hint == "choice"
-            else _parted(final) or _bare(final) or _on_last_line(final) or _in_prose(final)
+            else _parted(text) or _on_last_row(text) or _bare(text) or _on_last_line(text) or _in_prose(text)
         )
     )
+
+
+def _renewed(after: str, hint: Hint) -> Extraction | None:
+    """Return what the text after an answer states in its place, where it takes that back; None where it stands."""
+    end = retraction_in(after)
+    if end is None:
+        return None
+    found = _said(after[end:], hint)
+    return found if found.answer is not None else Extraction(None, SUPPOSED.why)
 
 
 def _in_fields(text: str, hint: Hint) -> Extraction | None:
@@ -132,8 +166,8 @@ def _parted(text: str) -> Extraction | None:
     return None if parts is None else _of_parts(parts)
 
 
-_PICTURES = re.compile("[\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff\ufe0f]")  # check marks, hands, stars
-_SMALL_LETTER = re.compile(r"\(?[a-e]\)?[.]?")
+_PICTURES = pattern("[\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff\ufe0f]")  # check marks, hands, stars
+_SMALL_LETTER = pattern(r"\(?[a-e]\)?[.]?")
 
 
 def _as_letter(answer: str, hint: Hint) -> str:
@@ -154,7 +188,8 @@ def _in_field(content: str, source: str, strength: Strength, hint: Hint) -> Extr
     return Extraction(stated.answer or content, source, strength)
 
 
-_SEGMENT_END = re.compile(r"<eoa>|<eoe>|\n\s*\n|I hope it is correct|$")
+_ARROW = pattern(r"\A(?:[-=]+>|→|⇒)\s*")  # Final answer -> 5
+_SEGMENT_END = pattern(r"<eoa>|<eoe>|\n\s*\n|I hope it is correct|$")
 
 
 def _phrased(text: str, hint: Hint) -> Extraction | None:
@@ -162,29 +197,65 @@ def _phrased(text: str, hint: Hint) -> Extraction | None:
     mark = last_phrase(text) or last_heading(text)
     if mark is None:
         return None
-    said = without_emphasis(text[mark.end() :])[0].lstrip(" \t\n*:：`_")
+    before = beginning_of_sentence(text, mark.start())
+    if len(before) > MAX_ARTICLE or not before.isascii():
+        if is_supposed(before, len(before)) or (mark[0][0] in "aA" and not is_led(before)):
+            return None
+        if leaves_open(before):
+            return Extraction(None, OPEN.why)
+    after = text[mark.end() :]
+    if hint == "any" and len(after) < MAX_NUMBER and (number := _number_alone(after)) is not None:
+        return Extraction(number, "answer phrase", "stated")
+    if (renewed := _renewed(after, hint)) is not None:
+        return renewed
+    said = _ARROW.sub("", without_emphasis(after)[0].lstrip(" \t\n*:：`_"))
     end_match = _SEGMENT_END.search(said)
     segment = said[: end_match.start() if end_match else len(said)].replace("`", "").strip()[:MAX_PROSE]
+    first = sentence_of(segment)
+    if is_counterfactual(f"{mark[0]} {first}") or (_IS.search(mark[0]) and not is_said_directly(first)):
+        return Extraction(None, SUPPOSED.why)
     stated = _after_phrase(with_decimal_points(segment, mark[0]), hint)
     if stated.answer is not None:
         return Extraction(stated.answer, "answer phrase", "stated")
     return Extraction(None, stated.why) if stated.why else None
 
 
-_ASKED = re.compile(r"\A[^.。\n]*(?:[?？]|吗[?？]?)\s*\Z")  # Answer: 5?
-_REJECTED = re.compile(  # x=5 (rejected), x=7
+_IS = pattern(r"\bis\s*$")
+
+
+def _number_alone(after: str) -> str | None:
+    """Return the number that is all that follows an answer phrase; None for anything else."""
+    number = after.strip(" \n*").removesuffix(".")
+    return number if number and number[0] in "-0123456789" and read_number(number) is not None else None
+
+
+_ASKED = pattern(r"\A[^.。\n]*(?:[?？]|吗[?？]?)\s*\Z")  # Answer: 5?
+# "31 for even n and 32 for odd n"; "31 for n = 3, m = 5" is left alone.
+_BY_CASE = pattern(
+    r"\W*[\d\\][^.]{0,80}?\b(?:for|if|when)\b[^.]{0,80}?(?:\band|\bor|\bbut|,|;)\s+\$?-?[\d\\][^.]{0,80}?"
+    r"\b(?:for|if|when|otherwise)\b"
+)
+_REJECTED = pattern(  # x=5 (rejected), x=7
     r"[^,;，；\n]{0,80}[(（]\s*(?:reject(?:ed)?|extraneous|invalid|discard(?:ed)?|not\s+valid|舍去?)\s*[)）]\s*[,;，；]?\s*"
 )
-_INTRODUCTION = re.compile(r"\A(?:as\s+follows|the\s+following)?\s*[:：]\s*", re.IGNORECASE)
-_YES_OR_NO = re.compile(r"(yes|no|true|false)\b(?=\s*(?:[,.;:!—–-]|because|since|\Z))", re.IGNORECASE)
-_POLITE_END = re.compile(r"(?<=[\d)\]}$%])\s*(?:です|である|だ|입니다|이다|예요)[。.]?$")  # 12です, 12입니다
-_QUOTED = re.compile(r"""["“”'‘’「]([^"“”「」]{1,400}?)["“”'’」]\.?""")
+_INTRODUCTION = pattern(r"\A(?:as\s+follows|the\s+following)?\s*[:：]\s*", re.IGNORECASE)
+_YES_OR_NO = pattern(r"(yes|no|true|false)\b(?=\s*(?:[,.;:!—–-]|because|since|\Z))", re.IGNORECASE)
+_POLITE_END = pattern(  # 12です, 12個です, 12입니다, 12개
+    r"(?<=[\d)\]}$%])\s*(?:(?:個|人|円|本|枚|匹|回|つ|개|명|원|마리|번|권|시간)\s*(?:です|である|だ|입니다|이다|이에요|예요)?"
+    r"|です|である|だ|입니다|이다|이에요|예요)[。.]?$"
+)
+_QUOTED = pattern(r"""["“”'‘’「]([^"“”「」]{1,400}?)["“”'’」]\.?""")
 
 
 def _after_phrase(segment: str, hint: Hint) -> Stated:
     """Return the answer within the words that follow an answer phrase."""
-    if leaves_open(sentence_of(segment)) or _ASKED.search(segment):
+    first = sentence_of(segment)
+    if leaves_open(first) or _ASKED.search(segment) or segment.startswith(f"{first}?"):
         return OPEN
+    if is_withdrawn(first, 0) or is_operated_on(first):
+        return SUPPOSED
+    if _BY_CASE.match(first):
+        return SEVERAL
     if hint == "choice":
         letter = choice_letter(segment)
         if letter is not None:
@@ -235,13 +306,13 @@ def _as_value(answer: str) -> str:
     return values[0].text if whole and _TOLD.search(values[0].text) else answer
 
 
-_TOLD = re.compile(r"\\text|[€£¥₹]")
-_REASON = re.compile(
+_TOLD = pattern(r"\\text|[€£¥₹]")
+_REASON = pattern(
     r"\b(?:because|since|rather\s+than|instead\s+of|which|when|whenever|where|if|but|not|for)\b"
     r"|(?<=\s)\((?!or\b|p?mod\b)(?=[A-Za-z]{2})"
 )
-_DIGIT_OR_FORMULA = re.compile(r"[\d$\\]")
-_GOES_ON = re.compile(r"\s*(?:[-+*/=<>]|\bis\b|\bare\b|\bor\b|\band\b|是|为|或|和|,\s*\$)")
+_DIGIT_OR_FORMULA = pattern(r"[\d$\\]")
+_GOES_ON = pattern(r"\s*(?:[-+*/=<>]|\bis\b|\bare\b|\bor\b|\band\b|是|为|或|和|,\s*\$)")
 
 
 def _without_reason(sentence: str) -> str:
@@ -258,14 +329,14 @@ def _without_reason(sentence: str) -> str:
 
 # --- the whole text, and its last line
 
-_SPACED_POINT = re.compile(r"(?<=\d)\.\s+(?=\d+\.?$)")
-_IN_BRACKETS = re.compile(
+_SPACED_POINT = pattern(r"(?<=\d)\.\s+(?=\d+\.?$)")
+_IN_BRACKETS = pattern(
     r"\[\s*(-?[\d.]+ [^\[\],\n]{1,60})\]"
 )  # [45 degrees]; [45] and [3, 4] are read as they are
-_ANYTHING = re.compile(r"\w|\\[A-Za-z]")
-_FULL_STOP = re.compile(r"\.\s")
-_SIGN = re.compile(
-    r"^(?:\\(?:therefore|implies|Rightarrow)\b|[∴⇒→]|=>|=|[A-Za-z]:\s(?=[-\d$\\(]))\s*"
+_ANYTHING = pattern(r"\w|\\[A-Za-z]")
+_FULL_STOP = pattern(r"\.\s")
+_SIGN = pattern(
+    r"^(?:\\(?:therefore|implies|Rightarrow)\b|[∴⇒→]|[-=]*>(?=\s)|=|[A-Za-z]:\s(?=[-\d$\\(]))\s*"
 )  # = 5, ∴ x = 5, x: 5
 
 
@@ -273,6 +344,8 @@ def _bare(text: str) -> Extraction | None:
     stripped = text.strip()
     if len(stripped) > MAX_PROSE:
         return Extraction(stripped, "bare", "stated") if not stripped[:2000].strip("0123456789") else None
+    if len(stripped) > MAX_BARE and " " in stripped[:MAX_BARE]:
+        return None
     if read_number(stripped.strip("$")) is not None:  # a dollar sign on one side only is a currency
         answer = stripped.strip("$") if stripped[0] == stripped[-1] else stripped
         return Extraction(answer, "bare", "stated")
@@ -300,6 +373,11 @@ def _bare(text: str) -> Extraction | None:
     return Extraction(strip_markup(stripped), "bare", "stated")
 
 
+def _on_last_row(text: str) -> Extraction | None:
+    answer = last_row(text[-MAX_PROSE:])
+    return Extraction(answer, "last line", "stated") if answer is not None else None
+
+
 def _on_last_line(text: str) -> Extraction | None:
     answer = last_line(text[-MAX_PROSE:])
     return Extraction(answer, "last line", "stated") if answer is not None else None
@@ -308,14 +386,13 @@ def _on_last_line(text: str) -> Extraction | None:
 # --- prose
 
 # "If you have 3 more questions, ask", and the row of a table
-_ASIDE = re.compile(
-    r"\b(?:let\s+me\s+know|feel\s+free|if\s+you\s+(?:have|need|want))\b|^\s*\|", re.IGNORECASE
-)
+_ASIDE = pattern(r"\b(?:let\s+me\s+know|feel\s+free|if\s+you\s+(?:have|need|want))\b|^\s*\|", re.IGNORECASE)
 
 
 def _in_prose(text: str) -> Extraction:
     """Return what the last sentence that holds a value comes to."""
-    for sentence in sentences_from_the_end(text.rstrip()[-MAX_WEAK:]):
+    text = text.rstrip()[-MAX_WEAK:]
+    for sentence in sentences_from_the_end(text):
         if gives_up(sentence):
             return ABSENT
         if _ASIDE.search(sentence):
@@ -325,4 +402,6 @@ def _in_prose(text: str) -> Extraction:
             return Extraction(stated.answer.replace("$", ""), "prose", "weak")
         if stated.why:
             return Extraction(None, stated.why)
+        if retraction_in(sentence) is not None:
+            return Extraction(None, SUPPOSED.why)
     return ABSENT

@@ -7,6 +7,7 @@ import re
 
 from verifier.extraction.boxes import closing_brace
 from verifier.extraction.doubt import left_open_after
+from verifier.patterns import pattern
 
 MAX_FIELD = 20_000  # characters of a field that are read
 
@@ -15,7 +16,7 @@ _PAIRS = (
     ("<|begin_of_box|>", "<|end_of_box|>"),
 )  # fmt: skip
 _COMMAND = "\\answer{"
-_JSON = re.compile(
+_JSON = pattern(
     r"""["'](?:final[_ ]?)?answer["']\s*:\s*(?P<value>"(?:[^"\\]|\\.)*"|'[^'\n]*'|\[[^\]\n]*\]|[^,}\]\n"']+)\s*[,}]""",
     re.IGNORECASE,
 )
@@ -38,7 +39,7 @@ def tagged(text: str) -> str | None:
 
 
 # The closing tag is often a stop string, which an engine leaves out.
-_UNCLOSED = re.compile(r"<answer>\s*([^<\n]{1,200})\Z")
+_UNCLOSED = pattern(r"<answer>\s*([^<\n]{1,200})\Z")
 
 
 def in_open_tag(text: str) -> str | None:
@@ -48,9 +49,12 @@ def in_open_tag(text: str) -> str | None:
     return match[1].strip() if match else None
 
 
+_FIELD_ENDS = ('nswer"', "nswer'", 'NSWER"', "NSWER'")
+
+
 def in_json(text: str) -> str | None:
     """Return the value of the last field ``answer`` of an object in JSON; None where there is none."""
-    if "nswer" not in text and "NSWER" not in text:
+    if not any(map(text.__contains__, _FIELD_ENDS)):
         return None
     found = list(_JSON.finditer(text))
     if not found:

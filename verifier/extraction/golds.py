@@ -23,6 +23,7 @@ from verifier.parsing.choices import is_choice
 from verifier.parsing.markup import MATH, strip_markup, unwrap
 from verifier.parsing.notation import TEXT_COMMAND, has_chinese
 from verifier.parsing.plain_numbers import Plain, read_number
+from verifier.patterns import pattern
 
 ALTERNATIVES = " ## "  # parts several forms of a gold, any of which will do
 
@@ -64,8 +65,8 @@ def read_gold(gold: str) -> Gold:
     return Gold(ALTERNATIVES.join(dict.fromkeys(forms)), choice=all(map(is_choice, forms)))
 
 
-_PARTED = re.compile(r"(?<!#)\\?#\s*\\?#(?!#)(?!\s*\\?#)")
-_SENTINEL = re.compile(
+_PARTED = pattern(r"(?<!#)\\?#\s*\\?#(?!#)(?!\s*\\?#)")
+_SENTINEL = pattern(
     r"\$?(?:none|null|nan|n/?a|proof|(?:see|as)\s+(?:the\s+)?(?:proof|solution|above)|not\s*found|unknown|no\s+answer|missing|todo|tbd"
     r"|problem\s+not\s+solved|-+|\?+)\.?\$?",
     re.IGNORECASE,
@@ -87,7 +88,7 @@ def _read(gold: str) -> tuple[list[str], str]:
     return _unqualified(gold)
 
 
-_INTRODUCED = re.compile(
+_INTRODUCED = pattern(
     r"^\s*[*_]*(?:the\s+)?(?:final\s+|correct\s+)?(?:answer|ans)[*_]*\s*(?:is|:|=)[*_:]*\s*|^\s*(?:【答案】|答案?)\s*(?:是|为|[:：])?\s*"
     r"|^\s*(?:option|choice)\s+(?=[\dA-J]\W*$)",
     re.IGNORECASE,
@@ -110,18 +111,23 @@ def _named(gold: str) -> str | None:
 # --- qualifiers
 
 # "12 (attained at x=7)", "2x for all real x", "12, attained at x=7", "7 if n is odd" keeps its condition as a remark
-_QUALIFIER = re.compile(
+_QUALIFIER = pattern(
     rf"\s*[,;.]?\s*(?:{TEXT_COMMAND}\{{)?\s*\(?\s*\b(?:for\s+(?:all|any|every|each|some|real|positive|integers?|constants?|[$\\]?[a-zA-Z]\b)"
     r"|since|because|where|attained|achieved|reached|obtained|when|whenever|as\s+long\s+as|such\s+that|with\s+equality|equality|assuming|provided)\b"
 )
+# "x=3 (the other root is extraneous)", "42 (approximately)"; "5 (apples)" and "3 (or 4)" are left alone.
+_REMARK = pattern(
+    r"\s*\((?=(?:[^()\d$\\]*\s){2})[^()\d$\\]*\b(?:is|are|was|were|be|has|have)\b[^()\d$\\]*\)\s*\.?\Z"
+    r"|\s*\((?:approximately|approx\.?|about|rounded\b[^()]*|to\s+the\s+nearest\b[^()]*)\)\s*\.?\Z"
+)
 # "1/2 (or 0.5)", "1/2 (i.e. 0.5)"
-_OTHERWISE = re.compile(r"(?<=\S)\s*\(\s*(?:or|i\.?e\.?,?|that\s+is,?|=)\s*([^()]+)\)\s*\.?\Z")
-_DEFINITION = re.compile(r"\bwhere\s+[$(\\]*((?:\\[A-Za-z]+|[A-Za-z])(?:_\{?\w+\}?)?)\s*=\s*")
+_OTHERWISE = pattern(r"(?<=\S)\s*\(\s*(?:or|i\.?e\.?,?|that\s+is,?|=)\s*([^()]+)\)\s*\.?\Z")
+_DEFINITION = pattern(r"\bwhere\s+[$(\\]*((?:\\[A-Za-z]+|[A-Za-z])(?:_\{?\w+\}?)?)\s*=\s*")
 
 
 def _unqualified(gold: str) -> tuple[list[str], str]:
     """Return a gold answer without what qualifies it; with a definition put in, where it has one."""
-    gold = marked_currency(gold)
+    gold = marked_currency(_REMARK.sub("", gold))
     if other := _OTHERWISE.search(gold):
         before, why = _unqualified(gold[: other.start()])
         return [*before, *_unqualified(other[1])[0]], why
@@ -162,8 +168,8 @@ def _defined(main: str, definition: re.Match[str], gold: str) -> str:
     return letters.sub(lambda _: f"({value})", main)
 
 
-_BETWEEN = re.compile(r"(?:\s|[,;、和或与.]|\band\b|\bor\b|\\[,; ]|&)*")
-_SENTENCE = re.compile(r"\b(?:is|are|has|have|was|were|be|must|and|thus|so|we|get|that)\b", re.IGNORECASE)
+_BETWEEN = pattern(r"(?:\s|[,;、和或与.]|\band\b|\bor\b|\\[,; ]|&)*")
+_SENTENCE = pattern(r"\b(?:is|are|has|have|was|were|be|must|and|thus|so|we|get|that)\b", re.IGNORECASE)
 
 
 def _one_formula(text: str) -> str | None:

@@ -10,11 +10,12 @@ from verifier.extraction.statement import marked_currency, without_emphasis
 from verifier.extraction.values import values_in
 from verifier.parsing.markup import MATH, strip_markup
 from verifier.parsing.plain_numbers import read_number
+from verifier.patterns import pattern
 
 MAX_LINE = 400
 
 # "A. or B.", "Rs. 7" and "approx. 5" go on
-_SENTENCE_END = re.compile(
+_SENTENCE_END = pattern(
     r"(?:(?<![0-9A-Z])(?<!\bRs)(?<!\bNo)(?<!approx)[.!?]|(?<=[0-9$)\]}A-Z])\.|(?<=[0-9])\?)(?=\s(?!(?:or|and)\b)|$)|。|！|？|；"
 )
 
@@ -23,6 +24,14 @@ def sentence_of(text: str) -> str:
     """Return the first sentence of ``text``."""
     match = _SENTENCE_END.search(text)
     return text[: match.start()].strip() if match else text.strip()
+
+
+def beginning_of_sentence(text: str, place: int) -> str:
+    """Return what stands before ``place`` in its sentence, of the last characters before it."""
+    before = text[max(0, place - MAX_LINE) : place]
+    before = before[before.rfind("\n") + 1 :]
+    ends = [match.end() for match in _SENTENCE_END.finditer(before)]
+    return before[ends[-1] :] if ends else before
 
 
 def sentences_from_the_end(text: str) -> Iterator[str]:
@@ -39,10 +48,10 @@ def sentences_from_the_end(text: str) -> Iterator[str]:
         yield _closed(sentence)
 
 
-_BREAK = re.compile(r"\n(?=\s*(?:\n|[-*#>]|\d+[.)]\s)|[^\n]*$)")
+_BREAK = pattern(r"\n(?=\s*(?:\n|[-*#>]|\d+[.)]\s)|[^\n]*$)")
 
 
-_BULLET = re.compile(r"\s*(?:\d+[.)](?=\s|$)|[-*•>](?=\s))\s*")
+_BULLET = pattern(r"\s*(?:\d+[.)](?=\s|$)|[-*•>](?=\s))\s*")
 
 
 def _closed(sentence: str) -> str:
@@ -52,11 +61,11 @@ def _closed(sentence: str) -> str:
     return sentence.rstrip("。！；").removesuffix(".") if not sentence.endswith("..") else sentence
 
 
-_LEAD = re.compile(
+_LEAD = pattern(
     r"(?:[-*>•]\s+|\d+[.)]\s+)?(?:\\(?:therefore|implies|Rightarrow|quad)\s*|[∴⇒→=]+>?\s*|(?:[Ss]o|[Tt]hus|[Hh]ence|[Tt]herefore|所以|因此)[,，:：]?\s*)?"
 )
-_NUMBERED = re.compile(r"^\s*\d+[.)]\s", re.MULTILINE)
-_MARKER = re.compile(r"\d+[.)]")
+_NUMBERED = pattern(r"^\s*\d+[.)]\s", re.MULTILINE)
+_MARKER = pattern(r"\d+[.)]")
 
 
 def last_line(text: str) -> str | None:
@@ -82,7 +91,31 @@ def last_line(text: str) -> str | None:
     return values[0].text if is_bare(values[0].text) else None
 
 
-_DISPLAY_END = re.compile(r"(?:\$\$|\\\])[.\s]*\Z")
+# \begin{align*} x &= 3 \cdot 4 \\ &= 12 \end{align*} at the end of a text; cases and matrices are left alone.
+_ROWS = pattern(
+    r"\\begin\{(align|aligned|gather|gathered|eqnarray|split|equation)\*?\}(?P<rows>.{1,2000}?)\\end\{\1\*?\}[.\s]*(?:\$\$|\\\])?[.\s]*\Z",
+    re.DOTALL,
+)
+
+
+def last_row(text: str) -> str | None:
+    r"""Return what the computation in rows that ends ``text`` comes to: 12 of ``x &= 3 \cdot 4 \\ &= 12``.
+
+    None where its last row does not go on from the one before it.
+    """
+    begin = text.rfind("\\begin{") if "\\end{" in text[-40:] else -1
+    match = _ROWS.match(text, begin) if begin >= 0 else None
+    if match is None:
+        return None
+    *before, row = match["rows"].strip().removesuffix("\\\\").split("\\\\")
+    row = row.replace("&", "").strip()
+    if before and not row.startswith("="):
+        return None
+    value = row.rpartition("=")[2].strip(" .,") if before else row.strip(" .,")
+    return value or None
+
+
+_DISPLAY_END = pattern(r"(?:\$\$|\\\])[.\s]*\Z")
 
 
 def _last_display(body: str) -> str | None:
@@ -101,10 +134,10 @@ def _last_display(body: str) -> str | None:
 
 
 # "(a) 5", "b) 7", "Part B: 7"; the numbers of steps are no names of parts
-_PART = re.compile(
+_PART = pattern(
     r"\s*[*_]*(?:\(([a-h])\)|([a-h])\)|[Pp]art\s+\(?([A-Ha-h1-9])\)?\s*[:.)])[*_:]*\s*(?P<said>\S.*)"
 )
-_ITEM = re.compile(r"\s*(?:\(?[1-9]\d?[.)]|[-*•])\s+(?P<said>\S.*)")
+_ITEM = pattern(r"\s*(?:\(?[1-9]\d?[.)]|[-*•])\s+(?P<said>\S.*)")
 
 
 def parts_of(text: str, numbered: bool = False) -> list[str] | None:

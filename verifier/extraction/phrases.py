@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from verifier.patterns import pattern
+
 # The first character stands alone, so that the search goes from one such character to the next; the rest looks back
 # at it. Only where a phrase ends is used, so words that may precede it (所以, 最终) are left out.
 _ENGLISH_AND_CHINESE = (
@@ -28,16 +30,16 @@ _LINKS = (
     r"(?:(?:est|es|è|é|ist|lautet|is|равен|равно|är|er|jest|je|là|adalah|on|είναι|は|은|는|คือ|है|هي|هو|היא)(?:\s+donc|\s+also)?(?!\w)\s*[:：]?"
     r"|(?:は|은|는)\s*[:：]?|[:：=—])"
 )
-_DECIMAL_COMMA = re.compile(r"(?<![\d,.])(\d+),(\d{1,2})(?![\d,])")
-_MARK = re.compile(_ENGLISH_AND_CHINESE)
-_MARK_ANYWHERE = re.compile(rf"{_ENGLISH_AND_CHINESE}|(?<!\w)(?i:{_WORDS}){_LINKS}")
-_COMMA_LANGUAGE = re.compile(
+_DECIMAL_COMMA = pattern(r"(?<![\d,.])(\d+),(\d{1,2})(?![\d,])")
+_MARK = pattern(_ENGLISH_AND_CHINESE)
+_MARK_ANYWHERE = pattern(rf"{_ENGLISH_AND_CHINESE}|(?<!\w)(?i:{_WORDS}){_LINKS}")
+_COMMA_LANGUAGE = pattern(
     r"(?:r[ée]ponse|respuesta|resposta|risposta|antwo|ответ|відповідь|odpov|svar|vastaus|cevap|yanıt|jawaban|đáp)",
     re.IGNORECASE,
 )
 # A line that begins with one of these and a colon names its answer as the word does: "Result: 5", "Conclusion = 5".
-_HEADING = re.compile(
-    r"(?:^|\n)[ \t]*[#*_>\- ]*(?:final\s+)?(?:result|output|conclusion|solution|total|结果|结论)[*_]*\s*[:：=]"
+_HEADING = pattern(
+    r"(?:^|\n)[ \t]*[#*_>\- ]*(?:final\s+)?(?:final|result|output|conclusion|solution|total|结果|结论)[*_]*\s*[:：=]"
     r"(?=[^\n]*\Z)",
     re.IGNORECASE,
 )

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import re
-
 from verifier.functions_table import SPELLINGS
 from verifier.parsing.markup import MATH
 from verifier.parsing.notation import TEXT_COMMAND, has_chinese
 from verifier.parsing.units import unit_of
+from verifier.patterns import pattern
 
-_LETTERS = re.compile(r"[A-Za-z]+")
-_MATHEMATICAL = re.compile(r"[\d$\\=]")
-_PROSE_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}")
-_TEXT_COMMAND = re.compile(rf"(?:{TEXT_COMMAND}|\\(?:begin|end))\s*\{{[^{{}}]*\}}")
+MAX_BARE = 400  # characters of an answer by itself that has spaces
+
+_LETTERS = pattern(r"[A-Za-z]+")
+_MATHEMATICAL = pattern(r"[\d$\\=]")
+_PROSE_WORD = pattern(r"(?<![\\A-Za-z])[A-Za-z]{3,}")
+_TEXT_COMMAND = pattern(rf"(?:{TEXT_COMMAND}|\\(?:begin|end))\s*\{{[^{{}}]*\}}")
 _FAMILIAR = (
     "and or frac cdot times degrees degree percent pct yes true false even odd"
     " none undefined infinity inf dollars cents meters metres feet inches hours minutes seconds days weeks years"
@@ -24,8 +25,8 @@ _KNOWN_WORDS = frozenset({*_FAMILIAR.split(), *map(str.lower, SPELLINGS)})
 
 def is_bare(text: str) -> bool:
     """Whether ``text`` can be an answer by itself: a formula or a few words, not a sentence."""
-    if len(text) > 400:
-        return "\n" not in text and " " not in text[:400]
+    if len(text) > MAX_BARE:
+        return "\n" not in text and " " not in text[:MAX_BARE]
     if has_chinese(text):
         return _CJK_SENTENCE.search(text) is None and not _CJK_CLAUSE.match(text)
     if _MATHEMATICAL.search(text) and (_OTHER_LETTERS.search(text) or not _begins_with_value(text)):
@@ -41,12 +42,12 @@ def _is_known(word: str) -> bool:
     return word.lower() in _KNOWN_WORDS or (len(word) > 1 and unit_of(word) is not None)
 
 
-_NAME = re.compile(
+_NAME = pattern(
     r"(?:[A-Za-z]|[A-Za-z][A-Za-z ]*[A-Za-z]{2})\s*[=:]"
 )  # Total area = 12; We get x = 12 is none
 # Letters that an operator follows are a product: xy + 5, pi/2
-_LATIN_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}(?![A-Za-z]|\s*[({^_+*/]|\s*-\s)")
-_OTHER_LETTERS = re.compile(
+_LATIN_WORD = pattern(r"(?<![\\A-Za-z])[A-Za-z]{2,}(?![A-Za-z]|\s*[({^_+*/]|\s*-\s)")
+_OTHER_LETTERS = pattern(
     r"[À-ÖØ-öø-ɏЀ-ӿ֐-ۿऀ-ॿ฀-๿ぁ-ヿ가-힣]"
 )  # 42 яблока, 12 élèves: with words of a language
 _APPROXIMATELY = frozenset(["about", "approximately", "roughly", "around"])
@@ -62,5 +63,5 @@ def _begins_with_value(text: str) -> bool:
 
 
 # 一共花了12.5元; 每份应该是3吨, 甲=3, 共有12 and 五分之三 are names and values
-_CJK_CLAUSE = re.compile(r"(?!共有?\d)[\u3400-\u9fff]{2,}(?<![是为第约负号又之分])\d(?!.*[是为=])")
-_CJK_SENTENCE = re.compile("[，。：；]|所以|因此|因为|可以|我们|得到|题目|不是|[\u3400-\u9fff]{7}")
+_CJK_CLAUSE = pattern(r"(?!共有?\d)[\u3400-\u9fff]{2,}(?<![是为第约负号又之分])\d(?!.*[是为=])")
+_CJK_SENTENCE = pattern("[，。：；]|所以|因此|因为|可以|我们|得到|题目|不是|[\u3400-\u9fff]{7}")

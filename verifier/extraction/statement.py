@@ -8,11 +8,18 @@ apples and Bob has 5" nothing. What is doubted, denied, compared or changed is n
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import NamedTuple
 
-from verifier.extraction.doubt import denied_before, is_another, leaves_open
+from verifier.extraction.doubt import (
+    denied_before,
+    is_another,
+    leaves_open,
+)
+from verifier.extraction.suppositions import is_counterfactual, is_mentioned, is_supposed, is_withdrawn
 from verifier.extraction.values import Value, in_words, values_in
 from verifier.parsing.notation import chinese_words, has_chinese
+from verifier.patterns import pattern
 
 MAX_SENTENCE = 2_000  # characters of one that are read, from its end
 MAX_WORDS_BEFORE = 40  # characters before a value in which a preposition stands
@@ -27,6 +34,7 @@ class Stated(NamedTuple):
 
 NOTHING = Stated(None)
 OPEN = Stated(None, "the answer is left open or denied")
+SUPPOSED = Stated(None, "the answer is only compared, supposed, mentioned or taken back")
 SEVERAL = Stated(None, "several quantities, and no one answer")
 
 
@@ -36,11 +44,12 @@ def stated_in(sentence: str) -> Stated:
     if has_chinese(sentence):
         sentence = chinese_words(sentence)
     plain, bold = without_emphasis(sentence)
+    plain = _without_place(plain)
     if plain.rstrip().endswith("?"):
         return OPEN
     if bracketed := _BRACKETED.findall(plain):
         return Stated(bracketed[-1].strip())
-    groups = _grouped(plain, _totals(plain, values_in(plain)))
+    groups = _grouped(plain, _totals(plain, _not_restated(plain, values_in(plain))))
     groups = groups or in_words(plain)
     if not groups:
         return NOTHING
@@ -50,18 +59,32 @@ def stated_in(sentence: str) -> Stated:
     group = _chosen(plain, emphasised or groups)
     if group is None or not group.text:
         return SEVERAL
-    if is_another(plain, group.start, group.end):
-        return OPEN
+    if is_another(plain, group.start, group.end) or is_mentioned(plain, group.start, group.end):
+        return SUPPOSED
+    if is_supposed(plain, group.start) or is_withdrawn(plain, group.end) or is_counterfactual(plain):
+        return SUPPOSED
     return Stated(group.text.replace("\\$", "$") if group.text.count("\\$") == 1 else group.text)
 
 
+# "The maximum is 9, which occurs when x = 3": where it is attained comes off; "it occurs 3 times" is left alone.
+_PLACE = pattern(
+    r"(?<=[\d)}$])[,;]?\s*(?:\(|which\s+|and\s+(?:it\s+|this\s+)?|this\s+)?(?:is\s+|are\s+)?"
+    r"(?:occurs?|occurring|attained|achieved|reached|happens?)\s+(?:only\s+)?(?:when|at|for|if)\b.*\Z",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def _without_place(sentence: str) -> str:
+    return _PLACE.sub("", sentence)
+
+
 # "The answer is [45]." as some prompts ask for; an interval [3, 4] and an index a[5] are none
-_BRACKETED = re.compile(r"(?<![\w)*^/+\-=∈\\])\[\s*(?=[^\[\]\n]*\d)([^\[\],\n]{1,60})\](?=[\s.,!]|$)")
+_BRACKETED = pattern(r"(?<![\w)*^/+\-=∈\\])\[\s*(?=[^\[\]\n]*\d)([^\[\],\n]{1,60})\](?=[\s.,!]|$)")
 
 
 # --- dollars and emphasis
 
-_DOLLARS = re.compile(r"(?<![\\$])\$(?!\$)(?:(?P<formula>[^$\n]*[^$\s]\$(?![\d$]))|(?=-?[\d.]))")
+_DOLLARS = pattern(r"(?<![\\$])\$(?!\$)(?:(?P<formula>[^$\n]*[^$\s]\$(?![\d$]))|(?=-?[\d.]))")
 
 
 def marked_currency(text: str) -> str:
@@ -76,13 +99,17 @@ def marked_currency(text: str) -> str:
 
 
 # **5**, __Answer__, *5*; 2**3, 2*3*4 and x_1 are no emphasis
-_EMPHASIS = re.compile(
-    r"(?<![\w*)\]])(\*{1,3}|__?)(?=[^\s*_])((?:(?!\1)[^\n]){1,200}?)(?<=[^\s*_])\1(?![\w*])"
-)
+_EMPHASIS = pattern(r"(?<![\w*)\]])(\*{1,3}|__?)(?=[^\s*_])((?:(?!\1)[^\n]){1,200}?)(?<=[^\s*_])\1(?![\w*])")
+
+
+# <b>12</b>; a<b and <answer> are left alone.
+_TAGS = pattern(r"</?(?:b|strong|i|em|u|mark|span|p|center|h[1-6])(?:\s[^<>]{0,60})?>")
 
 
 def without_emphasis(text: str) -> tuple[str, list[tuple[int, int]]]:
     """Return the text without the marks of emphasis, and where what they emphasised now stands."""
+    if "</" in text:
+        text = _TAGS.sub("", text)
     if "*" not in text and "_" not in text:
         return text, []
     parts, places, length, begin = [], [], 0, 0
@@ -98,18 +125,31 @@ def without_emphasis(text: str) -> tuple[str, list[tuple[int, int]]]:
 # --- several values
 
 # "3 and 4", "3, 4", "x = 3 or x = 5" are one list; "3 to 4", "3 in 4", "12 minus 7", "3 x 4" one expression.
-_JOINT = re.compile(
+_JOINT = pattern(
     r"\s*(?:[,;、，]?\s*(?:and|or|&|和|或者|或|与|及)|[,;、]|to|by|in|of|out\s+of|x|times|minus|plus|over|per|mod|:|,\s*\(?mod)?\s*"
 )
 
 
-_TOTAL = re.compile(r"\s*(?:[A-Za-z]+\s+)?(?:in\s+total|total|altogether|in\s+all|all\s+together)\b")
+_TOTAL = pattern(r"\s*(?:[A-Za-z]+\s+)?(?:in\s+total|total|altogether|in\s+all|all\s+together)\b")
 
 
 def _totals(sentence: str, values: list[Value]) -> list[Value]:
     """Return the last value alone where it is called the total, else all."""
     last = values[-1:]
     return last if last and _TOTAL.match(sentence, last[0].end) else values
+
+
+# "1/6, or about 16.7%", "2.5 hours (or approximately 3)"; "5, or 6" is left alone.
+_RESTATED = pattern(
+    r"[\s,(]*(?:or|i\.e\.|that\s+is|which\s+is),?\s+(?:about|approximately|roughly|around)\s+"
+)
+
+
+def _not_restated(sentence: str, values: list[Value]) -> list[Value]:
+    """Return the values without those that only say the one before them once more, rounded."""
+    kept = values[:1]
+    kept += [v for u, v in pairwise(values) if not _RESTATED.fullmatch(sentence, u.end, v.start)]
+    return kept
 
 
 _OPERATIONS = {"times": "\\times", "plus": "+", "minus": "-", "over": "/"}
@@ -132,24 +172,24 @@ def _grouped(sentence: str, values: list[Value]) -> list[Value]:
     return groups
 
 
-_PREDICATE = re.compile(
+_PREDICATE = pattern(
     r"\b(?:is|are|was|were|be|equals?|makes?|gives?|becomes?|yields?|leaves?|totals?|gets?|est|ist|es|è|é)\b|(?<![\d<>=])[:：]|[是为]|等于|得到|共有?",
 )
-_CONCLUSION = re.compile(
+_CONCLUSION = pattern(
     r"\b(?:so|thus|hence|then|therefore|which|that|for\s+a\s+total|total(?:l?ing)?|giving|making|leaving)\b"
     r"|所以|因此|故|则|那么|即|总共|一共|共|得",
     re.IGNORECASE,
 )
-_COORDINATION = re.compile(r"\b(?:and|while|whereas|but)\b|[,;，；]")
-_PREPOSITION = re.compile(
+_COORDINATION = pattern(r"\b(?:and|while|whereas|but)\b|[,;，；]")
+_PREPOSITION = pattern(
     r"\b(?:in|for|with|from|of|at|on|by|within|over|per|after|before|every|each|than|during|into|among|out\s+of|when|if"
     r"|to\s+(?!be\b)[a-z]{3,})\s+"
     r"(?:(?:the|a|an|all|these|those|first|last|next|other|another|only|\$?[a-zA-Z]\s*=)\s*)*[(\s]*\Z",
     re.IGNORECASE,
 )
-_WHICH_IS = re.compile(r"[A-Za-z]\s+of\s+\$?\Z")  # a remainder of 2; of 80 in "25% of 80" is none
+_WHICH_IS = pattern(r"[A-Za-z]\s+of\s+\$?\Z")  # a remainder of 2; of 80 in "25% of 80" is none
 # "Since there are 3 boxes of 4, ...", "In 7 days, ...": a clause or phrase that only leads to what is said
-_LEADING = re.compile(
+_LEADING = pattern(
     r"^\W*(?:since|if|because|when|after|before|as|given|with|in|for|of|once|while|by|from|at|on|out|adding|multiplying|dividing"
     r"|subtracting|solving|substituting|using|plugging|由于|因为|当|若|如果|将|把)",
     re.IGNORECASE,

@@ -6,17 +6,17 @@ text, so time grows with its length only.
 
 from __future__ import annotations
 
-import re
+from verifier.patterns import pattern
 
 _OUTPUT_FENCE = "```output"
 _EXECUTION = "<|execution|>"
 _END_OF_BLOCK = "<|endofblock|>"
-_END_TOKENS = re.compile(
+_END_TOKENS = pattern(
     r"<\|endofmessage\|>|<\|im_end\|>|<\|endoftext\|>|<\|eot_id\|>|<\|return\|>|<end_of_turn>|</s>|<eoa>"
 )
-_TURN = re.compile(r"<\|im_start\|>|<\|user\|>|<\|start_header_id\|>|<start_of_turn>")
-_TOKEN = re.compile(r"<(?:[|/<]|eoa>|end_of_turn>|start_of_turn>)")
-_CALCULATION = re.compile(r"<<[^<>\n]{1,200}>>")  # GSM8K's notes for a calculator: 9*2 = <<9*2=18>>18
+_TURN = pattern(r"<\|im_start\|>|<\|user\|>|<\|start_header_id\|>|<start_of_turn>")
+_TOKEN = pattern(r"<(?:[|/<]|eoa>|end_of_turn>|start_of_turn>)")
+_CALCULATION = pattern(r"<<[^<>\n]{1,200}>>")  # GSM8K's notes for a calculator: 9*2 = <<9*2=18>>18
 _WRAPPERS = ("<|text|>", "<|begin_of_solution|>", "<|end_of_solution|>")
 
 
@@ -27,8 +27,8 @@ def final_text(text: str) -> str:
     if "<" not in text or _TOKEN.search(text) is None:
         return _without_code(text[_end_of_fenced_output(text) :]) if "`" in text else text
     text = _without_code(text[_end_of_output(text) :])
-    for pattern in (_TURN, _END_TOKENS):
-        match = pattern.search(text)
+    for ending in (_TURN, _END_TOKENS):
+        match = ending.search(text)
         if match and text[: match.start()].strip():
             text = text[: match.start()]
     text = _CALCULATION.sub("", text)
@@ -39,13 +39,13 @@ def final_text(text: str) -> str:
 
 # --- thoughts
 
-_THOUGHT = re.compile(
+_THOUGHT = pattern(
     r"<(?P<tag>/?)(?:seed:)?(?:think|thinking|thoughts?|reasoning)>|<\|(?P<token>begin|end)_of_thought\|>"
     r"|\[(?P<bracket>/?)THINK\]|◁(?P<sign>/?)think▷"
 )
 _THOUGHT_WORDS = ("think", "thought", "THINK", "<reasoning>")
-_CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)[^<]*<\|message\|>")
-_SPOKEN_CHANNELS = re.compile(r"\Aanalysis(?=[A-Z\d\\$])")  # the tokens were left out when it was decoded
+_CHANNEL = pattern(r"<\|channel\|>\s*(\w+)[^<]*<\|message\|>")
+_SPOKEN_CHANNELS = pattern(r"\Aanalysis(?=[A-Z\d\\$])")  # the tokens were left out when it was decoded
 
 
 def without_thoughts(text: str) -> str:

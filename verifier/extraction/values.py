@@ -15,6 +15,7 @@ from verifier.parsing.notation import TEXT_COMMAND, plain
 from verifier.parsing.number_words import NUMBER_WORDS, number_in_words
 from verifier.parsing.units import unit_of
 from verifier.parsing.vocabulary import CONSTANTS, GREEK
+from verifier.patterns import pattern
 
 MAX_UNIT_WORDS = 5
 MAX_SHORT = 4  # characters of a unit that could also be variables, so that it is written as words: 5 m, 3 km
@@ -33,9 +34,9 @@ class Value(NamedTuple):
 
 _NUMBER_WORD = "|".join(sorted(NUMBER_WORDS))
 # "There are five apples", "she has twenty-one"; the two of "the two lines" is not said of anything
-_IN_WORDS = re.compile(
+_IN_WORDS = pattern(
     r"\b(?:is|are|was|were|has|have|had|be|equals?|gets?|makes?|takes?|needs?|total\s+of)\s+(?:only\s+|exactly\s+|just\s+)?"
-    rf"(?P<number>(?!one\b(?![\s-]+(?:{_NUMBER_WORD})))(?:{_NUMBER_WORD})(?:[\s-]+(?:and\s+)?(?:{_NUMBER_WORD}))*)\b",
+    rf"(?P<number>(?:(?:minus|negative)\s+)?(?!one\b(?![\s-]+(?:{_NUMBER_WORD})))(?:{_NUMBER_WORD})(?:[\s-]+(?:and\s+)?(?:{_NUMBER_WORD}))*)\b",
     re.IGNORECASE,
 )
 
@@ -54,10 +55,10 @@ def in_words(sentence: str) -> list[Value]:
 
 # The kinds: a formula in its marks; a reference or an ordinal adjective, which is no value ("Step 3", "3-digit");
 # a number; a symbol; a sign; a bracket; a word; what ends an expression.
-_TOKEN = re.compile(
+_TOKEN = pattern(
     rf"(?P<space>\s+)|(?P<formula>{MATH.pattern})"
     r"|(?P<idle>(?=[SsPpCcQqMmFfEeTtLl第])\b(?:[Ss]teps?|[Pp]arts?|[Cc]ases?|[Qq]uestions?|[Mm]ethods?|[Ff]igures?|[Ee]quations?|[Pp]roblems?|[Tt]ables?"
-    r"|[Ll]ines?|[Ee]xamples?|[Ss]ections?)\s+\(?\d+\b\)?|\b\d+-(?!(?:degrees?)\b)[A-Za-z]{2,}|第[\d一二三四五六七八九十]+[步题问种])"
+    r"|[Ll]ines?|[Ee]xamples?|[Ss]ections?|[Pp]ages?|[Cc]hapters?|[Tt]heorems?|[Ll]emmas?|[Ee]xercises?|[Pp]ropositions?|[Cc]orollary)\s+\(?\d+\b\)?|\b\d+-(?!(?:degrees?)\b)[A-Za-z]{2,}|第[\d一二三四五六七八九十]+[步题问种])"
     r"|(?P<tuple><\s*[-\d.]+\s*(?:,\s*[-\d.]+\s*)+>)"
     r"|(?P<number>(?:\d{1,3}(?:(?:[,，]\d{3})+|(?:[ \u00a0\u202f]\d{3})+)(?!\d)|\d+)"
     r"(?:[.,]\d+)?(?:\.{3}|…)?(?:[eE][-+]?\d+(?!\w))?(?:(?:st|nd|rd|th)\b)?"
@@ -73,7 +74,7 @@ _ALWAYS_NAMES = (frozenset(CONSTANTS) | GREEK | {"sqrt", "cbrt"}) - {"oo", "inf"
 _SPACED_NAMES = "ln log lg sin cos tan cot sec csc arcsin arccos arctan exp sinh cosh tanh"
 _SPACED_FUNCTIONS = frozenset(_SPACED_NAMES.split())  # ln 2, sin 30°
 _OPENINGS = "([{"
-_VALUED = re.compile(
+_VALUED = pattern(
     r"\d|\\[a-z]+\{|[√π∞½⅓⅔¼¾⅛⅜⅝⅞∅ℝℤ]|\\(?:pi|infty|emptyset|mathbb|sqrt|frac)|\bpi\b|\binfinity\b"
 )
 
@@ -106,7 +107,7 @@ def values_in(sentence: str) -> list[Value]:
     return found or [name for name in names if sentence[name.start] in "$\\"][-1:]
 
 
-_NAMES_ASIDE = re.compile(r"\\[A-Za-z]+|_\{?\w+\}?|\W")
+_NAMES_ASIDE = pattern(r"\\[A-Za-z]+|_\{?\w+\}?|\W")
 
 
 def _is_related(text: str) -> bool:
@@ -252,7 +253,7 @@ def _value(sentence: str, tokens: list[_Token], begin: int, end: int) -> tuple[V
 
 
 # 3×10^8 m/s, 5 m; "y = 5 m" may be a product
-_LETTER_UNIT = re.compile(
+_LETTER_UNIT = pattern(
     r"((?:[^=A-Za-z]|[xX](?=\s?\d))*[\d)\]²³⁰-⁹]) ?([A-Za-z]{1,3}(?:/[A-Za-z]{1,3})?)(\^[23]|[²³])?"
 )
 
@@ -269,7 +270,7 @@ def _written(tokens: list[_Token]) -> str:
     return "".join(parts).strip()
 
 
-_GROUPING_SPACE = re.compile(r"(?<=\d)[ \u00a0\u202f](?=\d{3})")
+_GROUPING_SPACE = pattern(r"(?<=\d)[ \u00a0\u202f](?=\d{3})")
 
 
 _OPERATIONS = frozenset("+*/×·⋅÷^")

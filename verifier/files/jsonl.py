@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from typing import IO, Any, cast
 
 from verifier.errors import VerifierError
 
+STDIN = Path("-")
+"""Names standard input where a file is read, as in most programs."""
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -27,7 +30,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     Raises:
         LineError: if the file cannot be opened, is no text or damaged, or a line is no JSON object.
     """
-    own = False
+    own, name = False, "standard input" if path == STDIN else path
     with opened(path) as lines:
         for number, line in enumerate(lines, start=1):
             content = line.removeprefix(_BOM) if number == 1 else line
@@ -35,7 +38,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 continue
             if own and not line.endswith(b"\n"):
                 return
-            value = json_object(content, f"{path}, line {number}")
+            value = json_object(content, f"{name}, line {number}")
             own = "schema_version" in value
             yield number, value
 
@@ -60,11 +63,14 @@ def json_object(text: bytes, where: str) -> dict[str, Any]:
 
 @contextmanager
 def opened(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file, ``.gz`` too, and say what is wrong with it in one line.
+    """Open a file, ``.gz`` too, or standard input (``-``), and say what is wrong with it in one line.
 
     Raises:
         LineError: if it cannot be opened, or is damaged.
     """
+    if path == STDIN:
+        yield sys.stdin.buffer
+        return
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
             yield cast(IO[bytes], file)

@@ -2,7 +2,7 @@ r"""What the fields of other people's data mean: question, gold answer, solution
 
 A field is known by its name, in the order below, or by a ``Fields`` of the user's. Names come from the data sets in
 ``_NAMED``; a layout of none of these is read the same way if its fields have such names. ``Entry.layout`` says what was
-taken for what. Not covered: options of multiple-choice questions, and answers that are pictures.
+taken for what. Not covered: answers that are pictures.
 """
 
 from __future__ import annotations
@@ -18,30 +18,46 @@ from sandbox.formats import normalise_newlines
 from sandbox.solution import Solution
 from verifier.extraction.extract import extract
 from verifier.extraction.golds import ALTERNATIVES
+from verifier.files.choices import choices_of, right_choice, with_choices
 from verifier.files.fields import Fields, Found, demanded, first, is_empty, look, names
 from verifier.files.jsonl import LineError
 from verifier.files.rows import Row
-from verifier.files.written import Turn, from_json, read_solution, read_turns, spoken_blocks
+from verifier.files.written import (
+    Turn,
+    answer_blocks,
+    from_json,
+    read_solution,
+    read_turns,
+    spoken_blocks,
+    uses_tools,
+)
 from verifier.given import prediction_text
 
 _QUESTION: Final = (
     "question", "problem", "query", "extra.question", "extra_info.question", "original_text", "instruction", "prompt",
-    "messages", "conversations", "input", "question_text", "problem_statement", "chosen",
+    "messages", "conversations", "conversations.0.value", "context_messages", "responses_create_params.input",
+    "input", "question_text", "problem_statement", "squestion", "chosen",
 )  # fmt: skip
 _GOLD: Final = (
-    "gold", "expected_answer", "gt", "gt_ans", "gt_answer", "ground_truth", "ground_truth_answer", "reference_answer",
-    "correct_answer", "golden", "extra.answer", "reward_model.ground_truth",
-    "verification_info.ground_truth", "extra_info.answer", "answer", "ans", "target", "final_answer",
+    "gold", "expected_answer", "gt", "gts", "gt_ans", "gt_answer", "gold_answer", "ground_truth",
+    "ground_truth_answer", "question.ground_truth_answer", "reference_answer", "correct_answer", "golden",
+    "extra.answer", "reward_model.ground_truth", "verification_info.ground_truth",
+    "verifier_metadata.expected_answer", "extra_info.answer", "conversations.1.ground_truth.value",
+    "messages.0.info.reference_answer", "answer_number", "answer", "ans", "lsolutions", "reference", "references",
+    "target", "final_answer", "final_ans",
 )  # fmt: skip
 _SOLUTION: Final = (
-    "blocks", "debug_result", "code", "generated_solution", "generation", "generations", "responses", "response",
-    "resp", "completion", "completions", "output", "outputs", "model_output", "solution", "messages", "conversations",
-    "rationale",
+    "blocks", "debug_result", "code", "model_solution", "model_answer", "model_response", "predictions",
+    "generated_solution", "generation", "generations", "responses", "response", "resp", "llm_response",
+    "deepseek_solution", "r1_solution_1", "completion", "completions", "output", "outputs", "model_output",
+    "solution", "messages", "conversations", "rationale",
 )  # fmt: skip
+_WORKED: Final = ("ground_truth_solution", "gold_standard_solution", "solution", *_SOLUTION)
+"""Solutions that may state the gold answer, those that people wrote first."""
 _CHOSEN: Final = ("full_chosen", "chosen")
 _REJECTED: Final = ("full_rejected", "rejected")
 """The sides of a pair; the whole one of Step-DPO first, whose other holds a single step."""
-_SHORT: Final = ("prediction", "pred", "predicted_answer", "pred_answer", "extracted_answer")
+_SHORT: Final = ("prediction", "pred", "predicted_answer", "pred_answer", "parsed_answer", "extracted_answer")
 """A final answer alone, as an extractor leaves it; ``prediction`` stands above a solution, the others below it."""
 _LABEL: Final = (
     "correct",
@@ -49,6 +65,8 @@ _LABEL: Final = (
     "is_correct",
     "symbolic_correct",
     "score",
+    "acc",
+    "exact_match",
     "correctness_math_verify",
 )
 _LISTS_OF_MESSAGES: Final = ("correct_solutions", "correct_errored_solutions", "wrong_solutions")
@@ -83,6 +101,15 @@ _NAMED: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("CMath", ("question", "golden")),
     ("AIME as a table", ("question", "answer", "problem_number")),
     ("SVAMP", ("body", "question", "answer")),
+    ("MAWPS", ("squestion", "lsolutions")),
+    ("AQuA", ("question", "options", "rationale", "correct")),
+    ("MathQA", ("problem", "rationale", "options", "correct")),
+    ("PRM800K", ("question.problem", "question.ground_truth_answer")),
+    ("Open-Reasoner-Zero", ("conversations.1.ground_truth",)),
+    ("TRL's steps with labels", ("prompt", "completions", "labels")),
+    ("NeMo Gym", ("responses_create_params.input",)),
+    ("OpenRLHF", ("input", "label")),
+    ("SYNTHETIC-1", ("verification_info", "task_type")),
     ("Alpaca", ("instruction", "output")),
     ("ShareGPT", ("conversations",)),
     ("question and answer, as GSM8K", ("question", "answer")),
@@ -151,7 +178,10 @@ class Entry:
     def _question_field(self) -> Found | None:
         if self._said.question:
             return demanded(self._fields, self._said.question, self.row.where)
-        found = first(self._fields, _QUESTION)
+        paths = [
+            path for path in _QUESTION if path != "conversations" or read_turns(look(self._fields, path))
+        ]
+        found = first(self._fields, paths)
         # A side that is a conversation begins with the question; one that is text is an answer.
         return None if found and found.path == "chosen" and read_turns(found.value) is None else found
 
@@ -159,16 +189,31 @@ class Entry:
     def _gold_field(self) -> Found | None:
         if self._said.answer:
             return demanded(self._fields, self._said.answer, self.row.where)
-        found = first(self._fields, _GOLD)
+        found = first(self._fields, _GOLD) or self._label_as_gold()
         if found and isinstance(found.value, Mapping):
             inner = first(found.value, ("answer", "value", *_GOLD))
             return Found(f"{found.path}.{inner.path}", inner.value) if inner else None
         return found
 
+    def _label_as_gold(self) -> Found | None:
+        """OpenRLHF's ``label``: a gold answer beside a question alone; beside a solution it says right or wrong."""
+        found = first(self._fields, ("label",))
+        if found is None or self._field_of_solutions((*_SOLUTION, *_CHOSEN)):
+            return None
+        said = found.value
+        short = isinstance(said, str) and not _is_worked(said)
+        return found if short or (isinstance(said, int | float) and not isinstance(said, bool)) else None
+
+    @cached_property
+    def _choices(self) -> list[str]:
+        """The choices of a multiple-choice question whose right one is told, unless the user says where things are."""
+        choices = [] if self._said != Fields() else choices_of(self._fields)
+        return choices if right_choice(self._fields, choices) else []
+
     @cached_property
     def _worked_field(self) -> Found | None:
         """The solution that states the answer, in a row that holds no answer of its own."""
-        return self._field_of_solutions(("solution", *_SOLUTION, *_CHOSEN))
+        return self._field_of_solutions((*_WORKED, *_CHOSEN))
 
     @cached_property
     def _solution_field(self) -> Found | None:
@@ -188,10 +233,17 @@ class Entry:
             found = first(self._fields, (path,))
             if found is None or (path == "code" and "gt" not in self._fields):  # a program is no solution
                 continue
+            if path == "completions" and self._are_steps(found.value):
+                return Found(path, "\n".join(map(str, found.value)))
             turns = read_turns(found.value)
             if path not in ("messages", "conversations") or (turns and _said_by(turns, "assistant")):
                 return found
         return None
+
+    def _are_steps(self, completions: Any) -> bool:
+        """Whether a list holds the steps of one solution, each with its label, as TRL's stepwise sets do."""
+        labels = self._fields.get("labels")
+        return isinstance(labels, list) and isinstance(completions, list) and len(labels) == len(completions)
 
     # --- the problem
 
@@ -218,7 +270,7 @@ class Entry:
         found = self._question_field
         if found is None:
             raise self._missing("question")
-        text = self._question_text(found)
+        text = with_choices(self._question_text(found), self._choices)
         if not text.strip():
             raise LineError(f"{self.row.where}: field {found.path!r} must be text that is not empty")
         return text
@@ -247,6 +299,8 @@ class Entry:
             NoAnswer: if a solution is all there is, and it states none.
             LineError: if there is none at all.
         """
+        if self._choices:
+            return str(right_choice(self._fields, self._choices))
         found = self._gold_field
         if found is not None:
             return self._gold_text(found)
@@ -347,7 +401,7 @@ class Entry:
         return self._written([prediction_text(value) for value in values], short.value)
 
     def _written(self, contents: Sequence[Solution | str], value: Any) -> list[Written]:
-        several = isinstance(value, list) and read_turns(value) is None
+        several = len(contents) > 1 or (isinstance(value, list) and read_turns(value) is None)
         return [
             Written(content, self.label(number), number=number if several else None)
             for number, content in enumerate(contents)
@@ -370,15 +424,15 @@ class Entry:
 
     def stated_gold(self) -> str | None:
         """Return the gold answer where the row holds one of its own."""
-        return self.gold() if self._gold_field else None
+        return self.gold() if self._gold_field or self._choices else None
 
     def label(self, number: int) -> bool | None:
         """Return whether a solution is right by the row's own account."""
         for name in _LABEL:
             value = self._fields.get(name)
             value = value[number] if isinstance(value, list) and number < len(value) else value
-            if isinstance(value, bool):
-                return value
+            if isinstance(value, bool) or (isinstance(value, int | float) and value in (0, 1)):
+                return bool(value)
         verdict = self._fields.get("verdict")
         status = verdict.get("status") if isinstance(verdict, Mapping) else None
         return None if status in (None, "unverifiable") else status == "correct"
@@ -428,8 +482,12 @@ _WRAPPED: Final = tuple(
         r"Solve the following math problem step by step\.[^\n]*\n\n(.*?)\n\nRemember to put your answer on [^\n]*",
         # verl: "Q Let's think step by step and output the final answer within \boxed{}." or after "####".
         r"(.*?)\s*Let's think step by step and output the final answer [^\n]*",
-        # Qwen's: "Q\nPlease reason step by step, and put your final answer within \boxed{}."
-        r"(.*?)\s*Please reason step by step, and put your final answer within [^\n]*",
+        # Qwen's: "Q\nPlease reason step by step, and put your final answer within \boxed{}." PRIME's: "Q\n\nPresent the
+        # answer in LaTex format: \boxed{Your answer}". Leaves alone "What goes into 3 + \boxed{} = 5?".
+        r"(.*?)(?<=[.?!:$\n])\s*[^\n.?!]*\b(?i:answer|response)\b[^\n.?!]*"
+        r"\\boxed\{(?i:|(?:your |final )*answer)\}[^\n]*",
+        # MGSM's and Tulu's: "Question: Q\nAnswer:".
+        r"Question:\s*(.*?)(?:\s*Answer:)?",
     )
 )
 
@@ -455,10 +513,21 @@ def _texts(value: Any) -> list[Solution | str]:
         said = _said_by(turns, "assistant")
         if not said:
             return [Solution(spoken_blocks(turns)[0])]
+        if uses_tools(turns):
+            return [Solution(answer_blocks(turns, "markdown"))]
         return [said[-1].text() if isinstance(said[-1].content, str) else said[-1].solution("markdown")]
     if isinstance(value, list):
         return [text for part in value for text in _texts(part)]
+    if isinstance(value, Mapping):
+        inner = first(value, _SAID)
+        if inner is None:
+            raise ValueError(f"a solution is expected, not an object with the fields {names(value)}")
+        return _texts(inner.value)
     return ["" if value is None else str(value)]
+
+
+_SAID: Final = ("text", "content", "message", "choices", "body", *_SOLUTION, "continuation")
+"""Where an object holds what a model wrote: vLLM's outputs, OpenAI's responses and batches."""
 
 
 def _recorded(value: Any) -> Written:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from verifier.files.eval_archive import read_archive
-from verifier.files.jsonl import LineError, json_object, opened, read_lines
+from verifier.files.jsonl import STDIN, LineError, json_object, opened, read_lines
 
 KINDS: Final = ".jsonl, .ndjson, .json, .csv, .tsv (each also .gz), .parquet or .eval"
 
@@ -43,7 +43,8 @@ def read_rows(source: str | Path, split: str | None = None) -> Iterator[Row]:
     """Yield the rows of a file, of a folder of files, or of a hub data set.
 
     Args:
-        source: a path, or ``OWNER/NAME`` on the Hugging Face hub, with its configuration after a colon.
+        source: a path, or ``OWNER/NAME`` on the Hugging Face hub, with its configuration after a colon; ``-`` is JSON
+            Lines from standard input.
         split: ``train`` or ``test``: only this part of a folder or data set, where its files tell their part by
             their names. None takes all of a folder, and the train split of a data set. A file has no splits.
 
@@ -51,7 +52,10 @@ def read_rows(source: str | Path, split: str | None = None) -> Iterator[Row]:
         LineError: naming file and line, if there is nothing of that name, or it cannot be read.
     """
     path = Path(source)
-    if path.is_dir():
+    if path == STDIN:
+        for number, fields in read_lines(path):
+            yield Row(fields, f"standard input, line {number}", f"stdin/{number}", "stdin")
+    elif path.is_dir():
         yield from _folder(path, split)
     elif path.exists():
         yield from _file(path, _stem(path), origin=_stem(path))
@@ -126,6 +130,8 @@ def _json(path: Path) -> _Rows:
         yield "", value
         return
     for number, item in enumerate(items or [value], start=1):
+        if _is_list_of_objects(item):  # Open-Reasoner-Zero: a row is a conversation
+            item = {"conversations": item}
         if not isinstance(item, dict):
             raise LineError(f"{path}, item {number}: a JSON object is expected, not {type(item).__name__}")
         yield f"item {number}", item
@@ -134,6 +140,12 @@ def _json(path: Path) -> _Rows:
 def _listed(value: Any) -> Sequence[Any] | None:
     if isinstance(value, list):
         return value
+    if (
+        isinstance(value, dict)
+        and value
+        and all(key.isdecimal() and isinstance(row, dict) for key, row in value.items())
+    ):  # OpenCompass: {"0": {…}, "1": {…}}
+        return list(value.values())
     lists = [v for v in value.values() if _is_list_of_objects(v)] if isinstance(value, dict) else []
     # {"data": [{…}, …]} is a list of rows, {"problem": …, "messages": [{…}, …]} is a row.
     return lists[0] if lists and len(value) == 1 else None

@@ -18,6 +18,8 @@ from sandbox.solution import Solution
 _LLM_CODE: Final = re.compile(r"<llm-code(|-output)>\n?(.*?)\n?(?:</llm-code\1>\n?|\Z)", re.DOTALL)
 # A fence that is code or its output; one without a word, or ```text, may stand in any prose.
 _FENCE: Final = re.compile(r"^`{3,}(?:python|output)\s*$", re.MULTILINE)
+_UNDER_A_TEMPLATE: Final = {"chat-cot": "paragraphs", "chat": "markdown", "tools": "markdown"}
+"""The formats that are bound to a model's chat template, and how a text without one is read for them."""
 _MARK: Final = re.compile(r"<\|(?:text|code|execution)\|>")
 
 
@@ -35,7 +37,7 @@ def read_solution(text: str, format: str) -> Solution:
         return Solution.parse(text, "mathcoder")
     if _FENCE.search(text):
         return Solution.parse(text, "markdown")
-    # The formats of chat templates are bound to a model, and write a text without code as Markdown does.
+    format = _UNDER_A_TEMPLATE.get(format, format)
     return Solution.parse(text, format if format in FORMAT_NAMES else "markdown")
 
 
@@ -56,10 +58,19 @@ def _add(blocks: list[Block], type: BlockType, content: str) -> None:
 
 
 class Turn(NamedTuple):
-    """A message: who speaks, and what as text or as parts with a type and a content."""
+    """A message.
+
+    Attributes:
+        role: who speaks.
+        content: what, as text or as parts with a type and a content.
+        calls: the code of its tool calls.
+        thought: what a reasoning model wrote for itself, where the message keeps it apart.
+    """
 
     role: str
     content: str | list[Mapping[str, Any]]
+    calls: tuple[str, ...] = ()
+    thought: str = ""
 
     def text(self) -> str:
         """Return the text of the message, its parts one under the other."""
@@ -89,7 +100,7 @@ _ROLES: Final = {
 
 
 def read_turns(value: Any) -> list[Turn] | None:
-    """Return a conversation; None if the value is none.
+    """Return a conversation; None if the value is none. Raises ValueError for a tool call that holds no code.
 
     Known are lists of ``{"role", "content"}`` and ``{"from", "value"}``, one such message, the same as a table of
     columns or as JSON text, and messages that are a block (``{"type", "content"}``) of the assistant's.
@@ -110,15 +121,60 @@ def _is_turn(item: Any) -> bool:
     return isinstance(item, Mapping) and any({role, content} <= set(item) for role, content in _KEYS)
 
 
-_KEYS: Final = (("role", "content"), ("from", "value"), ("type", "content"))
+_KEYS: Final = (("role", "content"), ("from", "value"), ("type", "content"), ("role", "tool_calls"))
+_THOUGHTS: Final = ("reasoning_content", "reasoning", "thinking")
+_TOOL_ROLES: Final = ("tool", "function", "ipython", "observation")
+_CODE_ARGUMENTS: Final = ("code", "source", "python_code", "script", "input")
 
 
 def _turn(item: Mapping[str, Any]) -> Turn:
     role, content = next(keys for keys in _KEYS if set(keys) <= set(item))
-    said = item[content]
-    if isinstance(said, list) and all(isinstance(part, Mapping) for part in said):
-        return Turn(_ROLES.get(item[role], str(item[role])), said)
-    return Turn(_ROLES.get(item[role], str(item[role])), "" if said is None else str(said))
+    said = item[content] if content != "tool_calls" else ""
+    parts = isinstance(said, list) and all(isinstance(part, Mapping) for part in said)
+    thought = next((item[name] for name in _THOUGHTS if isinstance(item.get(name), str)), "")
+    calls = item.get("tool_calls") or ()
+    return Turn(
+        _ROLES.get(item[role], str(item[role])),
+        said if parts else "" if said is None else str(said),
+        tuple(_code_of(call) for call in calls) if isinstance(calls, list | tuple) else (),
+        thought,
+    )
+
+
+def _code_of(call: Any) -> str:
+    """Return the code of a tool call: OpenAI's, whose arguments are JSON text, or a template's, whose are an object.
+
+    Raises:
+        ValueError: if its arguments hold no code.
+    """
+    function = call.get("function", call) if isinstance(call, Mapping) else {}
+    arguments = from_json(function.get("arguments"))
+    if isinstance(arguments, Mapping):
+        texts = [arguments[name] for name in (*_CODE_ARGUMENTS, *arguments) if name in arguments]
+        code = next((text for text in texts if isinstance(text, str)), None)
+        if code is not None:
+            return code
+    raise ValueError(f"a tool call without code in its arguments: {call!r:.80}")
+
+
+def uses_tools(turns: Sequence[Turn]) -> bool:
+    """Whether a conversation holds more than texts: tool calls, what tools answered, or thoughts kept apart."""
+    return any(turn.calls or turn.thought or turn.role in _TOOL_ROLES for turn in turns)
+
+
+def answer_blocks(turns: Sequence[Turn], format: str) -> tuple[Block, ...]:
+    """Return what follows the last question of a conversation: tool calls as code, and their answers as executions."""
+    asked = max((place for place, turn in enumerate(turns) if turn.role == "user"), default=-1)
+    blocks: list[Block] = []
+    for turn in turns[asked + 1 :]:
+        if turn.role in _TOOL_ROLES:
+            blocks.append(Block("execution", normalise_newlines(turn.text())))
+        elif turn.role == "assistant":
+            _add(blocks, "thought", normalise_newlines(turn.thought))
+            if turn.text().strip():
+                blocks += turn.solution(format).blocks
+            blocks += [Block("code", normalise_newlines(code)) for code in turn.calls]
+    return tuple(blocks)
 
 
 def _part_text(part: Mapping[str, Any]) -> str:

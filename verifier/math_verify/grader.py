@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from verifier.check import verify_many
+from verifier.many import verify_many
 
 DEFAULT_SECONDS = 5.0
 

@@ -10,24 +10,25 @@ import re
 from functools import lru_cache
 
 from verifier.parsing.notation import TEXT_COMMAND, plain
+from verifier.patterns import pattern
 
 Letters = frozenset[str]
 
-_MARKUP = re.compile(rf"{TEXT_COMMAND}|\\[()\[\]]|\\(?=[ ,])|[{{}}$*]")
-REJECTED = re.compile(r"[)\]$*}]*\s*(?:(?:is|are)\s+(?:wrong|incorrect|false|not)\b|isn't\b|错|不对|不正确)")
-_NAMED = re.compile(r"^(?:(?:option|choice)\b|选项?)\s*:?\s*|\s*(?:选项|项)$", re.IGNORECASE)
-_ALONE = re.compile(r"\(?\s*([A-J])\s*\)?\s*[.:,]?|\[\s*([A-J])\s*\]|\(([a-e])\)")
+_MARKUP = pattern(rf"{TEXT_COMMAND}|\\[()\[\]]|\\(?=[ ,])|[{{}}$*]")
+REJECTED = pattern(r"[)\]$*}]*\s*(?:(?:is|are)\s+(?:wrong|incorrect|false|not)\b|isn't\b|错|不对|不正确)")
+_NAMED = pattern(r"^(?:(?:option|choice)\b|选项?)\s*:?\s*|\s*(?:选项|项)$", re.IGNORECASE)
+_ALONE = pattern(r"\(?\s*([A-J])\s*\)?\s*[.:,]?|\[\s*([A-J])\s*\]|\(([a-e])\)")
 _OPTION = r"[(\[]?[A-J](?![A-Za-z'])[)\].]{0,2}(?::(?= ))?"
-_SEVERAL = re.compile(rf"{_OPTION}(?:(?:[ ,;、]|or\b|and\b|或者?|和|与)*{_OPTION})+")
-_WITH_TEXT = re.compile(  # "A rectangle" is none
+_SEVERAL = pattern(rf"{_OPTION}(?:(?:[ ,;、]|or\b|and\b|或者?|和|与)*{_OPTION})+")
+_WITH_TEXT = pattern(  # "A rectangle" is none
     r"(?:[(\[] ?([A-J]) ?[)\]]|([A-J]) ?[.:、)]|(?![AI] +[a-z])([A-J])(?= +[A-Za-z\u3400-\u9fff]{2}))\s*\S"
 )
 # "B. A triangle", "(D) A and B only", "E: A score" label their text; "A. B", "(A) or (B)" and "A, B" are lists
-_LABEL = re.compile(r"(?:[(\[] ?([A-J]) ?[)\]][.:]?|([A-J]) ?[.:、)])\s+(?=\S)")
-_MARKED = re.compile(r"(?<![A-Za-z0-9])(?:[(\[] ?([A-J]) ?[)\]]|(?<!\()([A-J])(?:\)|[.:、](?=\s+\S)))")
+_LABEL = pattern(r"(?:[(\[] ?([A-J]) ?[)\]][.:]?|([A-J]) ?[.:、)])\s+(?=\S)")
+_MARKED = pattern(r"(?<![A-Za-z0-9])(?:[(\[] ?([A-J]) ?[)\]]|(?<!\()([A-J])(?:\)|[.:、](?=\s+\S)))")
 # The text of an option that begins with a letter: "A triangle", "A and B only"; in "B. C. 12" C is an option too
-_LABELLED_TEXT = re.compile(r"[A-J](?: (?!(?:or|and)\b)[A-Za-z]|(?:,? [A-J]\b|,? and [A-J]\b)+ \w)")
-_LETTER = re.compile(r"[A-J]")
+_LABELLED_TEXT = pattern(r"[A-J](?: (?!(?:or|and)\b)[A-Za-z]|(?:,? [A-J]\b|,? and [A-J]\b)+ \w)")
+_LETTER = pattern(r"[A-J]")
 
 
 def letters_of(answer: str) -> tuple[Letters, bool] | None:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from verifier.functions_table import COMMANDS_ONLY, SPELLINGS
 from verifier.parsing.notation import TEXT_COMMANDS
 from verifier.parsing.vocabulary import glued_names
+from verifier.patterns import pattern
 from verifier.tree import MAX_TOKENS, LimitError, ParseError
 
 
@@ -45,17 +46,17 @@ _ALIASES = {
     "lg": "log10",
 }  # fmt: skip
 
-_TOKEN = re.compile(
+_TOKEN = pattern(
     r"(?P<space>(?:\s|~|\\[,!;:> ]|\\/)+)|(?P<num>\d+(?:\.\d+|\.(?=\\overline|\\dot|\\bar))?|\.\d+)"
     r"|\\(?P<cmd>[A-Za-z]+|[{}|%$#&_\\])"
     r"|(?P<name>[A-Za-z]+)|(?P<op>[-+*/^_=<>!%,;:(){}\[\]|.&'?@\"$#])"
 )
-_TWO = re.compile(r"<=|>=|!=|\*\*|==|<>|:=|=<|=>")
-_DIGIT_RUN = re.compile(r"(?<![\d.,_^])\d+(?:(?:,(?:\\!)?\s?|\{,\}|\\,|\\ | |\\!)\d+)+(?![\d])")
-_GROUPS = re.compile(r"[1-9]\d{0,2}(?:(?:,(?:\\!)?\s?|\{,\}|\\,|\\ | |\\!)\d{3})+")
+_TWO = pattern(r"<=|>=|!=|\*\*|==|<>|:=|=<|=>")
+_DIGIT_RUN = pattern(r"(?<![\d.,_^])\d+(?:(?:,(?:\\!)?\s?|\{,\}|\\,|\\ | |\\!)\d+)+(?![\d])")
+_GROUPS = pattern(r"[1-9]\d{0,2}(?:(?:,(?:\\!)?\s?|\{,\}|\\,|\\ | |\\!)\d{3})+")
 _ARGUMENT_OPENINGS = ("frac{", "}{", "sqrt{", "^{", "text{", "mathrm{", "mathbf{")
-_EXPLICIT = re.compile(r"\\|\{,\}")
-_EXPONENT = re.compile(r"(?<=\d)[eE]([-+]?\d{1,3})(?![\w.])")
+_EXPLICIT = pattern(r"\\|\{,\}")
+_EXPONENT = pattern(r"(?<=\d)[eE]([-+]?\d{1,3})(?![\w.])")
 
 
 def join_groups(text: str) -> str:
@@ -152,11 +153,11 @@ def _command(text: str, position: int, name: str, spaced: bool, tokens: list[Tok
     return position
 
 
-_ARGUMENT = re.compile(r"\*?\s*\{([^{}]*)\}")
+_ARGUMENT = pattern(r"\*?\s*\{([^{}]*)\}")
 # Text that is a formula: 2/3, (1,2), 1,000. Left alone: cm, 10 cm, (B).
-_FORMULA = re.compile(r"(?=.*\d)[\d\s.,;:+\-*/^=()%]+")
-_UNIT_VECTOR = re.compile(r"[ijk]")
-_BOLD = re.compile(r"\\(?:mathbf|boldsymbol|textbf|bold)")
+_FORMULA = pattern(r"(?=.*\d)[\d\s.,;:+\-*/^=()%]+")
+_UNIT_VECTOR = pattern(r"[ijk]")
+_BOLD = pattern(r"\\(?:mathbf|boldsymbol|textbf|bold)")
 
 
 def _text_argument(text: str, start: int, position: int, spaced: bool, tokens: list[Token]) -> int:

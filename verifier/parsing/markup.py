@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-MATH = re.compile(
+from verifier.patterns import pattern
+
+MATH = pattern(
     r"\$(?<!\\\$)(?:\$(?P<a>[^$]+)\$\$|(?P<b>(?:[^$\\]|\\.)+)\$)|\\(?:\((?P<c>(?:[^\\]|\\[^()])+)\\\)|\[(?P<d>(?:[^\\]|\\[^\[\]])+)\\\])",
     re.DOTALL,
 )

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from verifier.patterns import pattern
+
 # --- commands that set words
 
 TEXT_COMMANDS = (
@@ -16,7 +18,7 @@ TEXT_COMMANDS = (
 )  # fmt: skip
 TEXT_COMMAND = rf"\\(?:{'|'.join(TEXT_COMMANDS)})(?![A-Za-z])\*?\s*"
 
-_WORD_NOISE = re.compile(rf"{TEXT_COMMAND}|[{{}}$\\~]")
+_WORD_NOISE = pattern(rf"{TEXT_COMMAND}|[{{}}$\\~]")
 
 
 def words_of(text: str) -> str:
@@ -58,8 +60,8 @@ _TABLE |= {ord(c): " " for c in _SPACES}
 _TABLE |= {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
 _TABLE |= {ord(c): text for c, text in _SYMBOLS.items()}
 
-_SUPERSCRIPT_RUN = re.compile("[" + "".join(map(re.escape, _SUPERSCRIPTS)) + "]+")
-_SUBSCRIPT_RUN = re.compile("[" + "".join(map(re.escape, _SUBSCRIPTS)) + "]+")
+_SUPERSCRIPT_RUN = pattern("[" + "".join(map(re.escape, _SUPERSCRIPTS)) + "]+")
+_SUBSCRIPT_RUN = pattern("[" + "".join(map(re.escape, _SUBSCRIPTS)) + "]+")
 
 
 def plain(text: str) -> str:
@@ -71,7 +73,7 @@ def plain(text: str) -> str:
     return text.translate(_TABLE)
 
 
-_CJK = re.compile("[\u3400-\u9fff]")
+_CJK = pattern("[\u3400-\u9fff]")
 
 
 def has_chinese(text: str) -> bool:
@@ -82,13 +84,13 @@ def has_chinese(text: str) -> bool:
 _DIGITS = {c: i for i, c in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
 _UNITS = {"十": 10, "百": 100, "千": 1000}
 _NUMERAL = "零〇一二两三四五六七八九十百千万亿"
-_FRACTION_WORDS = re.compile(f"([{_NUMERAL}]{{1,12}})分之([{_NUMERAL}]{{1,12}}|\\d{{1,12}})")
-_MIXED = re.compile(f"([{_NUMERAL}]{{1,12}}|(?<=[0-9]))又(?=[0-9]|\\\\frac)")
-_TIME = re.compile(r"(\d+)\s*[点时]\s*(\d{2})\s*分")
-_HOUR_MINUTES = re.compile(r"(\d+)\s*小时\s*(\d+)\s*分钟?")
-_PERCENT = re.compile(r"百分之\s*(-?\d+(?:\.\d+)?)")
-_ROOT = re.compile(r"根号下?\s*")
-_INTEGER_WORDS = re.compile(f"[{_NUMERAL}]{{1,16}}")
+_FRACTION_WORDS = pattern(f"([{_NUMERAL}]{{1,12}})分之([{_NUMERAL}]{{1,12}}|\\d{{1,12}})")
+_MIXED = pattern(f"([{_NUMERAL}]{{1,12}}|(?<=[0-9]))又(?=[0-9]|\\\\frac)")
+_TIME = pattern(r"(\d+)\s*[点时]\s*(\d{2})\s*分")
+_HOUR_MINUTES = pattern(r"(\d+)\s*小时\s*(\d+)\s*分钟?")
+_PERCENT = pattern(r"百分之\s*(-?\d+(?:\.\d+)?)")
+_ROOT = pattern(r"根号下?\s*")
+_INTEGER_WORDS = pattern(f"[{_NUMERAL}]{{1,16}}")
 
 
 def chinese_integer(word: str) -> int:

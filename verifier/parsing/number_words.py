@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from fractions import Fraction
+
+from verifier.patterns import pattern
 
 _SMALL = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
@@ -19,7 +20,7 @@ _PARTS = {
 }  # fmt: skip
 NUMBER_WORDS = frozenset({*_ONES, *_TENS, *_SCALES, "hundred"})
 _SIGNS = {"minus": -1, "negative": -1}
-_WORDS = re.compile(r"[a-z]+(?:[ -][a-z]+)*")
+_WORDS = pattern(r"[a-z]+(?:[ -][a-z]+)*")
 MAX_WORDS = 20
 
 

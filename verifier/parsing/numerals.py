@@ -2,9 +2,9 @@ r"""Read decimals, also those whose digits repeat."""
 
 from __future__ import annotations
 
-import re
 from fractions import Fraction
 
+from verifier.patterns import pattern
 from verifier.tree import LimitError, Num, ParseError
 
 MAX_CYCLES = 60  # digits in which the cycle of a decimal is looked for
@@ -23,8 +23,8 @@ def repeating(text: str, repeated: str) -> Num:
     return Num(Fraction(int(integer + places), 10 ** len(places)) + cycle)
 
 
-_GOES_ON = re.compile(r"(?<![\d.])(\d*\.)(\d+) ?(?:\.{3,}|\\[lc]?dots) ?$")
-_CYCLE = re.compile(r"(\d*?)(?:(\d)\2\2+|(\d{2,12}?)\3+)")
+_GOES_ON = pattern(r"(?<![\d.])(\d*\.)(\d+) ?(?:\.{3,}|\\[lc]?dots) ?$")
+_CYCLE = pattern(r"(\d*?)(?:(\d)\2\2+|(\d{2,12}?)\3+)")
 
 
 def write_cycle(text: str) -> str:

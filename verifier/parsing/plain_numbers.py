@@ -6,23 +6,24 @@ integers, never as floats. Anything else gives None and goes to the parser.
 
 from __future__ import annotations
 
-import re
 from fractions import Fraction
 from typing import NamedTuple
+
+from verifier.patterns import pattern
 
 MAX_DIGITS = 200_000  # a longer run of digits is compared as text, digit by digit, never converted
 MAX_CONVERTED = 4_000  # digits of a number whose value is computed
 
-_PLAIN = re.compile(
+_PLAIN = pattern(
     r"([-+]?)(?:\\?\$)?([-+]?)([1-9]\d{0,2}(?:,\d{3})+|\d*)(\.\d*)?(?:[eE]([-+]?\d{1,3}))?(\\?%)?\.?"
 )
-_FRACTION = re.compile(
+_FRACTION = pattern(
     r"([-+]?)(?:\\[dt]?frac\{([-+]?\d+)\}\{([-+]?\d+)\}|\(?([-+]?\d+)/(\d+)\)?|\\[dt]?frac(\d)(\d))"
 )
-_SPACING = re.compile(r"\\[!,;: ]|\{,\}|\s")
+_SPACING = pattern(r"\\[!,;: ]|\{,\}|\s")
 _SPACE = r"(?:\s|\\[,;: ])+"
 # Spaces that part: 7 8, 7\ 8, 3, 4, 1 \frac12; 1 000, 1\,000 and 11,\! 111 are left alone.
-_PARTED = re.compile(rf",{_SPACE}\d|\d{_SPACE}\d(?!\d\d(?!\d))|\d{_SPACE}\\[dt]?frac|[.]{_SPACE}\d")
+_PARTED = pattern(rf",{_SPACE}\d|\d{_SPACE}\d(?!\d\d(?!\d))|\d{_SPACE}\\[dt]?frac|[.]{_SPACE}\d")
 
 
 class Plain(NamedTuple):

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 from verifier.parsing.notation import TEXT_COMMAND, has_chinese
 from verifier.parsing.units import MAX_UNIT, operates, qualifies, take_scale, unit_of, unit_words
 from verifier.parsing.vocabulary import is_typed
+from verifier.patterns import pattern
 from verifier.tree import Quantity
 
 
@@ -28,11 +29,9 @@ class NumberAndUnit(NamedTuple):
 # --- currency signs
 
 _SIGNS = {"$": "dollars", "€": "euros", "£": "sterling", "¥": "yuan", "₹": "rupees", "¢": "cents"}
-_SIGN = re.compile(
-    rf"{TEXT_COMMAND}\{{\s*(\\\$)\s*\}}|(?:\bUS)?\\?(\$)|([€£¥₹¢])|\\(euro|pounds)\b|\b(Rs)\b\.?"
-)
+_SIGN = pattern(rf"{TEXT_COMMAND}\{{\s*(\\\$)\s*\}}|(?:\bUS)?\\?(\$)|([€£¥₹¢])|\\(euro|pounds)\b|\b(Rs)\b\.?")
 _NAMED_SIGNS = {"euro": "€", "pounds": "£", "Rs": "₹", "\\$": "$"}
-_LEADING = re.compile(r"([-+]?) ?([-+]? ?\d[\d.,]*(?<=\d))(?=\s|$|\\(?:text|[ ,;!])|[\u3400-\u9fff])")
+_LEADING = pattern(r"([-+]?) ?([-+]? ?\d[\d.,]*(?<=\d))(?=\s|$|\\(?:text|[ ,;!])|[\u3400-\u9fff])")
 
 
 def write_currency(text: str) -> str:
@@ -54,7 +53,7 @@ def write_currency(text: str) -> str:
 
 # --- several numbers with units of one kind
 
-_PART = re.compile(
+_PART = pattern(
     rf"(\d+(?:\.\d+)?) ?(?:{TEXT_COMMAND}\{{ ?([A-Za-z.]+) ?(?:and ?)?\}}|([A-Za-z]+\.?(?![A-Za-z])|[\u3400-\u9fff]+))"
     r"(?: |~|,|\\[,; ]|and\b|和|又)*"
 )
@@ -82,23 +81,26 @@ def compound(text: str) -> NumberAndUnit | None:
 
 # --- one number with a unit
 
-_PIECE = re.compile(
+_PIECE = pattern(
     rf"(?P<text>{TEXT_COMMAND}\{{(?P<inside>[^{{}}]*)\}})|(?P<word>(?<![\\A-Za-z])[A-Za-z]{{2,}}\.?|[\u3400-\u9fff]+)"
-    r"|(?P<joint>[ ~]|\\[,;:! ])|(?P<power>\^ ?\{?[23]\}?)|(?P<link>[-/](?=[A-Za-z\\ ]))|(?P<letter>(?<=[/ ])[a-z])"
+    r"|(?P<joint>[ ~]|\\[,;:! ]|(?<=\})\\cdot ?(?=\\(?:text|mathrm)\{))"
+    r"|(?P<power>\^ ?(?:\{ ?-?[1-4] ?\}|[23]))|(?P<link>[-/](?=[A-Za-z\\ ]))|(?P<letter>(?<=[/ ])[a-z])"
     r"|\\[A-Za-z]+|.",
     re.DOTALL,
 )
-_NO_UNIT = re.compile(r"\b(?:and|or|sin|cos|tan|ln|log|pi|infty|infinity|inf|mod)\b|和|或")
+# square-foot; s^{-2} is left alone.
+_HYPHEN = pattern(r"-(?!\d)")
+_NO_UNIT = pattern(r"\b(?:and|or|sin|cos|tan|ln|log|pi|infty|infinity|inf|mod)\b|和|或")
 _NUMBER = r"-?(?:\d[\d.,]*|\\[dt]?frac\{\d+\}\{\d+\}|\d+/\d+)"
-_LETTER_UNIT = re.compile(
+_LETTER_UNIT = pattern(
     rf"({_NUMBER}(?: ?\\(?:times|cdot) ?10 ?\^ ?(?:\{{-?\d+\}}|\d))?)(?: |~|\\[,; ])*"
     rf"(?:{TEXT_COMMAND}\{{ ?(in) ?\}}|([A-Za-z](?: ?/ ?[a-z]+)?|in)(\^ ?\{{?[23]\}}?)?)"
 )
-_MATH_FONT = re.compile(r"\\(?:math|operatorname|boldsymbol)")
+_MATH_FONT = pattern(r"\\(?:math|operatorname|boldsymbol)")
 _SMALL = frozenset(
     ["of", "in", "a", "an", "to", "at", "on", "by", "for", "the", "per", "am", "pm", "ad", "bc"]
 )
-_PLURAL = re.compile("[A-Za-z]{3,}s|people|children|women")
+_PLURAL = pattern("[A-Za-z]{3,}s|people|children|women")
 _SHORT_WORDS = (
     "men boy dog cat car cow pig hen egg pie box bag bus cup jar jug pen day job toy pet nut bee ant fox row set"
     " way lap run kid guy mug tin can pan pot lot log bun gum map old red big new"
@@ -147,7 +149,7 @@ def _start_of_words(pieces: list[re.Match[str]]) -> int:
 
 def _judged(value: str, tail: list[re.Match[str]], parted: bool) -> NumberAndUnit | None:
     """Say what the words after a value are: a percent sign, a factor, a unit, or a product of letters (None)."""
-    bare = " ".join("".join(_plain(piece) for piece in tail).replace("-", " ").split())
+    bare = " ".join(_HYPHEN.sub(" ", "".join(_plain(piece) for piece in tail)).split())
     if not bare or len(bare) > MAX_UNIT or _NO_UNIT.search(bare):
         return None
     words = bare.replace("per cent", "percent").split()

@@ -19,6 +19,7 @@ from verifier.parsing.parser import parse
 from verifier.parsing.quantities import compound, split_unit, write_currency
 from verifier.parsing.rewriting import (
     cycle_written_out,
+    parts_written_out,
     sets_written_out,
     spaces_written_out,
     undecorated,
@@ -27,6 +28,7 @@ from verifier.parsing.rewriting import (
 )
 from verifier.parsing.units import unit_of
 from verifier.parsing.vocabulary import AGREEING, is_typed
+from verifier.patterns import pattern
 from verifier.tree import (
     INFINITY,
     Based,
@@ -47,30 +49,30 @@ from verifier.tree import (
 MAX_ANSWER = 20_000
 MAX_QUANTITIES = 20  # in a list
 
-_LEAD = re.compile(
-    r"^\\approx\s*|^(?:the\s+)?(?:final\s+)?(?:answer|result|value)\s*(?:is|:|=)\s*|^(?:approximately|about|约|大约|共|有|是|为)\s*"
+_LEAD = pattern(
+    r"^\\approx\s*|^\\text\s*\{\s*(?:approximately|about|roughly|around)\s*\}\s*|^(?:the\s+)?(?:final\s+)?(?:answer|result|value)\s*(?:is|:|=)\s*|^(?:approximately|about|约|大约|共|有|是|为)\s*"
     r"|^\\text\s*\{[^{}]*(?:[:=]|is)\s*\}|^(?:\\text\s*\{[^{}]{3,}\}|(?:[A-Za-z]{4,}|[A-Za-z]+\\_[A-Za-z\\_]+)(?:\s+[A-Za-z]+)*)\s*=\s*"
-    r"|^(?:\\(?:text\w*|mathrm|mathbf)\s*\{\s*[(][a-jA-J][)]\s*\}|[(][a-jA-J][)] )\s*(?=[-\d\\.])|^第(?=\d)"
+    r"|^(?:\\(?:text\w*|mathrm|mathbf)\s*\{\s*[(][a-jA-J][)]\s*\}|[(]?[a-jA-J][)] |[A-J]\. )\s*(?=[-\d\\.])|^第(?=\d)"
     r"|^(?:Therefore|Thus|So|Hence),?\s+|^(?!\S*[不非没未])[\u3400-\u9fff,\s]{1,24}(?:=|:|是|为)\s*(?=[-\d$\\(])",
     re.IGNORECASE,
 )
-_DOUBT = re.compile("或|不对|不是|错|正确")
-_CONJUNCTION = re.compile(r"(?<=[\w)}\]$])\s*(?:和|与|及|以及|且)\s*(?=[-\w({\[$\\])")
-_DISJUNCTION = re.compile(r"(?<=[\w)}\]$])\s*(?:或者|或)\s*(?=[-\w({\[$\\])")
-_ANY_INTEGER = re.compile(r"[kn] ?\\in ?(?:\\math[bf]{2} ?\{? ?Z ?\}?|Z) ?[)]?$")
-_ANY_N = re.compile(r"n ?\\in ?(?:\\math[bf]{2} ?\{? ?Z|Z)")
-_N = re.compile(r"(?<![A-Za-z\\])n(?![A-Za-z])")
-_ORDINAL = re.compile(rf"^(\d+) ?\^? ?\{{?(?:{TEXT_COMMAND}\{{ ?)?(?:st|nd|rd|th)[ }}]*$")
-_BASED = re.compile(r"^[(](\d+)[)](?=_)")
-_TYPED_POWER = re.compile(r"(?<=\d) ?[xX] ?(?=10 ?\^)")
-_NUMBERED = re.compile(r"^[(]\d[)](?: ?\. ?| (?=[^ ()+*/^-])|(?=[\u3400-\u9fff]|[A-Za-z]\w? ?=))")
-_LIST_GOES_ON = re.compile(r", ?\.{3,}$")
-_NEGATIVE = re.compile(r"^(?:(?:negative|minus) (?=[\d.\\])|负 ?(?=[\d.\\]))", re.IGNORECASE)
-_TEXT_LIST = re.compile(rf"{TEXT_COMMAND}\{{\s*([A-Z](?:\s*,\s*[A-Z])+|-?\d[\d.,]*)\s*\}}")
-_WORDS_ONLY = re.compile(rf"{TEXT_COMMAND}\{{[^{{}}]*\}}|[A-Za-z\s.]+")
-_DECIMAL_COMMA = re.compile(r"-?(?:\d+,\d\d|\d+,\d{4,}|0,\d{3}|\d{4,},\d+)(?:\s*\\?%|\\text\{.{0,12}\})?")
-_SPACED_NUMBERS = re.compile(r"(?=.*\d \d)-?\d+(?:\.\d+)?(?: -?\d+(?:\.\d+)?)+")
-_TEMPERATURE = re.compile(rf" ?\^ ?\{{?\\circ ?\}}? ?(?:{TEXT_COMMAND}\{{ ?)?([CF]) ?\}}?$")
+_DOUBT = pattern("或|不对|不是|错|正确")
+_CONJUNCTION = pattern(r"(?<=[\w)}\]$])\s*(?:和|与|及|以及|且)\s*(?=[-\w({\[$\\])")
+_DISJUNCTION = pattern(r"(?<=[\w)}\]$])\s*(?:或者|或)\s*(?=[-\w({\[$\\])")
+_ANY_INTEGER = pattern(r"[kn] ?\\in ?(?:\\math[bf]{2} ?\{? ?Z ?\}?|Z) ?[)]?$")
+_ANY_N = pattern(r"n ?\\in ?(?:\\math[bf]{2} ?\{? ?Z|Z)")
+_N = pattern(r"(?<![A-Za-z\\])n(?![A-Za-z])")
+_ORDINAL = pattern(rf"^(\d+) ?\^? ?\{{?(?:{TEXT_COMMAND}\{{ ?)?(?:st|nd|rd|th)[ }}]*$")
+_BASED = pattern(r"^[(](\d+)[)](?=_)")
+_TYPED_POWER = pattern(r"(?<=\d) ?[xX] ?(?=10 ?\^)")
+_NUMBERED = pattern(r"^[(]\d[)](?: ?\. ?| (?=[^ ()+*/^-])|(?=[\u3400-\u9fff]|[A-Za-z]\w? ?=))")
+_LIST_GOES_ON = pattern(r", ?\.{3,}$")
+_NEGATIVE = pattern(r"^(?:(?:negative|minus) (?=[\d.\\])|负 ?(?=[\d.\\]))", re.IGNORECASE)
+_TEXT_LIST = pattern(rf"{TEXT_COMMAND}\{{\s*([A-Z](?:\s*,\s*[A-Z])+|-?\d[\d.,]*)\s*\}}")
+_WORDS_ONLY = pattern(rf"{TEXT_COMMAND}\{{[^{{}}]*\}}|[A-Za-z\s.]+")
+_DECIMAL_COMMA = pattern(r"-?(?:\d+,\d\d|\d+,\d{4,}|0,\d{3}|\d{4,},\d+)(?:\s*\\?%|\\text\{.{0,12}\})?")
+_SPACED_NUMBERS = pattern(r"(?=.*\d \d)-?\d+(?:\.\d+)?(?: -?\d+(?:\.\d+)?)+")
+_TEMPERATURE = pattern(rf" ?\^ ?\{{?\\circ ?\}}? ?(?:{TEXT_COMMAND}\{{ ?)?([CF]) ?\}}?$")
 _TEMPERATURES = {"C": "celsius", "F": "fahrenheit"}
 
 
@@ -94,11 +96,19 @@ def readings(answer: str) -> tuple[Node, ...]:
 
 
 # A(3, 4): the point A; f(x, y), C(5, 2) as a number of choices are readings of their own.
-_POINT = re.compile(r"[A-Z] ?(?:\\left)?(?=\(.*,.*\)$)")
+_POINT = pattern(r"[A-Z] ?(?:\\left)?(?=\(.*,.*\)$)")
+
+
+# 2 \text{ and } \frac13, 2 and 1/3; "2 and 3" is left alone.
+_MIXED_IN_WORDS = pattern(
+    rf"(-?\d+) ?(?:{TEXT_COMMAND}\{{ ?and ?\}}|and) ?(?=\\[dt]?frac ?\{{?\d|\d+/\d)(.*)"
+)
+# \overline{AB}, the segment AB; \overline{AB} = 5 and \overline{abc} are left alone.
+_SEGMENT = pattern(r"\\overline ?\{ ?([A-Z]{2}) ?\}")
 
 
 # 14 - 1.0j, as Python prints it; 2i + 3j and x_j are left alone.
-_PYTHON_IMAGINARY = re.compile(r"(?<=\d)j(?![A-Za-z0-9])")
+_PYTHON_IMAGINARY = pattern(r"(?<=\d)j(?![A-Za-z0-9])")
 
 
 def _other_writings(answer: str, text: str) -> list[str]:
@@ -112,6 +122,10 @@ def _other_writings(answer: str, text: str) -> list[str]:
         others.append(imaginary)
     if match := _POINT.match(text):
         others.append(text[match.end() :])
+    if match := _MIXED_IN_WORDS.match(text):
+        others.append(f"{match[1]} {match[2]}")
+    if match := _SEGMENT.fullmatch(text):
+        others.append(match[1])
     return others
 
 
@@ -151,6 +165,7 @@ def tidy(answer: str) -> str:
     text = _TEMPERATURE.sub(lambda m: rf"\text{{ degrees {_TEMPERATURES[m[1]]}}}", text)
     text = _LIST_GOES_ON.sub(r", \\ldots", text)
     text = write_cycle(text.strip().strip(",;:：")).rstrip(".,;:：").strip()  # .5 keeps its point
+    text = parts_written_out(text)
     for _ in range(2):
         text = _LEAD.sub("", text).strip()
     if match := _ANY_INTEGER.search(text):
@@ -164,7 +179,7 @@ def tidy(answer: str) -> str:
     return re.sub(r"\\(?:quad|qquad)(?=[a-z])", r"\\quad ", text) if "\\q" in text else text
 
 
-_WRAPPED = re.compile(rf"{TEXT_COMMAND}\{{((?:[^{{}}]|\\.)*)\}}")
+_WRAPPED = pattern(rf"{TEXT_COMMAND}\{{((?:[^{{}}]|\\.)*)\}}")
 
 
 def unwrapped(text: str) -> str:
@@ -185,7 +200,7 @@ def _without_remark(text: str) -> str:
     )
 
 
-_DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}")
+_DATE = pattern(r"\d{4}-\d{1,2}-\d{1,2}")
 
 
 def read_one(text: str) -> list[Node]:
@@ -224,12 +239,12 @@ def _mathematics(text: str) -> list[Node]:
 
 
 # 0b101, 0x1F; 0x, where x is a letter, is left alone.
-_PREFIXED = re.compile(r"0([bBoOxX])([0-9A-Fa-f]+)")
+_PREFIXED = pattern(r"0([bBoOxX])([0-9A-Fa-f]+)")
 # 1F_{16}, \text{1F}_{16}; x_{16} and 5F are left alone.
-_LETTERED = re.compile(
+_LETTERED = pattern(
     rf"(?:{TEXT_COMMAND}\{{)?(?=[A-F]*\d)([0-9A-F]+)\}}? ?_ ?(?:\{{ ?)?[(]?(1[0-9]|[2-9])[)]?\}}?"
 )
-_HEX_LIKE = re.compile(r"\d+[A-F][0-9A-F]*")
+_HEX_LIKE = pattern(r"\d+[A-F][0-9A-F]*")
 _PREFIX_BASES = {"b": 2, "o": 8, "x": 16}
 
 
@@ -243,13 +258,13 @@ def _digits_in_base(text: str) -> Based | None:
 
 
 # E[X] = 3, \operatorname{Var}(X) = 3; "x is not 7 = 7" and "a = b = 3" are left alone: the name is not read.
-_NAME = re.compile(
+_NAME = pattern(
     rf"(?:\\(?:mathbb|operatorname|mathcal|Pr)|{TEXT_COMMAND})?[ {{]*[A-Za-z]{{0,12}}[ }}]*"
     r"(?:_\{?[^{}=]{1,12}\}?)?"
     r" ?[(\[|][^=<>]{1,40}(?:=[^=<>]{1,12})?[)\]|]|\\?[A-Za-z]+_\{[^{}]*\{?[^{}]*\}?[^{}]*\}"
     r"|\\angle [A-Z1-9]+|(?:\\text \?\{)?[A-Z][a-z]*(?: [a-z]+){0,3}\}?",
 )
-_DENIAL = re.compile(r"\b(?:not|never|isn|cannot|wrong|if|when|or)\b|\\n", re.IGNORECASE)
+_DENIAL = pattern(r"\b(?:not|never|isn|cannot|wrong|if|when|or)\b|\\n", re.IGNORECASE)
 
 
 def _named_value(text: str) -> Node | None:
@@ -279,7 +294,7 @@ def _has_unknown_operator(text: str) -> bool:
     return False
 
 
-_LIST_JOINT = re.compile(r" ?(?:, ?(?:and\b)?|\band\b|;) ?")
+_LIST_JOINT = pattern(r" ?(?:, ?(?:and\b)?|\band\b|;) ?")
 
 
 def _listed(text: str) -> Node | None:
@@ -295,10 +310,33 @@ def _listed(text: str) -> Node | None:
     return Items(tuple(items)) if len(items) == len(parts) else None
 
 
-def _known_words(text: str) -> Words | Num | None:
+MAX_COUNTED = 2  # words for what is counted
+
+
+def _counted_in_words(words: str) -> Quantity | None:
+    """Read ``twelve dollars``, ``twenty-one red apples``; None for "one or two" and "five less"."""
+    parts = words.split()
+    for count in range(1, min(MAX_COUNTED, len(parts) - 1) + 1):
+        unit = " ".join(parts[-count:])
+        number = number_in_words(" ".join(parts[:-count]))
+        if number is not None and _COUNTED.fullmatch(unit):
+            value = Num(number if number.denominator > 1 else number.numerator)
+            return Quantity(value, unit, unit_of(unit) is not None or unit.endswith("s"))
+    return None
+
+
+# dollars, red apples; "or two" and "and a" are left alone.
+_COUNTED = pattern(
+    r"(?!(?:and|or|to|of|in|by|point)\b)[a-z]{2,}(?: (?!(?:and|or|to|of|in|by|point)\b)[a-z]{2,})?"
+)
+
+
+def _known_words(text: str) -> Words | Num | Quantity | None:
     words = words_of(text)
     if (number := number_in_words(words)) is not None:
         return Num(number if number.denominator > 1 else number.numerator)
+    if (counted := _counted_in_words(words)) is not None:
+        return counted
     if words in AGREEING:
         return Words(AGREEING[words])
     if re.fullmatch(r"[a-z]{3,}(?: [a-z]+)*", words) and _WORDS_ONLY.fullmatch(text):

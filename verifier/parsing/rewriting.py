@@ -9,21 +9,22 @@ from __future__ import annotations
 import re
 
 from verifier.parsing.notation import TEXT_COMMAND
+from verifier.patterns import pattern
 
 # --- decoration: it changes how an answer looks, never what it says
 
 # \color{red}{7}, \textcolor{blue}7; \colon is left alone.
-_COLOR = re.compile(r"\\(?:text)?color(?:box)? ?(?:\[[^\]]*\])? ?\{[^{}]*\} ?")
+_COLOR = pattern(r"\\(?:text)?color(?:box)? ?(?:\[[^\]]*\])? ?\{[^{}]*\} ?")
 # 7\phantom{0}, \hspace{2mm}, \tag{1}; \tan{1} is left alone.
-_INVISIBLE = re.compile(r"\\(?:[hv]?phantom|[hv]space\*?|tag\*?|label|vskip|hskip|ref) ?\{[^{}]*\}")
+_INVISIBLE = pattern(r"\\(?:[hv]?phantom|[hv]space\*?|tag\*?|label|vskip|hskip|ref) ?\{[^{}]*\}")
 # \large 7, \Huge{7}; \largest is left alone.
-_SIZE = re.compile(
+_SIZE = pattern(
     r"\\(?:tiny|scriptsize|footnotesize|small|normalsize|large|Large|LARGE|huge|Huge)(?![A-Za-z]) ?"
 )
 # 7 \checkmark, 7 \square; \square + 3, where it is a thing, is left alone.
-_END_MARK = re.compile(r"\\(?:checkmark|square|blacksquare|Box|qed|qedhere|bigstar)$|[✓✔∎□■]$")
+_END_MARK = pattern(r"\\(?:checkmark|square|blacksquare|Box|qed|qedhere|bigstar)$|[✓✔∎□■]$")
 # \; 42 \quad; the spaces in 1\ 1/2 and \\ are left alone.
-_LEADING_SPACE = re.compile(r"(?:\\(?:[,;:!> ]|q?quad(?![A-Za-z]))|~| )+")
+_LEADING_SPACE = pattern(r"(?:\\(?:[,;:!> ]|q?quad(?![A-Za-z]))|~| )+")
 _TRAILING_SPACES = (*(f"\\{sign}" for sign in ",;:!> "), "\\quad", "\\qquad", "~", " ")
 
 
@@ -52,20 +53,30 @@ def _without_outer_spaces(text: str) -> str:
 # --- spaces and digits
 
 # 7\ 8 and 1\ 1/2; the \\ that ends a row is left alone.
-_CONTROL_SPACE = re.compile(r"(?<!\\)\\ ")
+_CONTROL_SPACE = pattern(r"(?<!\\)\\ ")
 # 1'234'567; f'(3) and 30^\circ15' are left alone.
-_APOSTROPHES = re.compile(r"(?<![\d'])\d{1,3}(?:'\d{3})+(?![\d'])")
+_APOSTROPHES = pattern(r"(?<![\d'])\d{1,3}(?:'\d{3})+(?![\d'])")
+# 1.234.567 and 1.234.567,89 of languages with a decimal comma; 1.234 and 1.2.3 are left alone.
+_POINTS = pattern(r"(?<![\d.,])\d{1,3}(?:\.\d{3}){2,}(?![\d.])(?:,(\d+)(?!\d))?")
+# 1_000, 1_000_000 of programs; 204_5 and 101_{10} are in a base.
+_UNDERSCORES = pattern(r"(?<![\w.])\d{1,3}(?:(?:_\d{3}){2,}|_0\d\d)(?!\w)")
+# 3{:}45, 1{;}2; {-}5 is left alone.
+_BRACED = pattern(r"\{([:;])\}")
 # 0.(3), 0.1(6); 2(3) is left alone. That 2.5(4) may be a product is another reading.
-_CYCLE_IN_BRACKETS = re.compile(r"(?<![\d.])(\d+\.\d*)\((\d{1,12})\)(?!\d)")
+_CYCLE_IN_BRACKETS = pattern(r"(?<![\d.])(\d+\.\d*)\((\d{1,12})\)(?!\d)")
 
 
 def spaces_written_out(text: str) -> str:
-    """Write control spaces as spaces, and numbers grouped by apostrophes without them."""
+    """Write control spaces as spaces, and numbers grouped by apostrophes, points or underscores without them."""
     if "\\ " in text:
         text = _CONTROL_SPACE.sub(" ", text)
     if "'" in text:
         text = _APOSTROPHES.sub(lambda m: m[0].replace("'", ""), text)
-    return text
+    if "_" in text:
+        text = _UNDERSCORES.sub(lambda m: m[0].replace("_", ""), text)
+    if text.count(".") > 1:
+        text = _POINTS.sub(lambda m: m[0].replace(".", "").replace(",", "."), text)
+    return _BRACED.sub(r"\1", text) if "{:}" in text or "{;}" in text else text
 
 
 def cycle_written_out(text: str) -> str:
@@ -78,11 +89,11 @@ def cycle_written_out(text: str) -> str:
 _NUMBER = r"(-?\d+(?:\.\d+)?)"
 _SAID = rf"(?: |~|\\[,; ])*(?:{TEXT_COMMAND}\{{)? *%s *\}}?(?: |~|\\[,; ])*"
 # 5 out of 6, 5\text{ out of }6; "5 out of 6 people" is left alone.
-_OUT_OF = re.compile(rf"{_NUMBER}{_SAID % 'out of'}{_NUMBER}")
+_OUT_OF = pattern(rf"{_NUMBER}{_SAID % 'out of'}{_NUMBER}")
 # 3 to 4, 3 \text{ to } 4; "3 to 4 hours" is left alone.
-_TO = re.compile(rf"{_NUMBER}{_SAID % 'to'}{_NUMBER}")
+_TO = pattern(rf"{_NUMBER}{_SAID % 'to'}{_NUMBER}")
 # 5 below zero, 5^\circ\text{ below zero}; "5 below" is left alone.
-_BELOW_ZERO = re.compile(rf"{_NUMBER}(.{{0,30}}?)(?: |\\[,; ])*(?:{TEXT_COMMAND}\{{)? *below zero *\}}?")
+_BELOW_ZERO = pattern(rf"{_NUMBER}(.{{0,30}}?)(?: |\\[,; ])*(?:{TEXT_COMMAND}\{{)? *below zero *\}}?")
 
 
 def words_written_out(text: str) -> str:
@@ -96,19 +107,48 @@ def words_written_out(text: str) -> str:
     return text
 
 
+# --- parts of one answer
+
+_LABEL = pattern(
+    rf"(?:^|(?<=[;, }}]))(?:{TEXT_COMMAND}\{{ ?)?\(([a-h]|[1-9]|i{{1,3}}|iv|v)\)(?= ?[^ +*/=^)])(?: ?\}})? ?"
+)
+_LABELS = ("abcdefgh", "123456789", ("i", "ii", "iii", "iv", "v"))
+_SAYS = pattern(r"[-+]?[\w\\$(\[{].*[\w)\]}%$]|\w")
+
+
+def parts_written_out(text: str) -> str:
+    """Write ``(a) 3 (b) 5`` as the list ``3; 5``; ``(1)(2)`` and ``(a) + (b)`` are left alone."""
+    found = list(_LABEL.finditer(text)) if "(" in text else []
+    names = tuple(match[1] for match in found)
+    if (
+        len(found) < 2
+        or found[0].start() > 0
+        or not any(tuple(row[: len(names)]) == names for row in _LABELS)
+    ):
+        return text
+    ends = [match.start() for match in found[1:]] + [len(text)]
+    said = [
+        _without_outer_spaces(text[match.end() : end]).strip(" ,;.")
+        for match, end in zip(found, ends, strict=True)
+    ]
+    if not all(_SAYS.fullmatch(part) and part.count("{") == part.count("}") for part in said):
+        return text
+    return "; ".join(said)
+
+
 # --- intervals and sets
 
 # ]3,5[ and [3,5[ of French and German books; [1,2],[3,4] is left alone.
-_OUTWARD = re.compile(r"(\\?[\[\]])([^\[\]]+[,;][^\[\]]+)([\[\]])")
-_SIZED = re.compile(r"\\(?:left|right|[bB]igg?[lr]?)(?![A-Za-z]) ?")
+_OUTWARD = pattern(r"(\\?[\[\]])([^\[\]]+[,;][^\[\]]+)([\[\]])")
+_SIZED = pattern(r"\\(?:left|right|[bB]igg?[lr]?)(?![A-Za-z]) ?")
 # all real numbers except 0; "all real numbers" is left alone.
-_EXCEPT = re.compile(
+_EXCEPT = pattern(
     rf"^(?:{TEXT_COMMAND}\{{)? *(?:x is )?all real(?: numbers|s)(?: x)? *,? *(?:except|other than|but)(?: for)?"
     r" *\}? *(?:x ?= ?)?(?=[-\d\\$])",
     re.IGNORECASE,
 )
 # \mathbb{R}^+, R_{>0}; \mathbb{R}^2 is left alone.
-_POSITIVE_REALS = re.compile(
+_POSITIVE_REALS = pattern(
     r"\\mathbb ?\{? ?R ?\}? ?(?:\^ ?\{? ?\+ ?\}?|_ ?\{? ?> ?0 ?\}?|_ ?\{? ?\+ ?\+ ?\}?)$"
 )
 
@@ -129,16 +169,16 @@ def sets_written_out(text: str) -> str:
 
 _FOLLOWS = (
     r"(?:all|any|some|each|every|real|integers?|positive|constants?"
-    r"|\\?[a-zA-Z]\w{0,2}(?:_\w+)? ?(?:,|\\|[<>=≥≤]|is\b|in\b|are\b|\}|\$))"
+    r"|\\?[a-zA-Z]\w{0,2}(?:_\w+)?\b ?(?:,|\\|[<>=≥≤]|is\b|in\b|are\b|\}|\$))"
 )
-# 2^n-1 \text{ for } n \ge 1, 2x \text{ where } x > 0; 5 \text{ for } 3 is left alone.
-_QUALIFIER = re.compile(
+# 2^n-1 \text{ for } n \ge 1, 2x \text{ where } x > 0; 5 \text{ for } 3 and 5 \text{ (for main seats)} are left alone.
+_QUALIFIER = pattern(
     rf"(?:{TEXT_COMMAND}\{{)?[ ,;(]{{0,3}}(?<![A-Za-z])(?:for|where|with)\b *(?:\}} ?)?(?:\$|\\\()? *(?={_FOLLOWS}).*$"
 )
 # x^2, \forall x \in R; \forall x: x > 0 is left alone.
-_FOR_ALL = re.compile(r"(?<=.)\\forall.*$")
+_FOR_ALL = pattern(r"(?<=.)\\forall.*$")
 # 12 \text{ (apples)}: brackets around words; 5 \text{ (not)} and (a+b) are left alone.
-_REJECTED = re.compile(
+_REJECTED = pattern(
     rf"(?:^|,|;|\bor\b) *[^,;]{{1,40}}?(?:{TEXT_COMMAND}\{{)? *\((?:rejected|reject|extraneous)\) *,? *\}}? *,?"
 )
 

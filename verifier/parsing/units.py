@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from fractions import Fraction
 from functools import lru_cache
+
+from verifier.patterns import pattern
 
 # --- units: name -> (dimension, factor to the dimension's first unit)
 
@@ -78,8 +79,11 @@ _declare(
 )
 _UNITS["块钱"] = _UNITS["元钱"] = _UNITS["元"]
 
-_POWER = re.compile(r" ?\^? ?\{? ?([23]) ?\}?$")
-_SQUARE = re.compile(r"^(?:sq(?:uare|\.)?|cubic|平方|立方)[ -]*")
+# cm ^{2}, s^{-2}, cm 2; "m 4" is left alone.
+_EXPONENT = pattern(r" ?\^ ?\{? ?(-?\d) ?\}?|(?<=[a-z]) ([23])$")
+# cm2, cm^3, s^-2; mm and s-2 are left alone.
+_POWER = pattern(r" ?\^?([23])$|\^(-[1-4])$")
+_SQUARE = pattern(r"^(?:sq(?:uare|\.)?|cubic|平方|立方)[ -]*")
 
 
 MAX_UNIT = 120  # characters; what is longer is no unit, and is not kept in the memory below
@@ -92,21 +96,41 @@ def unit_of(words: str) -> tuple[str, Fraction] | None:
 
 @lru_cache(maxsize=4096)
 def _unit_of(words: str) -> tuple[str, Fraction] | None:
-    words = " ".join(words.replace("\\", " ").replace(".", "").split())
+    words = _EXPONENT.sub(
+        lambda m: f"^{m[1] or m[2]}", " ".join(words.replace("\\", " ").replace(".", "").split())
+    )
     for sign in ("/", " per ", " an ", "每"):
         if sign in words:
             top, bottom = (unit_of(part) for part in words.split(sign, 1))
             return (f"{top[0]}/{bottom[0]}", top[1] / bottom[1]) if top and bottom else None
     power = 1
+    if " " in words and not _SQUARE.match(words):
+        return _product_of_units(words.split())
     if match := _SQUARE.match(words):
         power = 3 if match[0].startswith(("cubic", "立方")) else 2
         words = words[match.end() :]
     elif match := _POWER.search(words):
-        power, words = int(match[1]), words[: match.start()]
+        power, words = int(match[1] or match[2]), words[: match.start()]
     found = _UNITS.get(words) or _UNITS.get(words.lower() if len(words) > 1 else "")
     if found is None:
         return None
-    return (found[0], found[1]) if power == 1 else (f"{found[0]}^{power}", found[1] ** power)
+    size = f"{found[0]}^{abs(power)}" if abs(power) > 1 else found[0]
+    return (size, found[1] ** power) if power > 0 else (f"1/{size}", found[1] ** power)
+
+
+def _product_of_units(words: list[str]) -> tuple[str, Fraction] | None:
+    """Return the dimension and factor of units side by side, as in ``m s^{-2}``; None where a word is none."""
+    tops: list[str] = []
+    bottoms: list[str] = []
+    factor = Fraction(1)
+    for word in words:
+        if (known := unit_of(word)) is None:
+            return None
+        top, _, bottom = known[0].partition("/")
+        tops += [top] if top != "1" else []
+        bottoms += [bottom] if bottom else []
+        factor *= known[1]
+    return "*".join(sorted(tops)) + (f"/{'*'.join(sorted(bottoms))}" if bottoms else ""), factor
 
 
 def other_factors(unit: str) -> set[Fraction]:
@@ -163,14 +187,17 @@ _QUALIFYING_WORDS = (
     " owed reduction am pm bc ad bce ce is are was were be has have equal"
     " january february march april may june july august september october november december jan feb mar apr jun jul aug"
     " sep sept oct nov dec maybe perhaps more less fewer greater higher lower"
-    " bigger smaller times monday tuesday wednesday thursday friday saturday sunday"
+    " bigger smaller times guess guessed unsure uncertain unclear doubtful"
+    " monday tuesday wednesday thursday friday saturday sunday"
     " one two three four five six seven eight nine ten eleven twelve"
 )
 _QUALIFYING = frozenset(_QUALIFYING_WORDS.split())
-_CHINESE_OPERATING = re.compile(".*(?:次方|平方|立方|倍数|分之).*|.*[半余]|[折成]")
-_CHINESE_QUALIFYING = re.compile(".*(?:[不非没未错多北南东西减降跌亏损]|以[上下内外]|之间|至少|上午|下午).*")
+_CHINESE_OPERATING = pattern(
+    ".*(?:次方|平方|立方|倍数|分之|[两二三四五六七八九十百]倍|相反数|倒数|绝对值).*|.*[半余]|[折成]"
+)
+_CHINESE_QUALIFYING = pattern(".*(?:[不非没未错多北南东西减降跌亏损]|以[上下内外]|之间|至少|上午|下午).*")
 _IDLE = frozenset(["of", "in", "a", "an", "to", "at", "on", "by", "for", "the", "per", "each"])
-_WORD = re.compile("[a-z]+|[\u3400-\u9fff]+")
+_WORD = pattern("[a-z]+|[\u3400-\u9fff]+")
 
 
 @lru_cache(maxsize=4096)

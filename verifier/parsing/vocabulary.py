@@ -5,9 +5,8 @@ Functions stand in ``verifier.functions_table``.
 
 from __future__ import annotations
 
-import re
-
 from verifier.functions_table import GLUED, SPELLINGS
+from verifier.patterns import pattern
 from verifier.tree import INFINITY, Const
 
 CONSTANTS = {"pi": Const("pi"), "infinity": INFINITY, "inf": INFINITY, "infty": INFINITY, "oo": INFINITY}
@@ -17,8 +16,8 @@ _GREEK_LETTERS = (
 )
 GREEK = frozenset(_GREEK_LETTERS.split())
 _GLUED_GREEK = ("theta", "alpha", "beta", "gamma", "delta", "lambda", "omega", "sigma", "phi", "pi")
-_GLUED = re.compile(f"({'|'.join((*GLUED, *_GLUED_GREEK))})")
-_INVERSE = re.compile("(?<!rc)(?:asin|acos|atan)")
+_GLUED = pattern(f"({'|'.join((*GLUED, *_GLUED_GREEK))})")
+_INVERSE = pattern("(?<!rc)(?:asin|acos|atan)")
 _ARGUMENTS = frozenset("abcnrtuvwxyz")
 
 

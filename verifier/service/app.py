@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
 from fastapi import FastAPI
@@ -40,6 +40,18 @@ class Service:
         )
         self.sessions = Sessions(self.box, settings, metrics)
         self.executions = Executions(self.box, settings)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Be ready from here on; end all processes and sessions at the end."""
+        await self.checker.open()
+        expiry = asyncio.create_task(self.sessions.expire())
+        try:
+            yield
+        finally:
+            expiry.cancel()
+            await self.box.close()
+            await self.checker.close()
 
     async def check(self, request: dict[str, Any], wait: float | None = None) -> dict[str, Any]:
         """Have a worker answer; see ``worker.answer``.
@@ -145,15 +157,9 @@ def build_app(settings: ServiceSettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        service = app.state.service = Service(settings, metrics)
-        await service.checker.open()
-        expiry = asyncio.create_task(service.sessions.expire())
-        try:
+        app.state.service = Service(settings, metrics)
+        async with app.state.service.running(), app.state.mcp_running():
             yield
-        finally:
-            expiry.cancel()
-            await service.box.close()
-            await service.checker.close()
 
     app = FastAPI(
         title="scdpo",
@@ -165,11 +171,16 @@ def build_app(settings: ServiceSettings) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.traffic = traffic
+    app.state.mcp_running = nullcontext
     app.add_middleware(Gate, settings=settings, metrics=metrics, traffic=traffic)
     problems.install(app)
     _add_verify_routes(app, settings)
     _add_session_routes(app, settings)
     add_fusion_routes(app)
+    if settings.mcp:
+        from verifier.service.mcp_tools import add_mcp_route  # the package `mcp` is an extra of its own
+
+        add_mcp_route(app)
     _add_watch_routes(app, metrics, traffic)
     _add_page_routes(app, settings)
     describe(app, keyed=settings.key is not None, max_batch=settings.max_batch)

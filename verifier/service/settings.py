@@ -40,6 +40,7 @@ class ServiceSettings:
         drain_seconds: time that requests in flight have to finish when the service is told to end (>= 0).
         limits: bounds on every sandbox session.
         report: a self-contained HTML page, shown at ``/``; None shows the API's description there.
+        mcp: whether the Model Context Protocol is spoken at ``/mcp``; needs the ``mcp`` extra.
         isolation: ``auto`` takes the strictest level this machine has; ``none`` is never used.
     """
 
@@ -61,6 +62,7 @@ class ServiceSettings:
     drain_seconds: float = 30.0
     limits: Limits = field(default_factory=Limits)
     report: Path | None = None
+    mcp: bool = False
     isolation: Literal["auto", "strict", "landlock"] = "auto"
 
     def __post_init__(self) -> None:
@@ -87,7 +89,8 @@ class ServiceSettings:
         if self.max_body_bytes < 1024:
             raise ValueError(f"max_body_bytes must be at least 1024, got {self.max_body_bytes}")
         if self.report is not None and not self.report.parent.is_dir():
-            raise ValueError(f"{self.report.parent} is no run folder: there is no such folder")
+            what = "it is a file" if self.report.parent.exists() else "there is no such folder"
+            raise ValueError(f"{self.report.parent} is no run folder: {what}")
         if self.report is not None and not self.report.is_file():
             raise ValueError(
                 f"there is no report {self.report}; make it with: scdpo report {self.report.parent}"

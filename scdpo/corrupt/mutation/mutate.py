@@ -11,7 +11,8 @@ still get wrong is listed in ``docs/corruptors.md``.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from inspect import isawaitable
 from typing import Any
 
 from sandbox import AsyncSandbox, Sandbox
@@ -70,29 +71,18 @@ def corrupt_by_mutation(
         seed: decides the order of the mutations; the same seed gives the same corruptions.
         dropped: counts, by reason, what was left out; added to.
     """
-    commands = search(
-        solution, gold, question, branch_steps, attempts, seed, Counter() if dropped is None else dropped
+    driving = _drive(
+        search(
+            solution, gold, question, branch_steps, attempts, seed, Counter() if dropped is None else dropped
+        ),
+        box,
     )
-    opened: list[Any] = []
-    answer: object = None
     try:
-        while True:
-            command = commands.send(answer)
-            match command:
-                case OpenSession():
-                    answer = box.session()
-                case RunCell(session, code):
-                    answer = session.run(code)
-                case ForkSession(session):
-                    answer = session.fork()
-                case CloseSession(session):
-                    answer = session.close()
-            _keep_account(opened, command, answer)
+        driving.send(None)  # a blocking sandbox never lets it wait
     except StopIteration as end:
-        return list(end.value)
-    finally:
-        for session in opened:
-            session.close()
+        found: list[Corruption] = end.value
+        return found
+    raise AssertionError("a blocking sandbox answered with something to wait for")
 
 
 async def acorrupt_by_mutation(
@@ -107,9 +97,18 @@ async def acorrupt_by_mutation(
     dropped: Counter[str] | None = None,
 ) -> list[Corruption]:
     """Do what ``corrupt_by_mutation`` does, without blocking the event loop while cells run."""
-    commands = search(
-        solution, gold, question, branch_steps, attempts, seed, Counter() if dropped is None else dropped
+    return await _drive(
+        search(
+            solution, gold, question, branch_steps, attempts, seed, Counter() if dropped is None else dropped
+        ),
+        box,
     )
+
+
+async def _drive(
+    commands: Generator[Command, Any, list[Corruption]], box: Sandbox | AsyncSandbox
+) -> list[Corruption]:
+    """Carry out the commands of a search in a sandbox of either kind, and return what it found."""
     opened: list[Any] = []
     answer: object = None
     try:
@@ -117,19 +116,25 @@ async def acorrupt_by_mutation(
             command = commands.send(answer)
             match command:
                 case OpenSession():
-                    answer = await box.session()
+                    answer = await _ready(box.session())
                 case RunCell(session, code):
-                    answer = await session.run(code)
+                    answer = await _ready(session.run(code))
                 case ForkSession(session):
-                    answer = await session.fork()
+                    answer = await _ready(session.fork())
                 case CloseSession(session):
-                    answer = await session.close()
+                    answer = await _ready(session.close())
             _keep_account(opened, command, answer)
     except StopIteration as end:
-        return list(end.value)
+        found: list[Corruption] = end.value
+        return found
     finally:
         for session in opened:
-            await session.close()
+            await _ready(session.close())
+
+
+async def _ready(answer: Any) -> Any:
+    """Return what a sandbox answered, once it is there."""
+    return await answer if isawaitable(answer) else answer
 
 
 def _keep_account(opened: list[Any], command: Command, answer: object) -> None:

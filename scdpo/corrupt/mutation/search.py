@@ -34,7 +34,7 @@ from scdpo.corrupt.mutation.stated import contradiction, departs_from_plan
 from scdpo.corrupt.mutation.syntax import Mutation, mutate
 from scdpo.corrupt.mutation.trial import continue_from, is_clean, read_variables, wrong_answer
 from scdpo.corrupt.outputs import same_output
-from scdpo.corrupt.rewriting.numbers_in_text import find_mentions, split_fractions
+from scdpo.corrupt.rewriting.numbers_in_text import find_mentions, split_fractions, unit_after
 from scdpo.corrupt.rewriting.plausible import Inconsistent, ValueContext
 from scdpo.data.filters import drop_reason
 
@@ -152,17 +152,46 @@ def _candidates(place: Place, seed: int, dropped: Counter[str]) -> list[tuple[Pl
     earlier = [b.content for b in blocks[: place.cell] if b.type == "code"]
     mutations = mutate(blocks[place.cell].content, seed, earlier)
     if place.with_text:
-        return [("kept", mutation) for mutation in mutations if _misreads_text(place, mutation)]
-    by_plan: dict[Plan, list[Mutation]] = {"kept": [], "departed": [], "contradicted": []}
+        return [("miscopied", mutation) for mutation in mutations if _misreads_text(place, mutation)]
+    by_plan: dict[Plan, list[Mutation]] = {"kept": [], "departed": [], "miscopied": [], "contradicted": []}
     for mutation in mutations:
         reason = contradiction(mutation, place.plan)
-        if reason == "stated_in_text" and mutation.kind == "constant":
+        if mutation.exchanged and not _are_alike(place, mutation.exchanged):
+            dropped["premises_not_alike"] += 1
+        elif reason == "stated_in_text" and mutation.kind == "constant":
             by_plan["contradicted"].append(mutation)
         elif reason is not None:
             dropped[reason] += 1
+        elif mutation.exchanged or _is_stated(place, mutation):
+            by_plan["miscopied"].append(mutation)
         else:
             by_plan["departed" if departs_from_plan(mutation, place.plan) else "kept"].append(mutation)
     return [(plan, mutation) for plan, some in by_plan.items() for mutation in some]
+
+
+def _is_stated(place: Place, mutation: Mutation) -> bool:
+    """Whether the question states the number that was changed, as it stands or in per cent (0.2 for 20 %)."""
+    if not mutation.literal:
+        return False
+    old = Fraction(mutation.before)
+    stated = split_fractions(find_mentions(place.case.question))
+    return any(abs(mention.value) in (old, 100 * old) for mention in stated)
+
+
+def _are_alike(place: Place, numbers: Sequence[str]) -> bool:
+    """Whether two numbers are quantities of one unit in the question, and no text of the solution quotes them."""
+    question = place.case.question
+    values = [Fraction(number) for number in numbers]
+    mentions = [[m for m in find_mentions(question) if m.value == value] for value in values]
+    if any(len(found) != 1 for found in mentions):
+        return False
+    ((one,), (other,)) = mentions
+    money = [question[max(0, m.start - 1) : m.start] == "$" for m in (one, other)]
+    units = [unit_after(question, m) for m in (one, other)]
+    if money[0] != money[1] or (not money[0] and (not units[0] or units[0] != units[1])):
+        return False
+    texts = [block.content for block in place.case.blocks[place.start - 1 :] if block.type == "text"]
+    return not any(mention.value in values for text in texts for mention in find_mentions(text))
 
 
 def _misreads_text(place: Place, mutation: Mutation) -> bool:

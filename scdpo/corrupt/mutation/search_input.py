@@ -13,7 +13,7 @@ from scdpo.corrupt.rewriting.numbers_in_text import find_mentions
 from scdpo.corrupt.rewriting.plausible import ValueContext
 from scdpo.corrupt.rewriting.programs import literals
 
-Plan = Literal["kept", "departed", "contradicted"]
+Plan = Literal["kept", "departed", "miscopied", "contradicted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,8 @@ class Corruption:
         kind: the kind of the mutation (``operator``, ``constant``, …).
         description: what was changed, for a reader.
         plan: how the mutation stands to the text before the cell: ``kept`` (nothing there speaks against it),
-            ``departed`` (the text names, in words or a formula, an operation that the cell no longer does) or
+            ``departed`` (the text names, in words or a formula, an operation that the cell no longer does),
+            ``miscopied`` (a number that the question states is written down wrongly: no slip of reasoning) or
             ``contradicted`` (the text writes out in numbers what the cell should reckon, though not its result, or
             quotes the number of the problem that the cell mistakes). Found in this order.
         attempts: how many mutations were tried at this step, this one included.

@@ -6,6 +6,7 @@ round to, whose change the later text could not reflect.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -101,6 +102,9 @@ _CONVERSIONS: Final[dict[int, tuple[int, ...]]] = {
 }
 
 
+MOST_STATED: Final = 8
+"""Named numbers of a cell that are exchanged two by two, at most."""
+
 _UNTOUCHED: Final = (
     cst.FormattedString,
     cst.ConcatenatedString,
@@ -121,6 +125,7 @@ class Site:
     replacement: cst.CSTNode | cst.RemovalSentinel
     operators: frozenset[str] = frozenset()
     operator: str = ""  # in place of the only one of them
+    also: tuple[cst.CSTNode, cst.CSTNode] | None = None  # a second node, and what takes its place
 
 
 class SlipCollector(cst.CSTVisitor):
@@ -131,6 +136,7 @@ class SlipCollector(cst.CSTVisitor):
         self.sites: list[Site] = []
         self._tree = tree
         self._in_statement: set[str] = set()
+        self._stated: list[cst.Integer | cst.Float] = []  # numbers that are given a name
         # Names with plain values, in the order of their assignment.
         self._assigned = list(dict.fromkeys(earlier))
 
@@ -143,6 +149,25 @@ class SlipCollector(cst.CSTVisitor):
             if isinstance(node.value, cst.Name) or any(isinstance(e.value, cst.Name) for e in shown):
                 return False  # another variable shown is no slip of the reckoning
         return super().on_visit(node)
+
+    def visit_Assign(self, node: cst.Assign) -> None:
+        """Bring in a quantity that does not belong: the one that was named last and is not used there."""
+        if isinstance(node.value, cst.Integer | cst.Float):
+            self._stated.append(node.value)
+        others = [name for name in self._assigned if name not in self._in_statement]
+        if others and isinstance(node.value, cst.BinaryOperation):
+            for operator in (cst.Add(), cst.Subtract()):
+                added = cst.BinaryOperation(node.value, operator, cst.Name(others[-1]))
+                self._add("added_term", node.value, added)
+
+    def note_exchanges(self) -> None:
+        """Exchange two numbers of the problem that the cell names; call it after the walk."""
+        for one, other in itertools.combinations(self._stated[:MOST_STATED], 2):
+            if one.value != other.value and {one.value, other.value}.isdisjoint({"0", "1"}):
+                also = (other, other.with_changes(value=one.value))
+                self.sites.append(
+                    Site("swapped_premises", one, one.with_changes(value=other.value), also=also)
+                )
 
     def leave_Assign(self, original_node: cst.Assign) -> None:
         """Note the names that hold numbers, once they are assigned."""

@@ -19,6 +19,7 @@ from scdpo.corrupt.mutation.syntax import Mutation
 from scdpo.corrupt.rewriting.numbers_in_text import find_mentions, split_fractions
 from scdpo.corrupt.rewriting.stated_arithmetic import find_expressions
 
+# How a text states the operator of the code beside it. For "4 - 3"; leaves the sign of "(-3" alone.
 _IN_FORMULA: Final = {
     "+": re.compile(r"\+"),
     "-": re.compile(r"(?<=[\w)}\]])\s*-\s*(?=[\w(\\{$])"),
@@ -28,18 +29,20 @@ _IN_FORMULA: Final = {
     "%": re.compile(r"\\[bp]?mod|%"),
     "**": re.compile(r"\^"),
 }
+# The same in words. For "adding both"; leaves "their addresses" and "in summer" alone.
 _IN_WORDS: Final = {
-    "+": r"\badd\w*|\bsum\w*|\bplus\b|\btotal\b|\bcombin\w*|\btogether\b|\bmore than\b|\bincreas\w*",
+    "+": r"\badd(?:s|ed|ing|ition\w*)?\b|\bsum(?:s|med|ming)?\b|\bplus\b|\btotal\b|\bcombin\w*|\btogether\b"
+    r"|\bmore than\b|\bincreas\w*",
     "-": r"\bsubtract\w*|\bminus\b|\bdifference\b|\bless\b|\bremain\w*|\bleft\b|\bdecreas\w*|\bdeduct\w*|\bfewer\b",
     "*": r"\bmultipl\w*|\btimes\b|\bproduct\b|\btwice\b|\bdoubl\w*|\btripl\w*|\beach\b|\bper\b|\bevery\b",
     "/": r"\bdivid\w*|\bratio\b|\bper\b|\baverage\b|\bhalf\b|\bfraction\b|\bquotient\b|\bmean\b|\beach\b",
     "//": r"\bdivid\w*|\bquotient\b|\bfloor\b",
-    "%": r"\bremainder\b|\bmod\w*",
+    "%": r"\bremainder\b|\bmod(?:ulo|ulus)?\b",
     "**": r"\bsquare\w*|\bpower\b|\bcube\w*|\bexponent\w*",
 }
 _FUNCTION: Final = re.compile(r"[A-Za-z_]\w*(?=\()")
 _FUNCTION_WORDS: Final = {
-    "sum": r"\bsum\w*|\badd\w*|\btotal\b",
+    "sum": r"\bsum(?:s|med|ming)?\b|\badd(?:s|ed|ing|ition\w*)?\b|\btotal\b",
     "max": r"\bmax\w*|\blargest\b|\bgreatest\b|\bhighest\b",
     "min": r"\bmin\w*|\bsmallest\b|\bleast\b|\blowest\b",
     "lcm": r"\blcm\b|least common",

@@ -14,11 +14,12 @@ import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import libcst as cst
 
 from scdpo.corrupt.mutation.slips import Site, SlipCollector
+from scdpo.corrupt.mutation.weights import KIND_WEIGHTS
 
 MAX_CODE_CHARACTERS: Final = 3000
 _MAX_DEPTH: Final = 60
@@ -32,7 +33,7 @@ class Mutation:
 
     ``code`` is the whole changed cell; ``before`` and ``after`` are the changed expression alone; ``line`` counts the
     cell's lines from 0; ``operators`` are those of ``before`` that ``after`` no longer has; ``literal`` says that a
-    number was put for a number.
+    number was put for a number; ``exchanged`` names two numbers that took each other's place.
     """
 
     kind: str
@@ -43,10 +44,11 @@ class Mutation:
     line: int
     operators: frozenset[str] = frozenset()
     literal: bool = False
+    exchanged: tuple[str, ...] = ()
 
 
 def mutate(code: str, seed: int, earlier: Sequence[str] = ()) -> list[Mutation]:
-    """Return every mutation of a cell, in an order that the seed alone decides, kinds taking turns.
+    """Return every mutation of a cell, in an order that the seed alone decides: kinds by their weights.
 
     Args:
         code: the cell. Longer than 3,000 characters, nested over 60 deep or not plain Python, it has none.
@@ -59,10 +61,11 @@ def mutate(code: str, seed: int, earlier: Sequence[str] = ()) -> list[Mutation]:
         tree = cst.parse_module(code)
         collector = SlipCollector(tree, [name for cell in earlier for name in _numbers_named(cell)])
         tree.visit(collector)
+        collector.note_exchanges()
         mutations = [m for site in collector.sites if (m := _apply(tree, code, site)) is not None]
     except (cst.ParserSyntaxError, cst.CSTValidationError):
         return []
-    return _take_turns(mutations, seed)
+    return _drawn(mutations, seed)
 
 
 def _is_shallow(code: str) -> bool:
@@ -96,7 +99,8 @@ def _numbers_named(cell: str) -> list[str]:
     ]
 
 
-def _take_turns(mutations: Sequence[Mutation], seed: int) -> list[Mutation]:
+def _drawn(mutations: Sequence[Mutation], seed: int) -> list[Mutation]:
+    """Return each mutation once, in an order drawn by the weights of their kinds."""
     generator = random.Random(seed)
     kinds: dict[str, list[Mutation]] = {}
     seen: set[str] = set()
@@ -104,15 +108,28 @@ def _take_turns(mutations: Sequence[Mutation], seed: int) -> list[Mutation]:
         if mutation.code not in seen:
             seen.add(mutation.code)
             kinds.setdefault(mutation.kind, []).append(mutation)
-    queues = [kinds[kind] for kind in sorted(kinds)]
-    for queue in queues:
+    queues = {kind: kinds[kind] for kind in sorted(kinds)}
+    for queue in queues.values():
         generator.shuffle(queue)
     ordered: list[Mutation] = []
     while queues:
-        generator.shuffle(queues)
-        ordered.extend(queue.pop() for queue in queues)
-        queues = [queue for queue in queues if queue]
+        (kind,) = generator.choices(list(queues), [KIND_WEIGHTS[kind] for kind in queues])
+        ordered.append(queues[kind].pop())
+        if not queues[kind]:
+            del queues[kind]
     return ordered
+
+
+class _Replacement(cst.CSTTransformer):
+    """Puts other nodes in the place of some."""
+
+    def __init__(self, replacements: Sequence[tuple[cst.CSTNode, cst.CSTNode]]) -> None:
+        super().__init__()
+        self._replacements = replacements
+
+    def on_leave(self, original_node: cst.CSTNodeT, updated_node: cst.CSTNodeT) -> Any:
+        """Return what stands in the place of a node: itself, unless it is one of them."""
+        return next((new for old, new in self._replacements if old is original_node), updated_node)
 
 
 def _apply(tree: cst.Module, code: str, site: Site) -> Mutation | None:
@@ -122,21 +139,24 @@ def _apply(tree: cst.Module, code: str, site: Site) -> Mutation | None:
         changed, after = tree.deep_remove(site.node), ""
         what = f"dropped `{_short(before)}`"
     else:
-        changed = tree.deep_replace(site.node, site.replacement)
+        changed = tree.visit(
+            _Replacement([(site.node, site.replacement), *([site.also] if site.also else [])])
+        )
         after = tree.code_for_node(site.replacement).strip()
         what = f"`{_short(before)}` became `{_short(after)}`"
     if not isinstance(changed, cst.Module) or changed.code == code:
         return None
     lines, new_lines = code.split("\n"), changed.code.split("\n")
     line = next((i for i, (a, b) in enumerate(zip(lines, new_lines, strict=False)) if a != b), len(lines) - 1)
-    literal = isinstance(site.node, cst.Integer | cst.Float)
+    literal = isinstance(site.node, cst.Integer | cst.Float) and site.also is None
     if literal:
         before, after = before.strip("() \n"), after.strip("() \n")
-    if after and not literal:
+    if after and not literal and site.also is None:
         new_lines = _follow_in_comments(new_lines, line, before, after, site)
     description = f"{site.kind}: {what}"
+    exchanged = (before, after) if site.also is not None else ()
     return Mutation(
-        site.kind, "\n".join(new_lines), description, before, after, line, site.operators, literal
+        site.kind, "\n".join(new_lines), description, before, after, line, site.operators, literal, exchanged
     )
 
 

@@ -27,10 +27,12 @@ from scdpo.corrupt.mutation.stated import states_result
 from scdpo.corrupt.mutation.syntax import Mutation
 from scdpo.corrupt.outputs import same_output
 from scdpo.corrupt.rewriting.changes import Known, compare
+from scdpo.corrupt.rewriting.claims import check_claims
 from scdpo.corrupt.rewriting.numbers_in_text import find_mentions
 from scdpo.corrupt.rewriting.plausible import Inconsistent, ValueContext
 from scdpo.corrupt.rewriting.programs import carry_code, follow_in_comments, literals
 from scdpo.corrupt.rewriting.propagate import carry_text
+from scdpo.corrupt.second_look import right_in_a_reading
 from scdpo.data.filters import drop_reason
 from scdpo.data.records import is_readable
 from verifier import extract_answer, verify
@@ -94,6 +96,7 @@ def continue_from(
         known.misquoted = known.given & {Fraction(mutation.before)}
     expressions: list[tuple[str, str]] = []
     rejected: list[Block] = []
+    outputs = ("", "")  # of the last cell, as recorded and as it is now
     for index in range(place.start, len(case.blocks)):
         block = case.blocks[index]
         if block.type == "execution":
@@ -103,6 +106,8 @@ def continue_from(
             text = carry_text(block.content, known, expressions, case.limits, lenient)
             if lenient and text == block.content:
                 raise Inconsistent("stated_in_text")
+            if index > place.cell:
+                check_claims(block.content, text, *outputs)
             rejected.append(Block("text", text))
             continue
         if index == place.cell:
@@ -116,6 +121,7 @@ def continue_from(
         output = _learn(case, case.cells[index], result.output, variables, known, expressions)
         if index == place.cell:
             _check_plan(place.plan, code, known, plan == "contradicted")
+        outputs = (case.cells[index].output, output)
         rejected += [Block("code", code), Block("execution", output)]
     return tuple(rejected)
 
@@ -194,4 +200,6 @@ def wrong_answer(place: Place, rejected: tuple[Block, ...]) -> str:
         raise Inconsistent("same_answer")
     if verdict.status != "incorrect" or not is_readable(answer, case.gold):
         raise Inconsistent("still_correct" if verdict.status == "correct" else "unverifiable")
+    if right_in_a_reading(rejected, answer, case.gold, case.question):
+        raise Inconsistent("right_in_a_reading")
     return answer

@@ -18,6 +18,7 @@ from typing import Final
 from scdpo.corrupt.rewriting.numbers_in_text import Mention, find_mentions, unit_after
 
 _MAX_DIGITS: Final = 40
+# A printed number, in whatever wrapper. For "np.float64(0.5)"; leaves the 2 of "x2" and of "v1.2" alone.
 _ATOM: Final = re.compile(
     r"Fraction\((?P<n>-?\d+), (?P<d>\d+)\)"
     r"|(?:np\.float64|np\.int64|Decimal)\('?(?P<wrapped>-?[\d.]+(?:e[+-]?\d+)?)'?\)"

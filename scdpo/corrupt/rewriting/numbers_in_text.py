@@ -28,12 +28,15 @@ _NUMBER: Final = re.compile(
     rf"|(?P<sn>(?<![\d./])\d{{1,12}})\s?/\s?(?P<sd>\d{{1,12}})(?![\d./]|,\d)"
     rf"|(?P<plain>{_PLAIN})"
 )
+# For "Step 2" and "Method 1", which are names; leaves "in 2 steps" alone.
 _LABEL_BEFORE: Final = re.compile(
     r"(?:\b(?:step|case|part|equation|eq|method|figure|option|question|example|scenario|problem|stage|phase|round"
     r"|triangle|circle|cell|line|item)s?\s*[#(*]{0,3}|#{1,6}\s*\**|步骤|第)\s*$",
     re.IGNORECASE,
 )
+# For "1." at the beginning of a line; leaves "It is 1." alone.
 _LIST_MARK: Final = re.compile(r"(?:^|\n)[ \t]*(?:[-*>]\s+)?\**\(?$")
+# For "12 apples" and "12 \text{ cm}"; leaves "12. Apples" alone, where a sentence ends.
 _UNIT: Final = re.compile(r"(?:\\[,;! )\]]|\\(?:text|mathrm)\s*\{|[\s$})\]*-]){0,6}(?P<word>[^\W\d_]+)")
 _NO_UNITS: Final = frozenset(
     [

@@ -16,14 +16,17 @@ _MONEY: Final = re.compile(
     r"|\b(?:dollars?|cents?|costs?|price|pays?|paid|earns?|euros?|spends?|money)\b|元",
     re.IGNORECASE,
 )
+# For "What is the probability that …"; leaves "She is likable" alone.
 _CHANCE: Final = re.compile(
     r"\b(?:probabilit\w*|chance|likel\w*|fraction of|percent\w*)\b|概率", re.IGNORECASE
 )
+# For "f(x) = 3" and "for n = 4"; leaves "$5 each", which is money, alone.
 _LETTERS: Final = re.compile(
     r"\b[a-z]\s?[=+*^(]|\bfor [a-z]\b|\$[^$]*(?<![a-zA-Z\\])[a-z](?![a-zA-Z])[^$]*\$"
 )
 _WORDS: Final = re.compile(r"[A-Za-z]{3,}")
 _BARE_WORDS: Final = 10  # "Calculate the product of -0.66 and -31 to one decimal": no story, nothing counted
+# For "How many ways are there?"; leaves "Calculate -0.66 times -31" alone.
 _COUNTED: Final = re.compile(
     r"\b(?:integers?|whole|how many|digits?|remainder|number of|primes?|probability|area|length|perimeter|distance"
     r"|sides?|radius|volume|angle|degrees|years?|hours?|minutes|people|dollars|ways)\b",
@@ -33,6 +36,7 @@ _UNITS: Final = (
     "day|hour|minute|second|week|month|year|mile|kilometer|meter|metre|foot|feet|inch|inche|yard|km|cm|mm|m|ft|pound|lb|ounce"
     "|gram|kilogram|kg|g|liter|litre|gallon|cup|mph|dollar|cent|degree|percent|calorie|calory|acre|square|cubic|unit|ton"
 )
+# For "How much does she weigh?" and "How many miles …"; leaves "How many apples …" alone, which must stay whole.
 _MEASURED: Final = re.compile(
     r"\bhow (?:much|long|far|fast|tall|heavy|old)\b"
     rf"|\bhow many (?:more |fewer |total |square |cubic )?(?:{_UNITS})(?:e?s)?\b"

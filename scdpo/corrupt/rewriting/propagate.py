@@ -47,29 +47,38 @@ _SPELT: Final = [
     "nineteen",
     "twenty",
 ]
+# For "there are twelve left"; leaves "twenty-one" (one word of two) and "someone" alone.
 _WORD: Final = re.compile(rf"(?<![\w-])(?:{'|'.join(_SPELT)})(?![\w-])", re.IGNORECASE)
+# For "It is 3. Then …" and the lines of a list; leaves the point of "3.5" alone.
 _SENTENCE: Final = re.compile(r"[.!?;](?=\s|$)|\n\s*\n|\n(?=\s*(?:[-*]|\d+\.)\s)")
 _PROPERTY: Final = (
     r"(?:even|odd|prime|divisible|(?:a )?multiples? of|(?:a )?perfect (?:square|cube)|palindrom\w*|coprime|acute|obtuse"
     r"|(?:a )?(?:terminating|repeating)|irrational|positive|negative|(?:an? )?(?:integer|whole number))"
 )
+# For "12 is even"; leaves "12 is the total" alone.
 _PROPERTY_AFTER: Final = re.compile(
     rf"[\s\\)\]}}$,]*(?:which |that )?(?:is|are|being)\s+(?:not |also |an? )*{_PROPERTY}\b", re.IGNORECASE
 )
+# For "the prime number 7"; leaves "an even split of 8" alone.
 _PROPERTY_BEFORE: Final = re.compile(
     rf"\b{_PROPERTY}\s+(?:(?:number|integer|value|root|solution|factor|divisor)s?\b)?\s*(?:is|are|of|,|:)?[\s\\(\[{{$]*$",
     re.IGNORECASE,
 )
+# For "12 is greater than 9", which a changed number may make false; leaves "12 and 9" alone.
 _ORDER: Final = re.compile(
     r"\b(?:greater|larger|smaller|less|fewer|more|exceeds?|at least|at most|closer|closest|nearest|between)\b",
     re.IGNORECASE,
 )
+# For "she has 12" and "x = 12"; leaves "the 12 boys" alone, which is no result.
 _RESULT_BEFORE: Final = re.compile(
     r"(?:=|\\approx|\b(?:is|are|was|were|be|equals|equal to|get|gives?|find|approximately|about|total of|has|have"
     r"|takes?|costs?|earns?|made|makes?|pays?|paid|needs?|saves?|spends?|spent|sold|sells?)|:)[\s:$\\(\[*{]*$"
 )
+# For "12 + 3", where 12 is an operand; leaves "12 apples" alone.
 _OPERATOR_AFTER: Final = re.compile(r"\s*(?:[-+*/^]|\\times|\\cdot|\\div|\u00d7)")
+# For "\boxed{12", still open; leaves "\boxed{7} and 12" alone.
 _BOX_BEFORE: Final = re.compile(r"\\boxed\s*\{[^{}]*$")
+# For "\(2 + 12", still open; leaves "\(x\) is 12" alone.
 _FORMULA_BEFORE: Final = re.compile(r"\\[(\[](?:(?!\\[)\]]).)*$|\\boxed\s*\{[^{}]*$", re.DOTALL)
 _MAX_UNDECIDED: Final = 5
 _MAX_IN_SENTENCE: Final = 8

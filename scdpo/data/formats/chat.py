@@ -7,18 +7,17 @@ covered: answers in several messages.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
 from sandbox.blocks import Block, BlockType
 from sandbox.formats import CotFormat, Format, Located, MarkdownFormat, Piece
 from sandbox.formats.base import normalise_newlines, written
+from scdpo.data.formats.messages import Answer, Conversation, asked
 from scdpo.data.formats.template import ChatTemplate, Escapes, Mark, plain
 from scdpo.data.formats.turns import ChatTurn, chat_turn
 
-
-def conversation(question: str, system: str) -> list[dict[str, str]]:
-    """Return the messages that ask a question."""
-    asked = [{"role": "user", "content": question}]
-    return [{"role": "system", "content": system}, *asked] if system else asked
+_OUTPUT_FENCE: Final = "```output"
+"""Where a model hands over to the kernel; an answer that ends in code does as well."""
 
 
 class ChatFormat:
@@ -45,6 +44,7 @@ class ChatFormat:
         self.end = plain(self._turn.end)
         self.stop = (*inner.stop, self._turn.stop)
         self.block_tokens = inner.block_tokens
+        self._handing_over = (_OUTPUT_FENCE,) if isinstance(inner, MarkdownFormat) else ()
         before, behind = self._turn.think or ((), ())
         self._before, self._behind, self._plain = (
             Mark(plain(runs)) for runs in (before, behind, self._turn.plain)
@@ -54,10 +54,35 @@ class ChatFormat:
 
     def prompt(self, question: str, system: str = "") -> str:
         """Return the conversation up to where the assistant answers."""
+        return self._template.prompt(self._asked(question, system))
+
+    def _asked(self, question: str, system: str) -> list[dict[str, Any]]:
         put = self._escapes.put
-        return self._template.prompt(
-            conversation(put(normalise_newlines(question)), put(normalise_newlines(system)))
-        )
+        return asked(put(normalise_newlines(question)), put(normalise_newlines(system)))
+
+    def conversation(self, question: str, system: str, text: str) -> Conversation:
+        """Return the question, and the answer so far as a message to go on from (see ``MessageFormat``)."""
+        messages = self._asked(question, system)
+        opening = self._opening(text)
+        if text:
+            answer = {"role": "assistant", "content": text[opening.end :] if opening else text}
+            thought = opening.block.content.strip() if opening else ""
+            messages.append({**answer, **({"reasoning_content": thought} if thought else {})})
+        return Conversation(tuple(messages), stop=self._handing_over)
+
+    def answered(self, answer: Answer, before: Sequence[Block]) -> str:
+        """Return an answer with what the template puts before a thought and behind the end (see ``MessageFormat``)."""
+        if answer.calls:
+            raise ValueError(f"the model called a tool, which the {self.name} format has not")
+        text = answer.content
+        if answer.thought:
+            if before or self._turn.think is None:
+                raise ValueError(f"the {self.name} format of this tokenizer holds no thought here")
+            opened, closed = self._turn.think
+            text = plain(opened) + answer.thought + (plain(closed) + text if text or answer.ended else "")
+        elif not before and not ((read := self._opening(text)) and read.closed):
+            text = plain(self._turn.plain) + text
+        return text + (self._turn.stop if answer.ended else "")
 
     def write(
         self, blocks: Sequence[Block], before: Sequence[Block] = (), ended: bool = False

@@ -21,7 +21,7 @@ from sandbox.blocks import Block, BlockType
 from sandbox.formats import Located, Piece
 from sandbox.formats.base import normalise_newlines
 from sandbox.formats.markdown import BETWEEN_TEXTS, LONG_BLOCK_TOKENS
-from scdpo.data.formats.chat import conversation
+from scdpo.data.formats.messages import Answer, Conversation, asked, called_code
 from scdpo.data.formats.template import ChatTemplate, Escapes, Mark, Runs, plain
 from scdpo.data.formats.turns import TOOL, ToolTurns, tool_turns
 
@@ -69,9 +69,47 @@ class ToolsFormat:
 
     def prompt(self, question: str, system: str = "") -> str:
         """Return the conversation up to where the assistant begins to write."""
+        return self._template.prompt(self._asked(question, system), [TOOL])
+
+    def _asked(self, question: str, system: str) -> list[dict[str, Any]]:
         put = self._escapes.put
-        asked = conversation(put(normalise_newlines(question)), put(normalise_newlines(system)))
-        return self._template.prompt(asked, [TOOL])
+        return asked(put(normalise_newlines(question)), put(normalise_newlines(system)))
+
+    def conversation(self, question: str, system: str, text: str) -> Conversation:
+        """Return the question and the messages of the solution so far (see ``MessageFormat``)."""
+        messages = self._asked(question, system)
+        put, turn = self._escapes.put, dict[str, Any]()
+        for number, block in enumerate(self.parse(text)):
+            content = put(block.content)
+            if block.type == "execution":
+                messages.append({"role": "tool", "tool_call_id": _call_id(number - 1), "content": content})
+                continue
+            if messages[-1] is not turn or "tool_calls" in turn:
+                turn = {"role": "assistant", "content": ""}
+                messages.append(turn)
+            if block.type == "code":
+                function = {"name": "python", "arguments": json.dumps({"code": content}, ensure_ascii=False)}
+                turn["tool_calls"] = [{"id": _call_id(number), "type": "function", "function": function}]
+            elif block.type == "thought":
+                turn["reasoning_content"] = content
+            else:
+                turn["content"] += f"\n{BETWEEN_TEXTS}{content}" if turn["content"] else content
+        return Conversation(tuple(messages), (TOOL,))
+
+    def answered(self, answer: Answer, before: Sequence[Block]) -> str:
+        """Return an answer with a call written as the template writes it (see ``MessageFormat``)."""
+        code = called_code(answer)
+        # A server's parser leaves the line ends that stood around the parts.
+        content = answer.content if before and before[-1].type == "text" else answer.content.lstrip()
+        content = content.rstrip() if code is not None else content
+        parts = (Block("thought", answer.thought.strip()), Block("text", content))
+        blocks = [block for block in parts if block.content.strip()]
+        if code is not None:
+            return "".join(piece.text for piece in self.write([*blocks, Block("code", code)], before))
+        pieces = self.write(blocks, before, ended=answer.ended)
+        text = "".join(piece.text for piece in pieces[: len(blocks)])
+        end = pieces[-1].text if answer.ended else ""
+        return text + end[: end.find(self.stop[-1]) + len(self.stop[-1])] if end else text
 
     def write(
         self, blocks: Sequence[Block], before: Sequence[Block] = (), ended: bool = False
@@ -311,6 +349,11 @@ class _Reading:
         ends = [place for mark in self._format.stop if (place := text.find(mark, stop)) >= 0]
         over = self._behind_stop(min(ends, default=len(text)))
         self._take("code", self._format._escapes.take(content), over, closed)
+
+
+def _call_id(number: int) -> str:
+    """Return the id of the call that a block is; Mistral's servers want nine letters or digits."""
+    return f"{number:09d}"
 
 
 def _json_string(text: str, start: int = 0) -> tuple[str, int, bool]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from scdpo.data.formats.messages import Answer, Conversation
 from scdpo.errors import ScdpoError
 
 FinishReason = Literal["stop", "end", "length", "context"]
@@ -29,6 +30,8 @@ class Request:
         seed: the same request gives the same completion as far as the back end's arithmetic allows.
         stop: strings that end the completion; they stay in its text, and may be split across tokens, or inside one.
         top_p: tokens are drawn from the likeliest ones that make up this share, above 0 and up to 1.
+        conversation: what the prompt says, in messages, where it is written by a chat template; for engines that
+            take no token ids.
     """
 
     prompt: tuple[int, ...]
@@ -37,6 +40,7 @@ class Request:
     seed: int
     stop: tuple[str, ...] = ()
     top_p: float = 1.0
+    conversation: Conversation | None = None
 
     def __post_init__(self) -> None:
         if not self.prompt:
@@ -59,11 +63,14 @@ class Completion:
             where a token holds more than its end.
         finish: ``stop`` (a stop string), ``end`` (the model's end-of-text token), ``length``
             (``max_tokens``) or ``context`` (the model's context is full).
+        answer: what a chat endpoint answered, where it returned no ids: then text and ids are empty, and the
+            format has to write it.
     """
 
     text: str
     token_ids: tuple[int, ...]
     finish: FinishReason
+    answer: Answer | None = None
 
 
 class Engine(Protocol):

@@ -9,10 +9,13 @@ import os
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
+from scdpo.data.models import check_model
 from scdpo.data.problems import embedded_model_path
 from scdpo.sampling.engines.base import Engine, EngineError
 
-EngineName = Literal["transformers", "vllm", "server"]
+EngineName = Literal["transformers", "vllm", "server", "chat"]
+SERVED: Final = ("server", "chat")
+"""Back ends behind a URL: one that completes token ids, and one that answers messages."""
 KEY_VARIABLE: Final = "SCDPO_ENGINE_KEY"
 """Environment variable with the bearer token that model servers want; not an option, which ``ps`` would show."""
 
@@ -24,12 +27,12 @@ class EngineChoice:
     Attributes:
         engine: the back end.
         model: folder or hub name; None is the built-in model, or the one that the servers offer.
-        servers: their URLs, for the back end ``server`` alone.
+        servers: their URLs, for the back ends ``server`` and ``chat`` alone.
         tokenizer: folder or hub name of the tokenizer, where servers do not say what they loaded.
         devices: GPUs that share one copy of the model, for ``vllm`` alone.
         context: tokens that prompt and completion may have together; None for the model's own.
         memory: share of a GPU's memory for weights and cache, above 0 and up to 1, for ``vllm`` alone; None for 0.9.
-        dtype: of the weights, as torch names it (``bfloat16``); None for the model's own on a GPU. Not for ``server``.
+        dtype: of the weights, as torch names it (``bfloat16``); None for the model's own on a GPU. Not for servers.
         trust_remote_code: whether code from the model's folder may run.
 
     Raises:
@@ -49,15 +52,15 @@ class EngineChoice:
     def __post_init__(self) -> None:
         if self.engine not in get_args(EngineName):
             raise ValueError(f"an engine is one of {', '.join(get_args(EngineName))}, not {self.engine!r}")
-        if (self.engine == "server") != bool(self.servers):
-            raise ValueError("servers are given with the engine 'server', and only with it")
-        if self.tokenizer is not None and self.engine != "server":
-            raise ValueError("a tokenizer of its own goes with the engine 'server' only")
+        if (self.engine in SERVED) != bool(self.servers):
+            raise ValueError("servers are given with the engines 'server' and 'chat', and only with them")
+        if self.tokenizer is not None and self.engine not in SERVED:
+            raise ValueError("a tokenizer of its own goes with the engines 'server' and 'chat' only")
         if self.devices < 1 or (self.devices > 1 and self.engine != "vllm"):
             raise ValueError("several devices share a model with the engine 'vllm' only")
         if self.memory is not None and self.engine != "vllm":
             raise ValueError("a share of GPU memory is for the engine 'vllm' only")
-        if self.dtype is not None and self.engine == "server":
+        if self.dtype is not None and self.engine in SERVED:
             raise ValueError("a server has loaded its model already: its dtype is the server's")
 
 
@@ -66,14 +69,17 @@ def load_engine(choice: EngineChoice) -> Engine:
 
     Raises:
         EngineError: if its packages are not installed, the model cannot be loaded, or no server answers.
+        SettingsError: if the model is named by a path and is not there.
     """
     model = choice.model or str(embedded_model_path())
     try:
-        if choice.engine == "server":
+        if choice.engine in SERVED:
+            from scdpo.sampling.engines.chat import ChatEngine
             from scdpo.sampling.engines.server import ServerEngine
 
             key = os.environ.get(KEY_VARIABLE)
-            return ServerEngine(
+            kind = ServerEngine if choice.engine == "server" else ChatEngine
+            return kind(
                 choice.servers,
                 model=choice.model,
                 tokenizer=choice.tokenizer,
@@ -81,6 +87,7 @@ def load_engine(choice: EngineChoice) -> Engine:
                 key=key,
                 trust_remote_code=choice.trust_remote_code,
             )
+        check_model(model)
         if choice.engine == "vllm":
             from scdpo.sampling.engines.vllm import VLLMEngine
 
@@ -93,7 +100,7 @@ def load_engine(choice: EngineChoice) -> Engine:
                 trust_remote_code=choice.trust_remote_code,
             )
     except ImportError as error:
-        extra = {"server": "serve", "vllm": "vllm"}[choice.engine]
+        extra = "vllm" if choice.engine == "vllm" else "serve"
         raise EngineError(
             f'the {choice.engine} engine is not installed ({error}); in a checkout, pip install ".[{extra}]"'
         ) from error

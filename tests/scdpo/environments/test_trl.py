@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import inspect
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 
+import psutil
 import pytest
 from transformers.utils import get_json_schema
 
+import scdpo.environments.trl as trl_module
+from sandbox import Limits, Sandbox
 from scdpo.environments.trl import PythonEnvironment, branch, reward_from_tool
 
 
@@ -68,3 +74,36 @@ def test_the_reward_pays_for_an_answer_that_the_kernel_printed(environment: Pyth
     said = [{"role": "assistant", "content": r"It is \boxed{42}."}]
     guessed = [{"role": "assistant", "content": r"It is \boxed{41}."}]
     assert reward_from_tool([said, guessed, said], [environment, environment, silent]) == [1.0, 0.0, 0.0]
+
+
+def test_a_cell_that_hangs_is_told_of_and_costs_no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    # a kernel of its own, whose limit is short
+    with Sandbox(limits=Limits(cell_seconds=1.0)) as box:
+        monkeypatch.setitem(trl_module._boxes, os.getpid(), box)
+        hung = PythonEnvironment()
+        hung.python("x = 7")
+        assert "limit" in hung.python("while True: pass")
+        assert hung.python("x") == "7"
+        hung.reset()
+
+
+TRAINER = """
+import os, sys, time
+from scdpo.environments.trl import PythonEnvironment
+environment = PythonEnvironment()
+environment.python("x = 1")
+print("ready", flush=True)
+environment.python("import time; time.sleep(9)")
+"""
+
+
+def test_sessions_end_with_a_trainer_that_is_killed() -> None:
+    trainer = subprocess.Popen([sys.executable, "-c", TRAINER], stdout=subprocess.PIPE, text=True)
+    assert trainer.stdout is not None
+    assert trainer.stdout.readline() == "ready\n"
+    started = psutil.Process(trainer.pid).children(recursive=True)
+    assert started
+    trainer.kill()
+    trainer.wait()
+    _, alive = psutil.wait_procs(started, timeout=20)
+    assert not alive

@@ -11,14 +11,20 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from typer.testing import CliRunner
 
-from eval.credit_page import page, save_png
+from eval.cli import credit as command
+from eval.credit_picture import save_png
+from eval.heat import heat_map
+from eval.report import credit_page, write_report
 from sandbox import Solution
 from scdpo.cli import app
 from scdpo.data.encoding import SolutionEncoder
+from scdpo.data.records import PairRecord
+from scdpo.data.runs import RecordFile
+from scdpo.errors import MissingFileError
 from scdpo.training.credit import (
     ErrorScores,
-    TokenCredit,
     error_scores,
+    first_difference,
     localise,
     step_credit,
     summarise,
@@ -133,6 +139,8 @@ def test_the_command_measures_on_the_pairs_of_another_run(
     for folder in (run, other):
         folder.mkdir()
         (folder / "pairs.jsonl").write_bytes(pairs_file.read_bytes())
+    other_problems = (other / "pairs.jsonl").read_text().replace('"question": "', '"question": "Another: ')
+    (other / "pairs.jsonl").write_text(other_problems)
     arguments = ["credit", str(run), "--models", f"trained={trained}", "--models", f"same={same}"]
     arguments += ["--reference", str(tiny_model), "--measure", str(other)]
     result = CliRunner().invoke(app, arguments, env={"COLUMNS": "140"})
@@ -142,34 +150,101 @@ def test_the_command_measures_on_the_pairs_of_another_run(
     assert figures["trained"]["solutions"] == 6
     assert "AUROC" in result.output
     assert "0.500 [0.500, 0.500]" in result.output
+    write_report(run)  # the figures beside the heat-map do not break the page
+    refused = CliRunner().invoke(app, [*arguments[:-1], str(run)])
+    assert refused.exit_code == 1
+    assert "trained on all of its problems" in " ".join(refused.output.split())
 
 
 TOKENS = [
-    TokenCredit("<script>alert(1)</script>$x$", -0.4, 0, True),
-    TokenCredit("\nline two " * 12, 0.2, 0, True),
-    TokenCredit("<|execution|>3\n", 9.0, 1, False),
+    {"text": "<script>alert(1)</script>$x$", "credit": -0.4, "step": 0, "own": True},
+    {"text": "\nline two " * 12, "credit": 0.2, "step": 0, "own": True},
+    {"text": "<|execution|>3\n", "credit": 9.0, "step": 1, "own": False},
+    {"text": "wrong", "credit": 0.1, "step": 2, "own": True},
+    {"text": "<|end|>", "credit": 0.1, "step": None, "own": True},
 ]
+DATA = {
+    "title": "Credit",
+    "question": "a < b?",
+    "answers": "Right is 1 < 2.",
+    "there": "",
+    "first": 3,
+    "beta": 0.1,
+    "models": {"SCDPO": TOKENS, "DPO": TOKENS},
+}
 
 
 def test_the_page_shows_text_as_text_and_stands_alone() -> None:
-    html = page("Credit", "a < b?", {"SCDPO": TOKENS, "DPO": TOKENS})
+    html = credit_page(heat_map(DATA))
     assert "<script" not in html
     assert "&lt;script&gt;" in html
     assert "a &lt; b?" in html
-    assert html.count('<section class="model">') == 2
-    assert "http" not in html
-    assert "wrong continuation" not in html
-
-
-def test_the_page_marks_where_the_wrong_part_begins() -> None:
-    html = page("Credit", "q", {"SCDPO": TOKENS, "DPO": TOKENS}, shared_steps=1, answers="Right is 1 < 2.")
     assert "Right is 1 &lt; 2." in html
-    for column in html.split('<section class="model">')[1:]:
-        before, after = column.split("wrong continuation")
-        assert "line two" in before
-        assert "&lt;|execution|&gt;3" in after
+    assert html.count('aria-label="Token credit, ') == 2
+    assert "http:" not in html
+
+
+def test_the_page_frames_the_first_token_that_differs() -> None:
+    html = credit_page(heat_map(DATA))
+    for column in html.split('aria-label="Token credit, ')[1:]:
+        before, after = column.split("from here on it differs")
+        assert "&lt;|execution|&gt;3" in before
+        assert after.split("<mark>")[1].split("</mark>")[0].endswith(">wrong</span>")
+
+
+def test_the_scale_is_of_the_model_s_own_tokens_and_the_unit_is_said() -> None:
+    heat = heat_map(DATA)
+    assert heat.scale == 0.4  # of the model's own tokens; not the kernel's 9.0
+    assert "β = 0.1: +0.069 says that training made the token twice as likely" in heat.unit
+    (_, steps), _ = heat.models
+    assert [len(step) for step in steps] == [2, 1, 2]
+    assert [(t.side, t.strength) for t in steps[0]] == [("minus", 9), ("plus", 4)]
 
 
 def test_the_picture_is_a_png(tmp_path: Path) -> None:
-    save_png(tmp_path / "credit.png", {"SCDPO": TOKENS, "DPO": TOKENS}, shared_steps=1)
+    save_png(tmp_path / "credit.png", heat_map(DATA))
     assert (tmp_path / "credit.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_where_a_wrong_solution_leaves_the_right_one(encoder: SolutionEncoder) -> None:
+    def text(words: str) -> Solution:
+        return Solution.of([{"type": "text", "content": words}])
+
+    right, wrong = text("Take 8 boys."), text("Take 4 boys.")
+    place = first_difference(encoder, "q", wrong, right)
+    assert place is not None
+    ids = encoder.completion("q", (), wrong.blocks)[0]
+    assert "4" in encoder.tokens.spell(ids[place : place + 1])
+    assert first_difference(encoder, "q", right, right) is None
+
+
+def made(pair: dict[str, Any], id: str, kind: str, rates: tuple[int, int] | None, same: bool) -> PairRecord:
+    """Return a step-controlled pair: its roll-outs right before and after of 4, and whether both sides begin alike."""
+    sides = {"chosen": pair["chosen"], "rejected": pair["rejected"]}
+    if same:
+        sides["rejected"] = [pair["chosen"][0], *pair["rejected"][1:]]
+    rollouts = (
+        {}
+        if rates is None
+        else {k: {"right": r, "tried": 4} for k, r in zip(("before", "after"), rates, strict=True)}
+    )
+    return PairRecord(**{**pair, **sides, "id": id, "kind": kind, "confirmation": rollouts})
+
+
+def test_the_pair_that_is_shown_is_one_whose_first_differing_step_is_confirmed(
+    pairs: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    pair = next(p for p in pairs if p["kind"] == "step_controlled")
+    file = RecordFile(tmp_path / "pairs.jsonl", PairRecord)
+    for record in (
+        made(pair, "alike", "step_controlled", (4, 0), True),
+        made(pair, "untried", "step_controlled", None, False),
+        made(pair, "refuted", "step_controlled", (4, 4), False),
+        made(pair, "confirmed", "step_controlled", (4, 0), False),
+    ):
+        file.append(record)
+    file.close()
+    assert command._pair_to_show(tmp_path, None).id == "confirmed"
+    assert command._pair_to_show(tmp_path, "alike").id == "alike"
+    with pytest.raises(MissingFileError, match="no pair nope"):
+        command._pair_to_show(tmp_path, "nope")

@@ -11,6 +11,7 @@ from transformers import AutoTokenizer
 
 from sandbox import Block
 from scdpo.data.encoding import SolutionEncoder, encode_pair, encode_pairs
+from scdpo.errors import SettingsError
 
 Pair = dict[str, Any]
 
@@ -186,6 +187,15 @@ def test_rows_stand_problem_by_problem(tokenizer: Any, pairs: list[Pair]) -> Non
 def test_an_unknown_kind_is_an_error(tokenizer: Any, pairs: list[Pair]) -> None:
     with pytest.raises(ValueError, match="kind 'other'"):
         encode_pairs([{**pairs[0], "kind": "other"}], SolutionEncoder(tokenizer), None)
+
+
+@pytest.mark.parametrize("format", ["metamath", "cot"])
+def test_code_in_a_format_of_text_alone_names_the_pair_and_the_mend(
+    tokenizer: Any, pairs: list[Pair], format: str
+) -> None:
+    said = rf"pair {pairs[0]['id']}: the {format} format holds text only, not a block of type 'code'; .* --set format="
+    with pytest.raises(SettingsError, match=said):
+        encode_pairs(pairs, SolutionEncoder(tokenizer, format), 512)
 
 
 def test_a_tokenizer_without_the_formats_tokens_is_refused(tokenizer: Any) -> None:

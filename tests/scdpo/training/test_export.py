@@ -109,9 +109,11 @@ def test_an_export_that_cannot_be_written_is_told_in_one_line(pairs_file: Path, 
     run.mkdir()
     (run / "pairs.jsonl").write_bytes(pairs_file.read_bytes())
     (tmp_path / "docs").mkdir()
-    result = CliRunner().invoke(app, ["export", str(run), "--out", str(tmp_path / "docs")])
-    assert result.exit_code == 1
-    assert "cannot write" in result.output
+    for place in (tmp_path / "docs", "/", "/proc/x", "/proc/x/y", "/dev/null/x", "/dev/full/x.parquet"):
+        result = CliRunner().invoke(app, ["export", str(run), "--out", str(place)])
+        assert result.exit_code == 1
+        assert result.output.startswith(f"error: cannot write {place}: ")
+        assert result.output.count("\n") == 1
     assert "--out names a file" in result.output
     assert "--tokenizer" not in result.output
     assert list((tmp_path / "docs").iterdir()) == []

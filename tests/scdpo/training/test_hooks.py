@@ -10,7 +10,7 @@ import transformers
 import trl
 from transformers import AttentionInterface, AttentionMaskInterface, Trainer
 from transformers.integrations import sdpa_attention
-from trl import DPOConfig, DPOTrainer, SFTTrainer
+from trl import DPOConfig, DPOTrainer, GRPOTrainer, SFTTrainer
 
 from scdpo.training.config import _REFUSED, _REFUSED_WITH_TREE, LOSS_TYPES
 
@@ -19,6 +19,10 @@ HOOKS = {
         "_prepare_dataset", "_precompute_ref_logps", "compute_ref_log_probs", "_compute_loss", "compute_loss", "log",
         "create_accelerator_and_postprocess", "_get_train_sampler", "_run_epoch", "create_model_card",
         "is_world_process_zero", "is_fsdp_enabled",
+    ],
+    GRPOTrainer: [
+        "_generate", "_generate_single_turn", "_tokenize_prompts", "_get_tool_suffix_ids", "_calculate_rewards",
+        "_generate_and_score_completions",
     ],
     SFTTrainer: ["_run_epoch", "create_model_card", "save_model"],
     Trainer: ["training_step", "get_batch_samples"],
@@ -44,6 +48,21 @@ def test_a_hook_is_there(owner: type, name: str) -> None:
         assert "is_fsdp_enabled" in inspect.getsource(Trainer), f"Trainer.{name} {MESSAGE}"
     else:
         assert hasattr(owner, name), f"{owner.__name__}.{name} {MESSAGE}"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "environments",
+        "environment_factories",
+        "_env_tools",
+        "max_tool_calling_iterations",
+        "_metrics",
+        "_is_vlm",
+    ],
+)
+def test_an_attribute_of_the_policy_trainer_is_there(name: str) -> None:
+    assert f"self.{name}" in inspect.getsource(GRPOTrainer), f"GRPOTrainer().{name} {MESSAGE}"
 
 
 @pytest.mark.parametrize("name", ATTRIBUTES)

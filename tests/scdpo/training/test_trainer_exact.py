@@ -13,6 +13,8 @@ from trl import DPOConfig, DPOTrainer
 
 from sandbox import Block
 from scdpo.data.encoding import SolutionEncoder, encode_pair, encode_pairs
+from scdpo.errors import SettingsError
+from scdpo.training.batching import KIND_KEY, PASSES_KEY
 from scdpo.training.config import SCDPOConfig
 from scdpo.training.trainer import SCDPOTrainer
 
@@ -101,6 +103,40 @@ def test_the_loss_is_the_papers_in_float64(
     expected.backward()
     # TRL's language-model head sums in float32 whatever the model's precision.
     assert_same(loss_and_gradients(trainer), (expected.item(), [p.grad for p in policy.parameters()]), 1e-4)
+
+
+@pytest.mark.parametrize("share_trunk", [False, True])
+def test_a_batch_in_several_passes_has_the_loss_and_gradient_of_one(
+    tiny_model: Path, pairs: list[Pair], tmp_path: Path, share_trunk: bool
+) -> None:
+    whole = make_trainer(tiny_model, pairs, tmp_path / "1", torch.float64, share_trunk=share_trunk)
+    cut = make_trainer(
+        tiny_model, pairs, tmp_path / "2", torch.float64, share_trunk=share_trunk, max_tokens_per_pass=300
+    )
+    rows = list(cut.train_dataset)
+    batch = cut.data_collator(rows)
+    passes = batch[PASSES_KEY]
+    assert len(passes) > 1
+    assert all(part["attention_mask"].numel() <= 300 or len(part[KIND_KEY]) == 1 for part in passes)
+    assert torch.cat([part[KIND_KEY] for part in passes]).tolist() == batch[KIND_KEY].tolist()
+    # The reference was scored in passes too, pair by pair in the same order.
+    for side in ("chosen", "rejected"):
+        key = f"ref_{side}_logps"
+        assert whole.train_dataset[key] == pytest.approx(cut.train_dataset[key], rel=1e-6)
+    cut.model.train()
+    for trainer in (whole, cut):
+        trainer.current_gradient_accumulation_steps = 1
+    loss = cut.training_step(cut.model, batch)
+    assert_same((loss.item(), [p.grad for p in cut.model.parameters()]), loss_and_gradients(whole), 1e-5)
+    unscored = cut.train_dataset.remove_columns(["ref_chosen_logps", "ref_rejected_logps"])
+    assert cut.evaluate(unscored)["eval_loss"] == pytest.approx(loss.item(), rel=1e-5)
+
+
+def test_losses_over_a_whole_batch_are_not_cut(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="no mean over pairs"):
+        SCDPOConfig(**common(tmp_path), loss_type=["aot"], max_tokens_per_pass=300)
+    with pytest.raises(SettingsError, match="1 or more"):
+        SCDPOConfig(**common(tmp_path), max_tokens_per_pass=0)
 
 
 @pytest.mark.parametrize("share_trunk", [False, True])

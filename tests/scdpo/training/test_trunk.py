@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM
 
 from scdpo.training.batching import TrunkSampler
 from scdpo.training.tree_attention import TREE_ATTENTION, tree_attention
-from scdpo.training.trunk import pack
+from scdpo.training.trunk import TokenTree, pack
 
 TOKENS = st.lists(st.integers(1, 3), min_size=1, max_size=8)
 SEQUENCE = TOKENS.flatmap(
@@ -42,6 +42,14 @@ def test_every_counted_token_is_predicted_from_exactly_its_own_prefix(
 @given(st.lists(SEQUENCE, min_size=1, max_size=6))
 def test_a_tree_is_never_longer_than_its_sequences(sequences: list[tuple[list[int], list[int]]]) -> None:
     assert len(pack(sequences).token_ids) <= sum(len(ids) for ids, _ in sequences)
+
+
+@given(st.lists(SEQUENCE, min_size=1, max_size=6))
+def test_a_tree_knows_its_length_before_it_is_laid_out(sequences: list[tuple[list[int], list[int]]]) -> None:
+    tree = TokenTree()
+    for ids, counted in sequences:
+        tree.add(ids, counted)
+    assert tree.length == len(pack(sequences).token_ids)
 
 
 def test_a_shared_trunk_stands_once() -> None:

@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from sandbox import Block, CellResult, Solution
@@ -204,3 +205,19 @@ def test_another_service_is_recognised(body):
     with pytest.raises(ServiceError) as caught:
         Client("http://test", transport=Scripted(httpx.Response(200, text=body))).verify("1", "1")
     assert caught.value.code == "not_the_service"
+
+
+def test_when_the_service_is_killed_its_sessions_end_and_the_client_is_told(start_service):
+    service = start_service(workers=1)
+    with Client(service.url, retries=0) as client:
+        session = client.session()
+        session.run("x = 1")
+        started = psutil.Process(service.process.pid).children(recursive=True)
+        assert started
+        service.process.kill()
+        service.process.wait()
+        with pytest.raises(ServiceError) as told:
+            session.run("x")
+    assert told.value.code == "unreachable"
+    _, alive = psutil.wait_procs(started, timeout=20)
+    assert not alive

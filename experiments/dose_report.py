@@ -1,0 +1,219 @@
+"""What Study A's kept scores say: tables, tests, the plot, and the study's part of the page.
+
+Called by `experiments.report`. A seed is a unit: the difference of two arms on it is the mean over the doses of the
+differences of their accuracies on the same held-out problems. A seed counts for a comparison when both arms are
+finished at every dose. Not covered: how the scores came to be (`experiments.dose`).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from scipy import stats
+
+from eval.metrics import holm
+from experiments.dose import (
+    ARMS,
+    DOSES,
+    FIRST,
+    KEPT,
+    PAIRS,
+    RESULTS,
+    START,
+    STEPS,
+    TESTS,
+    TUNED,
+    TUNING_DOSE,
+    TUNING_SEEDS,
+    tuned,
+)
+
+WANTED_SEEDS = 20
+PRIMARY = (("equal", "oracle"), ("equal", "scdpo"))
+SECONDARY = (
+    ("dpo", "equal"),
+    ("dpo", "oracle"),
+    ("dpo", "scdpo"),
+    ("scdpo", "confirmed"),
+    ("scdpo", "oracle"),
+)
+LEAST = 1.5
+"""Points from which on a lead is worth having: an interval that ends below it says "no"."""
+MEAN = "mean of the doses"
+ROUTES = RESULTS / "routes.json"
+Seeds = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """Points by which ``second`` is ahead of ``first``, with half of Student's 95 % interval over seeds, and p.
+
+    ``low`` and ``high`` are the ends of the interval; ``where`` is a dose or `MEAN`; ``values`` are the seeds'.
+    """
+
+    first: str
+    second: str
+    where: str
+    values: Sequence[float]
+    mean: float
+    low: float
+    high: float
+    p: float
+
+    @property
+    def seeds(self) -> int:
+        """How many seeds there are."""
+        return len(self.values)
+
+
+def solved(scores: str) -> float:
+    """Return the share of ones in percent."""
+    return 100 * scores.count("1") / len(scores)
+
+
+def leads(seeds: Seeds, first: str, second: str) -> list[Lead]:
+    """Return the mean of the doses, then each dose, over the seeds on which both arms are finished at every dose.
+
+    Empty with fewer than two such seeds.
+    """
+    both = [f"{arm}-{dose}" for arm in (first, second) for dose in DOSES]
+    gains = [
+        [
+            solved(seed["scores"][f"{second}-{dose}"]) - solved(seed["scores"][f"{first}-{dose}"])
+            for dose in DOSES
+        ]
+        for seed in seeds.values()
+        if all(model in seed["scores"] for model in both)
+    ]
+    if len(gains) < 2:
+        return []
+    columns = {MEAN: [fmean(of) for of in gains]}
+    columns |= {f"{dose} problems": [of[index] for of in gains] for index, dose in enumerate(DOSES)}
+    return [_lead(ARMS[first].name, ARMS[second].name, where, values) for where, values in columns.items()]
+
+
+def _lead(first: str, second: str, where: str, values: Sequence[float]) -> Lead:
+    mean, error = fmean(values), stdev(values) / math.sqrt(len(values))
+    half = float(stats.t.ppf(0.975, len(values) - 1)) * error
+    p = float(stats.ttest_1samp(values, 0.0).pvalue) if error else float(mean == 0)
+    return Lead(first, second, where, values, mean, mean - half, mean + half, p)
+
+
+def answer(lead: Lead) -> str:
+    """Return what the rules written down before say of a primary comparison."""
+    if lead.seeds < WANTED_SEEDS:
+        return f"no answer yet: {lead.seeds} of {WANTED_SEEDS} seeds"
+    if lead.p < 0.05 and lead.mean > 0:
+        return "yes"
+    return "no" if lead.high < LEAST else "undecided"
+
+
+def finished(seeds: Seeds) -> Seeds:
+    """Return the seeds on which the first two arms are finished at every dose; others do not count."""
+    wanted = [f"{arm}-{dose}" for arm in FIRST for dose in DOSES]
+    return {name: seed for name, seed in seeds.items() if all(model in seed["scores"] for model in wanted)}
+
+
+def accuracies(seeds: Seeds) -> list[dict[str, Any]]:
+    """Return a row for each model that is finished on a seed: its mean in percent, by dose, and how many seeds."""
+    rows = [{"model": START, "cells": [_mean(seeds, START)] * len(DOSES)}]
+    for arm in ARMS:
+        cells = [_mean(seeds, f"{arm}-{dose}") for dose in DOSES]
+        if any(cell["seeds"] for cell in cells):
+            rows.append({"model": ARMS[arm].name, "cells": cells})
+    return rows
+
+
+def _mean(seeds: Seeds, model: str) -> dict[str, Any]:
+    values = [solved(seed["scores"][model]) for seed in seeds.values() if model in seed["scores"]]
+    return {"mean": fmean(values) if values else math.nan, "seeds": len(values)}
+
+
+def families(seeds: Seeds) -> list[dict[str, Any]]:
+    """Return, by family of problems, the percent that the start and the first arms solve, over doses and seeds."""
+    names = {name.split("/")[1] for seed in seeds.values() for name in seed["problems"]}
+    return [
+        {"family": family, **{arm: _of_family(seeds, family, arm) for arm in (START, *PRIMARY[0])}}
+        for family in sorted(names)
+    ]
+
+
+def _of_family(seeds: Seeds, family: str, arm: str) -> float:
+    marks = [
+        int(mark)
+        for seed in seeds.values()
+        for model, scores in seed["scores"].items()
+        if model.rpartition("-")[0] == arm or model == arm
+        for name, mark in zip(seed["problems"], scores, strict=True)
+        if name.split("/")[1] == family
+    ]
+    return 100 * fmean(marks) if marks else math.nan
+
+
+def plot(seeds: Seeds, path: Path) -> None:
+    """Draw the primary comparisons: every seed a dot, the mean with its interval, for each dose and over all."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    rows = [lead for first, second in PRIMARY for lead in leads(seeds, first, second)]
+    if not rows:
+        return
+    figure, axis = plt.subplots(figsize=(8, 0.55 * len(rows) + 1.6))
+    for row, lead in enumerate(rows):
+        axis.plot(lead.values, [row] * lead.seeds, "o", color="tab:gray", alpha=0.5)
+        axis.errorbar(
+            lead.mean,
+            row,
+            xerr=[[lead.mean - lead.low], [lead.high - lead.mean]],
+            fmt="D",
+            color="tab:blue",
+            capsize=4,
+        )
+    axis.axvline(0, color="black", linewidth=0.8)
+    axis.axvspan(0, LEAST, color="tab:gray", alpha=0.15, label=f"too small to matter (below {LEAST} points)")
+    axis.set_yticks(
+        range(len(rows)), [f"{lead.second} − {lead.first}\n{lead.where}" for lead in rows], fontsize=8
+    )
+    axis.set_ylim(len(rows) - 0.5, -0.5)
+    axis.set_xlabel("points of accuracy by which the first is ahead (dots: seeds; bars: 95 % intervals)")
+    axis.set_title(
+        f"Pairs that sit on the error against naive pairs ({rows[0].seeds} of {WANTED_SEEDS} seeds)"
+    )
+    axis.legend(loc="upper left", bbox_to_anchor=(0, -0.22), fontsize=8, frameon=False)
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def study() -> dict[str, Any] | None:
+    """Return what the page shows of the study, from the kept scores; None before the first run."""
+    if not KEPT.exists():
+        return None
+    seeds = finished(json.loads(KEPT.read_text(encoding="utf-8"))["seeds"])
+    tuning = json.loads(TUNED.read_text(encoding="utf-8"))
+    primary = [lead for first, second in PRIMARY for lead in leads(seeds, first, second)]
+    secondary = [lead for first, second in SECONDARY for lead in leads(seeds, first, second)]
+    secondary += [lead for lead in primary if lead.where != MEAN]
+    return {
+        "seeds": seeds,
+        "wanted": WANTED_SEEDS,
+        "doses": DOSES,
+        "accuracies": accuracies(seeds),
+        "primary": [(lead, answer(lead)) for lead in primary if lead.where == MEAN],
+        "secondary": list(zip(secondary, holm([lead.p for lead in secondary]), strict=True)),
+        "families": families(seeds),
+        "tuning": tuning,
+        "tuning_seeds": len(TUNING_SEEDS),
+        "rates_chosen": {arm: tuned(arm)["learning_rate"] for arm in tuning},
+        "names": {arm: ARMS[arm].name for arm in ARMS},
+        "routes": json.loads(ROUTES.read_text(encoding="utf-8")) if ROUTES.exists() else None,
+        "constants": {"pairs": PAIRS, "tests": TESTS, "tuning_dose": TUNING_DOSE, **STEPS},
+    }

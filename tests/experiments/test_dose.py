@@ -1,0 +1,177 @@
+"""Study A: what its arms train on, that nothing leaks, and what is read off its kept scores."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from experiments import dose, dose_report
+from experiments.dose import ARMS, DOSES, PAIRS, TUNING_SEEDS, held_out, preference
+from experiments.dose_report import answer, leads
+from experiments.routes.demonstrations import written
+from experiments.routes.plans import plan
+from experiments.routes.problems import routes_problems
+from experiments.stages import Policy
+from scdpo.data.import_solutions import as_record
+from scdpo.data.pairs import naive_pairs
+from scdpo.data.problems import embedded_model_path
+from scdpo.data.runs import Run
+
+SEED = 3
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """A run with three right and three wrong solutions, by the planner, of each of the first eight problems but one."""
+    made = Run(tmp_path / f"seed-{SEED}")
+    for item in preference(SEED)[:7]:
+        solutions = []
+        for number in range(12):
+            rng = random.Random(number)
+            moves = plan(item.problem.source, item.metadata, rng)
+            slips = (0, 1) if number % 2 else ()
+            name = f"{item.problem.id}#{number}"
+            text = written(moves, slips, rng)[0]
+            solutions.append(
+                as_record(text, item.problem.question, item.problem.gold, id=name, problem_id=item.problem.id)
+            )
+        for record in solutions:
+            made.solutions.append(record)
+        for pair in naive_pairs(solutions, per_problem=2):
+            made.pairs.append(pair)
+    return made
+
+
+def having_pairs(run: Run) -> list[dose.GeneratedProblem]:
+    known = {pair.problem_id for pair in run.pairs}
+    return [item for item in preference(SEED)[:8] if item.problem.id in known]
+
+
+def test_no_question_is_in_two_of_training_pairs_and_tests() -> None:
+    trained = {item.problem.question for item in islice(routes_problems("train"), 12_000)}
+    for seed in (0, 1, *TUNING_SEEDS):
+        paired = {item.problem.question for item in preference(seed)}
+        tested = {item.problem.question for item in held_out(seed)}
+        assert (len(paired), len(tested)) == (max(DOSES), dose.TESTS)
+        assert not paired & tested
+        assert not trained & (paired | tested)
+
+
+def test_data_equal_has_as_many_pairs_of_the_same_problems_as_the_oracle(run: Run) -> None:
+    problems = having_pairs(run)
+    oracle, equal = (ARMS[arm].pairs(run, problems, SEED) for arm in ("oracle", "equal"))
+    assert Counter(pair.problem_id for pair in oracle) == Counter({p.problem.id: PAIRS for p in problems})
+    assert len(equal) == len(oracle)
+    assert {pair.kind for pair in equal} == {"naive"}
+    assert {pair.problem_id for pair in equal} == {pair.problem_id for pair in oracle}
+    assert len({pair.id for pair in equal}) == len(equal)
+
+
+def test_dpo_has_one_pair_a_problem_and_scdpo_has_these_too(run: Run) -> None:
+    problems = having_pairs(run)
+    naive = dose.naive(run, problems, SEED)
+    assert [pair.problem_id for pair in naive] == [item.problem.id for item in problems]
+    assert dose.controlled(run, problems, SEED) == naive  # no branches were made
+
+
+def test_the_tuned_rate_is_the_best_on_the_mean_and_of_equals_the_lowest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "tuning.json"
+    monkeypatch.setattr(dose, "TUNED", path)
+    found = {
+        "oracle": {
+            "0.001": {"100": 60, "101": 60},
+            "0.0003": {"100": 70, "101": 50},
+            "0.0001": {"100": 10, "101": 90},
+        }
+    }
+    path.write_text(json.dumps(found))
+    assert dose.tuned("oracle") == {"learning_rate": 3e-4}
+    found["oracle"]["0.0001"]["100"] = 31
+    path.write_text(json.dumps(found))
+    assert dose.tuned("oracle") == {"learning_rate": 1e-4}
+    with pytest.raises(SystemExit, match="run --tune --arms equal first"):
+        dose.tuned("equal")
+
+
+def scores(equal: tuple[str, str, str], oracle: tuple[str, str, str]) -> dict[str, dict[str, str]]:
+    made = {f"equal-{size}": marks for size, marks in zip(DOSES, equal, strict=True)}
+    return {"scores": made | {f"oracle-{size}": marks for size, marks in zip(DOSES, oracle, strict=True)}}
+
+
+def test_a_seed_is_a_unit_and_its_doses_are_averaged() -> None:
+    seeds = {
+        "0": scores(("1000", "1000", "1100"), ("1100", "1000", "1100")),  # +25, 0, 0
+        "1": scores(("1000", "1000", "1000"), ("1100", "1110", "1000")),  # +25, +50, 0
+    }
+    mean, eight, fifteen, thirty = leads(seeds, "equal", "oracle")
+    assert (mean.where, mean.seeds) == ("mean of the doses", 2)
+    assert mean.mean == pytest.approx((25 / 3 + 25) / 2)
+    # Two values that lie 50 / 3 apart: standard error 25 / 3, and Student's quantile of one degree is 12.706.
+    assert mean.high - mean.mean == pytest.approx(12.706 * 25 / 3, rel=1e-4)
+    assert [lead.mean for lead in (eight, fifteen, thirty)] == [25, 25, 0]
+
+
+def test_a_seed_with_an_unfinished_arm_does_not_count() -> None:
+    whole = scores(("10", "10", "10"), ("11", "11", "10"))
+    part = {"scores": {name: marks for name, marks in whole["scores"].items() if name != "oracle-30"}}
+    assert leads({"0": whole, "1": part}, "equal", "oracle") == []
+    assert leads({"0": whole, "1": whole, "2": part}, "equal", "oracle")[0].seeds == 2
+
+
+@pytest.mark.parametrize(
+    ("seeds", "mean", "half", "p", "says"),
+    [
+        (19, 5.0, 0.5, 1e-6, "no answer yet: 19 of 20 seeds"),
+        (20, 2.0, 1.0, 0.001, "yes"),
+        (20, -2.0, 1.0, 0.001, "no"),
+        (20, 0.4, 1.0, 0.4, "no"),
+        (20, 1.0, 1.2, 0.1, "undecided"),
+    ],
+)
+def test_what_counts_as_an_answer(seeds: int, mean: float, half: float, p: float, says: str) -> None:
+    lead = dose_report.Lead(
+        "DPO, data-equal", "oracle", "mean", [mean] * seeds, mean, mean - half, mean + half, p
+    )
+    assert answer(lead) == says
+
+
+def test_a_model_that_was_tested_is_not_made_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Result:
+        model = "oracle-8"
+
+    monkeypatch.setattr(dose, "read_results", lambda folder: [Result])
+    policy = Policy(Path("/nowhere"), "mathcoder")
+    dose.train_and_test(run, policy, "oracle-8", "oracle", having_pairs(run), SEED, {})
+    assert not (run.folder / "models").exists()
+
+
+@pytest.mark.scripts
+def test_an_arm_is_trained_and_tested_and_its_scores_are_kept(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dose, "TESTS", 4)
+    monkeypatch.setattr(dose, "STEPS", {"max_steps": 2, "per_device_train_batch_size": 4})
+    monkeypatch.setattr(dose, "KEPT", tmp_path / "dose.json")
+    policy = Policy(embedded_model_path(), "mathcoder")
+    with run:
+        dose.test(run, policy, dose.START, SEED)
+        for arm in dose.FIRST:
+            dose.train_and_test(
+                run, policy, f"{arm}-8", arm, preference(SEED)[:8], SEED, {"learning_rate": 1e-4}
+            )
+    dose.keep(tmp_path)
+    kept = json.loads((tmp_path / "dose.json").read_text())["seeds"][str(SEED)]
+    assert kept["problems"] == [item.problem.id for item in held_out(SEED)]
+    assert {model: len(marks) for model, marks in kept["scores"].items()} == {
+        "start": 4,
+        "oracle-8": 4,
+        "equal-8": 4,
+    }
+    assert kept["pairs"] == {"oracle-8": {"step_controlled": 28}, "equal-8": {"naive": 28}}

@@ -1,0 +1,259 @@
+r"""Clauses in which a value is only supposed, expected or said by others, and sentences that take one back.
+
+"Suppose the answer is 5", "a student claimed that it is 5", "5, which turned out to be wrong", "Wait, I made a
+mistake": none of these states 5. Words that touch a value are in ``verifier.extraction.doubt``.
+"""
+
+from __future__ import annotations
+
+import re
+
+from verifier.patterns import pattern
+
+MAX_CLAUSE = 160  # characters on either side of a value in which a clause supposes it or takes it back
+
+# "assume that the answer is"; "assuming a constant speed" is left alone.
+_SUPPOSING = (
+    r"\b(?:suppose|assume|imagine|pretend)\s+(?:that\b|it\b|the\b|we\b|for\b|\$?[a-zA-Z]\s*=)"
+    r"|\bif\s+(?:it|this|that|the\s+answer)\s+(?:is|was|were)\b|如果|假如|假设|假定|要是|是否"
+)
+# "A student claimed that it is", "The book mentions", 小明认为; "I think it is" and "the problem says" are left alone.
+_OWN = r"(?:I|we|you|problem|question|statement|theorem|rule|formula|it|which|that|this)"
+_SAYING = (
+    r"(?:claim(?:s|ed)|says?|said|thinks|thought|believe[sd]|argue[sd]|insist(?:s|ed)|guess(?:es|ed)"
+    r"|answered|mention(?:s|ed))"
+)
+# What is said; "said goodbye to" is left alone.
+_SAID = r"(?:that|the|it|h?e|she|they|his|her|this|\W*\d|[\"“$\\x])"
+_OTHERS = (
+    rf"\b(?!{_OWN}\b)[A-Za-z]+\s+(?:\w+ly\s+|has\s+)?{_SAYING}(?:(?=\s+{_SAID})|\s*\Z)|\bhas\s+it\s+that\b"
+    r"|\b(?:problem|question|book|sheet|key)\s+(?:mentions|gives|lists)\b|(?<![我们])(?:认为|觉得|以为)"
+)
+# "One might expect", "at first glance", "my first attempt gave", "so far we have"; "at first he had 5" and "he has run
+# 5 miles so far" are left alone.
+_EXPECTING = (
+    r"\b(?:might|may|would|could)\s+(?:\w+ly\s+)?(?:expect|think|guess|say|answer|assume|believe|conclude|suspect)\b"
+    r"|\btempt(?:ing|ed)\b|\bat\s+first\s+(?:glance|sight)\b|\bna[iï]ve(?:ly)?\b|\b(?:supposed|meant)\s+to\b"
+    r"|\bso\s+far\s+(?:we|I)\b|\b(?:my|our|a|the)\s+first\s+(?:attempt|try|guess|thought)\b"
+)
+# "A common mistake is", "whether it is", "I doubt that it is"; "no doubt it is" is left alone.
+_FAULTY = (
+    r"\b(?:wrong(?:ly)?|incorrect(?:ly)?|mistaken(?:ly)?|mistakes?|errors?)\b|\bwhether\b|\bcandidate\s+(?:is|are)\b"
+    r"|\b(?:some|many|most|other)\s+(?:people|students|sources|books|textbooks)\s+(?:get|answer|say|think|would|might|write)\b"
+    r"|\bno(?:thing|body|ne|\s+one)\s+(?:here|proves|shows|says|of\s+this)\b"
+    r"|(?<!no )(?<!\ba )\bdoubt(?:s|ed)?\b|\bnot\s+convinced\b"
+    r"|\b(?:not\s+true|untrue|false)\s+that\b|\b(?:reject|exclud|discard|eliminat|dismiss|avoid|ignor)(?:s|e[sd]?|ed|ing)\b"
+    # "The answer has", "approaches", "used to be"; "the answer is", "must be" and "to the question" are left alone.
+    r"|\banswer\s+(?!(?:is|was|are|equals?|must|should|will|would|comes|becomes|turns|therefore|then|thus|here"
+    r"|to|for|of|in|as|we|you)\b)[a-z]+\b"
+)
+# These reach over a comma: "Had we counted twice, it would be", "Unless I am wrong, it is", "If this is true, it is",
+# "According to my friend, it is"; "according to the table" is left alone.
+_ON_CONDITION = (
+    r"(?:\A\W*(?:had|were)\s+(?:I|we|you|he|she|it|they|the|there)\b|\bunless\b"
+    r"|如果[^。]*(?=答案)|\baccording\s+to\s+(?:my|a|an|some|him|her|them|[A-Z](?-i:[a-z]+))\b"
+    r"|\bif\b(?=[^,;]*\b(?:holds?|(?:is|are|was|were)\s+(?:true|right|correct))\b))[^.。!?\n]*\Z"
+)
+# "Let me check 5", "next we consider n = 5": what is to be done; "substituting 3 gives 5" is left alone.
+_INTENDING = (
+    r"(?:\b(?:let(?:['’]s|\s+(?:me|us))|try(?:ing)?|consider(?:ing)?|check(?:ing)?|test(?:ing)?|substitut(?:e|ing)"
+    r"|plug(?:ging)?(?:\s+in)?|comput(?:e|ing)\s+the\s+\w+\s+(?:for|at))\b"
+    r"(?:(?!\b(?:gives?|get|is|are|yields?|equals?|have|obtain|find|makes?|shows?)\b)[^=,;:])*"
+    r"|(?:检验|代入|考虑|尝试)[^，得是为]*)\Z"
+)
+_SUPPOSED = pattern(
+    rf"{_INTENDING}|(?:{_SUPPOSING}|{_OTHERS}|{_EXPECTING}|{_FAULTY})(?:[^,;，；.。!?\n]|\.(?=\d))*\Z|{_ON_CONDITION}",
+    re.IGNORECASE,
+)
+
+
+# Each clause above has one of these in small letters; they are found faster.
+_TELLTALES = (
+    "ppos", "assum", "imagin", "pretend", "if ", "claim", "say", "said", "think", "thought", "believ", "argue",
+    "insist", "guess", "answer", "mention", "gives", "lists", "expect", "conclude", "suspect", "tempt", "glance",
+    "sight", "naiv", "naïv", "meant to", "so far", "first", "wrong", "incorrect", "mistake", "error", "whether",
+    "doubt", "convinced", "unless", "would", "had ", "were ", "ccording", "has it", "true", "false", "reject", "exclu",
+    "discard", "eliminat", "dismiss", "avoid", "ignor", "let", "try", "consider", "check", "test", "substitut", "plug",
+    "comput", "candidate", "people", "students", "sources", "books", "nothing", "nobody", "none", "no one",
+    "检验", "代入", "考虑", "尝试", "如果", "假", "要是", "是否", "认为", "觉得", "以为",
+)  # fmt: skip
+
+
+# What may stand between the last comma and "answer" where a text states its own: "So I think that the correct".
+_LEAD_WORDS = (
+    "the a an our my this that these which it i we you can could conclude deduce find see know have get obtain say"
+    " state believe think confident am is was as so thus hence therefore then and now finally consequently accordingly"
+    " ultimately overall again also in conclusion summary short fact result all means implies shows gives follows"
+    " correct right exact final numerical numeric simplified required desired requested expected complete only unique"
+    " best clearly obviously definitely certainly surely indeed no doubt there actual actually integer whole"
+)
+_LEADS = frozenset(_LEAD_WORDS.split())
+_ANSWER = pattern(r"\banswer\s+(?:is|was|should|must|will|would)\b", re.IGNORECASE)
+_CLAUSE_END = pattern(r"[,;:，；\])}]|\b(?:so|thus|therefore|hence|then)\b", re.IGNORECASE)
+_LEAD_WORD = pattern(r"[^\W\d_]+")
+
+
+def is_led(before: str) -> bool:
+    """Whether what stands before "answer" in its sentence lets the sentence state one.
+
+    "So we conclude that the final answer is" does; "there is no reason to believe the answer is" does not.
+    """
+    last = max((match.end() for match in _CLAUSE_END.finditer(before)), default=0)
+    return all(word in _LEADS for word in _LEAD_WORD.findall(before[last:].lower()))
+
+
+# A bare number of which something is said, "23 is ruled out", "23 fails", "trying 23 gives": it is mentioned. "23 is
+# the answer", "23 apples are left" and "23 is left" are left alone.
+_SUBJECT = pattern(
+    r"[)\]$}*]*\s+(?:(?:is|was|are|were)\b(?!\s+(?:the|our|also\s+the|left|needed|required|possible|\d))"
+    r"|(?:does|did|do|would|could|should|cannot|can|can['’]t|has|had|fails?|works?|gives?|keeps?|leads?|yields?|makes?|divides"
+    r"|satisf\w+|for\s+(?:instance|example)|comes?|seems?|looks?|remains?\s+(?:un|open)\w*)\b)",
+    re.IGNORECASE,
+)
+_PREDICATE_BEFORE = pattern(
+    r"(?:\b(?:is|are|was|were|be|equals?|gets?|gives?|(?:has|have|had)(?!\s+\w+(?:ed|wn|en)\b)|makes?"
+    r"|becomes?|yields?|leaves?|totals?)\b|=|:)[^,;.]*\Z",
+    re.IGNORECASE,
+)
+
+
+_FAILING = pattern(
+    r"[)\]$}*]*\s+(?:fails?|does(?:\s+not|n['’]t)|cannot|can['’]t|leads?\s+to)\b", re.IGNORECASE
+)
+
+
+def is_mentioned(sentence: str, start: int, end: int) -> bool:
+    """Whether the value between ``start`` and ``end`` is what a sentence speaks of, not what it comes to."""
+    if "=" in sentence[start:end]:  # "Hence n = 31 works" says so
+        return _FAILING.match(sentence, end) is not None
+    return _SUBJECT.match(sentence, end) is not None and not _PREDICATE_BEFORE.search(sentence, 0, start)
+
+
+def is_supposed(text: str, start: int) -> bool:
+    """Whether the value, or the phrase, that begins at ``start`` is only supposed, expected or said by others."""
+    if not any(map(text[max(0, start - MAX_CLAUSE) :].lower().__contains__, _TELLTALES)):
+        return False
+    if _SUPPOSED.search(text, max(0, start - MAX_CLAUSE), start) is not None:
+        return True
+    named = _ANSWER.search(text, max(0, start - MAX_CLAUSE), start)
+    return named is not None and not is_led(text[max(0, start - MAX_CLAUSE) : named.start()])
+
+
+_FAULT = (
+    r"(?:wrong|incorrect|mistaken|false|impossible|contradict\w*|a\s+(?:contradiction|mistake)|an\s+error"
+    r"|not\s+(?:right|correct|possible|enough|quite|the\s+answer)|ignor\w+|overlook\w*|neglect\w*|forg[eo]t\w*"
+    r"|miss(?:es|ed)|overcount\w*|double[-\s]count\w*|too\s+(?:small|large|high|low|big|many|few)"
+    r"|(?:does|did|do)(?:\s+not|n['’]t)\s+(?:work|look|seem|fit|hold|make\s+sense)|fails?)"
+)
+# "5, which turned out to be wrong", "5, but that ignores zero", "5, but he was wrong", "5 leads to a contradiction";
+# "5, since the other root is impossible" and "5, which is less than 6" are left alone.
+_WITHDRAWN = pattern(
+    r"[\s,;:—–)$\]}](?:(?:which|(?:but|and|though|although|yet)\s+(?:that|this|it|he|she|they|then|we|I))\b"
+    rf"[^.\d\\$]{{0,30}}?\b{_FAULT}\b"
+    r"|(?:but|yet)\s+(?:not\s+quite|I\s+doubt|I(?:['’]m|\s+am)\s+not\s+sure|we\s+(?:still\s+)?(?:have|need)\s+to"
+    r"|there\s+(?:is|are)\s+(?:still\s+)?(?:\w+\s+)?(?:more|other|another|further))\b"
+    r"|as\s+an?\s+(?:\w+\s+)?(?:estimate|guess|approximation|upper|lower)\b|or\s+so\s+I|\((?:wrong|incorrect|not\s+sure|unsure|guess)|(?:but|though)\s+I\s+(?:think|believe|suspect)\b|(?:leads?|led)\s+to\s+a\s+contradiction|I\s+disagree|typo\b"
+    r"|但[^。]{0,8}(?:错|不对))",
+    re.IGNORECASE,
+)
+# Words after "the answer is 5" that make another number of it, though what they add is not read: "plus something",
+# "times the number of rows", "more than before"; "5 times", "5 more" and "He has 5 more than Ann" are left alone.
+_OPERATED = pattern(
+    r"\W*[-+\d.,/\\{}$%]+\W{0,2}\s+(?:\w+\s+)?(?:(?:more|less|fewer|greater|larger|smaller|higher|lower)\s+than\b"
+    r"|(?:plus|minus|divided\s+by|multiplied\s+by)\s|to\s+the\s+(?:power|\w+th)\b|%?\s*of\s+(?:the|a|what)\b|times\s+(?:the|an?|as|that|what|his|her|its)\b)",
+    re.IGNORECASE,
+)
+# Words between "the answer is" and its number that leave it a number by itself, or a sentence of its own: "exactly",
+# "equal to", "that he has"; "in the ballpark of", "the 31st prime" and "the sum of the first" do not.
+_PLAIN_WORD_LIST = (
+    "exactly just only simply about approximately roughly around equal equals to given by the a an value number total"
+    " of option choice letter therefore thus then indeed definitely certainly clearly also now still that it he she"
+    " they we there actually really in fact b c d e f g h"
+)
+_PLAIN_WORDS = frozenset(_PLAIN_WORD_LIST.split())
+_VERB = pattern(
+    r"\b(?:is|are|was|were|be|has|have|had|gets?|gives?|makes?|needs?|takes?)\b|[=:]", re.IGNORECASE
+)
+# "expected to be", "conjectured to be"; "found to be" is left alone.
+_HELD = pattern(
+    r"\b(?!(?:found|known|given|seen|shown|determined|calculated|computed|proved)\b)\w+(?:ed|ought)\s+to\s+be\b",
+    re.IGNORECASE,
+)
+_FIRST_VALUE = pattern(r"[\d$\\]")
+
+
+def is_said_directly(said: str) -> bool:
+    """Whether nothing between "the answer is" and a number makes another thing of the number."""
+    value = _FIRST_VALUE.search(said)
+    if value is None:
+        return True
+    before = said[: value.start()]
+    if _HELD.search(before) is not None:
+        return False
+    if _VERB.search(before) is None and not _PLAIN_WORDS.issuperset(_LEAD_WORD.findall(before.lower())):
+        return False
+    return _ORDINAL.match(said, value.start()) is None
+
+
+_ORDINAL = pattern(r"\d+(?:st|nd|rd|th)\s+[a-z]")
+
+# "would be 5 if we ignored zero", "would have been 5 had we": what is not so; "would be 5" is left alone.
+_COUNTERFACTUAL = pattern(r"\bwould\b.*?\d.*?\b(?:if|had|were|under|otherwise)\b", re.IGNORECASE | re.DOTALL)
+
+
+def is_withdrawn(text: str, end: int) -> bool:
+    """Whether the words after ``end``, in one sentence with the value before it, take that back."""
+    return _WITHDRAWN.search(text, end, end + MAX_CLAUSE) is not None
+
+
+def is_operated_on(said: str) -> bool:
+    """Whether the words after an answer phrase begin with a number and make another one of it."""
+    return _OPERATED.match(said) is not None
+
+
+def is_counterfactual(sentence: str) -> bool:
+    """Whether a sentence says what would be so, if it were not otherwise."""
+    return _COUNTERFACTUAL.search(sentence) is not None
+
+
+# --- sentences that take back what was said before them
+
+_BEGINNING = r"(?:\A|[.!?…。！？\n)$}])[\s*_]*"
+_INTERJECTION = r"(?:(?:wait|h+m+|no|but|oh|actually|oops|sorry|hold\s+on|however)\b[\s,.!…:;—–-]*)*"
+# "That is wrong", "my answer can't be right", "this does not work"; "That is wrong to say" is left alone.
+_IT = r"(?:that|this|it|the\s+above|my\s+(?:\w+\s+)?(?:answer|result|work|calculation|reasoning))"
+_IS_WRONG = (
+    r"(?:(?:['’]s|\s+(?:is|was|seems|looks|turn(?:s|ed)\s+out\s+to\s+be))\s+(?:\w+ly\s+)?"
+    r"(?:wrong|incorrect|not\s+(?:right|correct|possible|valid)|mistaken|impossible|a\s+mistake|an\s+error)(?!\s+(?:to|that)\b)"
+    r"|\s+can(?:not|['’]t)\s+be\s+(?:right|correct)|\s+do(?:es\s+not|esn['’]t)\s+(?:look|seem|work|make\s+sense))"
+)
+_MISTAKEN = (
+    r"(?:\w+[\s,]+){0,3}?I(?:\s+have|['’]ve)?\s+(?:just\s+)?(?:made|see|found|notice\w*|spotted|realized)"
+    r"\s+(?:a|an|my|the)\s+(?:\w+\s+)?(?:error|mistake)"
+    r"|I(?:['’]m|\s+(?:was|am))\s+(?:wrong|mistaken)\b|I\s+disagree\b|I\s+doubt\s+(?:it|that|this)"
+    r"|scratch\s+that|on\s+second\s+thought|correction\s*:"
+)
+# "Actually, the answer is 9."; "Wait, is the answer 9?" is left alone.
+_INSTEAD = r"(?:wait|actually|oops|sorry)\b(?=[^?]{0,300}\banswer\s+(?:is|should|must|was)\b)"
+_RETRACTION = pattern(
+    rf"{_BEGINNING}(?:{_INTERJECTION}(?:{_IT}{_IS_WRONG}|{_MISTAKEN})|{_INSTEAD})"
+    rf"|\A[\s$*.)]*(?:is|was)\s+(?:my|an?|the)\s+(?:earlier|first|old|previous|initial|wrong|incorrect)\b"
+    r"|(?:等等|不对|算错了|搞错了|错了)[，。！,.!]",
+    re.IGNORECASE,
+)
+
+
+_RETRACTION_TELLTALES = (
+    "wrong", "incorrect", "not ", "n't", "n’t", "mistake", "error", "doubt", "scratch", "second thought",
+    "correction", "answer", "impossible", "disagree", "earlier", "first", "previous", "initial", "等等", "不对", "错了",
+)  # fmt: skip
+
+
+def retraction_in(text: str) -> int | None:
+    """Return where the last retraction in ``text`` of what was said before it ends; None where there is none."""
+    if not any(map(text.lower().__contains__, _RETRACTION_TELLTALES)):
+        return None
+    last = None
+    for match in _RETRACTION.finditer(text):
+        last = match.end()
+    return last
