@@ -1,11 +1,11 @@
 """How often a cell's status is wrong: of recorded solutions, and of hostile and awkward cells.
 
-    python benchmarks/statuses.py --sample 2000                  # recorded solutions, and all hostile cells
-    PYTHONPATH=OLD python benchmarks/statuses.py --sample 2000   # the same of another version in folder OLD
+    python tests/sandbox/statuses.py --sample 2000                  # recorded solutions, and all hostile cells
+    PYTHONPATH=OLD python tests/sandbox/statuses.py --sample 2000   # the same of another version in folder OLD
 
 A recorded cell's status should be `error` where the record ends in an exception, `timeout` where it says so, else `ok`
 (or `output`). Of a solution the cells up to the first wrong one count, as later ones follow from it. What a hostile
-cell must be stands beside it (`tests/sandbox/cells/hostile.jsonl`, "a|b" allows either). On a loaded machine cells
+cell must be stands beside it (`cells/hostile.jsonl`, "a|b" allows either). On a loaded machine cells
 that take long are timeouts: raise `--seconds`.
 """
 
@@ -26,8 +26,8 @@ from typing import Any
 
 from sandbox import Limits, Sandbox
 
-ROOT = Path(__file__).resolve().parents[1]
-HOSTILE = ROOT / "tests/sandbox/cells/hostile.jsonl"
+HERE = Path(__file__).resolve().parent
+HOSTILE = HERE / "cells/hostile.jsonl"
 FILES = ("mathcoder_gsm8k", "mathcoder_math", "mathcoder_ood", "tora_gsm8k")
 _EXCEPTION = re.compile(r"^\s*[A-Za-z_.]*(Error|Exception|Interrupt|Exit)\b.*\Z", re.M)
 
