@@ -17,6 +17,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     command = typer.main.get_command(app)
     command.commands = {name: load_verb(name) for name in VERBS}
     page = get_docs_for_click(obj=command, ctx=typer.Context(command), name="scdpo", title="Command line")
+    for name, verb in VERBS.items():  # Typer cuts summaries short, and links none
+        page = re.sub(
+            rf"^\* `{name}`: .*$", f"* [`{name}`](#scdpo-{name}): {verb.summary}", page, flags=re.MULTILINE
+        )
     page = re.sub(r"\[b\](.*?)\[/b\]", r"`\1`", page)  # the terminal's bold
     files.append(File.generated(config, "reference/cli.md", content=page))
     return files

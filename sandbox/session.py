@@ -215,9 +215,10 @@ class _Box:
 class Sandbox(_Box):
     """Isolated kernels for code a model wrote.
 
-    >>> with Sandbox() as box, box.session() as s:   # doctest: +SKIP
-    ...     s.run("2**10").output
-    '1024'
+    Examples:
+        >>> with Sandbox() as box, box.session() as s:   # doctest: +SKIP
+        ...     s.run("2**10").output
+        '1024'
     """
 
     def session(self) -> Session:

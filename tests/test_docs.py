@@ -21,10 +21,16 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+import sandbox
+import verifier
+from scdpo.cli import VERBS
+from tests.eval.browser import CHROMIUM, Browser
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(
@@ -184,21 +190,92 @@ def test_a_wrong_output_on_a_page_is_found(tmp_path: Path) -> None:
         run_page(page, tmp_path, slow=False)
 
 
-def test_the_site_builds_without_a_broken_link(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     mkdocs = shutil.which("mkdocs", path=str(Path(sys.executable).parent))
     if mkdocs is None:
         pytest.skip("mkdocs is not installed (the docs extra)")
+    folder = tmp_path_factory.mktemp("docs") / "site"
     done = subprocess.run(
-        [mkdocs, "build", "--quiet", "--strict", "--site-dir", str(tmp_path / "site")],
+        [mkdocs, "build", "--quiet", "--strict", "--site-dir", str(folder)],
         cwd=ROOT,
         env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    # Nothing is fetched from elsewhere.
-    built = [p.read_text(encoding="utf-8") for p in (tmp_path / "site").rglob("*.html")]
+    assert done.returncode == 0, done.stderr  # no link is broken
+    return folder
+
+
+def test_the_site_fetches_nothing_from_elsewhere(site: Path) -> None:
+    built = [p.read_text(encoding="utf-8") for p in site.rglob("*.html")]
     assert not any(
         re.search(r'<(?:script|img|link rel="stylesheet")[^>]+(?:src|href)="https?:', page) for page in built
     )
+
+
+def test_every_command_is_listed_whole_and_linked(site: Path) -> None:
+    page = (site / "reference" / "cli.html").read_text(encoding="utf-8")
+    for name, verb in VERBS.items():
+        assert re.search(
+            rf'<a href="#scdpo-{name}"><code>{name}</code></a>: {re.escape(escape(verb.summary, quote=False))}',
+            page,
+        )
+        assert f'id="scdpo-{name}"' in page
+
+
+@pytest.mark.parametrize(
+    ("module", "page"), [(verifier, "verifier"), (sandbox, "sandbox")], ids=lambda m: str(m)[:20]
+)
+def test_the_reference_names_every_public_class_and_function(site: Path, module: Any, page: str) -> None:
+    built = (site / "reference" / f"{page}.html").read_text(encoding="utf-8")
+    public = [
+        name
+        for name in module.__all__
+        if callable(getattr(module, name)) and hasattr(getattr(module, name), "__module__")
+    ]
+    missing = [
+        name
+        for name in public
+        if f'id="{page}.{name}"' not in built and getattr(module, name).__module__ != "typing"
+    ]
+    assert missing == []
+    assert "&gt;&gt;&gt;" not in re.sub(
+        r"<pre>.*?</pre>", "", built, flags=re.DOTALL
+    )  # doctests stand in code
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("needs Chromium (Debian: apt-get install chromium)")
+    opened = Browser(tmp_path_factory.mktemp("chromium"))
+    yield opened
+    opened.close()
+
+
+THEME = ("aria-hidden-focus", "landmark-unique", "scrollable-region-focusable")
+"""Rules of axe that the theme itself breaks: its hidden switches of the palette, unnamed bars of its code blocks, and
+blocks that scroll, which it lets the keyboard reach where there is a pointer, and a headless browser has none."""
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("width", [390, 1280, 1920])
+@pytest.mark.parametrize("page", ["index.html", "reference/cli.html", "tutorials/verify.html"])
+def test_the_site_can_be_read(browser: Browser, site: Path, page: str, width: int, dark: bool) -> None:
+    browser.open(site / page, width=width, dark=dark)
+    assert browser.evaluate("document.documentElement.scrollWidth") <= width
+    assert browser.violations(THEME) == []
+    cut = "[...document.querySelectorAll('pre > code')].filter(e => e.scrollWidth > e.clientWidth + 1).length"
+    assert width < 1280 or browser.evaluate(cut) == 0
+
+
+def test_copied_is_the_command_and_not_what_it_prints(browser: Browser, site: Path) -> None:
+    browser.open(site / "tutorials" / "train.html")
+    copied = """(() => {
+        const block = [...document.querySelectorAll('.language-console code')].find(c => c.textContent.includes('compare'));
+        block.setAttribute('data-md-copying', '');  // what the theme's button does while it reads the text
+        return block.innerText.trim();
+    })()"""
+    assert browser.evaluate(copied) == "scdpo compare runs/first --markdown"

@@ -1,11 +1,12 @@
 r"""Say whether a final answer, or a whole solution, is right.
 
->>> from verifier import verify
->>> verify(r"Therefore the answer is \boxed{\frac{1}{2}}.", "0.5").status
-'correct'
-
 Importing it loads no module of the sandbox, and little else: what runs code, starts workers or compares formulas is
 loaded when it is first used.
+
+Examples:
+    >>> from verifier import verify
+    >>> verify(r"Therefore the answer is \boxed{\frac{1}{2}}.", "0.5").status
+    'correct'
 """
 
 from importlib import import_module

@@ -44,6 +44,16 @@ class Budget:
         whole.replace(self._file)
         print(f"{part}: {json.dumps(found)}", flush=True)
 
+    def end(self) -> None:
+        """End the script; with an error that names the parts that failed or were cut, if some were."""
+        failed = [
+            part for part, found in self.figures.items() if isinstance(found, dict) and "failed" in found
+        ]
+        if failed:
+            raise SystemExit(
+                f"not done: {', '.join(failed)} (see {self._file}); call it again to try these anew"
+            )
+
     def command(self, part: str, command: Sequence[str], last_line: bool = False) -> bool:
         """Run a Python command as a part, unless it is done; return whether it ended well.
 

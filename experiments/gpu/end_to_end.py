@@ -31,17 +31,20 @@ def main() -> None:
     parser.add_argument("--problems", default="embedded")
     parser.add_argument("--limit", type=int, default=500)
     parser.add_argument("--minutes", type=float, default=9)
-    parser.add_argument("--toy", action="store_true", help="a handful of problems")
+    parser.add_argument("--toy", action="store_true", help="a handful of problems, in a minute or two")
     options = parser.parse_args()
-    run_all(options)
-
-
-def run_all(options: argparse.Namespace) -> None:
-    """Run the stages in order, as far as the time goes."""
     budget = Budget(options.output, options.minutes)
+    run_all(options, budget)
+    budget.end()
+
+
+def run_all(options: argparse.Namespace, budget: Budget) -> None:
+    """Run the stages in order, as far as the time goes."""
     run = options.output / "run"
     start = [] if options.model == "embedded" else ["--model", options.model]
-    limit = "8" if options.toy else str(options.limit)
+    limit = "4" if options.toy else str(options.limit)
+    branches = ["--attempts", "2", "--steps", "1"] if options.toy else []
+    short = ["--set", "max_steps=2", "--set", "per_device_train_batch_size=2"] if options.toy else []
     if options.solutions:
         run.mkdir(exist_ok=True)
         source = options.output / "solutions"
@@ -69,10 +72,11 @@ def run_all(options: argparse.Namespace) -> None:
     budget.save("share of solutions that are right", solved)
     if solved < _LEAST_SOLVED:
         return
-    if not budget.command("corrupt", ["-m", "scdpo", "corrupt", str(run)]):
+    if not budget.command("corrupt", ["-m", "scdpo", "corrupt", str(run), *branches]):
         return
     for method in ("dpo", "scdpo"):
-        budget.command(f"train {method}", ["-m", "scdpo", "train", str(run), "--method", method, *start])
+        train = ["train", str(run), "--method", method, *start, *short]
+        budget.command(f"train {method}", ["-m", "scdpo", *train])
     models = {"start": start[-1] if start else "embedded"}
     models |= {method: str(run / "model" / method) for method in ("dpo", "scdpo")}
     for name, model in models.items():

@@ -37,6 +37,7 @@ def main() -> None:
     for size, chosen in sizes.items():
         for row in ("ours", *(row for row in ROWS if row != "ours")):
             budget.command(f"{size}, {row}", [*base, *chosen, "--row", row], last_line=True)
+    budget.end()
 
 
 if __name__ == "__main__":

@@ -85,7 +85,8 @@ def load_verb(name: str) -> Any:
 
 app = typer.Typer(
     cls=VerbGroup,
-    help="Turn a model that solves maths problems with text and Python into a better one, without human labels.",
+    help="Turn a model that solves maths problems with text and Python into a better one. It needs problems with known "
+    "final answers; no one labels steps.",
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_show_locals=False,

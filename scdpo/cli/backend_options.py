@@ -19,14 +19,20 @@ InFlight = Annotated[
 EngineOption = Annotated[
     EngineName | None,
     typer.Option(
-        help="What runs the model; if not given, [b]server[/b] with --server, else [b]transformers[/b]."
+        help="What runs the model; if not given, [b]server[/b] with --server, else [b]transformers[/b]. [b]chat[/b] is "
+        "for servers with a chat endpoint alone."
     ),
 ]
 Servers = Annotated[
     list[str] | None,
-    typer.Option("--server", help="URL of an OpenAI-compatible server. May be given again."),
+    typer.Option("--server", help="URL of an OpenAI-compatible server (server, chat). May be given again."),
 ]
-Tokenizer = Annotated[str | None, typer.Option(help="Tokenizer of the servers' model, if they do not say.")]
+Tokenizer = Annotated[
+    str | None,
+    typer.Option(
+        help="Tokenizer of the servers' model, if they do not say; for chat, of the model to train."
+    ),
+]
 ClusterOption = Annotated[
     str | None, typer.Option(help="[b]ray[/b] for a cluster here, or an address of one.")
 ]

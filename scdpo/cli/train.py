@@ -25,6 +25,7 @@ from scdpo.cli.training import (
 from scdpo.errors import SettingsError
 from scdpo.training.dry_run import TrainingPlan
 from scdpo.training.dry_run import dry_run as count
+from scdpo.training.train import FEWEST_STEPS
 from scdpo.training.train import train as preference_train
 
 
@@ -86,7 +87,7 @@ def train(
 _TFLOPS = 100
 """What one large accelerator sustains in bf16, about."""
 _PLANNED = {
-    "retokenised": "sides tokenised again",
+    "retokenised": "sides whose text is tokenised anew",
     "tokens_plain": "tokens an epoch, each side on its own",
     "tokens_encoded": "tokens an epoch, as encoded",
     "tokens_counted": "tokens an epoch that count in the loss",
@@ -128,6 +129,12 @@ def _show_plan(plan: TrainingPlan, device_memory: float) -> None:
     console.print(table)
     if plan.estimated:
         console.print("The model is not here: tokens are estimated at three characters each.")
+    if plan.steps < FEWEST_STEPS:
+        console.print(
+            f"{plan.steps} steps are too few to move the weights: lower per_device_train_batch_size times "
+            "gradient_accumulation_steps, or raise num_train_epochs",
+            soft_wrap=True,
+        )
     needed = plan.device_memory()
     fits = "fits" if needed <= device_memory else "does not fit"
     console.print(

@@ -203,6 +203,8 @@ class SolutionEncoder:
         ids = _joined(recorded)
         if not ids or max(ids) >= len(self.tokenizer):
             return False
+        if not self.format.end and ids[-1] == self.tokenizer.eos_token_id:
+            ids = ids[:-1]  # it ends the message, and is no part of the last block
         found = self.format.locate(self.tokens.spell(ids, ids[0] if continued else None), continued)
         return [read.block for read in found] == [
             Block(b.type, normalise_newlines(b.content)) for b in blocks

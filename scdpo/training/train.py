@@ -42,7 +42,8 @@ from scdpo.training.trainer import SCDPOTrainer
 _log = logging.getLogger(__name__)
 _SHORT: Final = 100
 """A run of so many steps logs each of them: a plot of fewer points shows nothing."""
-_FEWEST: Final = 10
+FEWEST_STEPS: Final = 10
+"""Fewer can hardly move the weights: see ``prepare_short_run``."""
 C = TypeVar("C")
 Method = Literal["dpo", "scdpo"]
 KINDS_OF: dict[Method, Sequence[str]] = {"dpo": (NAIVE,), "scdpo": KINDS}
@@ -203,7 +204,7 @@ def prepare_short_run(args: Any, items: int) -> None:
     steps = optimizer_steps(args, items, args.world_size)
     if steps <= _SHORT:
         args.logging_steps = 1
-    if steps < _FEWEST and args.max_steps <= 0:
+    if steps < FEWEST_STEPS and args.max_steps <= 0:
         _log.warning(
             "%d items give %d optimizer steps, too few to move the weights: lower per_device_train_batch_size times "
             "gradient_accumulation_steps (now %d) or raise num_train_epochs (now %g)",

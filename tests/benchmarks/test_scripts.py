@@ -33,6 +33,17 @@ TOY = {
     ],
     "experiments/embedded/measure.py": ["--problems", "4"],
     "experiments/routes/train.py": ["OUT", "--problems", "16", "--steps", "2"],
+    "experiments/trunk_sharing.py": [
+        "OUT",
+        "--seeds",
+        "1",
+        "--problems",
+        "4",
+        "--tests",
+        "4",
+        "--kept",
+        "OUT.json",
+    ],
     "experiments/gpu/end_to_end.py": ["OUT", "embedded", "--toy", "--minutes", "12"],
     "experiments/gpu/speed.py": ["OUT", "--toy", "--minutes", "12"],
 }
@@ -54,7 +65,7 @@ TESTED_ELSEWHERE = {
 @pytest.mark.scripts
 @pytest.mark.parametrize("script", TOY)
 def test_a_script_runs_to_its_end_at_toy_size(script: str, tmp_path: Path) -> None:
-    options = [str(tmp_path / "out") if option == "OUT" else option for option in TOY[script]]
+    options = [option.replace("OUT", str(tmp_path / "out")) for option in TOY[script]]
     module = (
         ["-m", script.removesuffix(".py").replace("/", ".")] if script.startswith("experiments") else [script]
     )

@@ -41,6 +41,15 @@ def test_the_limit_cuts_a_part_and_keeps_the_others(tmp_path: Path) -> None:
     assert "late" not in figures
 
 
+def test_a_script_ends_in_an_error_if_a_part_failed(tmp_path: Path) -> None:
+    budget = Budget(tmp_path, 1)
+    budget.command("good", ["-c", "pass"])
+    budget.end()
+    budget.command("bad", ["-c", "raise SystemExit('broken')"])
+    with pytest.raises(SystemExit, match="not done: bad "):
+        budget.end()
+
+
 def test_wheels_are_sorted_into_parts_that_travel(tmp_path: Path) -> None:
     for name, size in {"a": 50, "b": 40, "c": 30, "d": 10}.items():
         (tmp_path / f"{name}.whl").write_bytes(b"x" * size)

@@ -123,6 +123,42 @@ def test_the_tokens_of_tool_calls_and_their_masks_are_those_of_trl(shared_dir: P
     assert compared > 30
 
 
+@pytest.mark.parametrize("family", ["llama3_1", "gptoss", "deepseekv3"])
+def test_calls_without_texts_between_them_are_written_as_trl_writes_them_in_every_family(
+    shared_dir: Path, family: str
+) -> None:
+    # Their templates leave out, or move, the texts before calls; what they do write is to be the same.
+    tokenizer = TOKENIZERS[family]
+    encoder, template, compared = SolutionEncoder(tokenizer, "tools"), ChatTemplate(tokenizer), 0
+    for question, recorded in solutions(shared_dir, 60):
+        blocks = (*(block for block in recorded[:-1] if block.type != "text"), recorded[-1])
+        # DeepSeek's template writes a second call as if it were one with the first.
+        calls = range(1, 2 if family == "deepseekv3" else 9)
+        if not trimmed(recorded) or sum(block.type == "code" for block in blocks) not in calls:
+            continue
+        stock = tokenizer.apply_chat_template(
+            [{"role": "user", "content": question}, *messages(blocks)],
+            tools=[TOOL],
+            chat_template=template.source,
+            return_dict=True,
+            return_assistant_tokens_mask=True,
+        )
+        prompt = encoder.context(question)
+        ids, mask = encoder.completion(question, (), blocks)
+        if family == "deepseekv3":  # its prompt opens a thought, which has to be closed
+            opened = tokenizer("<think>\n", add_special_tokens=False)["input_ids"]
+            assert prompt[-len(opened) :] == opened
+            more = len(prompt + ids) - len(stock["input_ids"]) - len(opened)
+            assert tokenizer.decode(ids[:more]) == "\n</think>\n\n"
+            assert not any(mask[:more])
+            prompt, ids, mask = prompt[: -len(opened)], ids[more:], mask[more:]
+        assert prompt + ids == stock["input_ids"]
+        if family != "llama3_1":  # TRL does not mark the assistant's tokens of this one
+            assert mask == stock["assistant_masks"][len(prompt) :]
+        compared += 1
+    assert compared > 20
+
+
 @pytest.mark.parametrize("family", [*EXACT, "gptoss"])
 def test_the_tokens_of_a_chat_are_those_of_trl_but_outputs_do_not_count(
     shared_dir: Path, family: str

@@ -256,7 +256,7 @@ def test_a_run_goes_on_with_the_model_it_was_sampled_with(tmp_path: Path, soluti
         (["sample", "--workers", 2], "--workers is for a cluster"),
         (["corrupt", "--gpus", 1], "--gpus is for a cluster"),
         (["sample", "--cluster", "ray", "--server", "http://h", "--gpus", 1], "leave it out with --server"),
-        (["sample", "--engine", "vllm", "--server", "http://h"], "with the engine 'server'"),
+        (["sample", "--engine", "vllm", "--server", "http://h"], "and only with them"),
         (["sample", "--in-flight", 5000], "--in-flight is at most 4096"),
         (["corrupt", "--corruptor", "mutation", "--steps", 2], "--steps goes with --corruptor temperature"),
         (["corrupt", "--corruptor", "mutation", "--attempts", 16], "--attempts goes with"),
@@ -417,6 +417,8 @@ def test_json_of_a_training_is_for_the_plan(tmp_path: Path, solutions: Path) -> 
     plan = json.loads(call("train", tmp_path / "run", "--dry-run", "--json", "--device-memory", 1).output)
     assert plan["fits"]
     assert plan["needed_gib"] < plan["device_gib"] == 1
+    short = call("train", tmp_path / "run", "--dry-run", "--set", "per_device_train_batch_size=64").output
+    assert "too few to move the weights: lower per_device_train_batch_size" in short
     refused = call("train", tmp_path / "run", "--json")
     assert refused.exit_code == 1
     assert "--json goes with --dry-run" in refused.output

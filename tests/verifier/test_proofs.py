@@ -89,3 +89,32 @@ def test_the_reason_says_how_far_they_agree() -> None:
     assert "digits" in compare_answers(r"\ln(ab)", r"\ln a+\ln b").reason
     assert "algebra" in compare_answers("(x+1)^2", "x^2+2x+1").reason
     assert shown(Evaluator(64, {}).of(parse("1/4"))) == "0.25"
+
+
+UNPROVEN = [
+    (r"2x=10", "5"),
+    (r"101_2", "5_{10}"),
+    (r"\text{isosceles triangle}", r"\text{isosceles}"),
+    (r"x^2+y^2+1>0", r"x^2+y^2+1\ge 0"),
+    ("[3,1]", "(3,1)"),
+    (r"\begin{pmatrix}1&2\end{pmatrix}", r"\begin{pmatrix}1\\2\end{pmatrix}"),
+    (r"y = C_1 e^{x} + C_2 e^{-x}", r"y = C_1 \cosh x + C_2 \sinh x"),
+]
+PROVEN = [
+    (r"2x=10", "6"),
+    (r"101_2", "6"),
+    (r"\text{odd}", r"\text{even}"),
+    (r"x+y<3", r"x+y\le 3"),
+    ("[1,3]", "(1,3)"),
+    ("1, 2", "1"),
+]
+
+
+@pytest.mark.parametrize(("a", "b"), UNPROVEN)
+def test_what_may_mean_the_same_is_not_called_incorrect(a: str, b: str) -> None:
+    assert compare_answers(a, b).status == "unverifiable"
+
+
+@pytest.mark.parametrize(("a", "b"), PROVEN)
+def test_what_certainly_differs_is_called_incorrect(a: str, b: str) -> None:
+    assert compare_answers(a, b).status == "incorrect"

@@ -25,6 +25,28 @@ SUPPOSED = [
     "The answer has 17 digits.",
     "如果答案是17，那么矛盾。",
     "小明认为答案是17。",
+    "It is false that the answer is 17.",
+    "There is no reason to believe the answer is 17.",
+    "According to my friend, the answer is 17.",
+    "In the other case the answer would be 17.",
+    "The answer is conjectured to be 17.",
+    "It would be a mistake to answer 17.",
+    "Some people get 17.",
+    "Let's try n = 17.",
+    "Next we consider n = 17.",
+    "接下来检验n=17。",
+]
+MENTIONED = [
+    "The number 17 keeps coming up, yet nothing is settled.",
+    "We have shown that 17 does not work.",
+    "Trying 17 gives a contradiction.",
+    "So 17 is excluded.",
+    "17 is ruled out.",
+    "Any number but 17 works.",
+    "**17** is what you would get by ignoring the sign.",
+    "So 17 divides n.",
+    "Not every number works; 17 for instance does not.",
+    "17不符合题意。",
 ]
 OPEN = [
     "Perhaps the answer is 17.",
@@ -53,6 +75,17 @@ TAKEN_BACK = [
 ANOTHER_NUMBER = [
     "It's almost 17.",
     "The answer is by no means 17.",
+    "The answer is not necessarily 17.",
+    "The answer is in the ballpark of 17.",
+    "The answer is the 17th prime.",
+    "The answer is the sum of the first 17 integers.",
+    "The answer is 17 to the power of n.",
+    "The answer is 17 for even n and 18 for odd n.",
+    "The answer would be 17 under a different reading.",
+    "So it's greater or equal to 17.",
+    "So n is coprime to 17.",
+    r"\boxed{17}\text{ is wrong}",
+    r"\boxed{17} was my earlier answer; the right one is 18.",
     "There is no way that this equals 17.",
     "The answer is the square root of 17.",
     "The answer is a third of 17.",
@@ -70,7 +103,7 @@ ANOTHER_NUMBER = [
 ]
 
 
-@pytest.mark.parametrize("text", SUPPOSED + OPEN + TAKEN_BACK + ANOTHER_NUMBER)
+@pytest.mark.parametrize("text", SUPPOSED + MENTIONED + OPEN + TAKEN_BACK + ANOTHER_NUMBER)
 def test_none_of_these_states_17(text: str) -> None:
     assert not verify(text, "17").correct
 
@@ -99,6 +132,15 @@ STATED = [
     ("The answer is 17. Let me double check: 8 + 9 = 17. Yes.", "17"),
     ("\\boxed{17}\n\nNote: a common error is to answer 18, which is wrong.", "17"),
     ("The final result is negative five.", "-5"),
+    ("Thus 17 is the answer.", "17"),
+    ("So 17 apples are left.", "17"),
+    ("Hence n = 17 works, and it is the smallest such number.", "17"),
+    ("Substituting 3 gives 17.", "17"),
+    ("The maximum is 9, which occurs when x = 3.", "9"),
+    ("The answer is that she has 17 dollars left.", "17"),
+    ("So we conclude that the final answer is 17.", "17"),
+    ("The answer we are looking for is 17.", "17"),
+    ("Therefore, the error in the position increases by 100%.", "100%"),
 ]
 
 

@@ -102,9 +102,10 @@ class RemoteSession:
 class Client(_Base):
     """The service, for ordinary code; safe to use from several threads.
 
-    >>> with Client("http://127.0.0.1:8321", key=key) as client:  # doctest: +SKIP
-    ...     client.verify("0.5", "1/2").status
-    'correct'
+    Examples:
+        >>> with Client("http://127.0.0.1:8321", key=key) as client:  # doctest: +SKIP
+        ...     client.verify("0.5", "1/2").status
+        'correct'
     """
 
     def __init__(

@@ -188,10 +188,11 @@ def same_equation(a: Rel, b: Rel) -> Comparison:
     f, g = (subtract(r.sides[0], r.sides[1]) for r in (a, b))
     names = sorted(free_symbols(f) | free_symbols(g))
     zero = [_is_zero(h) for h in (f, g)]
-    if zero != [False, False]:
-        return (
-            correct("both always hold") if zero == [True, True] else incorrect("one of the two always holds")
-        )
+    if zero == [True, True]:
+        return correct("both always hold")
+    if True in zero:
+        other = same_expression(g if zero[0] else f, Num(0))
+        return incorrect("one of the two always holds") if other.status == "incorrect" else other
     if not names:
         return correct("neither holds")
     if proportional_exactly(f, g):

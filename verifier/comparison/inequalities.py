@@ -14,7 +14,8 @@ from time import thread_time
 from verifier.comparison.equations import GRID, SECONDS, proportional_exactly, roots_of, sign_of_ratio
 from verifier.comparison.real_sets import ORDERS, holds
 from verifier.outcome import Comparison, correct, incorrect, unverifiable
-from verifier.tree import Node, Rel, free_symbols, subtract
+from verifier.tree import LimitError, Node, NotRationalError, Rel, UndefinedError, free_symbols, subtract
+from verifier.values.polynomials import changes_sign, factors, quotients
 
 _DRAWS = 4  # of the other variables, for each variable in which boundaries are looked for
 MIN_BOUNDARIES = 3  # points of each boundary, at least
@@ -28,7 +29,7 @@ def same_inequality(a: Rel, b: Rel) -> Comparison:
     if _form(a, b):
         return correct("the same inequality")
     if sorted(_strictness(a)) != sorted(_strictness(b)):
-        return incorrect("one of the two includes its boundary")
+        return _one_with_its_boundary(a, b)
     if _multiples(a, b):
         return correct("one is a multiple of the other")
     rng = random.Random("inequality")
@@ -42,6 +43,19 @@ def same_inequality(a: Rel, b: Rel) -> Comparison:
         if thread_time() > deadline:
             return unverifiable("no time to compare them at enough points")
     return _at_boundaries(a, b, names)
+
+
+def _one_with_its_boundary(a: Rel, b: Rel) -> Comparison:
+    """Say that two differ on their common boundary, where that certainly has points; ``x^2 + 1 > 0`` has none."""
+    if len(a.ops) == len(b.ops) == 1:
+        f, g = subtract(*a.sides), subtract(*b.sides)
+        try:
+            zeros = any(changes_sign(factor) for factor, _ in factors(quotients((f,))[0].top).values())
+        except (NotRationalError, UndefinedError, LimitError):
+            zeros = False
+        if zeros and proportional_exactly(f, g):
+            return incorrect("one of the two includes its boundary")
+    return unverifiable("one of the two includes its boundary")
 
 
 def _multiples(a: Rel, b: Rel) -> bool:

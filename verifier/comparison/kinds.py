@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 from verifier.comparison.ambiguous import read_otherwise, with_constants_named
 from verifier.comparison.equations import is_false, labelled, same_equation, without_label
 from verifier.comparison.expressions import same_expression
@@ -13,7 +15,7 @@ from verifier.comparison.vectors import as_sequence
 from verifier.comparison.verbatim import compare_based, compare_words
 from verifier.functions_table import BY_NAME
 from verifier.outcome import Comparison, best, correct, incorrect, unverifiable
-from verifier.parsing.parser import matrix_of_rows
+from verifier.parsing.parser import matrix_of_rows, transposed
 from verifier.parsing.quantities import agreement
 from verifier.parsing.units import other_factors, unit_of
 from verifier.parsing.vocabulary import LETTER_LIKE
@@ -228,7 +230,17 @@ def _relations(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
         return incorrect("an equation and an answer of another kind")
     if any(_same(side, other, rounding).correct for side in relation.sides):
         return unverifiable("an equation, or a value with an unusual name")
+    if _is_solved_by(relation, other):
+        return unverifiable("an equation, and the value that solves it")
     return incorrect("an equation and a value")
+
+
+def _is_solved_by(relation: Rel, value: Node) -> bool:
+    """Whether an equation in one letter says that the letter is ``value``: ``2x = 10`` and 5."""
+    names = free_symbols(relation)
+    if len(names) != 1 or free_symbols(value) or relation.ops != ("=",):
+        return False
+    return same_equation(relation, Rel((Sym(next(iter(names))), value), ("=",))).status != "incorrect"
 
 
 def _two_relations(a: Rel, b: Rel, rounding: Rounding) -> Comparison:
@@ -316,6 +328,8 @@ def _lists(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
     distinct = _distinct(tuple(map(without_label, listed.items)), rounding)
     if len(distinct) == 1:
         return _same(distinct[0], other, rounding)
+    if not _all_differ(distinct[:2], rounding):
+        return unverifiable("several answers, which may be one")
     return incorrect(f"{len(distinct)} answers and one")
 
 
@@ -348,6 +362,9 @@ def _matched(a: tuple[Node, ...], b: tuple[Node, ...], rounding: Rounding, repea
     if len(a) != len(b):
         a, b = _distinct(a, rounding), _distinct(b, rounding)
         if len(a) != len(b):
+            longer, least = max(a, b, key=len), min(len(a), len(b)) + 1
+            if not _all_differ(longer[:least], rounding):
+                return unverifiable("lists of which some answers may be the same")
             return incorrect(f"{len(a)} answers and {len(b)}")
         if not repeats:
             same = _matched(a, b, rounding, True)
@@ -378,6 +395,11 @@ def _distinct(items: tuple[Node, ...], rounding: Rounding) -> tuple[Node, ...]:
         if not any(_same(item, other, rounding).correct for other in kept):
             kept.append(item)
     return tuple(kept)
+
+
+def _all_differ(items: tuple[Node, ...], rounding: Rounding) -> bool:
+    """Whether each two of the items certainly differ."""
+    return all(_same(x, y, rounding).status == "incorrect" for x, y in combinations(items, 2))
 
 
 def _paired(a: tuple[Node, ...], b: tuple[Node, ...], rounding: Rounding) -> Comparison:
@@ -435,10 +457,14 @@ def _named_sets(a: Node, b: Node) -> Comparison:
 def _sequences(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
     if isinstance(a, Matrix) and isinstance(b, Matrix):
         if [len(row) for row in a.rows] != [len(row) for row in b.rows]:
+            if 1 in (len(a.rows), len(b.rows)) and transposed(a) == b:
+                return unverifiable("a row and a column with the same entries")
             return incorrect("matrices of different shapes")
         return _paired(tuple(x for r in a.rows for x in r), tuple(x for r in b.rows for x in r), rounding)
     if isinstance(a, Seq) and isinstance(b, Seq):
         if len(a.items) == len(b.items) == 2 and (a.opening, a.closing) != (b.opening, b.closing):
+            if _may_be_pairs(a, b) and _paired(a.items, b.items, rounding).status != "incorrect":
+                return unverifiable("two intervals, or one pair in other brackets")
             return incorrect("one of the intervals includes an end that the other leaves out")
         return _paired(a.items, b.items, rounding)
     matrix, rest = (a, b) if isinstance(a, Matrix) else (b, a)
@@ -459,6 +485,14 @@ def _sequences(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
     if len(sequence.items) == 1:
         return _same(sequence.items[0], other, rounding)
     return incorrect("answers of different kinds")
+
+
+def _may_be_pairs(a: Seq, b: Seq) -> bool:
+    """Whether ``[3, 1]`` and ``(3, 1)`` may write one pair: brackets that match, around no interval."""
+    if not {(a.opening, a.closing), (b.opening, b.closing)} <= {("(", ")"), ("[", "]")}:
+        return False
+    low, high = a.items
+    return isinstance(low, Num) and isinstance(high, Num) and low.value > high.value
 
 
 # --- ratios

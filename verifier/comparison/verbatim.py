@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from verifier.outcome import Comparison, correct, incorrect, unverifiable
 from verifier.parsing.number_words import NUMBER_WORDS
 from verifier.parsing.numerals import decimal
 from verifier.patterns import pattern
-from verifier.tree import Based, Node, Sym, Words
+from verifier.tree import Based, Node, Num, Sym, Words
 from verifier.verdict import Rounding
 
 
@@ -20,14 +22,33 @@ def compare_based(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
                 if same
                 else incorrect(f"{a.digits} is not {b.digits} in base {a.base}")
             )
-        return incorrect("numbers in different bases")
+        return _by_value(a, b, "numbers in different bases")
     if isinstance(a, Based) or isinstance(b, Based):
         based, other = (a, b) if isinstance(a, Based) else (b, a)
         assert isinstance(based, Based)
         if based.digits.isdecimal() and other == decimal(based.digits):
             return correct(f"the same digits (base {based.base} is written on one side only)")
-        return incorrect(f"not the digits {based.digits} of base {based.base}")
+        return _by_value(based, other, f"not the digits {based.digits} of base {based.base}")
     return None
+
+
+def _by_value(a: Node, b: Node, difference: str) -> Comparison:
+    """Leave open whether the same number in another base answers the question; other numbers differ."""
+    values = [_value_in_base(node) for node in (a, b)]
+    if None not in values and values[0] == values[1]:
+        return unverifiable("the same number in another base")
+    return incorrect(difference)
+
+
+def _value_in_base(node: Node) -> int | Fraction | None:
+    if isinstance(node, Num):
+        return node.value
+    if not isinstance(node, Based) or not 2 <= node.base <= 36:
+        return None
+    try:
+        return int(node.digits, node.base)
+    except ValueError:  # a digit that the base has not, or places after a point
+        return None
 
 
 _ARTICLE = pattern(r"^(?:an?|the) (?=\w)")
@@ -58,6 +79,8 @@ def compare_words(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
             return unverifiable("words or formulas that cannot be read")
         if max(len(node.words.split()) for node in (a, b)) > MAX_WORDS:
             return unverifiable("other words, which may mean the same")
+        if _says_more(a.words.split(), b.words.split()):
+            return unverifiable("one answer says more than the other")
         return incorrect(f"{a.words[:60]!r} is not {b.words[:60]!r}")
     if isinstance(a, Words) or isinstance(b, Words):
         words, other = (a, b) if isinstance(a, Words) else (b, a)
@@ -68,6 +91,12 @@ def compare_words(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
             return unverifiable("an answer that cannot be read beside a mathematical one")
         return incorrect("words and a mathematical answer")
     return None
+
+
+def _says_more(a: list[str], b: list[str]) -> bool:
+    """Whether all words of one stand in the other: "isosceles" and "an isosceles triangle"; "not even" is left out."""
+    extra = set(a) ^ set(b)
+    return (set(a) <= set(b) or set(b) <= set(a)) and extra.isdisjoint(("not", "no", "never", "non"))
 
 
 _ANSWERS = {"Y": "yes", "N": "no", "T": "yes", "F": "no"}

@@ -38,7 +38,7 @@ _EXPECTING = (
 )
 # "A common mistake is", "whether it is", "I doubt that it is"; "no doubt it is" is left alone.
 _FAULTY = (
-    r"\b(?:wrong(?:ly)?|incorrect(?:ly)?|mistaken(?:ly)?|mistakes?|errors?)\b|\bwhether\b|\bcandidate\s+(?:is|are)\b"
+    r"\b(?:wrong(?:ly)?|incorrect(?:ly)?|mistaken(?:ly)?)\b|\b(?:mistake|error)\s+(?:is\s+)?to\b|\bwhether\b|\bcandidate\s+(?:is|are)\b"
     r"|\b(?:some|many|most|other)\s+(?:people|students|sources|books|textbooks)\s+(?:get|answer|say|think|would|might|write)\b"
     r"|\bno(?:thing|body|ne|\s+one)\s+(?:here|proves|shows|says|of\s+this)\b"
     r"|(?<!no )(?<!\ba )\bdoubt(?:s|ed)?\b|\bnot\s+convinced\b"

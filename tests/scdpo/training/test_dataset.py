@@ -117,6 +117,20 @@ def test_sampled_ids_are_used_where_they_spell_the_blocks(merging_tokenizer: Any
     )
 
 
+def test_sampled_ids_that_end_in_the_end_token_are_used_too(
+    tokenizer: Any, merging_tokenizer: Any, pairs: list[Pair]
+) -> None:
+    encoder = SolutionEncoder(merging_tokenizer, "markdown")
+    blocks = [Block.from_dict(b) for b in pairs[0]["chosen"]]
+    ours, _ = encoder.completion("q?", (), blocks)
+    text = encoder.tokens.spell(ours[:-1])
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]  # letters, where ours are merged
+    ends = [read.end for read in encoder.located(text)]
+    pieces = [*encoder.tokens.cut(ids, text, ends)[:-1], [tokenizer.eos_token_id]]
+    assert len(pieces) == len(blocks) + 1
+    assert encoder.completion("q?", (), blocks, pieces)[0] == [*ids, tokenizer.eos_token_id] != ours
+
+
 def test_ids_of_another_tokenizer_are_replaced_and_counted(tokenizer: Any, pairs: list[Pair]) -> None:
     tokens = [[i + 1 for i in block] for block in recorded(tokenizer, pairs[0], "chosen")]
     encoded, report = encode_pairs([{**pairs[0], "chosen_tokens": tokens}], SolutionEncoder(tokenizer), None)

@@ -27,6 +27,14 @@ def begun(tiny_model: Path, pairs_file: Path, saving: dict[str, Any], tmp_path: 
     return tmp_path / "out"
 
 
+def test_an_output_that_cannot_be_written_is_one_line(
+    tiny_model: Path, pairs_file: Path, saving: dict[str, Any]
+) -> None:
+    for place in ("/proc/x", "/dev/null/x"):
+        with pytest.raises(RunError, match=f"cannot write {place}: .*choose another --output"):
+            train(pairs_file, str(tiny_model), place, "scdpo", saving)
+
+
 @pytest.mark.parametrize(
     "changed",
     [

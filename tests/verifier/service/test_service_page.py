@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.eval.browser import CHROMIUM, Browser
 from verifier.service import ServiceSettings
 
 
@@ -75,3 +76,16 @@ def test_the_page_for_people_is_named_when_the_service_is_ready(tmp_path: Path) 
         process.terminate()
     assert re.fullmatch(rf"Report of {tmp_path}: http://127\.0\.0\.1:\d+/\n", first)
     assert re.search(r"http://127\.0\.0\.1:\d+/docs$", second.strip())
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (Debian: apt-get install chromium)")
+def test_the_description_of_the_api_can_be_read(service, tmp_path: Path) -> None:
+    browser = Browser(tmp_path / "chromium")
+    try:
+        for width, dark in [(390, False), (390, True), (1280, False), (1920, True)]:
+            browser.open(f"{service.url}/docs", width=width, dark=dark)
+            assert browser.problems == []
+            assert browser.evaluate("document.documentElement.scrollWidth") <= width
+            assert browser.violations() == []
+    finally:
+        browser.close()
