@@ -75,7 +75,7 @@ def _be_child(
         _settle(child, home)
         return socket.socket(fileno=number)
     except Exception as error:
-        os.write(number, wire.encode({"failed": f"{type(error).__name__}: {error}"}))
+        os.write(fd, wire.encode({"failed": f"{type(error).__name__}: {error}"}))
         raise
     finally:  # half a copy must not answer for its parent
         if sys.exc_info()[0] is not None:

@@ -342,6 +342,10 @@ TAMPERED = {
         "import os\nos.register_at_fork(after_in_child=lambda: os._exit(0))",
         "replay",
     ),
+    "a limit of its own on descriptors": (
+        "import resource as r\nr.setrlimit(r.RLIMIT_NOFILE, (6, 6))",
+        "replay",
+    ),
     "json": ("import json\njson.dumps = json.loads = None", "fork"),
 }
 
