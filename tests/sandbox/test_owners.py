@@ -166,6 +166,7 @@ from sandbox import Sandbox
 box = Sandbox(level="strict", warm=0, max_sessions=1)
 session = box.session()
 session.run("x = 5")
+signal.signal(signal.SIGINT, signal.default_int_handler)  # else it is ignored below a shell's background job
 def press_at(seconds):
     threading.Timer(seconds, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
 press_at(0.5)
