@@ -1,14 +1,15 @@
 """Study A, dose: pairs that sit on the error against naive pairs, at as many pairs and steps.
 
-    python -m experiments.routes.train runs/routes/policy          # the policy, a quarter of an hour
-    python -m experiments.dose runs/dose --tune                    # settings, into results/dose-tuning.json
+    python -m experiments.routes.train experiments/routes/policy   # first of all
+    python -m experiments.dose runs/dose --tune
     python -m experiments.dose runs/dose --seeds 0 1 2 3 4         # the first two arms
     python -m experiments.dose runs/dose --seeds 0 1 2 3 4 --arms dpo scdpo confirmed
-    python -m experiments.dose runs/dose --keep                    # results/dose.json, which the page is made of
+    python -m experiments.report                                   # the page, from results/dose.json
 
 What is compared and what counts as an answer was written down before (``experiments/PREREGISTERED.md``). A seed fixes
 the problems, every sample, every training and the held-out problems; its doses are the first 8, 15 and 30 of its
-problems, and all of its models solve the same held-out problems. A run that was stopped goes on.
+problems, and all of its models solve the same held-out problems. The scores of every model are kept as soon as it is
+tested; a run that was stopped goes on with those that are missing, on another machine too.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from eval.results import read_results
 from experiments.routes.demonstrations import oracle_pairs
 from experiments.routes.problems import routes_problems
 from experiments.stages import Policy, branch, one_thread, sample, solve, train_on
@@ -37,7 +37,8 @@ from scdpo.data.runs import Run
 from scdpo.jobs.local import NaiveSettings
 from scdpo.training.train import Method
 
-POLICY = Policy(Path("runs/routes/policy"), "mathcoder")
+POLICY = Policy(Path("experiments/routes/policy"), "mathcoder")
+"""What `experiments.routes.train` made; kept here, so that all seeds start from the same weights wherever they run."""
 DOSES = (8, 15, 30)
 PAIRS = 4
 """Pairs of a problem, for all arms but DPO."""
@@ -58,7 +59,7 @@ GRID: Sequence[Mapping[str, float]] = (
 )
 TEST, START = "held out", "start"
 RESULTS = Path(__file__).parent / "results"
-KEPT, TUNED = RESULTS / "dose.json", RESULTS / "dose-tuning.json"
+KEPT = RESULTS / "dose.json"
 Problems = Sequence[GeneratedProblem]
 
 
@@ -143,92 +144,88 @@ def sampled(folder: Path, policy: Policy, seed: int, branches: bool) -> Iterator
         yield run, problems
 
 
-def compare_arms(folder: Path, policy: Policy, seed: int, arms: Sequence[str], doses: Sequence[int]) -> None:
-    """Train and test the arms of a seed at every dose, each with its tuned settings."""
-    with sampled(folder, policy, seed, any(ARMS[arm].branches for arm in arms)) as (run, problems):
-        test(run, policy, START, seed)
-        for dose in doses:
-            for arm in arms:
-                train_and_test(run, policy, f"{arm}-{dose}", arm, problems[:dose], seed, tuned(arm))
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A model to train and test: its name in the kept scores, its arm, the problems of its dose, its settings."""
+
+    model: str
+    arm: Arm
+    dose: int
+    settings: Mapping[str, float]
 
 
-def train_and_test(
-    run: Run, policy: Policy, model: str, arm: str, problems: Problems, seed: int, settings: Mapping[str, Any]
-) -> None:
-    """Train one model on an arm's pairs of problems and test it, unless that was done."""
-    if model in {result.model for result in read_results(run.folder)}:
+def counted(arms: Sequence[str], doses: Sequence[int]) -> list[Job]:
+    """Return the models of a seed that counts: every arm at every dose, with its tuned settings."""
+    return [Job(f"{arm}-{dose}", ARMS[arm], dose, tuned(arm)) for dose in doses for arm in arms]
+
+
+def tuning(arms: Sequence[str]) -> list[Job]:
+    """Return the models of a tuning seed: every arm with every setting of the grid."""
+    return [Job(tuning_name(arm, of), ARMS[arm], TUNING_DOSE, of) for arm in arms for of in GRID]
+
+
+def tuning_name(arm: str, settings: Mapping[str, float]) -> str:
+    """Return the name of a model of a tuning seed."""
+    return f"{arm}-{TUNING_DOSE}-{settings['learning_rate']:g}"
+
+
+def work(folder: Path, policy: Policy, seed: int, jobs: Sequence[Job]) -> None:
+    """Train and test the models of a seed whose scores are not kept yet."""
+    known = kept().get(str(seed), {}).get("scores", {})
+    missing = [job for job in jobs if job.model not in known]
+    if not missing:
         return
-    having = {pair.problem_id for pair in run.pairs if pair.kind == "naive"}
-    chosen = ARMS[arm].pairs(run, [item for item in problems if item.problem.id in having], seed)
-    path = run.folder / "models" / model
-    train_on(chosen, policy, path, ARMS[arm].method, seed, {**STEPS, **settings})
-    test(run, replace(policy, path=path), model, seed)
+    with sampled(folder, policy, seed, any(job.arm.branches for job in missing)) as (run, problems):
+        if START not in known:
+            test(run, policy, START, seed, [])
+        having = {pair.problem_id for pair in run.pairs if pair.kind == "naive"}
+        for job in missing:
+            usable = [item for item in problems[: job.dose] if item.problem.id in having]
+            pairs = job.arm.pairs(run, usable, seed)
+            path = run.folder / "models" / job.model
+            train_on(pairs, policy, path, job.arm.method, seed, {**STEPS, **job.settings})
+            test(run, replace(policy, path=path), job.model, seed, pairs)
 
 
-def test(run: Run, policy: Policy, model: str, seed: int) -> None:
-    """Solve a seed's held-out problems, unless that was done."""
-    if model not in {result.model for result in read_results(run.folder)}:
-        scores = solve(run, model, policy, TEST, [item.problem for item in held_out(seed)], seed).scores
-        print(f"seed {seed}, {model}: {sum(scores.values()):.0f} of {len(scores)}", flush=True)
+def test(run: Run, policy: Policy, model: str, seed: int, pairs: Sequence[PairRecord]) -> None:
+    """Solve a seed's held-out problems and keep the score of each, and how many pairs of each kind were trained on."""
+    problems = [item.problem for item in held_out(seed)]
+    scores = solve(run, model, policy, TEST, problems, seed).scores
+    print(f"seed {seed}, {model}: {sum(scores.values()):.0f} of {len(scores)}", flush=True)
+    seeds = kept()
+    of_seed = seeds.setdefault(str(seed), {"problems": [p.id for p in problems], "scores": {}, "pairs": {}})
+    of_seed["scores"][model] = "".join(str(int(scores[name])) for name in of_seed["problems"])
+    of_seed["pairs"][model] = dict(Counter(pair.kind for pair in pairs))
+    KEPT.write_text(json.dumps(seeds, indent=1) + "\n", encoding="utf-8")
 
 
-def tune(folder: Path, policy: Policy, arms: Sequence[str]) -> None:
-    """Try the grid for each arm on the tuning seeds, and keep the scores in `TUNED`."""
-    found: dict[str, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
-    for seed in TUNING_SEEDS:
-        with sampled(folder, policy, seed, any(ARMS[arm].branches for arm in arms)) as (run, problems):
-            for arm in arms:
-                for settings in GRID:
-                    model = f"{arm}-{TUNING_DOSE}-{settings['learning_rate']:g}"
-                    train_and_test(run, policy, model, arm, problems[:TUNING_DOSE], seed, settings)
-            scores = {result.model: result.scores for result in read_results(run.folder)}
-            for arm in arms:
-                for settings in GRID:
-                    rate = f"{settings['learning_rate']:g}"
-                    solved = scores[f"{arm}-{TUNING_DOSE}-{rate}"].values()
-                    found[arm][rate][str(seed)] = 100 * fmean(solved)
-    known = json.loads(TUNED.read_text(encoding="utf-8")) if TUNED.exists() else {}
-    TUNED.write_text(json.dumps({**known, **found}, indent=1) + "\n", encoding="utf-8")
+def kept() -> dict[str, Any]:
+    """Return what is kept of every seed: its held-out problems and, by model, a sign for each, 1 where it is solved."""
+    return dict(json.loads(KEPT.read_text(encoding="utf-8"))) if KEPT.exists() else {}
+
+
+def solved(scores: str) -> float:
+    """Return the share of ones in percent."""
+    return 100 * scores.count("1") / len(scores)
 
 
 def tuned(arm: str) -> dict[str, float]:
-    """Return an arm's settings: the rate with the best mean over the tuning seeds; of equals, the lowest.
+    """Return an arm's settings: those with the best mean over the tuning seeds; of equals, the first of the grid.
 
     Raises:
-        SystemExit: if the arm was not tuned.
+        SystemExit: if the arm is not tuned on all of these seeds.
     """
-    found = json.loads(TUNED.read_text(encoding="utf-8")) if TUNED.exists() else {}
-    if arm not in found:
-        raise SystemExit(f"{arm} has no settings in {TUNED}; run --tune --arms {arm} first")
-    rates = found[arm]
-    best = max(sorted(rates, key=float), key=lambda rate: fmean(rates[rate].values()))
-    return {"learning_rate": float(best)}
+    means = [tuning_mean(arm, settings) for settings in GRID]
+    if None in means:
+        raise SystemExit(f"{arm} is not tuned on seeds {TUNING_SEEDS}; run --tune --arms {arm} first")
+    return dict(max(zip(GRID, means, strict=True), key=lambda tried: tried[1] or 0.0)[0])
 
 
-def keep(folder: Path) -> None:
-    """Keep the scores of all finished models problem by problem in `KEPT`: a sign a problem, 1 where it is solved."""
-    seeds: dict[str, Any] = {}
-    for seed in (int(path.name.removeprefix("seed-")) for path in folder.glob("seed-*")):
-        if seed in TUNING_SEEDS:
-            continue
-        names = [item.problem.id for item in held_out(seed)]
-        run = Run(folder / f"seed-{seed}")
-        results = {result.model: result.scores for result in read_results(run.folder)}
-        if len(results) > 1:
-            scores = {
-                model: "".join(str(int(of[name])) for name in names) for model, of in sorted(results.items())
-            }
-            kinds = {
-                model.name: dict(
-                    Counter(
-                        json.loads(line)["kind"] for line in (model / "pairs.jsonl").open(encoding="utf-8")
-                    )
-                )
-                for model in sorted((run.folder / "models").iterdir())
-            }
-            seeds[str(seed)] = {"problems": names, "scores": scores, "pairs": kinds}
-    ordered = dict(sorted(seeds.items(), key=lambda item: int(item[0])))
-    KEPT.write_text(json.dumps({"doses": DOSES, "seeds": ordered}, indent=1) + "\n", encoding="utf-8")
+def tuning_mean(arm: str, settings: Mapping[str, float]) -> float | None:
+    """Return the percent that an arm solves with some settings, mean over the tuning seeds; None before it is known."""
+    scores = [kept().get(str(seed), {}).get("scores", {}) for seed in TUNING_SEEDS]
+    name = tuning_name(arm, settings)
+    return fmean(solved(of[name]) for of in scores) if all(name in of for of in scores) else None
 
 
 def main() -> None:
@@ -239,16 +236,18 @@ def main() -> None:
     parser.add_argument("--arms", choices=ARMS, nargs="+", default=FIRST)
     parser.add_argument("--doses", type=int, choices=DOSES, nargs="+", default=DOSES)
     parser.add_argument("--tune", action="store_true", help="try the grid for the arms on the tuning seeds")
-    parser.add_argument("--keep", action="store_true", help="only keep the scores of what is finished")
     options = parser.parse_args()
+    if not (POLICY.path / "model.safetensors").exists():
+        raise SystemExit(
+            f"there is no policy in {POLICY.path}; run python -m experiments.routes.train {POLICY.path}"
+        )
     one_thread()
-    if options.keep:
-        keep(options.folder)
-    elif options.tune:
-        tune(options.folder, POLICY, options.arms)
+    if options.tune:
+        for seed in TUNING_SEEDS:
+            work(options.folder, POLICY, seed, tuning(options.arms))
     else:
         for seed in options.seeds:
-            compare_arms(options.folder, POLICY, seed, options.arms, options.doses)
+            work(options.folder, POLICY, seed, counted(options.arms, options.doses))
 
 
 if __name__ == "__main__":

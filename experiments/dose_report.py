@@ -22,16 +22,18 @@ from experiments.dose import (
     ARMS,
     DOSES,
     FIRST,
-    KEPT,
+    GRID,
     PAIRS,
     RESULTS,
     START,
     STEPS,
     TESTS,
-    TUNED,
     TUNING_DOSE,
     TUNING_SEEDS,
+    kept,
+    solved,
     tuned,
+    tuning_mean,
 )
 
 WANTED_SEEDS = 20
@@ -70,11 +72,6 @@ class Lead:
     def seeds(self) -> int:
         """How many seeds there are."""
         return len(self.values)
-
-
-def solved(scores: str) -> float:
-    """Return the share of ones in percent."""
-    return 100 * scores.count("1") / len(scores)
 
 
 def leads(seeds: Seeds, first: str, second: str) -> list[Lead]:
@@ -193,12 +190,9 @@ def plot(seeds: Seeds, path: Path) -> None:
     plt.close(figure)
 
 
-def study() -> dict[str, Any] | None:
-    """Return what the page shows of the study, from the kept scores; None before the first run."""
-    if not KEPT.exists():
-        return None
-    seeds = finished(json.loads(KEPT.read_text(encoding="utf-8"))["seeds"])
-    tuning = json.loads(TUNED.read_text(encoding="utf-8"))
+def study() -> dict[str, Any]:
+    """Return what the page shows of the study, from what is kept of it so far."""
+    seeds = finished(kept())
     primary = [lead for first, second in PRIMARY for lead in leads(seeds, first, second)]
     secondary = [lead for first, second in SECONDARY for lead in leads(seeds, first, second)]
     secondary += [lead for lead in primary if lead.where != MEAN]
@@ -206,14 +200,23 @@ def study() -> dict[str, Any] | None:
         "seeds": seeds,
         "wanted": WANTED_SEEDS,
         "doses": DOSES,
-        "accuracies": accuracies(seeds),
+        "accuracies": accuracies(seeds) if seeds else [],
         "primary": [(lead, answer(lead)) for lead in primary if lead.where == MEAN],
         "secondary": list(zip(secondary, holm([lead.p for lead in secondary]), strict=True)),
         "families": families(seeds),
-        "tuning": tuning,
+        "grid": GRID,
+        "tuning": tried(),
         "tuning_seeds": len(TUNING_SEEDS),
-        "rates_chosen": {arm: tuned(arm)["learning_rate"] for arm in tuning},
-        "names": {arm: ARMS[arm].name for arm in ARMS},
-        "routes": json.loads(ROUTES.read_text(encoding="utf-8")) if ROUTES.exists() else None,
+        "routes": json.loads(ROUTES.read_text(encoding="utf-8")) if ROUTES.exists() else {},
         "constants": {"pairs": PAIRS, "tests": TESTS, "tuning_dose": TUNING_DOSE, **STEPS},
     }
+
+
+def tried() -> list[dict[str, Any]]:
+    """Return, by arm that was tuned, the percent solved with each setting of the grid, and the rate chosen."""
+    rows = []
+    for arm in ARMS:
+        means = [tuning_mean(arm, settings) for settings in GRID]
+        if None not in means:
+            rows.append({"arm": ARMS[arm].name, "means": means, "chosen": tuned(arm)["learning_rate"]})
+    return rows

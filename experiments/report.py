@@ -334,14 +334,14 @@ def main() -> None:
         return environment.from_string((HERE / name).read_text(encoding="utf-8")).render(**values)
 
     dose = dose_report.study()
-    if dose is not None:
+    if dose["primary"]:
         dose_report.plot(dose["seeds"], docs / "images" / "dose.png")
     page = rendered(
         "replication.md.jinja",
         studies=found,
         lead=lead,
         corrected=corrected(found),
-        dose=rendered("dose.md.jinja", **dose) if dose else "",
+        dose=rendered("dose.md.jinja", **dose),
         samples=SAMPLES,
         attempts=ATTEMPTS,
         rollouts=ROLLOUTS,

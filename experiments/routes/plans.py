@@ -31,24 +31,25 @@ def plan(family: str, facts: Facts, rng: random.Random) -> list[Move]:
 
 
 def _legs(facts: Facts, rng: random.Random) -> list[Move]:
-    animals = list(facts["animals"])
-    route = rng.choice(("forward", "backward", "apart"))
-    if route == "backward":
-        animals.reverse()
-    names = "abcdef"
+    route = rng.choice(("running", "apart", "apart, summed up at once"))
     moves: list[Move] = []
-    for index, (count, animal) in enumerate(animals):
+    names = []
+    for index, (count, animal) in enumerate(facts["animals"]):
         legs = LEGS[animal]
         tempting = legs in _MISTAKEN_LEGS
         wrong = _MISTAKEN_LEGS[legs] if tempting else rng.choice([n for n in (2, 4, 6) if n != legs])
         swap = rng.random() < 0.5
         right_product, wrong_product = (_product(count, n, swap) for n in (legs, wrong))
-        before = f"{names[index - 1]} + " if index and route != "apart" else ""
-        aim = rng.choice((f"the {animal}", f"the legs of the {animal}", f"{count} {animal}"))
+        before = f"{names[-1]} + " if names and route == "running" else ""
+        names.append("abcdef"[index])
+        aim = rng.choice((f"{count} {animal}", f"the {count} {animal}"))
         chance = HABIT if tempting else LAPSE
-        moves.append(Move(aim, names[index], before + right_product, before + wrong_product, chance))
+        moves.append(Move(aim, names[-1], before + right_product, before + wrong_product, chance))
+        if route == "apart, summed up at once" and index:
+            so_far = names[0] if index == 1 else "total"
+            moves.append(Move("the sum so far", "total", f"{so_far} + {names[-1]}"))
     if route == "apart":
-        moves.append(_sum(rng.choice(("all legs", "the sum")), "total", list(names[: len(animals)])))
+        moves.append(_sum(rng.choice(("all legs", "the sum")), "total", names))
     return moves
 
 
@@ -82,7 +83,7 @@ def _shop(facts: Facts, rng: random.Random) -> list[Move]:
     for index, (count, ware, price, coupon) in enumerate(facts["items"]):
         cost = _product(count, price, rng.random() < 0.5)
         slip, chance = (cost, HABIT) if coupon else (cost.replace("*", "+"), LAPSE)
-        aim = rng.choice((f"the {ware}", f"what the {ware} cost", f"{count} {ware}"))
+        aim = rng.choice((f"{count} {ware}", f"the {count} {ware}"))
         if route == "pay at once":
             before = "left" if index else str(money)
             right = f"{before} - {cost}" + (f" + {coupon}" if coupon else "")

@@ -30,7 +30,7 @@ Facts = dict[str, Any]
 
 
 def _legs(rng: random.Random) -> tuple[str, int, Facts]:
-    animals = [(rng.randint(2, 9), name) for name in rng.sample(list(LEGS), rng.randint(4, 6))]
+    animals = [(rng.randint(2, 9), name) for name in rng.sample(list(LEGS), rng.randint(4, 5))]
     listed = _listed([f"{count} {name}" for count, name in animals])
     question = rng.choice(
         (

@@ -1,30 +1,38 @@
-"""Train the second policy: ``python -m experiments.routes.train runs/routes/policy``, a quarter of an hour on one core.
+"""Train the second policy: ``python -m experiments.routes.train experiments/routes/policy``, on one core.
 
 It is the built-in model, fine-tuned on demonstrations of `experiments.routes` that hold in the sandbox; the tokenizer
-stays. Not covered: resuming.
+stays. At the end it tells how many of the numbers in right solutions of held-out problems the policy predicts when it
+is shown what comes before them: what it has not learned to copy from the question, no preference method mends. The
+folder is kept with the code, since a study of many seeds needs the same weights on every machine; a folder that holds
+a policy stays as it is. Not covered: resuming.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import random
 import time
+from collections import defaultdict
 from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
+from statistics import fmean
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 
-from experiments.embedded.demonstrations import checked
+from experiments.embedded.demonstrations import Demonstration, checked
 from experiments.embedded.train import Recipe, describe, encode, learn
-from experiments.routes.demonstrations import demonstrations
-from experiments.routes.plans import HABIT, LAPSE
+from experiments.routes.demonstrations import demonstrations, written
+from experiments.routes.plans import HABIT, LAPSE, plan
 from experiments.routes.problems import routes_problems
 from sandbox import Sandbox
 from scdpo.data.problems import embedded_model_path
 
-RECIPE = Recipe(problems=8000, steps=700, peak_rate=1.5e-3)
+RECIPE = Recipe(problems=16_000, steps=1600, peak_rate=1.5e-3)
+PROBED = 60
+"""Held-out problems whose numbers are predicted."""
 
 
 def train_policy(folder: Path, recipe: Recipe = RECIPE) -> None:
@@ -33,6 +41,7 @@ def train_policy(folder: Path, recipe: Recipe = RECIPE) -> None:
     A folder that holds a policy stays as it is.
     """
     if (folder / "model.safetensors").exists():
+        print(f"{folder} holds a policy", flush=True)
         return
     torch.manual_seed(recipe.seed)
     start = time.monotonic()
@@ -51,8 +60,28 @@ def train_policy(folder: Path, recipe: Recipe = RECIPE) -> None:
         "recipe": asdict(recipe) | {"habit": HABIT, "lapse": LAPSE},
         "data": describe(data),
         "training": {"tokens": seen, "loss": curve, "minutes": round((time.monotonic() - start) / 60, 1)},
+        "numbers": numbers_predicted(model, tokenizer),
     }
     (folder / "log.json").write_text(json.dumps(log, indent=1) + "\n", encoding="utf-8")
+    print(f"numbers predicted, %: {log['numbers']}", flush=True)
+
+
+@torch.inference_mode()
+def numbers_predicted(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> dict[str, float]:
+    """Return, by family, the percent of the numbers in the policy's own text that are its likeliest next token.
+
+    Measured on right solutions of held-out problems, each number after the right text before it.
+    """
+    hits: dict[str, list[bool]] = defaultdict(list)
+    for item in islice(routes_problems("test"), PROBED):
+        rng = random.Random(item.problem.id)
+        solution, _ = written(plan(item.problem.source, item.metadata, rng), (), rng)
+        example = encode(tokenizer, Demonstration(item.problem, solution, sloppy=False))
+        likeliest = model(torch.tensor([example.ids])).logits[0, :-1].argmax(-1).tolist()
+        for guess, label in zip(likeliest, example.labels[1:], strict=True):
+            if label >= 0 and tokenizer.decode([label]).strip().isdigit():
+                hits[item.problem.source].append(guess == label)
+    return {family: round(100 * fmean(of), 1) for family, of in sorted(hits.items())}
 
 
 def main() -> None:

@@ -63,7 +63,7 @@ class Executor:
         self.loop = loop
         self.memory = AddressSpace()
         shell.attach(self.collector)
-        shell.before_showing = self.memory.use_reserve
+        shell.before_showing = self.memory.met
 
     def serve(self) -> None:
         """Answer requests until the other side closes its end."""

@@ -12,6 +12,9 @@ import re
 import resource
 from collections.abc import Iterator
 
+# Room for what CPython itself takes while an error unwinds: it has one or two arenas of small objects in it.
+BALLAST = 4 * 2**20
+
 
 class AddressSpace:
     """The session's two limits, as they were when it began."""
@@ -19,11 +22,13 @@ class AddressSpace:
     def __init__(self) -> None:
         """Read the limits of this process and take the reserve into use."""
         self._soft, self._hard = resource.getrlimit(resource.RLIMIT_AS)
+        self._ballast: bytearray | None = None
         self.use_reserve()
 
     @contextlib.contextmanager
     def bounded(self) -> Iterator[None]:
-        """Hold a cell to its limit."""
+        """Hold a cell to its limit, a ballast included that `met` throws off."""
+        self._ballast = bytearray(BALLAST)  # of untouched pages: it takes address space, not memory
         self._hold(self._soft)
         try:
             yield
@@ -39,6 +44,11 @@ class AddressSpace:
             yield
         finally:
             self._hold(before)
+
+    def met(self) -> None:
+        """Make room where a cell has met its limit; first in a way that takes no memory."""
+        self._ballast = None
+        self.use_reserve()
 
     def use_reserve(self) -> None:
         """Let this process have the reserve too, until the next cell."""

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable
 from typing import Any, cast
 
+from IPython.core import interactiveshell
 from IPython.core.autocall import ExitAutocall, ZMQExitAutocall
 from IPython.core.compilerop import CachingCompiler
 from IPython.core.displayhook import DisplayHook
@@ -170,6 +171,8 @@ class SessionShell(InteractiveShell):
             self.before_showing()
         self.InteractiveTB.left_out = 0
         etype, value, tb = sys.exc_info() if not args or args[0] is None else args[0]
+        if tb is not None and tb.tb_next is not None and tb.tb_next.tb_frame.f_code.co_name == _RUNS_CELLS:
+            tb.tb_next = tb.tb_next.tb_next  # a stock kernel has no such frame
         # A cell that waits for something is told of an interrupt by a cancellation.
         quiet = (KeyboardInterrupt, asyncio.CancelledError) if self.interrupted else Stopped
         if etype is not None and issubclass(etype, quiet):
@@ -209,6 +212,28 @@ class SessionShell(InteractiveShell):
     def getoutput(self, cmd: str, split: bool = True, depth: int = 0) -> Any:
         """Refuse `x = !cmd`. Raises PermissionError."""
         raise PermissionError(NO_SUBPROCESS)
+
+
+def _run_cells_by(shell: SessionShell) -> None:
+    """Have IPython run code through a frame that makes room for it when the code runs out of memory.
+
+    IPython's own frame is larger than 256 instructions. There CPython (3.11 to 3.13) makes a new integer to unwind an
+    error, and where it cannot it tries again for ever: a cell that filled the memory with small objects hung until it
+    was killed. This frame is small enough to unwind without.
+    """
+
+    def run_in_a_small_frame(code: Any, *namespaces: dict[str, Any]) -> None:
+        try:
+            exec(code, *namespaces)  # noqa: S102 - it is what a session is for
+        except MemoryError:
+            if shell.before_showing is not None:
+                shell.before_showing()
+            raise
+
+    interactiveshell.exec = run_in_a_small_frame  # type: ignore[attr-defined]
+
+
+_RUNS_CELLS = "run_in_a_small_frame"
 
 
 def _message(value: BaseException | None) -> str:
@@ -264,6 +289,7 @@ def make_shell() -> SessionShell:
     config.IPKernelApp.connection_file = "kernel.json"
     shell = SessionShell.instance(config=config)
     InteractiveShellABC.register(SessionShell)
+    _run_cells_by(shell)
     shell.db = {}  # bookmarks and visited folders, which IPython would keep in a profile
     shell.autoawait = True
     for name in PROGRAM_MAGICS:

@@ -28,7 +28,7 @@ class OpenPlace:
     Attributes:
         solution: id of the solution that is branched off.
         step: the last shared step.
-        wrong: the chance that an attempt goes wrong for all that is known of the problem, 0 to 1.
+        wrong: the chance that an attempt goes wrong for all that is known of the problem, 0 to 1 (``wrong_after``).
         tokens: what an attempt is expected to take, over 0.
         tried: attempts that were made here.
         failed: how many of them did not come out right.
@@ -114,6 +114,16 @@ def expect(places: Iterable[OpenPlace], tokens: float) -> tuple[float, float]:
 
 def _rank(place: OpenPlace) -> tuple[float, str, int]:
     return -place.worth, place.solution, place.step
+
+
+def wrong_after(wrong: float, left: float) -> float:
+    """Return the chance that what is left of a solution goes wrong, if all of it goes wrong with chance ``wrong``.
+
+    Args:
+        wrong: of whole solutions, 0 to 1.
+        left: the share of the solution's tokens that are left, 0 to 1: each is as likely to be the slip.
+    """
+    return float(1 - (1 - wrong) ** left)
 
 
 def wrong_share(counts: Mapping[str, int]) -> float:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from sandbox import AsyncSession, SessionClosed, Solution
 from scdpo.corrupt.rollouts import Rollouts, Track, draft_of, roll_out
 from scdpo.corrupt.second_look import right_in_a_reading
-from scdpo.corrupt.slips import no_slip, sides, with_same_output
+from scdpo.corrupt.slips import no_slip, sides, tells_another_output, with_same_output
 from scdpo.data.filters import drop_reason
 from scdpo.data.moves import move_ends
 from scdpo.data.pairs import cut_where_sides_differ
@@ -159,11 +159,12 @@ async def _bisect(
 
 
 def _may_be_chosen(draft: Draft, wrong: SolutionRecord) -> bool:
-    """Whether a roll-out that was right is fluent, clean, and states its answer."""
+    """Whether a roll-out that was right is fluent, clean, quotes its outputs and states its answer."""
     solution = Solution(draft.blocks)
     return (
         drop_reason(draft.blocks, wrong.sampling.format) is None
         and uncleanness(solution, wrong.question) is None
+        and not tells_another_output(draft.blocks, wrong.question)
         and verify(solution, wrong.gold, require="stated").correct
     )
 

@@ -5,50 +5,93 @@ Not covered: whether the model recovers from it, which only roll-outs tell (``co
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
+from fractions import Fraction
 
 from sandbox import Block, Solution
 from sandbox.blocks import Step
 from scdpo.corrupt.outputs import same_output, shows_failure
+from scdpo.corrupt.rewriting.changes import values_in
+from scdpo.corrupt.rewriting.numbers_in_text import Mention, find_mentions
 from scdpo.data.moves import first_move
 from scdpo.data.records import PairRecord
+from verifier import extract_answer
+from verifier.parsing.plain_numbers import read_number
 
 
-def no_slip(chosen: Sequence[Block], rejected: Sequence[Block]) -> str | None:
+def no_slip(chosen: Sequence[Block], rejected: Sequence[Block], prefix: Sequence[Block] = ()) -> str | None:
     """Return why the rejected side of a pair is no slip of reasoning, or None if it may be one.
 
     Args:
         chosen: the blocks of the right side, after the shared steps.
         rejected: those of the wrong side.
+        prefix: the shared blocks.
 
     Returns:
         ``code_fails``: the first code of the rejected side that the chosen side does not have raises.
-        ``misquotes_output``: both sides run the same code and see the same outputs; the wrong side then states
-        another answer than the one it was shown.
+        ``misquotes_output``: both sides saw the same outputs in the end, of the same code or with the right answer
+        in the last of them; the wrong side then states another answer than the one it was shown.
         None otherwise. Chains of thought, which have no code, always give None.
     """
     ours, theirs = _code_steps(chosen), _code_steps(rejected)
-    if not theirs:
-        return None
     known = {step.content.strip() for step in ours}
     first_new = next((step for step in theirs if step.content.strip() not in known), None)
-    if first_new is not None:
-        return "code_fails" if shows_failure(output_of(first_new)) else None
-    same = len(ours) == len(theirs) and all(map(_same_cell, ours, theirs))
-    return "misquotes_output" if same else None
+    if first_new is not None and shows_failure(output_of(first_new)):
+        return "code_fails"
+    if len(ours) != len(theirs) or not all(map(_same_output, ours, theirs)):
+        return None
+    same_code = bool(ours) and first_new is None
+    outputs = [output_of(step) for step in (*_code_steps(prefix), *ours)]
+    return "misquotes_output" if same_code or (outputs and _quotes(chosen, outputs[-1])) else None
 
 
-def sides(pair: PairRecord) -> tuple[tuple[Block, ...], tuple[Block, ...]]:
-    """Return the blocks of a pair's chosen and rejected side."""
-    chosen, rejected = (
-        tuple(Block(b.type, b.content) for b in side) for side in (pair.chosen, pair.rejected)
+def _quotes(blocks: Sequence[Block], output: str) -> bool:
+    """Whether the answer that a side states is in an output, as it stands or as a number."""
+    answer = extract_answer(Solution(tuple(blocks))) or ""
+    number = read_number(answer)
+    if number is None or not number.bottom:
+        return bool(answer) and answer in output
+    return Fraction(number.top, number.bottom) in values_in(output)
+
+
+def tells_another_output(blocks: Sequence[Block], question: str) -> bool:
+    """Whether a text begins with another number than the one that the cell right before it printed.
+
+    "We get 301" after an output of 404 is found; "The 3 boys have 404" is not where the question speaks of 3, nor
+    "So 0.33" after 0.3333. Only cells that print one number are looked at.
+
+    Args:
+        blocks: of a side.
+        question: the problem, whose numbers a text may begin with.
+    """
+    stated = {mention.value for mention in find_mentions(question)}
+    for cell, block in itertools.pairwise(blocks):
+        values = values_in(cell.content) if cell.type == "execution" else []
+        if block.type != "text" or len(values) != 1:
+            continue
+        first = next((mention for mention in find_mentions(block.content) if mention.role == "value"), None)
+        if first is not None and first.value not in stated and abs(first.value - values[0]) >= _step(first):
+            return True
+    return False
+
+
+def _step(mention: Mention) -> Fraction:
+    """Return by how much a number that is written so may differ from the exact one."""
+    return Fraction(1, 10**mention.places)
+
+
+def sides(pair: PairRecord) -> tuple[tuple[Block, ...], tuple[Block, ...], tuple[Block, ...]]:
+    """Return the blocks of a pair's chosen and rejected side, and of its prefix."""
+    chosen, rejected, prefix = (
+        tuple(Block(b.type, b.content) for b in side) for side in (pair.chosen, pair.rejected, pair.prefix)
     )
-    return chosen, rejected
+    return chosen, rejected, prefix
 
 
 def with_same_output(pair: PairRecord) -> PairRecord:
     """Return a pair whose origin says whether its sides first differ in a cell that prints the same on both."""
-    ours, theirs = (_first_cell(side) for side in sides(pair))
+    ours, theirs = (_first_cell(side) for side in sides(pair)[:2])
     same = ours is not None and theirs is not None and same_output(output_of(ours), output_of(theirs))
     return pair.model_copy(update={"origin": pair.origin.model_copy(update={"same_output": same})})
 
@@ -68,6 +111,5 @@ def _code_steps(blocks: Sequence[Block]) -> list[Step]:
     return [step for step in Solution(tuple(blocks)).steps if step.is_code]
 
 
-def _same_cell(one: Step, other: Step) -> bool:
-    same_code = one.content.strip() == other.content.strip()
-    return same_code and same_output(output_of(one), output_of(other))
+def _same_output(one: Step, other: Step) -> bool:
+    return same_output(output_of(one), output_of(other))

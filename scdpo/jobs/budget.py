@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from scdpo.corrupt.budget import OpenPlace, expect, hand_out, wrong_share
+from scdpo.corrupt.budget import OpenPlace, expect, hand_out, wrong_after, wrong_share
 from scdpo.corrupt.temperature import Before, BranchSettings, made_before, open_steps
 from scdpo.data.records import BranchRecord, SolutionRecord
 from scdpo.data.runs import Run
@@ -102,6 +102,8 @@ def _places(run: Run, settings: BranchSettings) -> Iterator[OpenPlace]:
         before = made_before(branches, (), settings)
         wrong = wrong_share(judged[chosen.problem_id])
         for step in open_steps(chosen, settings, before):
+            if not _may_slip(chosen, step):
+                continue
             here = [branch for branch in branches if branch.branch_step == step]
             yield _place(chosen, step, settings, before.get(step, Before()), here, wrong, useful)
 
@@ -121,7 +123,7 @@ def _place(
     return OpenPlace(
         solution=chosen.id,
         step=step,
-        wrong=wrong,
+        wrong=wrong_after(wrong, _tokens_after(chosen, step) / _tokens_after(chosen, -1)),
         tokens=taken / made if taken else _tokens_after(chosen, step),
         tried=before.judged,
         failed=max(0, before.judged - right),
@@ -132,12 +134,18 @@ def _place(
 
 
 def _tokens_after(chosen: SolutionRecord, step: int) -> float:
-    """Return how many tokens a solution has after a step, 1 or more."""
-    shared = len(chosen.solution.prefix(step).blocks)
+    """Return how many tokens a solution has after a step (-1: all of them), 1 or more."""
+    shared = len(chosen.solution.prefix(step).blocks) if step >= 0 else 0
     if chosen.sampling.block_tokens:
         return max(1, sum(map(len, chosen.sampling.block_tokens[shared:])))
     written = [block.content for block in chosen.blocks[shared:] if block.type != "execution"]
     return max(1.0, sum(map(len, written)) / CHARACTERS_A_TOKEN)
+
+
+def _may_slip(chosen: SolutionRecord, step: int) -> bool:
+    """Whether there is more to come than a quotation: code, or in a chain of thought any step."""
+    rest = chosen.solution.rest(step).blocks
+    return any(block.type == "code" for block in rest) or all(block.type == "text" for block in chosen.blocks)
 
 
 def _useful(run: Run) -> float:

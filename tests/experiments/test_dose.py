@@ -16,10 +16,10 @@ from experiments.dose_report import answer, leads
 from experiments.routes.demonstrations import written
 from experiments.routes.plans import plan
 from experiments.routes.problems import routes_problems
+from experiments.routes.train import RECIPE
 from experiments.stages import Policy
 from scdpo.data.import_solutions import as_record
 from scdpo.data.pairs import naive_pairs
-from scdpo.data.problems import embedded_model_path
 from scdpo.data.runs import Run
 
 SEED = 3
@@ -53,7 +53,7 @@ def having_pairs(run: Run) -> list[dose.GeneratedProblem]:
 
 
 def test_no_question_is_in_two_of_training_pairs_and_tests() -> None:
-    trained = {item.problem.question for item in islice(routes_problems("train"), 12_000)}
+    trained = {item.problem.question for item in islice(routes_problems("train"), RECIPE.problems)}
     for seed in (0, 1, *TUNING_SEEDS):
         paired = {item.problem.question for item in preference(seed)}
         tested = {item.problem.question for item in held_out(seed)}
@@ -79,25 +79,36 @@ def test_dpo_has_one_pair_a_problem_and_scdpo_has_these_too(run: Run) -> None:
     assert dose.controlled(run, problems, SEED) == naive  # no branches were made
 
 
-def test_the_tuned_rate_is_the_best_on_the_mean_and_of_equals_the_lowest(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "tuning.json"
-    monkeypatch.setattr(dose, "TUNED", path)
-    found = {
-        "oracle": {
-            "0.001": {"100": 60, "101": 60},
-            "0.0003": {"100": 70, "101": 50},
-            "0.0001": {"100": 10, "101": 90},
+@pytest.fixture
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty place for the kept scores."""
+    path = tmp_path / "dose.json"
+    monkeypatch.setattr(dose, "KEPT", path)
+    return path
+
+
+def keep_tuning(path: Path, solved: dict[str, tuple[int, int]]) -> None:
+    """Keep scores of the oracle on ten problems of both tuning seeds, by learning rate."""
+    seeds = {
+        str(seed): {
+            "scores": {f"oracle-15-{rate}": "1" * n[i] + "0" * (10 - n[i]) for rate, n in solved.items()}
         }
+        for i, seed in enumerate(TUNING_SEEDS)
     }
-    path.write_text(json.dumps(found))
+    path.write_text(json.dumps(seeds))
+
+
+def test_the_tuned_rate_is_the_best_on_the_mean_and_of_equals_the_lowest(results: Path) -> None:
+    keep_tuning(results, {"0.0001": (1, 9), "0.0003": (7, 5), "0.001": (6, 6)})
     assert dose.tuned("oracle") == {"learning_rate": 3e-4}
-    found["oracle"]["0.0001"]["100"] = 31
-    path.write_text(json.dumps(found))
+    keep_tuning(results, {"0.0001": (4, 9), "0.0003": (7, 5), "0.001": (6, 6)})
     assert dose.tuned("oracle") == {"learning_rate": 1e-4}
-    with pytest.raises(SystemExit, match="run --tune --arms equal first"):
-        dose.tuned("equal")
+
+
+def test_an_arm_that_is_not_tuned_on_all_seeds_is_not_run(results: Path) -> None:
+    keep_tuning(results, {"0.0001": (4, 9), "0.0003": (7, 5)})
+    with pytest.raises(SystemExit, match="run --tune --arms oracle first"):
+        dose.counted(["oracle"], [8])
 
 
 def scores(equal: tuple[str, str, str], oracle: tuple[str, str, str]) -> dict[str, dict[str, str]]:
@@ -142,36 +153,29 @@ def test_what_counts_as_an_answer(seeds: int, mean: float, half: float, p: float
     assert answer(lead) == says
 
 
-def test_a_model_that_was_tested_is_not_made_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Result:
-        model = "oracle-8"
-
-    monkeypatch.setattr(dose, "read_results", lambda folder: [Result])
-    policy = Policy(Path("/nowhere"), "mathcoder")
-    dose.train_and_test(run, policy, "oracle-8", "oracle", having_pairs(run), SEED, {})
-    assert not (run.folder / "models").exists()
+def test_what_is_kept_is_not_run_again(results: Path, tmp_path: Path) -> None:
+    results.write_text(json.dumps({str(SEED): {"scores": {"oracle-8": "11"}}}))
+    job = dose.Job("oracle-8", ARMS["oracle"], 8, {})
+    dose.work(tmp_path / "runs", Policy(Path("/nowhere"), "mathcoder"), SEED, [job])
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.scripts
-def test_an_arm_is_trained_and_tested_and_its_scores_are_kept(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_arms_are_trained_and_tested_and_their_scores_are_kept(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if not (dose.POLICY.path / "model.safetensors").exists():
+        pytest.skip(
+            f"no policy in {dose.POLICY.path}: experiments.routes.train makes it, in a quarter of an hour"
+        )
     monkeypatch.setattr(dose, "TESTS", 4)
     monkeypatch.setattr(dose, "STEPS", {"max_steps": 2, "per_device_train_batch_size": 4})
-    monkeypatch.setattr(dose, "KEPT", tmp_path / "dose.json")
-    policy = Policy(embedded_model_path(), "mathcoder")
-    with run:
-        dose.test(run, policy, dose.START, SEED)
-        for arm in dose.FIRST:
-            dose.train_and_test(
-                run, policy, f"{arm}-8", arm, preference(SEED)[:8], SEED, {"learning_rate": 1e-4}
-            )
-    dose.keep(tmp_path)
-    kept = json.loads((tmp_path / "dose.json").read_text())["seeds"][str(SEED)]
+    monkeypatch.setattr(dose, "DOSES", (3,))
+    jobs = [dose.Job(f"{arm}-3", ARMS[arm], 3, {"learning_rate": 1e-4}) for arm in dose.FIRST]
+    dose.work(tmp_path, dose.POLICY, SEED, jobs)
+    kept = json.loads(results.read_text())[str(SEED)]
     assert kept["problems"] == [item.problem.id for item in held_out(SEED)]
     assert {model: len(marks) for model, marks in kept["scores"].items()} == {
-        "start": 4,
-        "oracle-8": 4,
-        "equal-8": 4,
-    }
-    assert kept["pairs"] == {"oracle-8": {"step_controlled": 28}, "equal-8": {"naive": 28}}
+        "start": 4, "oracle-3": 4, "equal-3": 4,
+    }  # fmt: skip
+    assert kept["pairs"]["oracle-3"]["step_controlled"] == kept["pairs"]["equal-3"]["naive"] >= PAIRS

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import AsyncSandbox, Sandbox, SandboxError, folders, host_memory
+from sandbox import AsyncSandbox, Limits, Sandbox, SandboxError, folders, host_memory
+from sandbox.pool import Pool
 from sandbox.siege.attacks import descendants
 
 
@@ -48,25 +49,24 @@ def test_a_session_dropped_in_a_cycle_comes_back_and_the_wait_is_logged(
     assert "raise max_sessions" in caplog.text
 
 
+@pytest.mark.parametrize(("between", "told"), [(0.3, 0), (3.0, 1)])
 def test_a_line_that_moves_is_no_stall_and_a_stall_is_told_once(
-    strict: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, between: float, told: int
 ) -> None:
-    monkeypatch.setattr("sandbox.pool.STALL_SECONDS", 0.6)
+    """Eight wait for the one place, which is given back once every so many seconds, or at once after the first time."""
+    monkeypatch.setattr("sandbox.pool.STALL_SECONDS", 2.0)
 
-    async def told(holds: list[float]) -> int:
-        """How often a stall is told while those who hold the one place so long, in turn, wait for it together."""
-        caplog.clear()
-        async with AsyncSandbox(level="strict", warm=0, max_sessions=1) as box:
+    async def wait() -> None:
+        pool = Pool(Limits(), "strict", warm=0, max_sessions=1)
+        await pool._places.take()
+        waiting = [asyncio.ensure_future(pool._wait_long()) for _ in range(8)]
+        for turn in range(8):
+            await asyncio.sleep(between if not told or turn == 0 else 0)
+            pool._places.give_back()
+        await asyncio.gather(*waiting)
 
-            async def hold(seconds: float) -> None:
-                async with await box.session():
-                    await asyncio.sleep(seconds)
-
-            await asyncio.gather(*[hold(seconds) for seconds in holds])
-        return caplog.text.count("raise max_sessions")
-
-    assert asyncio.run(told([0.2] * 5)) == 0
-    assert asyncio.run(told([1.0] + [0.0] * 8)) == 1
+    asyncio.run(wait())
+    assert caplog.text.count("raise max_sessions") == told
 
 
 def test_a_session_keeps_its_sandbox(strict: None) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import AsyncSandbox
-from scdpo.corrupt.budget import OpenPlace, expect, hand_out, wrong_share
+from scdpo.corrupt.budget import OpenPlace, expect, hand_out, wrong_after, wrong_share
 from scdpo.corrupt.temperature import BranchSettings
 from scdpo.data.runs import Run
 from scdpo.jobs.budget import Grants, Spending, spend
@@ -62,6 +62,11 @@ def test_what_a_budget_is_expected_to_give() -> None:
 def test_the_share_of_wrong_ones_is_never_certain() -> None:
     assert wrong_share({"right": 3, "wrong": 1}) == pytest.approx(2 / 6)
     assert 0 < wrong_share({"right": 8}) < wrong_share({}) < wrong_share({"wrong": 8}) < 1
+
+
+def test_less_of_a_solution_goes_wrong_less_often() -> None:
+    assert wrong_after(0.75, 0.5) == pytest.approx(0.5)
+    assert (wrong_after(0.3, 0), wrong_after(0.3, 1)) == (pytest.approx(0), pytest.approx(0.3))
 
 
 class Hearing:

@@ -6,7 +6,7 @@ import pytest
 
 from sandbox import Block, Solution
 from scdpo.corrupt.outputs import same_output, shows_failure
-from scdpo.corrupt.slips import no_slip, with_same_output
+from scdpo.corrupt.slips import no_slip, tells_another_output, with_same_output
 from scdpo.data.import_solutions import as_record
 from scdpo.data.moves import first_move
 from scdpo.data.pairs import common_steps, step_controlled_pair
@@ -71,10 +71,33 @@ def test_each_side_keeps_at_least_one_step() -> None:
         ((C("a + 5"), E("22"), T("So 23.")), "misquotes_output"),
         ((T("So 23."),), None),
         ((C("a + 5"), E("22"), C("a + 6"), E("23"), T("So 23.")), None),
+        ((C("print(a + 5)"), E("22"), T("So 23.")), "misquotes_output"),
     ],
 )
 def test_what_is_no_slip_is_told_apart(rejected: tuple[Block, ...], reason: str | None) -> None:
     assert no_slip(BLOCKS[4:], rejected) == reason
+
+
+def test_an_output_of_the_prefix_can_be_misquoted_too() -> None:
+    wrong = (T("It is \\boxed{23}."),)
+    assert no_slip(BLOCKS[6:], wrong, BLOCKS[:6]) == "misquotes_output"
+    assert no_slip((T("Less 2, so \\boxed{20}."),), wrong, BLOCKS[:6]) is None  # the text has to reason
+    assert no_slip((T("It is \\boxed{22}."),), wrong, (T("Think."),)) is None  # a chain of thought
+
+
+@pytest.mark.parametrize(
+    ("output", "text", "another"),
+    [
+        ("404", "We get 301. Next, the rest.", True),
+        ("404", "We get 404. Next, 12 more.", False),
+        ("0.3333333", "So 0.33.", False),
+        ("404", "The 3 boys have 404.", False),
+        ("(1, 2)", "They are 2 and 1.", False),
+        ("404", "Next, the rest.", False),
+    ],
+)
+def test_a_text_that_tells_another_output_is_found(output: str, text: str, another: bool) -> None:
+    assert tells_another_output((C("x"), E(output), T(text)), "What do 3 boys have?") is another
 
 
 def test_a_text_and_the_code_that_it_announces_are_one_move() -> None:

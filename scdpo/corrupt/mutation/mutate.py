@@ -10,6 +10,7 @@ still get wrong is listed in ``docs/corruptors.md``.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from inspect import isawaitable
@@ -18,6 +19,7 @@ from typing import Any
 from sandbox import AsyncSandbox, Sandbox
 from sandbox.formats import normalise_newlines
 from sandbox.solution import Solution
+from scdpo.corrupt.mutation.chain import corrupt_chain
 from scdpo.corrupt.mutation.search import search
 from scdpo.corrupt.mutation.search_input import (
     CloseSession,
@@ -59,10 +61,11 @@ def corrupt_by_mutation(
     seed: int = 0,
     dropped: Counter[str] | None = None,
 ) -> list[Corruption]:
-    """Return wrong continuations of a correct code-integrated solution, at most one a branch step.
+    """Return wrong continuations of a correct solution, at most one a branch step.
 
     Args:
-        solution: ends in the gold answer; its recorded outputs must come out again when it is run here.
+        solution: ends in the gold answer; its recorded outputs must come out again when it is run here. A chain of
+            thought, which has no code, is changed in the equations that it states.
         gold: the right answer.
         box: where the cells run.
         question: the problem; numbers that it states are then known to be given.
@@ -71,12 +74,10 @@ def corrupt_by_mutation(
         seed: decides the order of the mutations; the same seed gives the same corruptions.
         dropped: counts, by reason, what was left out; added to.
     """
-    driving = _drive(
-        search(
-            solution, gold, question, branch_steps, attempts, seed, Counter() if dropped is None else dropped
-        ),
-        box,
-    )
+    reasons = Counter[str]() if dropped is None else dropped
+    if not _has_code(solution):
+        return corrupt_chain(solution, gold, question, branch_steps, attempts, seed, reasons)
+    driving = _drive(search(solution, gold, question, branch_steps, attempts, seed, reasons), box)
     try:
         driving.send(None)  # a blocking sandbox never lets it wait
     except StopIteration as end:
@@ -97,12 +98,15 @@ async def acorrupt_by_mutation(
     dropped: Counter[str] | None = None,
 ) -> list[Corruption]:
     """Do what ``corrupt_by_mutation`` does, without blocking the event loop while cells run."""
-    return await _drive(
-        search(
-            solution, gold, question, branch_steps, attempts, seed, Counter() if dropped is None else dropped
-        ),
-        box,
-    )
+    reasons = Counter[str]() if dropped is None else dropped
+    if not _has_code(solution):
+        chain = (solution, gold, question, branch_steps, attempts, seed, reasons)
+        return await asyncio.to_thread(corrupt_chain, *chain)
+    return await _drive(search(solution, gold, question, branch_steps, attempts, seed, reasons), box)
+
+
+def _has_code(solution: Solution) -> bool:
+    return any(block.type == "code" for block in solution.blocks)
 
 
 async def _drive(

@@ -8,10 +8,11 @@ the prefix and is forked for each trial.
 
 from __future__ import annotations
 
+import re
 from collections import Counter, deque
 from collections.abc import Generator, Iterator, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, Final
 
 from sandbox import CellResult
 from sandbox.blocks import Block
@@ -37,6 +38,21 @@ from scdpo.corrupt.outputs import same_output
 from scdpo.corrupt.rewriting.numbers_in_text import find_mentions, split_fractions, unit_after
 from scdpo.corrupt.rewriting.plausible import Inconsistent, ValueContext
 from scdpo.data.filters import drop_reason
+
+_IN_WORDS: Final = {
+    Fraction(number): re.compile(rf"\b(?:{words})\b", re.IGNORECASE)
+    for number, words in {
+        "2": "two|half|halves|twice|doubled?|pairs?|couple",
+        "3": "three|thirds?|thrice|tripled?",
+        "4": "four|quarters?|fourths?",
+        "5": "five|fifths?",
+        "6": "six",
+        "7": "seven|weeks?|weekly",
+        "12": "twelve|dozens?",
+        "0.5": "half|halves",
+    }.items()
+}
+"""Numbers that a question states in words: "half of them" has a 2, "a week" 7."""
 
 
 def search(
@@ -174,6 +190,8 @@ def _is_stated(place: Place, mutation: Mutation) -> bool:
     if not mutation.literal:
         return False
     old = Fraction(mutation.before)
+    if old in _IN_WORDS and _IN_WORDS[old].search(place.case.question):
+        return True
     stated = split_fractions(find_mentions(place.case.question))
     return any(abs(mention.value) in (old, 100 * old) for mention in stated)
 

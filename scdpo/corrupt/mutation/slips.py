@@ -151,11 +151,19 @@ class SlipCollector(cst.CSTVisitor):
         return super().on_visit(node)
 
     def visit_Assign(self, node: cst.Assign) -> None:
-        """Bring in a quantity that does not belong: the one that was named last and is not used there."""
+        """Bring in a quantity that does not belong into a sum: the one that was named last and is not used there.
+
+        Added to a product or a ratio it would mostly be of another unit.
+        """
         if isinstance(node.value, cst.Integer | cst.Float):
             self._stated.append(node.value)
         others = [name for name in self._assigned if name not in self._in_statement]
-        if others and isinstance(node.value, cst.BinaryOperation):
+        value = node.value
+        if (
+            others
+            and isinstance(value, cst.BinaryOperation)
+            and isinstance(value.operator, cst.Add | cst.Subtract)
+        ):
             for operator in (cst.Add(), cst.Subtract()):
                 added = cst.BinaryOperation(node.value, operator, cst.Name(others[-1]))
                 self._add("added_term", node.value, added)

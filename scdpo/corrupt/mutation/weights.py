@@ -19,7 +19,7 @@ KIND_WEIGHTS: Final = {
     "swapped_operands": 10,
     "lost_parentheses": 8,
     "dropped_function": 1,
-    # not measured
+    # not measured; arithmetic is that of chains of thought, where no program reckons
     "off_by_one": 10,
     "comparison": 10,
     "wrong_function": 10,
@@ -27,4 +27,5 @@ KIND_WEIGHTS: Final = {
     "wrong_element": 10,
     "dropped_line": 10,
     "swapped_premises": 10,
+    "arithmetic": 10,
 }
