@@ -18,9 +18,11 @@ from scdpo.training.sft import SolutionSFTConfig
 from scdpo.training.train import optimizer_steps, parse_settings, train
 
 
+@pytest.mark.parametrize("most", [None, 300])
 def test_the_plan_counts_what_training_does(
-    tiny_model: Path, pairs_file: Path, settings: dict[str, Any], tmp_path: Path
+    tiny_model: Path, pairs_file: Path, settings: dict[str, Any], tmp_path: Path, most: int | None
 ) -> None:
+    settings = {**settings, "max_tokens_per_pass": most}
     plan = dry_run(pairs_file, str(tiny_model), "scdpo", settings)
     result = train(pairs_file, str(tiny_model), tmp_path, "scdpo", settings)
     assert plan.pairs == dict(result.report.kept)
@@ -29,7 +31,9 @@ def test_the_plan_counts_what_training_does(
     assert result.tokens == pytest.approx(2 * plan.tokens_encoded, rel=0.05)
     assert result.tokens == result.history[-2]["num_tokens"]
     assert 0.2 < result.peak_memory < 64
-    assert plan.tokens_encoded < plan.tokens_plain / 2
+    # Passes share less than whole batches do.
+    assert plan.tokens_encoded < plan.tokens_plain / (2 if most is None else 1.5)
+    assert (plan.largest_batch <= 300) == (most is not None)
     assert plan.trainable == plan.parameters
     json.dumps(plan.to_dict())
 
