@@ -62,7 +62,7 @@ $(TRAINERS)/.installed: pyproject.toml constraints.txt
 	$(TRAINERS)/bin/python -m pip install --quiet --constraint constraints.txt torch
 	$(TRAINERS)/bin/python -m pip install --quiet --constraint constraints.txt --editable ".[test,train,quickstart]" \
 		inspect-ai==0.3.285 lm-eval==0.4.13 verifiers==0.4.0 \
-		cachetools codetiming hydra-core "ray>=2.50,<3" tensordict
+		cachetools codetiming hydra-core orjson "ray>=2.50,<3" tensordict
 	$(TRAINERS)/bin/python -m pip install --quiet --no-deps verl==0.9.1
 	touch $@
 

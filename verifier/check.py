@@ -102,7 +102,7 @@ def read(prediction: str | Solution, gold: str, rounding: Rounding, require: Str
     found = extract(prediction, "choice" if wanted.choice else "any")
     if found.answer is None:
         return Read(wanted, found, _without_answer(found))
-    if found.strength is not None and not suffices(found.strength, require):
+    if require != "weak" and found.strength is not None and not suffices(found.strength, require):
         return Read(
             wanted,
             found,

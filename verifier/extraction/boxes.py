@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from verifier.extraction.doubt import denied_before, doubted_before, left_open_after
+from verifier.extraction.doubt import denied_before, doubted_before, left_open_after, may_be_taken_back
 from verifier.patterns import pattern
 
 MAX_BOXES = 32  # boxes looked at, from the last on: each may be searched for its end
@@ -17,7 +17,9 @@ MAX_BOX = 100_000  # characters in which a box must end
 MAX_JOINED_CHARS = 2_000  # from the start of a box to that of one that it is joined to
 MAX_GAP = 64  # characters between two boxes of one list, at most
 
+# \boxed{5}, \boxed 5, \fbox{5}; \box{5} is left alone.
 _BOX = pattern(r"\\(?:boxed|fbox)\s*(?:\{(?:([^{}\\]*)\})?|([0-9A-Za-z]))")
+# The end of the line or the formula in which a box that is not closed ends: "$\boxed{5$ so"; \{ is left alone.
 _END_OF_FORMULA = pattern(r"\n|\\[)\]]|\$")
 _JOINT = pattern(
     r"(?:\s|[$.,;:&]|\\[()\[\]]|\\q?quad|\\text\s*\{|\}|\\(?=[,;!\s])|\\\\|、|，|；|和|或|与"
@@ -55,17 +57,18 @@ def boxed_answer(text: str) -> Boxed | None:
         visited += 1
         content, end = _box_content(text, start)
         encloses = visited > 1 and end > follower
+        telling = may_be_taken_back(text, start)
         if visited == 1:
             last_end = end
             if not content:
                 return Boxed("", end)
-            if left_open_after(text, end) or doubted_before(text, start):
+            if left_open_after(text, end) or (telling and doubted_before(text, start)):
                 return Boxed("", len(text))
         elif answers and not encloses and not _joined(text, end, follower):
             break
         if encloses and answers:
             answers[-1] = _unboxed(content)
-        elif content and not denied_before(text, start):
+        elif content and not (telling and denied_before(text, start)):
             answers.append(content)
         elif answers:
             break
@@ -112,6 +115,7 @@ def _box_content(text: str, start: int) -> tuple[str, int]:
     return "" if torn or not _balanced(content) else content, end
 
 
+# { and }, with what a backslash hides: \{ and \\ are left alone.
 _BRACES = pattern(r"\\.|[{}]", re.DOTALL)
 
 

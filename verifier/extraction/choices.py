@@ -8,9 +8,11 @@ from verifier.parsing.choices import REJECTED, letters_of
 from verifier.parsing.notation import TEXT_COMMAND
 from verifier.patterns import pattern
 
+# "(B)", "\text{B}", "B."; "Bob", "B2" and "AB" are left alone.
 _STATED = pattern(
     rf"(?<![A-Za-z\\{{_^])[(（]?\s*(?:{TEXT_COMMAND})?\{{?\(?([A-J])\)?\}}?(?![A-Za-z0-9_'’^*/+=])"
 )
+# "not (", "rule out ", 不选 before a letter; "nothing but" is left alone.
 _NEGATION = pattern(
     r"(?:\b(?:rul(?:es?|ed|ing)\s+out|exclud\w+|eliminat\w+|reject\w*|(?:all|any\w*|every\w*)\s+but|except)"
     r"|\bnot|n't\s+be|\bneither|\bcannot\s+be|不是|不选|不正确|错误)\s*[(（$]?\s*$",
@@ -25,7 +27,9 @@ _LEADING = pattern(
     r"[\s$*(]*([A-J])[)$*]*\s*[,.:—–]\s+(?!(?:or|and|so|thus|hence|therefore|maybe|perhaps|possibly|but|is|are)\b)(?=[a-z]{2})"
     r"(?!.*\b(?:or\s+(?:maybe|perhaps|else)|instead)\b)"
 )
+# "C, because A is"; "C is because" and "over time" are left alone.
 _BECAUSE = pattern(r"\b(?:because|since|over(?=\s+[A-J]\b)|rather\s+than|instead\s+of|unlike)\b|因为")
+# The A of "A train"; that of "A is" and "A or B" is left alone.
 _ARTICLE = pattern(r"\s+(?!(?:or|and|is)\b)[a-z]")
 
 
@@ -49,7 +53,9 @@ def choice_letter(text: str) -> str | None:
     return letters.pop() if len(letters) == 1 else None
 
 
+# "Not A. So B"; the comma of "A,B" is left alone.
 _PIECE_END = pattern(r"[.。\n!！;；]\s*|，|,\s")
+# "the answer is C", "so C", 选C; "Point C lies" is left alone.
 _CHOOSING = pattern(
     r"\b(?:answer|option|choice|choose|select|pick|correct|right|it's|it is|it must be"
     r"|go(?:ing)?\s+with|opt\s+for|leav(?:es|ing))\b|选|答|正确|对"

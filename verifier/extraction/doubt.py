@@ -56,6 +56,7 @@ _AFTER = pattern(
     r"|[)\]$}*]*\s*\?|\+(?=\s|$)",
     re.IGNORECASE,
 )
+# 5以上, 5的一半, 5不是; 5个苹果 is left alone.
 _CHINESE_AFTER = pattern(
     r"[)$}*]*\s*[个元米人天只倍岁]?(?:太[大小多少高低]|不(?:是|符|对|行|成立|满足|合)|以上|以下|以内|之间|多(?!少)|余|的倍数|的平方|的立方|的相反数|的倒数|的绝对值|的一半|的[一两二三四五六七八九十百\d]+(?:倍|半|分之)|不对|是错"
     r"|より|以上|未満|ではない|じゃない|이?가?\s*아[니닙]|보다|\s*(?:이상|이하|초과|미만))"
@@ -72,11 +73,13 @@ _OR_ANOTHER = pattern(
     r"(?:[\s.,)$}*]|\\[)\]]|\\text\s*\{)*(?:(?:\b(?:or|maybe|perhaps)\s+|或者?是?\s*)(?:maybe\s+)?[$\\(*]*[-\d\\]"
     r"|\b(?:is|was)\s+(?:wrong|incorrect|not\s+(?:right|correct))\s*(?:[.,;}]|\Z)|不对|是错的|\?(?=\s|\Z))"
 )
+# "I do not know", "cannot solve"; "do not forget" is left alone.
 _KNOWING_NOTHING = pattern(
     r"\b(?:do\s+not|don['’]?t|cannot|can['’]?t|could\s+not|couldn['’]?t|unable\s+to)\s+(?:\w+\s+)?"
     r"(?:know|solve|answer|find|decide)\b|\bgive\s+up\b|\bno\s+idea\b|不知道",
     re.IGNORECASE,
 )
+# "It cannot be determined"; "it is determined" is left alone.
 _UNDETERMINED = pattern(r"\b(?:not|cannot|can't)\s+be\s+determined\b|无法确定|不能确定", re.IGNORECASE)
 
 
@@ -102,22 +105,21 @@ _TELLTALES = (
 )  # fmt: skip
 
 
-def _is_telling(before: str) -> bool:
-    return any(map(before.__contains__, _TELLTALES))
+def may_be_taken_back(text: str, start: int) -> bool:
+    """Whether what begins at ``start`` may be denied or doubted: where not, ``denied_before`` need not look."""
+    return any(map(text[max(0, start - MAX_BEFORE) : start].__contains__, _TELLTALES))
 
 
 def denied_before(text: str, start: int) -> bool:
     """Whether what begins at ``start`` is denied: "not", 不是."""
     before = text[max(0, start - MAX_BEFORE) : start]
-    if not _is_telling(before):
-        return False
     return bool(_DENIED.search(before) or _CHINESE_DENIED.search(before))
 
 
 def doubted_before(text: str, start: int) -> bool:
     """Whether what begins at ``start`` is only offered: "or maybe"."""
     before = text[max(0, start - MAX_BEFORE) : start]
-    return _is_telling(before) and _DOUBTED.search(before) is not None
+    return _DOUBTED.search(before) is not None
 
 
 def left_open_after(text: str, end: int) -> bool:

@@ -167,6 +167,7 @@ def _parted(text: str) -> Extraction | None:
 
 
 _PICTURES = pattern("[\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff\ufe0f]")  # check marks, hands, stars
+# "(c)", "c."; "cm" is left alone.
 _SMALL_LETTER = pattern(r"\(?[a-e]\)?[.]?")
 
 
@@ -189,6 +190,7 @@ def _in_field(content: str, source: str, strength: Strength, hint: Hint) -> Extr
 
 
 _ARROW = pattern(r"\A(?:[-=]+>|→|⇒)\s*")  # Final answer -> 5
+# "5 I hope it is correct", a blank line; one line break is left alone.
 _SEGMENT_END = pattern(r"<eoa>|<eoe>|\n\s*\n|I hope it is correct|$")
 
 
@@ -220,6 +222,7 @@ def _phrased(text: str, hint: Hint) -> Extraction | None:
     return Extraction(None, stated.why) if stated.why else None
 
 
+# "the answer is"; "answer:", after which a sentence may stand, is left alone.
 _IS = pattern(r"\bis\s*$")
 
 
@@ -238,12 +241,15 @@ _BY_CASE = pattern(
 _REJECTED = pattern(  # x=5 (rejected), x=7
     r"[^,;，；\n]{0,80}[(（]\s*(?:reject(?:ed)?|extraneous|invalid|discard(?:ed)?|not\s+valid|舍去?)\s*[)）]\s*[,;，；]?\s*"
 )
+# "as follows: 5", ": 5"; "5: 3" is left alone.
 _INTRODUCTION = pattern(r"\A(?:as\s+follows|the\s+following)?\s*[:：]\s*", re.IGNORECASE)
+# "Yes, since it is", "no."; "no solution" is left alone.
 _YES_OR_NO = pattern(r"(yes|no|true|false)\b(?=\s*(?:[,.;:!—–-]|because|since|\Z))", re.IGNORECASE)
 _POLITE_END = pattern(  # 12です, 12個です, 12입니다, 12개
     r"(?<=[\d)\]}$%])\s*(?:(?:個|人|円|本|枚|匹|回|つ|개|명|원|마리|번|권|시간)\s*(?:です|である|だ|입니다|이다|이에요|예요)?"
     r"|です|である|だ|입니다|이다|이에요|예요)[。.]?$"
 )
+# "5" in quotation marks; a text that goes on after them is left alone.
 _QUOTED = pattern(r"""["“”'‘’「]([^"“”「」]{1,400}?)["“”'’」]\.?""")
 
 
@@ -306,12 +312,16 @@ def _as_value(answer: str) -> str:
     return values[0].text if whole and _TOLD.search(values[0].text) else answer
 
 
+# Values in which a unit was told from letters: "5\text{ m}"; "5m" is left alone.
 _TOLD = pattern(r"\\text|[€£¥₹]")
+# "5 because", "5 (which is"; "5 (mod 7)" is left alone.
 _REASON = pattern(
     r"\b(?:because|since|rather\s+than|instead\s+of|which|when|whenever|where|if|but|not|for)\b"
     r"|(?<=\s)\((?!or\b|p?mod\b)(?=[A-Za-z]{2})"
 )
+# "5", "$x$"; "yes" is left alone.
 _DIGIT_OR_FORMULA = pattern(r"[\d$\\]")
+# "$x$ is 5", "$5$ or 6", "$x$ = 5"; "$5$ metres" is left alone.
 _GOES_ON = pattern(r"\s*(?:[-+*/=<>]|\bis\b|\bare\b|\bor\b|\band\b|是|为|或|和|,\s*\$)")
 
 

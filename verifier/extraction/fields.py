@@ -16,6 +16,7 @@ _PAIRS = (
     ("<|begin_of_box|>", "<|end_of_box|>"),
 )  # fmt: skip
 _COMMAND = "\\answer{"
+# {"answer": 5}, {'final_answer': '5'}; {"answers": 5} is left alone.
 _JSON = pattern(
     r"""["'](?:final[_ ]?)?answer["']\s*:\s*(?P<value>"(?:[^"\\]|\\.)*"|'[^'\n]*'|\[[^\]\n]*\]|[^,}\]\n"']+)\s*[,}]""",
     re.IGNORECASE,

@@ -66,6 +66,7 @@ def read_gold(gold: str) -> Gold:
 
 
 _PARTED = pattern(r"(?<!#)\\?#\s*\\?#(?!#)(?!\s*\\?#)")
+# "None", "n/a", "see solution"; "none of these" is left alone.
 _SENTINEL = pattern(
     r"\$?(?:none|null|nan|n/?a|proof|(?:see|as)\s+(?:the\s+)?(?:proof|solution|above)|not\s*found|unknown|no\s+answer|missing|todo|tbd"
     r"|problem\s+not\s+solved|-+|\?+)\.?\$?",
@@ -88,6 +89,7 @@ def _read(gold: str) -> tuple[list[str], str]:
     return _unqualified(gold)
 
 
+# "The answer is 5", "Ans: 5", "option B"; "option 5 dollars" is left alone.
 _INTRODUCED = pattern(
     r"^\s*[*_]*(?:the\s+)?(?:final\s+|correct\s+)?(?:answer|ans)[*_]*\s*(?:is|:|=)[*_:]*\s*|^\s*(?:【答案】|答案?)\s*(?:是|为|[:：])?\s*"
     r"|^\s*(?:option|choice)\s+(?=[\dA-J]\W*$)",
@@ -122,6 +124,7 @@ _REMARK = pattern(
 )
 # "1/2 (or 0.5)", "1/2 (i.e. 0.5)"
 _OTHERWISE = pattern(r"(?<=\S)\s*\(\s*(?:or|i\.?e\.?,?|that\s+is,?|=)\s*([^()]+)\)\s*\.?\Z")
+# "where $n = 3$"; "where n is odd" is left alone.
 _DEFINITION = pattern(r"\bwhere\s+[$(\\]*((?:\\[A-Za-z]+|[A-Za-z])(?:_\{?\w+\}?)?)\s*=\s*")
 
 
@@ -168,7 +171,9 @@ def _defined(main: str, definition: re.Match[str], gold: str) -> str:
     return letters.sub(lambda _: f"({value})", main)
 
 
+# "$3$ and $4$", "$3$, $4$"; "$3$ but $4$" is left alone.
 _BETWEEN = pattern(r"(?:\s|[,;、和或与.]|\band\b|\bor\b|\\[,; ]|&)*")
+# "Ann has 3", "so it is"; "3 apples" is left alone.
 _SENTENCE = pattern(r"\b(?:is|are|has|have|was|were|be|must|and|thus|so|we|get|that)\b", re.IGNORECASE)
 
 

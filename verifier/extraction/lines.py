@@ -51,6 +51,7 @@ def sentences_from_the_end(text: str) -> Iterator[str]:
 _BREAK = pattern(r"\n(?=\s*(?:\n|[-*#>]|\d+[.)]\s)|[^\n]*$)")
 
 
+# "1. 5", "- 5", "> 5"; "1.5" and "-5" are left alone.
 _BULLET = pattern(r"\s*(?:\d+[.)](?=\s|$)|[-*•>](?=\s))\s*")
 
 
@@ -61,10 +62,13 @@ def _closed(sentence: str) -> str:
     return sentence.rstrip("。！；").removesuffix(".") if not sentence.endswith("..") else sentence
 
 
+# "- 5", "∴ x = 5", "So, 5"; "-5" and "Some 5" are left alone.
 _LEAD = pattern(
     r"(?:[-*>•]\s+|\d+[.)]\s+)?(?:\\(?:therefore|implies|Rightarrow|quad)\s*|[∴⇒→=]+>?\s*|(?:[Ss]o|[Tt]hus|[Hh]ence|[Tt]herefore|所以|因此)[,，:：]?\s*)?"
 )
+# "1. Add" at the start of a line; "1.5" is left alone.
 _NUMBERED = pattern(r"^\s*\d+[.)]\s", re.MULTILINE)
+# "2." alone on a line; "2.5" is left alone.
 _MARKER = pattern(r"\d+[.)]")
 
 
@@ -115,6 +119,7 @@ def last_row(text: str) -> str | None:
     return value or None
 
 
+# "x = 5\]", "5$$."; "$5$" is left alone.
 _DISPLAY_END = pattern(r"(?:\$\$|\\\])[.\s]*\Z")
 
 
@@ -137,6 +142,7 @@ def _last_display(body: str) -> str | None:
 _PART = pattern(
     r"\s*[*_]*(?:\(([a-h])\)|([a-h])\)|[Pp]art\s+\(?([A-Ha-h1-9])\)?\s*[:.)])[*_:]*\s*(?P<said>\S.*)"
 )
+# "(1) 5", "2. 5", "- 5"; "1.5" is left alone.
 _ITEM = pattern(r"\s*(?:\(?[1-9]\d?[.)]|[-*•])\s+(?P<said>\S.*)")
 
 

@@ -30,6 +30,7 @@ _LINKS = (
     r"(?:(?:est|es|è|é|ist|lautet|is|равен|равно|är|er|jest|je|là|adalah|on|είναι|は|은|는|คือ|है|هي|هو|היא)(?:\s+donc|\s+also)?(?!\w)\s*[:：]?"
     r"|(?:は|은|는)\s*[:：]?|[:：=—])"
 )
+# "3,5" after "Antwort:"; "3,500" and "1,2,3" are left alone.
 _DECIMAL_COMMA = pattern(r"(?<![\d,.])(\d+),(\d{1,2})(?![\d,])")
 _MARK = pattern(_ENGLISH_AND_CHINESE)
 _MARK_ANYWHERE = pattern(rf"{_ENGLISH_AND_CHINESE}|(?<!\w)(?i:{_WORDS}){_LINKS}")

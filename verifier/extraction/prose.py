@@ -12,7 +12,9 @@ MAX_BARE = 400  # characters of an answer by itself that has spaces
 
 _LETTERS = pattern(r"[A-Za-z]+")
 _MATHEMATICAL = pattern(r"[\d$\\=]")
+# "total"; "\alpha" and "ab" are left alone.
 _PROSE_WORD = pattern(r"(?<![\\A-Za-z])[A-Za-z]{3,}")
+# "\text{cm}", "\begin{cases}"; "\frac{1}{2}" is left alone.
 _TEXT_COMMAND = pattern(rf"(?:{TEXT_COMMAND}|\\(?:begin|end))\s*\{{[^{{}}]*\}}")
 _FAMILIAR = (
     "and or frac cdot times degrees degree percent pct yes true false even odd"
@@ -64,4 +66,5 @@ def _begins_with_value(text: str) -> bool:
 
 # 一共花了12.5元; 每份应该是3吨, 甲=3, 共有12 and 五分之三 are names and values
 _CJK_CLAUSE = pattern(r"(?!共有?\d)[\u3400-\u9fff]{2,}(?<![是为第约负号又之分])\d(?!.*[是为=])")
+# 所以答案, a comma, seven characters in a row; 五分之三 is left alone.
 _CJK_SENTENCE = pattern("[，。：；]|所以|因此|因为|可以|我们|得到|题目|不是|[\u3400-\u9fff]{7}")

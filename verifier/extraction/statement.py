@@ -84,6 +84,7 @@ _BRACKETED = pattern(r"(?<![\w)*^/+\-=∈\\])\[\s*(?=[^\[\]\n]*\d)([^\[\],\n]{1,
 
 # --- dollars and emphasis
 
+# "$5 and $7" is money; "$5$ and $7$" are formulas.
 _DOLLARS = pattern(r"(?<![\\$])\$(?!\$)(?:(?P<formula>[^$\n]*[^$\s]\$(?![\d$]))|(?=-?[\d.]))")
 
 
@@ -130,6 +131,7 @@ _JOINT = pattern(
 )
 
 
+# "12 apples in total", "12 altogether"; "12 in a box" is left alone.
 _TOTAL = pattern(r"\s*(?:[A-Za-z]+\s+)?(?:in\s+total|total|altogether|in\s+all|all\s+together)\b")
 
 
@@ -172,15 +174,19 @@ def _grouped(sentence: str, values: list[Value]) -> list[Value]:
     return groups
 
 
+# "is 5", "makes 5", 等于5; "3:5" and "his 5" are left alone.
 _PREDICATE = pattern(
     r"\b(?:is|are|was|were|be|equals?|makes?|gives?|becomes?|yields?|leaves?|totals?|gets?|est|ist|es|è|é)\b|(?<![\d<>=])[:：]|[是为]|等于|得到|共有?",
 )
+# "so 5", "for a total of 5", 所以5; "also 5" is left alone.
 _CONCLUSION = pattern(
     r"\b(?:so|thus|hence|then|therefore|which|that|for\s+a\s+total|total(?:l?ing)?|giving|making|leaving)\b"
     r"|所以|因此|故|则|那么|即|总共|一共|共|得",
     re.IGNORECASE,
 )
+# "and", "while", a comma; "or", which makes one list, is left alone.
 _COORDINATION = pattern(r"\b(?:and|while|whereas|but)\b|[,;，；]")
+# "in 7", "out of the first 7", "to paint 7"; "to be 7" is left alone.
 _PREPOSITION = pattern(
     r"\b(?:in|for|with|from|of|at|on|by|within|over|per|after|before|every|each|than|during|into|among|out\s+of|when|if"
     r"|to\s+(?!be\b)[a-z]{3,})\s+"

@@ -11,10 +11,13 @@ from verifier.patterns import pattern
 _OUTPUT_FENCE = "```output"
 _EXECUTION = "<|execution|>"
 _END_OF_BLOCK = "<|endofblock|>"
+# "5<|im_end|>", "5</s>"; "</answer>" is left alone.
 _END_TOKENS = pattern(
     r"<\|endofmessage\|>|<\|im_end\|>|<\|endoftext\|>|<\|eot_id\|>|<\|return\|>|<end_of_turn>|</s>|<eoa>"
 )
+# "5<|im_start|>user" begins another turn; "<|text|>" is left alone.
 _TURN = pattern(r"<\|im_start\|>|<\|user\|>|<\|start_header_id\|>|<start_of_turn>")
+# Where any of these may be: "<|", "</", "<<"; "a < b" is left alone.
 _TOKEN = pattern(r"<(?:[|/<]|eoa>|end_of_turn>|start_of_turn>)")
 _CALCULATION = pattern(r"<<[^<>\n]{1,200}>>")  # GSM8K's notes for a calculator: 9*2 = <<9*2=18>>18
 _WRAPPERS = ("<|text|>", "<|begin_of_solution|>", "<|end_of_solution|>")
@@ -39,11 +42,13 @@ def final_text(text: str) -> str:
 
 # --- thoughts
 
+# "<think>", "</thinking>", "[/THINK]"; "<thinker>" is left alone.
 _THOUGHT = pattern(
     r"<(?P<tag>/?)(?:seed:)?(?:think|thinking|thoughts?|reasoning)>|<\|(?P<token>begin|end)_of_thought\|>"
     r"|\[(?P<bracket>/?)THINK\]|◁(?P<sign>/?)think▷"
 )
 _THOUGHT_WORDS = ("think", "thought", "THINK", "<reasoning>")
+# "<|channel|>final<|message|>"; "<|channel|>" alone is left alone.
 _CHANNEL = pattern(r"<\|channel\|>\s*(\w+)[^<]*<\|message\|>")
 _SPOKEN_CHANNELS = pattern(r"\Aanalysis(?=[A-Z\d\\$])")  # the tokens were left out when it was decoded
 

@@ -74,6 +74,7 @@ _ALWAYS_NAMES = (frozenset(CONSTANTS) | GREEK | {"sqrt", "cbrt"}) - {"oo", "inf"
 _SPACED_NAMES = "ln log lg sin cos tan cot sec csc arcsin arccos arctan exp sinh cosh tanh"
 _SPACED_FUNCTIONS = frozenset(_SPACED_NAMES.split())  # ln 2, sin 30°
 _OPENINGS = "([{"
+# "5", "√2", "\pi"; "x" and "\alpha" are left alone.
 _VALUED = pattern(
     r"\d|\\[a-z]+\{|[√π∞½⅓⅔¼¾⅛⅜⅝⅞∅ℝℤ]|\\(?:pi|infty|emptyset|mathbb|sqrt|frac)|\bpi\b|\binfinity\b"
 )
@@ -107,6 +108,7 @@ def values_in(sentence: str) -> list[Value]:
     return found or [name for name in names if sentence[name.start] in "$\\"][-1:]
 
 
+# What of a text is no plain letter: "\alpha", "_1", "+"; "ab" is left alone.
 _NAMES_ASIDE = pattern(r"\\[A-Za-z]+|_\{?\w+\}?|\W")
 
 
@@ -270,6 +272,7 @@ def _written(tokens: list[_Token]) -> str:
     return "".join(parts).strip()
 
 
+# "1 000"; "1 00" is left alone.
 _GROUPING_SPACE = pattern(r"(?<=\d)[ \u00a0\u202f](?=\d{3})")
 
 

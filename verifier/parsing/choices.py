@@ -14,9 +14,13 @@ from verifier.patterns import pattern
 
 Letters = frozenset[str]
 
+# "\text", "\(", "{", "$", "*" around letters; "\frac" is left alone.
 _MARKUP = pattern(rf"{TEXT_COMMAND}|\\[()\[\]]|\\(?=[ ,])|[{{}}$*]")
+# "B) is wrong", B错; "B) is right" is left alone.
 REJECTED = pattern(r"[)\]$*}]*\s*(?:(?:is|are)\s+(?:wrong|incorrect|false|not)\b|isn't\b|错|不对|不正确)")
+# "Option B", 选项B, B项; "optional" is left alone.
 _NAMED = pattern(r"^(?:(?:option|choice)\b|选项?)\s*:?\s*|\s*(?:选项|项)$", re.IGNORECASE)
+# "(B).", "[B]", "(b)"; "b" and "BC" are left alone.
 _ALONE = pattern(r"\(?\s*([A-J])\s*\)?\s*[.:,]?|\[\s*([A-J])\s*\]|\(([a-e])\)")
 _OPTION = r"[(\[]?[A-J](?![A-Za-z'])[)\].]{0,2}(?::(?= ))?"
 _SEVERAL = pattern(rf"{_OPTION}(?:(?:[ ,;、]|or\b|and\b|或者?|和|与)*{_OPTION})+")

@@ -51,11 +51,16 @@ _TOKEN = pattern(
     r"|\\(?P<cmd>[A-Za-z]+|[{}|%$#&_\\])"
     r"|(?P<name>[A-Za-z]+)|(?P<op>[-+*/^_=<>!%,;:(){}\[\]|.&'?@\"$#])"
 )
+# "<=", "**"; "< =" is left alone.
 _TWO = pattern(r"<=|>=|!=|\*\*|==|<>|:=|=<|=>")
+# "1,234", "1\,000", "1 000"; "x_1,2" is left alone.
 _DIGIT_RUN = pattern(r"(?<![\d.,_^])\d+(?:(?:,(?:\\!)?\s?|\{,\}|\\,|\\ | |\\!)\d+)+(?![\d])")
+# "1,234,567"; "1,23" and "0,123" are left alone.
 _GROUPS = pattern(r"[1-9]\d{0,2}(?:(?:,(?:\\!)?\s?|\{,\}|\\,|\\ | |\\!)\d{3})+")
 _ARGUMENT_OPENINGS = ("frac{", "}{", "sqrt{", "^{", "text{", "mathrm{", "mathbf{")
+# "1{,}000", "1\,000", which no list writes; "1,000" is left alone.
 _EXPLICIT = pattern(r"\\|\{,\}")
+# "1.5e-07"; "2e" and "2ex" are left alone.
 _EXPONENT = pattern(r"(?<=\d)[eE]([-+]?\d{1,3})(?![\w.])")
 
 
@@ -157,6 +162,7 @@ _ARGUMENT = pattern(r"\*?\s*\{([^{}]*)\}")
 # Text that is a formula: 2/3, (1,2), 1,000. Left alone: cm, 10 cm, (B).
 _FORMULA = pattern(r"(?=.*\d)[\d\s.,;:+\-*/^=()%]+")
 _UNIT_VECTOR = pattern(r"[ijk]")
+# "\mathbf{i}" is a unit vector; "\mathrm{i}" is left alone.
 _BOLD = pattern(r"\\(?:mathbf|boldsymbol|textbf|bold)")
 
 

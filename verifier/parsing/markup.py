@@ -6,6 +6,7 @@ import re
 
 from verifier.patterns import pattern
 
+# "$x$", "$$x$$", "\(x\)", "\[x\]"; "\$5" is left alone.
 MATH = pattern(
     r"\$(?<!\\\$)(?:\$(?P<a>[^$]+)\$\$|(?P<b>(?:[^$\\]|\\.)+)\$)|\\(?:\((?P<c>(?:[^\\]|\\[^()])+)\\\)|\[(?P<d>(?:[^\\]|\\[^\[\]])+)\\\])",
     re.DOTALL,

@@ -84,12 +84,19 @@ def has_chinese(text: str) -> bool:
 _DIGITS = {c: i for i, c in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
 _UNITS = {"十": 10, "百": 100, "千": 1000}
 _NUMERAL = "零〇一二两三四五六七八九十百千万亿"
+# 五分之三, 五分之3; 五分钟 is left alone.
 _FRACTION_WORDS = pattern(f"([{_NUMERAL}]{{1,12}})分之([{_NUMERAL}]{{1,12}}|\\d{{1,12}})")
+# 二又五分之三, 2又\frac35; 又是 is left alone.
 _MIXED = pattern(f"([{_NUMERAL}]{{1,12}}|(?<=[0-9]))又(?=[0-9]|\\\\frac)")
+# 3点20分, 15时05分; 3小时20分, a duration, is left alone.
 _TIME = pattern(r"(\d+)\s*[点时]\s*(\d{2})\s*分")
+# 3小时20分; 3小时 is left alone.
 _HOUR_MINUTES = pattern(r"(\d+)\s*小时\s*(\d+)\s*分钟?")
+# 百分之5; 百分之五, which is a fraction in words, is left alone.
 _PERCENT = pattern(r"百分之\s*(-?\d+(?:\.\d+)?)")
+# 根号3, 根号下3; 根 is left alone.
 _ROOT = pattern(r"根号下?\s*")
+# 一百二十三; 一个 is left alone.
 _INTEGER_WORDS = pattern(f"[{_NUMERAL}]{{1,16}}")
 
 

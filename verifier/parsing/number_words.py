@@ -20,6 +20,7 @@ _PARTS = {
 }  # fmt: skip
 NUMBER_WORDS = frozenset({*_ONES, *_TENS, *_SCALES, "hundred"})
 _SIGNS = {"minus": -1, "negative": -1}
+# "twenty-one", "one hundred"; "one, two" is left alone.
 _WORDS = pattern(r"[a-z]+(?:[ -][a-z]+)*")
 MAX_WORDS = 20
 

@@ -23,7 +23,9 @@ def repeating(text: str, repeated: str) -> Num:
     return Num(Fraction(int(integer + places), 10 ** len(places)) + cycle)
 
 
+# "0.333...", "0.36\ldots"; "1, 2, ..." is left alone.
 _GOES_ON = pattern(r"(?<![\d.])(\d*\.)(\d+) ?(?:\.{3,}|\\[lc]?dots) ?$")
+# "333", "1666", "363636"; "314159" is left alone.
 _CYCLE = pattern(r"(\d*?)(?:(\d)\2\2+|(\d{2,12}?)\3+)")
 
 

@@ -14,9 +14,11 @@ from verifier.patterns import pattern
 MAX_DIGITS = 200_000  # a longer run of digits is compared as text, digit by digit, never converted
 MAX_CONVERTED = 4_000  # digits of a number whose value is computed
 
+# "-1,234.50", "\$5", "25\%", "1e5"; "1,23" and "5 m" are left alone.
 _PLAIN = pattern(
     r"([-+]?)(?:\\?\$)?([-+]?)([1-9]\d{0,2}(?:,\d{3})+|\d*)(\.\d*)?(?:[eE]([-+]?\d{1,3}))?(\\?%)?\.?"
 )
+# "3/4", "(3/4)", "\frac{3}{4}", "\frac34"; "\frac{x}{4}" is left alone.
 _FRACTION = pattern(
     r"([-+]?)(?:\\[dt]?frac\{([-+]?\d+)\}\{([-+]?\d+)\}|\(?([-+]?\d+)/(\d+)\)?|\\[dt]?frac(\d)(\d))"
 )

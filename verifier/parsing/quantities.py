@@ -29,8 +29,10 @@ class NumberAndUnit(NamedTuple):
 # --- currency signs
 
 _SIGNS = {"$": "dollars", "€": "euros", "£": "sterling", "¥": "yuan", "₹": "rupees", "¢": "cents"}
+# "\$5", "US$5", "5€", "Rs. 5"; "\sqrt" and "Rst" are left alone.
 _SIGN = pattern(rf"{TEXT_COMMAND}\{{\s*(\\\$)\s*\}}|(?:\bUS)?\\?(\$)|([€£¥₹¢])|\\(euro|pounds)\b|\b(Rs)\b\.?")
 _NAMED_SIGNS = {"euro": "€", "pounds": "£", "Rs": "₹", "\\$": "$"}
+# "5", "-5.20 per"; "5x" is left alone.
 _LEADING = pattern(r"([-+]?) ?([-+]? ?\d[\d.,]*(?<=\d))(?=\s|$|\\(?:text|[ ,;!])|[\u3400-\u9fff])")
 
 
@@ -53,6 +55,7 @@ def write_currency(text: str) -> str:
 
 # --- several numbers with units of one kind
 
+# "1 hour", "30\text{ minutes}", 3米; "3 + 4" is left alone.
 _PART = pattern(
     rf"(\d+(?:\.\d+)?) ?(?:{TEXT_COMMAND}\{{ ?([A-Za-z.]+) ?(?:and ?)?\}}|([A-Za-z]+\.?(?![A-Za-z])|[\u3400-\u9fff]+))"
     r"(?: |~|,|\\[,; ]|and\b|和|又)*"
@@ -90,16 +93,20 @@ _PIECE = pattern(
 )
 # square-foot; s^{-2} is left alone.
 _HYPHEN = pattern(r"-(?!\d)")
+# "and", "sin", "pi" end no quantity; "inches" is left alone.
 _NO_UNIT = pattern(r"\b(?:and|or|sin|cos|tan|ln|log|pi|infty|infinity|inf|mod)\b|和|或")
 _NUMBER = r"-?(?:\d[\d.,]*|\\[dt]?frac\{\d+\}\{\d+\}|\d+/\d+)"
+# "5 m", "9.8 m/s", "3\times10^8 m", "5 in"; "5x + m" is left alone.
 _LETTER_UNIT = pattern(
     rf"({_NUMBER}(?: ?\\(?:times|cdot) ?10 ?\^ ?(?:\{{-?\d+\}}|\d))?)(?: |~|\\[,; ])*"
     rf"(?:{TEXT_COMMAND}\{{ ?(in) ?\}}|([A-Za-z](?: ?/ ?[a-z]+)?|in)(\^ ?\{{?[23]\}}?)?)"
 )
+# "\mathrm{abc}", which may be letters; "\text{abc}" is left alone.
 _MATH_FONT = pattern(r"\\(?:math|operatorname|boldsymbol)")
 _SMALL = frozenset(
     ["of", "in", "a", "an", "to", "at", "on", "by", "for", "the", "per", "am", "pm", "ad", "bc"]
 )
+# "apples", "people"; "as" is left alone.
 _PLURAL = pattern("[A-Za-z]{3,}s|people|children|women")
 _SHORT_WORDS = (
     "men boy dog cat car cow pig hen egg pie box bag bus cup jar jug pen day job toy pet nut bee ant fox row set"

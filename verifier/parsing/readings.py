@@ -49,6 +49,7 @@ from verifier.tree import (
 MAX_ANSWER = 20_000
 MAX_QUANTITIES = 20  # in a list
 
+# "approximately 5", "The answer is 5", "\text{Area} = 5", "(a) 5"; "f(a) 5" and "x = 5" are left alone.
 _LEAD = pattern(
     r"^\\approx\s*|^\\text\s*\{\s*(?:approximately|about|roughly|around)\s*\}\s*|^(?:the\s+)?(?:final\s+)?(?:answer|result|value)\s*(?:is|:|=)\s*|^(?:approximately|about|约|大约|共|有|是|为)\s*"
     r"|^\\text\s*\{[^{}]*(?:[:=]|is)\s*\}|^(?:\\text\s*\{[^{}]{3,}\}|(?:[A-Za-z]{4,}|[A-Za-z]+\\_[A-Za-z\\_]+)(?:\s+[A-Za-z]+)*)\s*=\s*"
@@ -56,22 +57,39 @@ _LEAD = pattern(
     r"|^(?:Therefore|Thus|So|Hence),?\s+|^(?!\S*[不非没未])[\u3400-\u9fff,\s]{1,24}(?:=|:|是|为)\s*(?=[-\d$\\(])",
     re.IGNORECASE,
 )
+# (或5), (不对) take an answer back; (元) is left alone.
 _DOUBT = pattern("或|不对|不是|错|正确")
+# 3和4, x且y; 和为5 is left alone.
 _CONJUNCTION = pattern(r"(?<=[\w)}\]$])\s*(?:和|与|及|以及|且)\s*(?=[-\w({\[$\\])")
+# 3或4; 或许 is left alone.
 _DISJUNCTION = pattern(r"(?<=[\w)}\]$])\s*(?:或者|或)\s*(?=[-\w({\[$\\])")
+# "2k\pi, k \in Z"; "x \in Z" is left alone.
 _ANY_INTEGER = pattern(r"[kn] ?\\in ?(?:\\math[bf]{2} ?\{? ?Z ?\}?|Z) ?[)]?$")
+# "n \in \mathbb{Z}"; "n \in N" is left alone.
 _ANY_N = pattern(r"n ?\\in ?(?:\\math[bf]{2} ?\{? ?Z|Z)")
+# "n"; "\sin" and "an" are left alone.
 _N = pattern(r"(?<![A-Za-z\\])n(?![A-Za-z])")
+# "3rd", "3^{\text{rd}}"; "3 radians" is left alone.
 _ORDINAL = pattern(rf"^(\d+) ?\^? ?\{{?(?:{TEXT_COMMAND}\{{ ?)?(?:st|nd|rd|th)[ }}]*$")
+# "(101)_2"; "(101)" is left alone.
 _BASED = pattern(r"^[(](\d+)[)](?=_)")
+# "3 x 10^8"; "3x + 10" is left alone.
 _TYPED_POWER = pattern(r"(?<=\d) ?[xX] ?(?=10 ?\^)")
+# "(1) 5", "(1). 5", "(2)x = 5"; "(1)(2)" and "(3) + 4" are left alone.
 _NUMBERED = pattern(r"^[(]\d[)](?: ?\. ?| (?=[^ ()+*/^-])|(?=[\u3400-\u9fff]|[A-Za-z]\w? ?=))")
+# "1, 2, ..."; "0.33..." is left alone.
 _LIST_GOES_ON = pattern(r", ?\.{3,}$")
+# "negative 5", "minus 3", 负5; "negative" is left alone.
 _NEGATIVE = pattern(r"^(?:(?:negative|minus) (?=[\d.\\])|负 ?(?=[\d.\\]))", re.IGNORECASE)
+# "\text{A, B}", "\text{1,000}"; "\text{Apples}" is left alone.
 _TEXT_LIST = pattern(rf"{TEXT_COMMAND}\{{\s*([A-Z](?:\s*,\s*[A-Z])+|-?\d[\d.,]*)\s*\}}")
+# "\text{no solution}", "no solution"; "no. 5" is left alone.
 _WORDS_ONLY = pattern(rf"{TEXT_COMMAND}\{{[^{{}}]*\}}|[A-Za-z\s.]+")
+# "3,14", "0,333", "3,5678"; "3,145", which may be a thousand, and "3,4" are left alone.
 _DECIMAL_COMMA = pattern(r"-?(?:\d+,\d\d|\d+,\d{4,}|0,\d{3}|\d{4,},\d+)(?:\s*\\?%|\\text\{.{0,12}\})?")
+# "-2 3 5"; "2 1/3" is left alone.
 _SPACED_NUMBERS = pattern(r"(?=.*\d \d)-?\d+(?:\.\d+)?(?: -?\d+(?:\.\d+)?)+")
+# "25^\circ C"; "25^\circ" is left alone.
 _TEMPERATURE = pattern(rf" ?\^ ?\{{?\\circ ?\}}? ?(?:{TEXT_COMMAND}\{{ ?)?([CF]) ?\}}?$")
 _TEMPERATURES = {"C": "celsius", "F": "fahrenheit"}
 
@@ -179,6 +197,7 @@ def tidy(answer: str) -> str:
     return re.sub(r"\\(?:quad|qquad)(?=[a-z])", r"\\quad ", text) if "\\q" in text else text
 
 
+# "\text{10 cm}"; "5\text{ cm}" is left alone.
 _WRAPPED = pattern(rf"{TEXT_COMMAND}\{{((?:[^{{}}]|\\.)*)\}}")
 
 
@@ -200,6 +219,7 @@ def _without_remark(text: str) -> str:
     )
 
 
+# "2024-05-01"; "2024-5" is left alone.
 _DATE = pattern(r"\d{4}-\d{1,2}-\d{1,2}")
 
 
@@ -244,6 +264,7 @@ _PREFIXED = pattern(r"0([bBoOxX])([0-9A-Fa-f]+)")
 _LETTERED = pattern(
     rf"(?:{TEXT_COMMAND}\{{)?(?=[A-F]*\d)([0-9A-F]+)\}}? ?_ ?(?:\{{ ?)?[(]?(1[0-9]|[2-9])[)]?\}}?"
 )
+# "1F", "2A3"; "F1" and "12" are left alone.
 _HEX_LIKE = pattern(r"\d+[A-F][0-9A-F]*")
 _PREFIX_BASES = {"b": 2, "o": 8, "x": 16}
 
@@ -264,6 +285,7 @@ _NAME = pattern(
     r" ?[(\[|][^=<>]{1,40}(?:=[^=<>]{1,12})?[)\]|]|\\?[A-Za-z]+_\{[^{}]*\{?[^{}]*\}?[^{}]*\}"
     r"|\\angle [A-Z1-9]+|(?:\\text \?\{)?[A-Z][a-z]*(?: [a-z]+){0,3}\}?",
 )
+# "x is not", "if x"; "nothing" is left alone.
 _DENIAL = pattern(r"\b(?:not|never|isn|cannot|wrong|if|when|or)\b|\\n", re.IGNORECASE)
 
 
@@ -294,6 +316,7 @@ def _has_unknown_operator(text: str) -> bool:
     return False
 
 
+# "3 cm, 4 cm", "3 cm and 4 cm"; "sand 4" is left alone.
 _LIST_JOINT = pattern(r" ?(?:, ?(?:and\b)?|\band\b|;) ?")
 
 

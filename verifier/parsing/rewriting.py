@@ -109,10 +109,12 @@ def words_written_out(text: str) -> str:
 
 # --- parts of one answer
 
+# "(a) 3", "\text{(b)} 5", "(ii) x"; "(a)+" and "f(a) 3" are left alone.
 _LABEL = pattern(
     rf"(?:^|(?<=[;, }}]))(?:{TEXT_COMMAND}\{{ ?)?\(([a-h]|[1-9]|i{{1,3}}|iv|v)\)(?= ?[^ +*/=^)])(?: ?\}})? ?"
 )
 _LABELS = ("abcdefgh", "123456789", ("i", "ii", "iii", "iv", "v"))
+# What a part can say: "3", "x+1"; "+", "and" between two commas is left alone.
 _SAYS = pattern(r"[-+]?[\w\\$(\[{].*[\w)\]}%$]|\w")
 
 

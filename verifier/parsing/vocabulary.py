@@ -16,7 +16,9 @@ _GREEK_LETTERS = (
 )
 GREEK = frozenset(_GREEK_LETTERS.split())
 _GLUED_GREEK = ("theta", "alpha", "beta", "gamma", "delta", "lambda", "omega", "sigma", "phi", "pi")
+# "sinx", "2pi"; "children" is kept whole by its other letters.
 _GLUED = pattern(f"({'|'.join((*GLUED, *_GLUED_GREEK))})")
+# "asinx", which may be arcsin; "arcsin" is left alone.
 _INVERSE = pattern("(?<!rc)(?:asin|acos|atan)")
 _ARGUMENTS = frozenset("abcnrtuvwxyz")
 
