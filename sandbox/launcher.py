@@ -189,6 +189,8 @@ class Launcher:
                 theirs.append(its)
                 children.append(self.adopt(ours, parent.limits, forked=True))
             made, reason = await self._fork_onto(parent, children, theirs)
+            for its in theirs:  # else a copy that ends before it is ready would not be heard to hang up
+                its.close()
             deadline = time.monotonic() + parent.limits.cell_seconds
             for child in children[:made]:
                 try:

@@ -6,6 +6,7 @@ What comes back was checked (`replies`), but the texts are the cell's own. Does 
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +16,8 @@ from sandbox.wire import clean_text
 
 # What a traceback may add to a text that has met its limit.
 TRACEBACK_CHARS = 4000
+# How an OSError begins for want of memory: of `mmap` and other calls, where Python has no MemoryError.
+NO_MEMORY = f"[Errno {errno.ENOMEM}]"
 
 
 @dataclass(slots=True)
@@ -94,11 +97,13 @@ def _status(outcome: CellOutcome, done: dict[str, Any], limits: Limits) -> tuple
     failure = done.get("failure")
     if failure:
         name = clean_text(str(failure[0]))
-        if done.get("cpu") and name == "CpuLimit":
+        if done.get("cpu") and name in (
+            "CpuLimit",
+            "CancelledError",
+        ):  # the latter where the cell was waiting
             return "timeout", cpu_used(limits)
-        return "memory" if name == "MemoryError" else "error", cut.COLOUR.sub("", f"{name}: {failure[1]}")[
-            :2000
-        ]
+        full = name == "MemoryError" or (name == "OSError" and str(failure[1]).startswith(NO_MEMORY))
+        return "memory" if full else "error", cut.COLOUR.sub("", f"{name}: {failure[1]}")[:2000]
     if done.get("truncated"):
         return "output", f"OutputLimit: output was cut to {limits.output_chars} characters"
     return "ok", None
@@ -107,21 +112,15 @@ def _status(outcome: CellOutcome, done: dict[str, Any], limits: Limits) -> tuple
 def render(events: list[list[Any]], limit: int) -> Text:
     """Join checked `events` in order; values and tracebacks start on a line of their own."""
     parts: list[str | int] = []  # texts, and between them how many characters were left out
-    streams: dict[str, list[str]] = {"stdout": [], "stderr": []}
     error = None
     room = limit
     fresh = True  # at the start of a line
-    for event in events:
-        if event[0] == "clear":
-            parts.clear()
-            fresh = True
-            continue
+    for event in _as_shown(events):
         if event[0] == "cut":
             parts.append(event[1])
             fresh = True
             continue
         if event[0] == "stream":
-            streams[event[1]].append(event[2])
             text = event[2]
         else:
             if event[0] == "error":
@@ -142,11 +141,37 @@ def render(events: list[list[Any]], limit: int) -> Text:
     output = cut.join(before, left_out, after.rstrip("\n"), room)
     return Text(
         output=output,
-        stdout="".join(streams["stdout"])[:limit],
-        stderr="".join(streams["stderr"])[:limit],
+        stdout=_written(events, "stdout")[:limit],
+        stderr=_written(events, "stderr")[:limit],
         error=error,
         truncated=left_out > 0 or len(before) + len(after.rstrip("\n")) > room,
     )
+
+
+def _written(events: list[list[Any]], stream: str) -> str:
+    return "".join(event[2] for event in events if event[:2] == ["stream", stream])
+
+
+def _as_shown(events: list[list[Any]]) -> list[list[Any]]:
+    """Return what a notebook shows below the cell at its end: displays were updated in place, or all was cleared."""
+    shown: list[list[Any]] = []
+    displays: dict[str, int] = {}
+    clearing = False
+    for event in events:
+        if clearing or event == ["clear", False]:
+            shown, displays, clearing = [], {}, False
+        if event[0] == "clear":
+            clearing = event[1]  # once there is something to show instead
+            continue
+        name = event[3].get("display_id") if event[0] == "display" else None
+        if isinstance(name, str) and event[4]:
+            if name in displays:  # else it stands below an earlier cell
+                shown[displays[name]] = event
+            continue
+        if isinstance(name, str):
+            displays[name] = len(shown)
+        shown.append(event)
+    return shown
 
 
 def _around_the_cut(parts: list[str | int]) -> tuple[str, int, str]:

@@ -7,7 +7,7 @@ thread and from any event loop. Does not cover isolation or the protocol: see `i
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
+import contextlib
 import os
 import weakref
 from collections.abc import Generator, Iterable
@@ -16,6 +16,7 @@ from typing import Any, Literal, Self, overload
 
 from sandbox.core import Origin, SessionCore
 from sandbox.engine import LoopThread, dispose
+from sandbox.errors import SandboxError
 from sandbox.libraries import libraries
 from sandbox.limits import CellResult, Level, Limits
 from sandbox.pool import Pool
@@ -35,6 +36,11 @@ async def _run_solution(pool: Pool, codes: list[str]) -> list[CellResult]:
     try:
         return [await _run(core, code) for code in codes]
     finally:
+        core.dispose()
+
+
+def _dispose_all(cores: list[SessionCore]) -> None:
+    for core in cores:
         core.dispose()
 
 
@@ -68,12 +74,17 @@ class Session(_SessionBase):
     """One isolated kernel. Made by `Sandbox.session()`; may be used from any thread, one cell at a time."""
 
     def run(self, code: str) -> CellResult:
-        """Run one cell and return what it did; a cell that misbehaves never raises here.
+        """Run one cell and return what it did; a cell that misbehaves never raises here. Ctrl-C interrupts the cell.
 
         Raises:
             SessionClosed: `close` was called.
+            SandboxError: the sandbox was closed, be it while the cell ran.
         """
-        return self._engine.submit(_run(self._core, code)).result()
+        try:
+            return self._engine.wait(_run(self._core, code))
+        except KeyboardInterrupt:
+            self.interrupt()
+            raise
 
     @overload
     def fork(self, n: None = None) -> Session: ...
@@ -91,7 +102,7 @@ class Session(_SessionBase):
             SessionClosed: this session is closed or has lost its state.
             ValueError: `n` is below 1, or more than the sandbox may hold.
         """
-        cores = self._engine.submit(self._engine.pool.fork(self._core, 1 if n is None else n)).result()
+        cores = self._engine.wait(self._engine.pool.fork(self._core, 1 if n is None else n), _dispose_all)
         sessions = [Session(self._box, core) for core in cores]
         return sessions[0] if n is None else sessions
 
@@ -101,8 +112,8 @@ class Session(_SessionBase):
 
     def close(self) -> None:
         """End the session at once. Closing twice is fine."""
-        if not self._engine.ended:
-            self._engine.submit(dispose(self._core)).result()
+        with contextlib.suppress(SandboxError):  # all has ended already
+            self._engine.wait(dispose(self._core))
 
     def __enter__(self) -> Self:
         """Return the session itself."""
@@ -118,7 +129,7 @@ class AsyncSession(_SessionBase):
 
     async def run(self, code: str) -> CellResult:
         """Run one cell, as `Session.run`. Cancelling the call kills the session."""
-        return await asyncio.wrap_future(self._engine.submit(_run(self._core, code)))
+        return await self._engine.wait_in_loop(_run(self._core, code))
 
     @overload
     async def fork(self, n: None = None) -> AsyncSession: ...
@@ -129,9 +140,8 @@ class AsyncSession(_SessionBase):
     async def fork(self, n: int | None = None) -> AsyncSession | list[AsyncSession]:
         """Copy the session, as `Session.fork`."""
         work = self._engine.pool.fork(self._core, 1 if n is None else n)
-        sessions = [
-            AsyncSession(self._box, core) for core in await asyncio.wrap_future(self._engine.submit(work))
-        ]
+        cores = await self._engine.wait_in_loop(work, _dispose_all)
+        sessions = [AsyncSession(self._box, core) for core in cores]
         return sessions[0] if n is None else sessions
 
     def interrupt(self) -> None:
@@ -140,8 +150,8 @@ class AsyncSession(_SessionBase):
 
     async def close(self) -> None:
         """End the session at once. Closing twice is fine."""
-        if not self._engine.ended:
-            await asyncio.wrap_future(self._engine.submit(dispose(self._core)))
+        with contextlib.suppress(SandboxError):  # all has ended already
+            await self._engine.wait_in_loop(dispose(self._core))
 
     async def __aenter__(self) -> Self:
         """Return the session itself."""
@@ -218,11 +228,11 @@ class Sandbox(_Box):
             IsolationError: the level cannot be had on this machine; the message holds the fix.
             SandboxError: the sandbox is closed or could not start.
         """
-        return Session(self, self._engine.submit(self._engine.pool.lease()).result())
+        return Session(self, self._engine.wait(self._engine.pool.lease(), SessionCore.dispose))
 
     def run_solution(self, solution: Solution) -> list[CellResult]:
         """Run a solution's code blocks in order in one fresh session; return a result for each."""
-        return self._engine.submit(_run_solution(self._engine.pool, _codes(solution))).result()
+        return self._engine.wait(_run_solution(self._engine.pool, _codes(solution)), lambda _results: None)
 
     def close(self) -> None:
         """End every session. Closing twice is fine."""
@@ -245,16 +255,8 @@ class _Lease:
         self._session: AsyncSession | None = None
 
     async def _take(self) -> AsyncSession:
-        future = self._box._engine.submit(self._box._engine.pool.lease())
-        try:
-            return AsyncSession(self._box, await asyncio.wrap_future(future))
-        except asyncio.CancelledError:
-            future.add_done_callback(self._give_back)
-            raise
-
-    def _give_back(self, future: concurrent.futures.Future[SessionCore]) -> None:
-        if not future.cancelled() and future.exception() is None:
-            self._box._engine.submit(dispose(future.result()))
+        engine = self._box._engine
+        return AsyncSession(self._box, await engine.wait_in_loop(engine.pool.lease(), SessionCore.dispose))
 
     def __await__(self) -> Generator[Any, None, AsyncSession]:
         return self._take().__await__()
@@ -280,7 +282,7 @@ class AsyncSandbox(_Box):
     async def run_solution(self, solution: Solution) -> list[CellResult]:
         """Run a solution's code blocks, as `Sandbox.run_solution`."""
         work = _run_solution(self._engine.pool, _codes(solution))
-        return await asyncio.wrap_future(self._engine.submit(work))
+        return await self._engine.wait_in_loop(work)
 
     async def close(self) -> None:
         """End every session. Closing twice is fine."""

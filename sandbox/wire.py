@@ -15,12 +15,15 @@ from typing import Any
 
 HEADER = struct.Struct("!I")
 MAX_FDS = 64
+# Inside a session `json.dumps` may have become the cell's own.
+_JSON = json.JSONEncoder(separators=(",", ":"))
+decode = json.JSONDecoder().decode
 CONTROL_BYTES = 65536
 
 
 def encode(message: dict[str, Any]) -> bytes:
     """Return `message` as one frame. Raises TypeError or ValueError when it is not JSON."""
-    body = json.dumps(message, separators=(",", ":")).encode("ascii")
+    body = _JSON.encode(message).encode("ascii")
     return HEADER.pack(len(body)) + body
 
 

@@ -50,7 +50,7 @@ class QuickstartPlan:
     Attributes:
         problems: sampled for pairs.
         tests: held-out problems that every model is evaluated on.
-        at_most: solutions sampled a problem before it is given up.
+        at_most: solutions sampled per problem before it is given up.
         attempts: continuations tried after a step.
         learning_rate: of all three trainings.
         epochs: passes over the pairs; data-equal DPO and SCDPO see as many pairs as each other.
@@ -64,6 +64,10 @@ class QuickstartPlan:
     learning_rate: float = 1e-4
     epochs: float = 2.0
     seed: int = 0
+
+
+FEW_PROBLEMS = 100
+"""Plans of fewer problems train in smaller batches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +186,8 @@ def settings(plan: QuickstartPlan) -> Mapping[str, Any]:
     return {
         "learning_rate": plan.learning_rate,
         "num_train_epochs": plan.epochs,
-        "per_device_train_batch_size": 32,
+        # Ten problems give some twenty pairs: in batches of 32 two steps would move nothing.
+        "per_device_train_batch_size": 32 if plan.problems >= FEW_PROBLEMS else 4,
         "max_length": 512,
         "save_strategy": "steps",
         "save_steps": 25,

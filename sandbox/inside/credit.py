@@ -35,9 +35,8 @@ def install() -> None:
 
 def _start_in_context(thread: threading.Thread) -> None:
     """Start a thread so that it inherits the starter's cell (CPython 3.11 gives threads an empty context)."""
-    context = contextvars.copy_context()
-    run = thread.run
-    thread.run = lambda: context.run(run)  # type: ignore[method-assign]
+    # Not a function of ours, which would show in the traceback of a thread that fails.
+    thread.run = functools.partial(contextvars.copy_context().run, thread.run)  # type: ignore[method-assign]
     _thread_start(thread)
 
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import builtins
 import contextlib
-import json
+import getpass
 import os
 import random
+import re
 import signal
 import socket
 import sys
@@ -27,14 +28,16 @@ from sandbox import wire
 from sandbox.inside import credit, fork, stand_ins
 from sandbox.inside.loop import CellLoop
 from sandbox.inside.memory import AddressSpace
-from sandbox.inside.outputs import CellStream, Collector, OutputLimit, RawOutput
+from sandbox.inside.outputs import CellStream, Collector, OutputLimit, RawOutput, Stopped
 from sandbox.inside.shell import SessionShell, make_shell, refuse_input
 
 REQUEST_BYTES = 64 * 2**20
+# What the compiler warns of: "\d" and other escapes that are none, `x is 1`, `assert (x, "why")`. Not `x = 1`.
+_MAY_WARN = re.compile(r"\\|\bis\b|\bassert\b")
 SEED = 0
 
 
-class CpuLimit(KeyboardInterrupt):
+class CpuLimit(Stopped):
     """Raised in a cell when the session has used its processor time."""
 
 
@@ -73,7 +76,7 @@ class Executor:
                 if not data:
                     return
                 for body in frames.feed(data):
-                    self._answer(json.loads(body))
+                    self._answer(wire.decode(body.decode("ascii")))
             except KeyboardInterrupt:  # an interrupt that came too late for its cell
                 continue
 
@@ -89,18 +92,19 @@ class Executor:
         """Undo what a cell may have done to the process-wide hooks the next cell depends on."""
         sys.stdout, sys.stderr = self.streams
         sys.__stdout__, sys.__stderr__ = self.streams  # type: ignore[assignment,misc]
-        builtins.input = refuse_input  # type: ignore[assignment]
+        builtins.input = getpass.getpass = refuse_input  # type: ignore[assignment]
         signal.signal(signal.SIGINT, self._on_interrupt)
         signal.signal(signal.SIGXCPU, self._on_cpu)
 
     def _on_interrupt(self, _signum: int, _frame: FrameType | None) -> None:
-        if self.running:
+        if self.running and self.shell.failure is None:  # else it has ended, and its error is being shown
             self.shell.interrupted = True
             raise KeyboardInterrupt("the cell ran longer than its limit")
 
     def _on_cpu(self, _signum: int, _frame: FrameType | None) -> None:
         self.cpu_met = True
         if self.running:
+            self.shell.interrupted = True  # a cell that waits is told by a cancellation
             raise CpuLimit("the session used up its processor time")
 
     def _answer(self, frame: dict[str, Any]) -> None:
@@ -160,6 +164,8 @@ class Executor:
             transformed, broken = code, sys.exc_info()
         how = {"store_history": frame["history"], "silent": frame["silent"], "cell_id": None}
         parsed = {"transformed_cell": transformed, "preprocessing_exc_tuple": broken}
+        if _MAY_WARN.search(code):
+            self._warn_as_stock(code, parsed)
 
         async def run() -> Any:
             ended = None
@@ -176,6 +182,11 @@ class Executor:
         error = ended.error_before_exec or ended.error_in_exec
         if error is not None and self.shell.failure is None:  # it could not even be shown
             self.shell.failure = (type(error).__name__, "")
+
+    def _warn_as_stock(self, code: str, parsed: dict[str, Any]) -> None:
+        """Compile a cell as often as a stock kernel does before it runs it: each time the compiler warns anew."""
+        if not self.shell.should_run_async(code, **parsed):
+            self.shell.should_run_async(code, **parsed)
 
     def _show(self, error: BaseException) -> None:
         """Have an error that IPython let through end the cell as any other, in one line: where it passed is ours."""

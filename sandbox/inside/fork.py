@@ -26,6 +26,9 @@ from sandbox.isolation.levels import SESSION_ID
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
+# Kept here, since a cell may put something else in its place.
+_close_one = os.close
+
 _python = ctypes.PyDLL(None, use_errno=True)
 _python.syscall.restype = ctypes.c_long
 
@@ -35,27 +38,27 @@ def fork(
 ) -> tuple[socket.socket | None, dict[str, Any]]:
     """Fork once for each of `children`, which are reached over the sockets `fds`; these are closed here.
 
+    Never raises: the cells may have used up the descriptors, or put something else in the place of any function here.
+
     Returns:
         in the caller, None and what to answer: how many were made, and why not all; in each child, the socket it is
         to serve from now on.
     """
-    reason = "the sockets were not received" if len(fds) != len(children) else None
-    reason = reason or unsound({0, 1, 2, sock.fileno(), *fds})
-    made = 0
-    home = os.open(rootfs.HOME, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    state = random.getstate()
+    made, opened = 0, list(fds)
     try:
+        reason = "the sockets were not received" if len(fds) != len(children) else None
+        reason = reason or unsound({0, 1, 2, sock.fileno(), *fds})
+        home = os.open(rootfs.HOME, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        opened.append(home)
+        state = random.getstate()
         for fd, child in zip(fds, children, strict=False) if reason is None else ():
-            try:
-                cloned = _clone() == 0
-            except OSError as error:
-                reason = str(error)
-                break
-            if cloned:
+            if _clone() == 0:
                 return _be_child(sock, fd, fds, child, home, state), {}
             made += 1
+    except Exception as error:  # noqa: BLE001
+        reason = f"{type(error).__name__}: {error}"[:500]
     finally:
-        _close([home, *fds])
+        _close(opened)
     return None, {"forked": made, "unsound": reason or ""}
 
 
@@ -71,8 +74,8 @@ def _be_child(
         random.setstate(state)
         _settle(child, home)
         return socket.socket(fileno=number)
-    except OSError as error:
-        os.write(number, wire.encode({"failed": f"{type(error).__name__}: {error}"}))
+    except Exception as error:
+        os.write(fd, wire.encode({"failed": f"{type(error).__name__}: {error}"}))
         raise
     finally:  # half a copy must not answer for its parent
         if sys.exc_info()[0] is not None:
@@ -157,4 +160,4 @@ def _settle(child: int, home: int) -> None:
 
 def _close(fds: list[int]) -> None:
     for fd in fds:
-        os.close(fd)
+        _close_one(fd)

@@ -27,6 +27,8 @@ FLUSH_SECONDS = 0.05
 FLOOD_FACTOR = 8
 FLOOD_CHARS = 100_000
 FIGURE_CHARS = 1_000_000
+# All of a cell's together, well below what its owner would take for an attack.
+FIGURES_CHARS = 32_000_000
 # The room that a traceback has at least, however much was written before it.
 TRACEBACK_CHARS = 4000
 # Switches between stdout and stderr kept of the end of a text that is too long.
@@ -38,8 +40,12 @@ _NO_CPUINFO = re.compile(
 )
 
 
-class OutputLimit(KeyboardInterrupt):
-    """Raised in a cell that floods its output, to stop it; `except Exception` does not swallow it."""
+class Stopped(KeyboardInterrupt):
+    """Raised in a cell to stop it for a limit it met; `except Exception` does not swallow it."""
+
+
+class OutputLimit(Stopped):
+    """Raised in a cell that floods its output."""
 
 
 class Collector:
@@ -61,6 +67,7 @@ class Collector:
         self._chars_left = 0
         self._end_left = 0
         self._messages_left = 0
+        self._figures_left = 0
         self._flood = 0
         self._sent_at = 0.0
         self.truncated = False
@@ -77,6 +84,7 @@ class Collector:
             self._end_left = chars // 2
             self._tail = _Tail(self._end_left // 2)
             self._messages_left = messages
+            self._figures_left = FIGURES_CHARS
             self._flood = chars * FLOOD_FACTOR + FLOOD_CHARS
             self._sent_at = time.monotonic()
             self.truncated = self.flooded = False
@@ -174,7 +182,8 @@ class Collector:
             if mime == "text/plain" and isinstance(value, str):
                 kept[mime] = self._trim_text(value)
             # Images and HTML have an allowance of their own: a figure is larger than any text limit.
-            elif size <= max(self._chars_left, FIGURE_CHARS):
+            elif size <= min(max(self._chars_left, FIGURE_CHARS), self._figures_left):
+                self._figures_left -= size
                 kept[mime] = value
         return kept
 
@@ -246,8 +255,7 @@ class _Tail:
 class CellStream(io.TextIOBase):
     """A text stream standing for sys.stdout or sys.stderr."""
 
-    encoding = "utf-8"
-    errors = "backslashreplace"
+    encoding = "UTF-8"  # as in a stock kernel, where `errors` is None, too
 
     def __init__(self, collector: Collector, name: str, fd: int) -> None:
         """Write to `collector` under `name` ("stdout" or "stderr"); `fd` is what `fileno` gives."""

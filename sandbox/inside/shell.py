@@ -14,16 +14,17 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from IPython.core import interactiveshell
+from IPython.core.autocall import ExitAutocall, ZMQExitAutocall
 from IPython.core.compilerop import CachingCompiler
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.error import StdinNotImplementedError
 from IPython.core.interactiveshell import InteractiveShell, InteractiveShellABC
 from sympy.core.cache import clear_cache
-from traitlets import Type
+from traitlets import Type, default
 from traitlets.config import Config
 
-from sandbox.inside.outputs import Collector
+from sandbox.inside.outputs import Collector, Stopped
 from sandbox.inside.stand_ins import NO_SUBPROCESS
 from sandbox.inside.tracebacks import EndsOfTraceback
 
@@ -157,6 +158,10 @@ class SessionShell(InteractiveShell):
         super().init_traceback_handlers(custom_exceptions)
         self.InteractiveTB = EndsOfTraceback(mode=self.xmode, theme_name=self.colors, tb_offset=1)
 
+    @default("exiter")  # type: ignore[untyped-decorator]
+    def _exiter_default(self) -> ExitAutocall:
+        return ZMQExitAutocall(self)
+
     def ask_exit(self) -> None:
         """Ignore `exit` and `quit`: a session ends when its owner closes it."""
 
@@ -169,14 +174,23 @@ class SessionShell(InteractiveShell):
         if tb is not None and tb.tb_next is not None and tb.tb_next.tb_frame.f_code.co_name == _RUNS_CELLS:
             tb.tb_next = tb.tb_next.tb_next  # a stock kernel has no such frame
         # A cell that waits for something is told of an interrupt by a cancellation.
-        quiet = (KeyboardInterrupt, asyncio.CancelledError) if self.interrupted else KeyboardInterrupt
+        quiet = (KeyboardInterrupt, asyncio.CancelledError) if self.interrupted else Stopped
         if etype is not None and issubclass(etype, quiet):
             self.show_line(etype, value)
             return
         super().showtraceback(*args, **kwargs)
+        if self.interrupted and self.failure is None and etype is not None:
+            # The cell had ended by itself: it was IPython that was interrupted, and it showed the last line alone.
+            self.failure, self.interrupted = (etype.__name__, _message(value)), False
         if etype is not None and issubclass(etype, MemoryError):
             # What the functions on the stack held would fill the memory for as long as the traceback is kept.
             traceback.clear_frames(tb)
+
+    def _format_exception_for_storage(
+        self, exception: BaseException, *_how: Any, **_named: Any
+    ) -> dict[str, Any]:
+        """Return what the history keeps of an error: not its traceback, which would be rendered a second time."""
+        return {"ename": type(exception).__name__, "evalue": _message(exception), "traceback": []}
 
     def show_line(self, etype: type[BaseException], value: BaseException | None) -> None:
         """Show an exception without where it came from."""
@@ -235,8 +249,8 @@ def _keep_page(
     shell.page = jsonable(text if isinstance(text, dict) else {"text/plain": str(text)})
 
 
-def refuse_input(prompt: str = "") -> str:
-    """Stand for `input`. Raises StdinNotImplementedError."""
+def refuse_input(prompt: str = "", *_more: Any, **_named: Any) -> str:
+    """Stand for `input` and `getpass`. Raises StdinNotImplementedError."""
     raise StdinNotImplementedError("input() was called, but there is nobody to answer in a session")
 
 

@@ -146,6 +146,7 @@ class Zygote:
                 socket.send_fds(hello, [b"1"], listeners)
                 for each in (*listeners, hello.detach()):
                     os.close(each)
+                levels.seal(self.level, limits)
                 self.executor(sock, folder, self.level)
                 status = 0
             except IsolationError as error:

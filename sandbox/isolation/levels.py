@@ -14,6 +14,7 @@ import contextlib
 import os
 import signal
 import sys
+from collections.abc import Iterable
 
 from sandbox.errors import IsolationError
 from sandbox.isolation import landlock, rlimits, rootfs, seccomp, syscalls
@@ -24,6 +25,22 @@ SANDBOX_ID = 200_000
 # Processes and threads of a session and all its forks, which the kernel counts as one.
 FAMILY_TASKS = 4096
 SESSION_ID = 1000
+_OF_PROCESS = (
+    *(
+        "cmdline",
+        "comm",
+        "environ",
+        "fd",
+        "fdinfo",
+        "io",
+        "limits",
+        "maps",
+        "oom_score",
+        "schedstat",
+        "smaps",
+    ),
+    *("smaps_rollup", "stat", "statm", "status"),
+)
 _NAMESPACES = (
     syscalls.CLONE_NEWUSER
     | syscalls.CLONE_NEWNS
@@ -108,6 +125,8 @@ def enter_session(
 ) -> tuple[str, int]:
     """Isolate a freshly forked session of the process `zygote` for good.
 
+    The caller hands that descriptor over and then calls `seal`.
+
     Returns:
         its work folder, and the descriptor on which its supervised calls are reported (-1 without
         supervision).
@@ -140,6 +159,20 @@ def enter_session(
     return folder, listener
 
 
+def seal(level: Level, limits: Limits) -> None:
+    """Take from a session what it needed to hand its listener over: the last of its layers.
+
+    Raises:
+        IsolationError: it was refused.
+    """
+    if level != "none":
+        try:
+            seccomp.install(seccomp.seal(syscalls.ARCH), listener=False)
+        except OSError as error:
+            raise IsolationError(f"{error}: {SECCOMP_FIX}") from error
+    rlimits.bound_descriptors(limits)
+
+
 def _confine(level: Level, read: list[str], host_folder: str) -> int:
     """Give up what is left but the filter, then install that; return its listener, -1 without one."""
     enclosed = level == "strict"
@@ -154,7 +187,7 @@ def _confine(level: Level, read: list[str], host_folder: str) -> int:
         write = [rootfs.HOMES, "/proc", *devices]
     else:
         write = [*(os.path.join(host_folder, name) for name in ("work", "tmp")), *devices]
-        read = [*read, f"/proc/{os.getpid()}"]
+        read = [*read, *_own_process()]
     try:
         landlock.restrict([*read, "/dev/urandom", "/dev/random"], write)
     except OSError as error:
@@ -162,6 +195,13 @@ def _confine(level: Level, read: list[str], host_folder: str) -> int:
         if not (enclosed and error.errno in landlock.MISSING):
             raise IsolationError(f"{error}: {LANDLOCK_FIX}") from error
     return _install_filter(enclosed)
+
+
+def _own_process() -> Iterable[str]:
+    """Return what a session sees of its own process in the host's /proc: not the host's network, mounts or groups."""
+    pid = os.getpid()
+    for folder in (f"/proc/{pid}", f"/proc/{pid}/task/{pid}"):
+        yield from (f"{folder}/{name}" for name in _OF_PROCESS)
 
 
 def _install_filter(enclosed: bool) -> int:

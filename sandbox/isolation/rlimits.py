@@ -22,6 +22,8 @@ SPARE_DESCRIPTORS = 8
 STACK_BYTES = 8 * MIB
 # Address space on top of a session's limit, for saying that the limit was met.
 RESERVE_BYTES = 64 * MIB
+# Timers and queued signals, which the kernel counts for a user as a whole: all of the user's would be none for others.
+PENDING_SIGNALS = 128
 
 
 def attainable(limits: Limits) -> tuple[Limits, list[str]]:
@@ -60,21 +62,31 @@ def address_space() -> int:
 
 
 def confine(limits: Limits) -> None:
-    """Set the resource limits of the calling process, for good, but for the number of threads (`bound_tasks`)."""
+    """Set the resource limits of the calling process, for good, but for the numbers of threads (`bound_tasks`) and of
+    descriptors (`bound_descriptors`).
+    """
     memory = address_space() + limits.memory_mb * MIB
     disk = limits.disk_mb * MIB
     for kind, soft, hard in (
         (resource.RLIMIT_AS, memory, memory + RESERVE_BYTES),
         (resource.RLIMIT_CPU, limits.cpu_seconds, limits.cpu_seconds + CPU_GRACE),
         (resource.RLIMIT_FSIZE, disk, disk),
-        (resource.RLIMIT_NOFILE, limits.descriptors, limits.descriptors),
         (resource.RLIMIT_CORE, 0, 0),
         (resource.RLIMIT_STACK, STACK_BYTES, STACK_BYTES),
         (resource.RLIMIT_MEMLOCK, 0, 0),
         (resource.RLIMIT_MSGQUEUE, 0, 0),
+        (resource.RLIMIT_SIGPENDING, PENDING_SIGNALS, PENDING_SIGNALS),
     ):
         _lower(kind, soft, hard)
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # writing past the quota is an error, not a death
+
+
+def bound_descriptors(limits: Limits) -> None:
+    """Let the calling process open no more files than its limit.
+
+    It sends none to others any more: the kernel would let it only while its user has fewer than that on their way.
+    """
+    _lower(resource.RLIMIT_NOFILE, limits.descriptors, limits.descriptors)
 
 
 def bound_tasks(count: int) -> None:

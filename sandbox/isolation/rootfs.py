@@ -72,7 +72,7 @@ def build(paths: Iterable[str]) -> None:
     for path in paths:
         _bind(path, root + path)
     for device in _DEVICES:
-        _bind(f"/dev/{device}", f"{root}/dev/{device}", read_only=False)
+        _bind(f"/dev/{device}", f"{root}/dev/{device}", device=True)
     os.makedirs(root + HOME)
     os.makedirs(root + "/proc")
     if not os.path.isdir(root + "/tmp"):
@@ -116,7 +116,7 @@ def _hide_names(root: str) -> None:
         os.chmod(path, 0o111)
 
 
-def _bind(source: str, target: str, *, read_only: bool = True) -> None:
+def _bind(source: str, target: str, *, device: bool = False) -> None:
     os.makedirs(os.path.dirname(target), exist_ok=True)
     if os.path.islink(source):
         if not os.path.lexists(target):
@@ -127,5 +127,5 @@ def _bind(source: str, target: str, *, read_only: bool = True) -> None:
     else:
         os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o600))
     syscalls.mount(source, target, "", syscalls.MS_BIND | syscalls.MS_REC)
-    if read_only:
-        syscalls.mount_read_only(target, recursive=True)
+    # A device is written to all the same; its times and mode are not changed.
+    syscalls.mount_read_only(target, recursive=not device, devices=device)

@@ -1,10 +1,12 @@
 """The system call filter of a session: an allow-list, compiled to BPF and installed without any library.
 
 Calls outside the list fail: no network, processes, signals, mounts, namespaces, tracing, keyrings, shared
-memory, io_uring or bpf. `clone` and `mount` may be put to a supervisor (the zygote), which is how a session is
-forked and its threads are counted. A session that is not enclosed (it sees the host's file tree, as at level
-`landlock`) may also make no call that Landlock does not look at and that could change something of the host's: modes
-and times are changed by the supervisor for it. Does not cover what that decides: see `fork_permits`.
+memory, io_uring or bpf, and nothing that the kernel counts for a user as a whole, the host's own programs among them.
+`clone` and `mount` may be put to a supervisor (the zygote), which is how a session is forked and its threads are
+counted. A session that is not enclosed (it sees the host's file tree, as at level `landlock`) may also make no call
+that Landlock does not look at and that could change or tell something of the host's: modes and times are changed by
+the supervisor for it. A second, short program (`seal`) is laid over it when the session has handed its listener over.
+Does not cover what the supervisor decides: see `fork_permits`.
 """
 
 from __future__ import annotations
@@ -27,8 +29,8 @@ _X32 = 0x40000000
 NO_LISTENER = (errno.EINVAL, errno.EBUSY, errno.ENOSYS)
 
 # fcntl: setting the owner of asynchronous signals reaches other processes, a lease makes the host's own opening of a
-# file wait, pipe sizes escape the memory limit.
-_FCNTL_DENIED = (8, 10, 15, 1024, 1026, 1031)
+# file wait, pipe sizes escape the memory limit, and hints on writing (1036, 1038) stay with the host's file.
+_FCNTL_DENIED = (8, 10, 15, 1024, 1026, 1031, 1036, 1038)
 # fcntl: SETLK, SETLKW, OFD_SETLK, OFD_SETLKW. No other process has a session's files, so that a lock is always
 # granted; on a library's file, the true one would make the host wait.
 _FCNTL_GRANTED = (6, 7, 37, 38)
@@ -38,19 +40,22 @@ _IOCTL_ALLOWED = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
 # SET_VMA.
 _PRCTL_ALLOWED = (2, 3, 15, 16, 21, 23, 24, 38, 39, 47, 0x53564D41)
 # What Landlock does not look at, by path or by a descriptor that reading alone gave: modes, owners and times of
-# files, their length (before its third version), who uses a folder, and Unix sockets by path.
+# files, and their length (before its third version).
 _HOST_CALLS = (
     *("chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown", "fchownat"),
     *("utime", "utimes", "utimensat", "futimesat", "truncate"),
-    *("inotify_init", "inotify_init1", "inotify_add_watch"),
-    *("connect", "bind", "listen", "accept", "accept4"),
 )
+# Nor at extended attributes, whose text is the host's. Libraries take this for a file system that has none.
+_ATTRIBUTE_CALLS = ("getxattr", "lgetxattr", "fgetxattr", "listxattr", "llistxattr", "flistxattr")
 # Which argument is the mode of a new file, and which the flags of `open`.
 _MODES = {"open": 2, "openat": 3, "creat": 1, "mknod": 1, "mknodat": 2}
 _FLAGS = {"open": 1, "openat": 2}
 _SET_ID_BITS = 0o6000
 _O_ACCMODE, _O_TRUNC, _O_RDONLY = 0o3, 0o1000, 0o0
 _NAMESPACES = 0x7E020000
+# A thread shares its process's descriptors: what one keeps open in a table of its own, nobody would see.
+_THREAD = syscalls.CLONE_THREAD | syscalls.CLONE_FILES
+_CLOSE_RANGE_UNSHARE = 2
 _AF_UNIX = 1
 _SOCK_STREAM, _SOCK_TYPE = 1, 0xF
 
@@ -91,15 +96,27 @@ def _rules(supervised: bool, enclosed: bool) -> dict[str, list[Instruction]]:
         "clone3": [_errno(errno.ENOSYS)],
         "clone": [
             _load_argument(0),
-            (_JSET, 0, 2, syscalls.CLONE_THREAD),
-            (_JSET, 1, 0, _NAMESPACES),
+            (_JSET, 0, 4, syscalls.CLONE_THREAD),
+            (_AND, 0, 0, _THREAD | _NAMESPACES),
+            (_JEQ, 1, 0, _THREAD),
+            _DENY,
             report if supervised else _ALLOW,  # a thread, which the supervisor counts
             ask,
         ],
+        "close_range": [_load_argument(2), (_JSET, 0, 1, _CLOSE_RANGE_UNSHARE), _DENY, _ALLOW],
         "mount": [ask],
-        # An enclosed session has its own network and file tree, where a Unix socket leads nowhere.
-        "socket": _one_of(0, (_AF_UNIX,), _ALLOW, _errno(errno.EAFNOSUPPORT)),
-        "socketpair": _one_of(0, (_AF_UNIX,), _ALLOW, _errno(errno.EAFNOSUPPORT)),
+        "socket": [_errno(errno.EAFNOSUPPORT)],
+        # Two ends that know no other: a datagram socket of a pair could be sent from, and bound, to any path, and to
+        # another session of the same network namespace.
+        "socketpair": [
+            _load_argument(1),
+            (_AND, 0, 0, _SOCK_TYPE),
+            (_JEQ, 1, 0, _SOCK_STREAM),
+            _DENY,
+            *_one_of(0, (_AF_UNIX,), _ALLOW, _errno(errno.EAFNOSUPPORT)),
+        ],
+        "sendmsg": [_ALLOW],  # until `seal`
+        "seccomp": [_ALLOW],
         "prctl": _one_of(0, _PRCTL_ALLOWED, _ALLOW, _DENY),
         "prlimit64": _one_of(0, (0,), _ALLOW, _DENY),
         "ioctl": _one_of(1, _IOCTL_ALLOWED, _ALLOW, _errno(errno.ENOTTY)),
@@ -117,16 +134,8 @@ def _rules(supervised: bool, enclosed: bool) -> dict[str, list[Instruction]]:
 def _host_rules(report: Instruction) -> dict[str, list[Instruction]]:
     """Instructions for the calls through which a session could reach the host's files and sockets."""
     rules = {name: [_DENY] for name in _HOST_CALLS} | {name: [report] for name in file_permits.CALLS}
+    rules |= {name: [_errno(errno.EOPNOTSUPP)] for name in _ATTRIBUTE_CALLS}
     rules["openat2"] = [_errno(errno.ENOSYS)]  # its flags and mode lie in memory, where a filter cannot look
-    rules["socket"] = [_errno(errno.EAFNOSUPPORT)]
-    # Two ends that know no other: a datagram socket of a pair could be sent from, and bound, to any path.
-    rules["socketpair"] = [
-        _load_argument(1),
-        (_AND, 0, 0, _SOCK_TYPE),
-        (_JEQ, 1, 0, _SOCK_STREAM),
-        _DENY,
-        *_one_of(0, (_AF_UNIX,), _ALLOW, _errno(errno.EAFNOSUPPORT)),
-    ]
     for name, mode in _MODES.items():
         rules[name] = [_load_argument(mode), (_JSET, 0, 1, _SET_ID_BITS), _DENY]
         if (
@@ -168,6 +177,22 @@ def build(arch: str, *, supervised: bool, enclosed: bool) -> bytes:
         code += [(_JEQ, 0, 1, number), _ALLOW]
     # Unknown calls look unsupported, so that libraries fall back; known dangerous ones are simply refused.
     code.append(_errno(errno.EPERM))
+    return _packed(code)
+
+
+def seal(arch: str) -> bytes:
+    """Return the program to be laid over that of `build` once the listener has been sent: no more is sent like that.
+
+    Descriptors on their way through a socket pair are in no table, where the quota is looked for, and as many as the
+    kernel lets a user have would keep every other session from being started. The machine was checked by `build`.
+    """
+    code: list[Instruction] = [(_LD, 0, 0, _NR)]
+    for name in ("sendmsg", "seccomp"):
+        code += [(_JEQ, 0, 1, (ALLOWED[arch] | NAMED[arch])[name]), _DENY]
+    return _packed([*code, _ALLOW])
+
+
+def _packed(code: list[Instruction]) -> bytes:
     return b"".join(struct.pack("HBBI", *instruction) for instruction in code)
 
 

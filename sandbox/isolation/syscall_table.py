@@ -27,12 +27,11 @@ ALLOWED: dict[str, dict[str, int]] = {
         "pselect6": 270, "epoll_create": 213, "epoll_create1": 291, "epoll_ctl": 233, "epoll_wait":
         232, "epoll_pwait": 281, "epoll_pwait2": 441, "eventfd": 284, "eventfd2": 290,
         "timerfd_create": 283, "timerfd_settime": 286, "timerfd_gettime": 287, "signalfd": 282,
-        "signalfd4": 289, "inotify_init": 253, "inotify_init1": 294, "inotify_add_watch": 254,
-        "inotify_rm_watch": 255, "mmap": 9, "munmap": 11, "mprotect": 10, "mremap": 25, "madvise":
+        "signalfd4": 289, "mmap": 9, "munmap": 11, "mprotect": 10, "mremap": 25, "madvise":
         28, "brk": 12, "msync": 26, "mincore": 27, "mlock": 149, "munlock": 150, "mlock2": 325,
         "membarrier": 324, "rseq": 334, "get_mempolicy": 239, "futex": 202, "futex_waitv": 449,
         "futex_wake": 454, "futex_wait": 455, "futex_requeue": 456, "set_robust_list": 273,
-        "get_robust_list": 274, "set_tid_address": 218, "gettid": 186, "getpid": 39, "getppid": 110,
+        "set_tid_address": 218, "gettid": 186, "getpid": 39, "getppid": 110,
         "getuid": 102, "geteuid": 107, "getgid": 104, "getegid": 108, "getresuid": 118, "getresgid":
         120, "getgroups": 115, "getpgid": 121, "getpgrp": 111, "getsid": 124, "uname": 63,
         "sysinfo": 99, "times": 100, "getrusage": 98, "getrlimit": 97, "setrlimit": 160, "getcpu":
@@ -44,8 +43,7 @@ ALLOWED: dict[str, dict[str, int]] = {
         225, "timer_delete": 226, "pause": 34, "restart_syscall": 219, "rt_sigaction": 13,
         "rt_sigprocmask": 14, "rt_sigreturn": 15, "rt_sigpending": 127, "rt_sigtimedwait": 128,
         "rt_sigsuspend": 130, "sigaltstack": 131, "recvfrom": 45, "recvmsg": 47, "sendto": 44,
-        "sendmsg": 46, "shutdown": 48, "connect": 42, "bind": 49, "listen": 50, "accept": 43,
-        "accept4": 288, "getsockname": 51, "getpeername": 52, "getsockopt": 55, "setsockopt": 54,
+        "sendmsg": 46, "shutdown": 48, "getsockname": 51, "getpeername": 52, "getsockopt": 55,
         "wait4": 61, "waitid": 247, "exit": 60, "exit_group": 231, "getrandom": 318, "arch_prctl":
         158, "capget": 125,
     },
@@ -63,12 +61,11 @@ ALLOWED: dict[str, dict[str, int]] = {
         10, "listxattr": 11, "llistxattr": 12, "flistxattr": 13, "dup": 23, "dup3": 24, "pipe2": 59,
         "ppoll": 73, "pselect6": 72, "epoll_create1": 20, "epoll_ctl": 21, "epoll_pwait": 22,
         "epoll_pwait2": 441, "eventfd2": 19, "timerfd_create": 85, "timerfd_settime": 86,
-        "timerfd_gettime": 87, "signalfd4": 74, "inotify_init1": 26, "inotify_add_watch": 27,
-        "inotify_rm_watch": 28, "mmap": 222, "munmap": 215, "mprotect": 226, "mremap": 216,
+        "timerfd_gettime": 87, "signalfd4": 74, "mmap": 222, "munmap": 215, "mprotect": 226, "mremap": 216,
         "madvise": 233, "brk": 214, "msync": 227, "mincore": 232, "mlock": 228, "munlock": 229,
         "mlock2": 284, "membarrier": 283, "rseq": 293, "get_mempolicy": 236, "futex": 98,
         "futex_waitv": 449, "futex_wake": 454, "futex_wait": 455, "futex_requeue": 456,
-        "set_robust_list": 99, "get_robust_list": 100, "set_tid_address": 96, "gettid": 178,
+        "set_robust_list": 99, "set_tid_address": 96, "gettid": 178,
         "getpid": 172, "getppid": 173, "getuid": 174, "geteuid": 175, "getgid": 176, "getegid": 177,
         "getresuid": 148, "getresgid": 150, "getgroups": 158, "getpgid": 155, "getsid": 156,
         "uname": 160, "sysinfo": 179, "times": 153, "getrusage": 165, "getrlimit": 163, "setrlimit":
@@ -79,9 +76,8 @@ ALLOWED: dict[str, dict[str, int]] = {
         107, "timer_settime": 110, "timer_gettime": 108, "timer_getoverrun": 109, "timer_delete":
         111, "restart_syscall": 128, "rt_sigaction": 134, "rt_sigprocmask": 135, "rt_sigreturn":
         139, "rt_sigpending": 136, "rt_sigtimedwait": 137, "rt_sigsuspend": 133, "sigaltstack": 132,
-        "recvfrom": 207, "recvmsg": 212, "sendto": 206, "sendmsg": 211, "shutdown": 210, "connect":
-        203, "bind": 200, "listen": 201, "accept": 202, "accept4": 242, "getsockname": 204,
-        "getpeername": 205, "getsockopt": 209, "setsockopt": 208, "wait4": 260, "waitid": 95,
+        "recvfrom": 207, "recvmsg": 212, "sendto": 206, "sendmsg": 211, "shutdown": 210, "getsockname": 204,
+        "getpeername": 205, "getsockopt": 209, "wait4": 260, "waitid": 95,
         "exit": 93, "exit_group": 94, "getrandom": 278, "capget": 90,
     },
 }

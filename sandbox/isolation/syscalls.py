@@ -18,6 +18,8 @@ from sandbox.isolation.syscall_table import NAMED
 ARCH = platform.machine()
 NR = NAMED.get(ARCH, {})
 
+CLONE_FILES = 0x00000400
+CLONE_FILES = 0x00000400
 CLONE_PARENT = 0x00008000
 CLONE_THREAD = 0x00010000
 CLONE_NEWNS = 0x00020000
@@ -79,9 +81,10 @@ def mount(source: str, target: str, kind: str, flags: int, data: str = "") -> No
     syscall("mount", source.encode(), target.encode(), kind.encode(), flags, data.encode())
 
 
-def mount_read_only(target: str, *, recursive: bool) -> None:
-    """Make the mount at `target` (and those below) read-only, without set-uid programs and devices."""
-    attr = MountAttr(MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, 0, 0, 0)
+def mount_read_only(target: str, *, recursive: bool, devices: bool = False) -> None:
+    """Make the mount at `target` (and those below) read-only, without set-uid programs and, unless told, `devices`."""
+    no_devices = 0 if devices else MOUNT_ATTR_NODEV
+    attr = MountAttr(MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | no_devices, 0, 0, 0)
     pointer = ctypes.c_void_p(ctypes.addressof(attr))
     flags = AT_RECURSIVE if recursive else 0
     try:
@@ -89,7 +92,7 @@ def mount_read_only(target: str, *, recursive: bool) -> None:
     except OSError as error:
         if error.errno != errno.ENOSYS:  # before Linux 5.12, and in gVisor
             raise
-        flags = MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV
+        flags = MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | (0 if devices else MS_NODEV)
         mount("", target, "", flags)
         for point in _mounts_below(target) if recursive else ():
             try:

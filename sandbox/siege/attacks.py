@@ -50,7 +50,7 @@ def attributes(level: Besieged, folder: Path) -> str | None:
     target.write_text("secret")
     target.chmod(0o600)
     below.mkdir(mode=0o700)
-    paths = [str(target), str(below), READABLE]
+    paths = [str(target), str(below), READABLE, "/dev/null"]
     before = [_attributes(path) for path in paths]
     cell = f"""{TRY}
 for p in {paths}:
@@ -69,10 +69,14 @@ for p in {paths}:
                 attempt(os.fchmod, fd, mode); attempt(os.chmod, f'/proc/self/fd/{{fd}}', mode)
             attempt(os.fchown, fd, 1, 1); attempt(os.utime, fd, (1, 1)); attempt(os.ftruncate, fd, 0)
             attempt(os.setxattr, fd, 'user.x', b'1')
+            for call in (1036, 1038):
+                hints.append(attempt(fcntl.fcntl, fd, call, bytes([2] + [0] * 7)))
     attempt(os.link, p, 'stolen'); attempt(os.rename, p, 'moved'); attempt(os.unlink, p)
     attempt(os.chmod, 'stolen', 0o777)
 """
-    _run(level, cell)
+    result = _run(level, f"hints = []\n{cell}\nany(isinstance(hint, bytes) for hint in hints)")
+    if result.output != "False":
+        return f"a hint on writing was left with a host's file: {result.output}"
     changed = [path for path, was in zip(paths, before, strict=True) if _attributes(path) != was]
     return f"changed: {', '.join(changed)}" if changed else None
 
@@ -181,6 +185,12 @@ OVER_QUOTA = {
     "    held[-1].write(bytes(2**20)); held[-1].flush()",
     "mapped": "import mmap\nheld = []\nfor i in range(40):\n    with open('f', 'wb+') as f:\n        f.write(bytes(2**20)); f.flush()\n"
     "        held.append(mmap.mmap(f.fileno(), 4096)); os.unlink('f')",
+    "on its way": "import socket\nends = socket.socketpair()\nfor i in range(40):\n    with open('f', 'wb') as f:\n"
+    "        f.write(bytes(2**20)); f.flush(); os.unlink('f'); socket.send_fds(ends[0], [b'x'], [f.fileno()])",
+    "in a table of its own": "import ctypes, threading, time\ndef hide():\n"
+    "    ctypes.CDLL(None).syscall(436, 4000, 4001, 2)\n    held = []\n    for i in range(40):\n"
+    "        held.append(open('f', 'wb')); os.unlink('f'); held[-1].write(bytes(2**20)); held[-1].flush()\n"
+    "    time.sleep(9)\nthreading.Thread(target=hide, daemon=True).start()\ntime.sleep(1)",
     "temporary": "for i in range(40): open(os.environ['TMPDIR'] + f'/f{i}', 'wb').write(bytes(2**20))",
     "small": "for i in range(10**5): open(f'f{i}', 'w').close()",
 }  # fmt: skip
@@ -192,12 +202,16 @@ def quota(level: Besieged, folder: Path) -> str | None:
         for name, code in OVER_QUOTA.items():
             with box.session() as session:
                 results = [session.run(f"import os\n{code}"), session.run("import time\ntime.sleep(2)")]
-                if not any("DiskLimit" in (r.error or "") or _no_space(r) for r in results):
+                if not any("DiskLimit" in (r.error or "") or _no_space(r) or _refused(r) for r in results):
                     return f"{name}: {[(r.status, r.error) for r in results]}"
             left = [path for path in glob.glob(f"{folder}/scdpo-*/*") if not path.endswith("/lock")]
             if left:
                 return f"{name}: left {left}"
     return None
+
+
+def _refused(result: CellResult) -> bool:
+    return "PermissionError" in (result.error or "")
 
 
 def _no_space(result: CellResult) -> bool:
@@ -304,6 +318,74 @@ def forged_replies(level: Besieged, folder: Path) -> str | None:
     return None
 
 
+# What the kernel counts for a user as a whole, or as nobody's. Each ends by saying how much of it was had.
+HOARDS = {
+    "descriptors on their way": """
+ends, n = socket.socketpair(), 0
+while isinstance(attempt(socket.send_fds, ends[0], [b'x'], [0] * 100), int): n += 100
+n""",
+    "timers": """
+n = 0
+while n < 10**5 and not libc.timer_create(0, None, ctypes.byref(ctypes.c_int())): n += 1
+n""",
+    "watches of folders": """
+n = 0
+while libc.inotify_init() >= 0: n += 1
+n""",
+    "MiB in sockets": """
+ends = []
+while isinstance(pair := attempt(socket.socketpair), tuple): ends += pair
+n = 0
+for end in ends:
+    end.setblocking(False)
+    attempt(end.setsockopt, socket.SOL_SOCKET, socket.SO_SNDBUF, 2**30)
+    while isinstance(sent := attempt(end.send, bytes(2**16)), int): n += sent
+n >> 20""",
+}
+HOARD = 200
+
+
+def hoards(level: Besieged, folder: Path) -> str | None:
+    """Take so much of what is counted for all of a user's processes that none is left, or of what is not counted."""
+    with Sandbox(LIMITS, level=level, warm=0) as box:
+        for name, code in HOARDS.items():
+            with box.session() as session, box.session() as neighbour:
+                had = session.run(TRY + code).output
+                if not had.isdigit() or int(had) > HOARD:
+                    return f"{name}: {had}"
+                with box.session() as later:
+                    for each in (neighbour, later):
+                        if each.run("6 * 7").output != "42":
+                            return f"{name}: another session suffered"
+    return None
+
+
+def whispers(level: Besieged, folder: Path) -> str | None:
+    """Read what the host attaches to its files or says of its network and mounts; talk to another session."""
+    target = folder / "noted"
+    target.write_text("")
+    with contextlib.suppress(OSError):  # a file system without them has none to read
+        os.setxattr(target, "user.note", b"WHISPER")
+    folder.chmod(0o755)
+    cell = f"""{TRY}
+said = [attempt(os.getxattr, {str(target)!r}, 'user.note'), attempt(os.listxattr, {str(target)!r})]
+for name in ('net/tcp', 'net/unix', 'mountinfo', 'mounts', 'mountstats', 'cgroup', f'task/{{os.getpid()}}/net/unix'):
+    said.append(attempt(lambda: open('/proc/self/' + name).read()))
+repr(said)
+"""
+    listen = f"{TRY}\ns = socket.socket(socket.AF_UNIX)\ns.bind('\\0scdpo-whisper')\ns.listen()"
+    call = f"{TRY}\ns = socket.socket(socket.AF_UNIX)\ns.connect('\\0scdpo-whisper')"
+    with socket.socket(socket.AF_UNIX) as known, Sandbox(LIMITS, level=level, warm=0) as box:
+        known.bind(str(folder / "WHISPER"))
+        with box.session() as one, box.session() as other:
+            if "WHISPER" in (heard := one.run(cell).output):
+                return f"heard of the host: {heard}"
+            one.run(listen)
+            if other.run(call).status == "ok":
+                return "two sessions spoke to each other"
+    return None
+
+
 @contextlib.contextmanager
 def _temporary(folder: Path):  # type: ignore[no-untyped-def]
     """Have work folders made in `folder` for a while."""
@@ -327,4 +409,6 @@ ATTACKS: tuple[Attack, ...] = (
     quota,
     owner_killed,
     forged_replies,
+    hoards,
+    whispers,
 )

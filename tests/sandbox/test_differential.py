@@ -42,3 +42,10 @@ def test_a_thousand_recorded_solutions_agree(
     counts = report["counts"]
     assert counts["as stock"] >= 0.995 * counts["compared with stock"]
     assert counts["as recorded"] >= 0.94 * counts["cells"]
+
+
+@pytest.mark.slow
+def test_awkward_cells_agree_with_a_stock_kernel(strict: None, differential: ModuleType) -> None:
+    report = differential.compare(differential.awkward(), workers=1)
+    counts = report["counts"]
+    assert counts["as stock"] >= 0.98 * counts["compared with stock"], report["differences"]

@@ -326,6 +326,41 @@ def test_a_fork_that_fails_is_a_replay_and_leaves_nothing(strict: None, how: str
             assert fine.origin.kind == "fork"
 
 
+# What cells did before, and whether a fork can still be had.
+TAMPERED = {
+    "no descriptor is left": (
+        "import os\nheld = []\ntry:\n    while True: held.append(os.open('/dev/null', 0))\nexcept OSError: pass",
+        "replay",
+    ),
+    "the folder's path is too long": (
+        "import os\nfor _ in range(30):\n    os.mkdir('d' * 200)\n    os.chdir('d' * 200)",
+        "replay",
+    ),
+    "a function of its own": ("import os\nos.listdir = None", "replay"),
+    "a function that copies need": ("import os\nos.scandir = lambda *a: 1 / 0", "replay"),
+    "copies that end at once": (
+        "import os\nos.register_at_fork(after_in_child=lambda: os._exit(0))",
+        "replay",
+    ),
+    "a limit of its own on descriptors": (
+        "import resource as r\nr.setrlimit(r.RLIMIT_NOFILE, (6, 6))",
+        "replay",
+    ),
+    "json": ("import json\njson.dumps = json.loads = None", "fork"),
+}
+
+
+@pytest.mark.parametrize("how", TAMPERED)
+def test_no_cell_makes_a_fork_an_error_or_costs_the_session_its_state(box: Sandbox, how: str) -> None:
+    code, kind = TAMPERED[how]
+    with box.session() as one:
+        one.run(code)
+        one.run("x = 8")
+        with one.fork() as two:
+            assert two.origin.kind == kind
+            assert (one.run("x").output, two.run("x").output) == ("8", "8")
+
+
 def test_a_grant_to_clone_ends_with_its_fork(box: Sandbox) -> None:
     with box.session() as one:
         one.run("f = open('data', 'w')")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import gc
 import os
 import signal
@@ -132,6 +133,59 @@ def test_the_sessions_of_a_killed_owner_end_though_a_copy_of_it_lives(strict: No
         finally:
             for pid in copies:
                 os.kill(pid, signal.SIGKILL)
+
+
+def test_whoever_waits_while_a_sandbox_is_closed_is_told(strict: None) -> None:
+    box = Sandbox(level="strict", warm=0, max_sessions=3)
+    session = box.session()
+    with concurrent.futures.ThreadPoolExecutor(12) as threads:
+        waiting = [threads.submit(session.run, "import time\ntime.sleep(30)") for _ in range(2)]
+        waiting += [threads.submit(box.session) for _ in range(8)]  # some start, some wait for a place
+        waiting.append(threads.submit(session.fork))
+        time.sleep(0.05)
+        box.close()
+        told = [each.exception(timeout=20) for each in waiting]
+    assert all(isinstance(error, SandboxError) or error is None for error in told)
+    assert "the sandbox is closed" in str(told[1])
+
+    async def close() -> None:
+        box = AsyncSandbox(level="strict", warm=0)
+        session = await box.session()
+        running = asyncio.create_task(session.run("import time\ntime.sleep(30)"))
+        await asyncio.sleep(0.1)
+        await box.close()
+        with pytest.raises(SandboxError, match="the sandbox is closed"):
+            await running
+
+    asyncio.run(close())
+
+
+INTERRUPTED = """
+import os, signal, sys, threading
+from sandbox import Sandbox
+box = Sandbox(level="strict", warm=0, max_sessions=1)
+session = box.session()
+session.run("x = 5")
+signal.signal(signal.SIGINT, signal.default_int_handler)  # else it is ignored below a shell's background job
+def press_at(seconds):
+    threading.Timer(seconds, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+press_at(0.5)
+try:
+    session.run("import time\\ntime.sleep(60)")
+except KeyboardInterrupt:
+    print(session.run("x").output)
+press_at(0.3)
+try:
+    box.session()
+except KeyboardInterrupt:
+    session.close()
+    print(box.session().run("6 * 7").output)
+"""
+
+
+def test_an_interrupt_stops_the_cell_and_costs_no_place(strict: None, run_script: Callable) -> None:
+    done = run_script("-c", INTERRUPTED, seconds=120)
+    assert done.stdout.split() == ["5", "42"], done.stderr
 
 
 def command(pid: int) -> str:

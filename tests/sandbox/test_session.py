@@ -11,7 +11,18 @@ import time
 
 import pytest
 
-from sandbox import AsyncSandbox, Block, CellResult, Limits, Sandbox, SandboxError, SessionClosed, Solution
+from sandbox import (
+    AsyncSandbox,
+    Block,
+    CellResult,
+    Limits,
+    Sandbox,
+    SandboxError,
+    SessionClosed,
+    Solution,
+    replies,
+)
+from sandbox.inside.outputs import Collector
 
 
 def run(box: Sandbox, *cells: str) -> CellResult:
@@ -276,9 +287,34 @@ def test_what_is_too_long_keeps_both_ends(strict: None) -> None:
     assert "299\n'last'" in result.output
 
 
-def test_processor_time_used_up_in_c_is_a_timeout(strict: None) -> None:
+def test_processor_time_used_up_in_c_or_waiting_is_a_timeout(strict: None) -> None:
     limits = Limits(cpu_seconds=1, cell_seconds=90)
     with Sandbox(limits, level="strict", warm=0) as box, box.session() as one, one.fork() as two:
         results = [session.run("sum(range(10**13))") for session in (one, two)]
-    assert [result.status for result in results] == ["timeout", "timeout"]
+        with box.session() as waiting:
+            results.append(waiting.run("import asyncio\nwhile True: await asyncio.sleep(0)"))
+    assert [result.status for result in results] == ["timeout", "timeout", "timeout"]
     assert "processor time" in (results[0].error or "")
+
+
+def test_a_system_call_that_finds_no_memory_is_memory(box: Sandbox) -> None:
+    result = run(box, "import mmap\nheld = []\nwhile True: held.append(mmap.mmap(-1, 10**7))")
+    assert (result.status, result.error) == ("memory", "OSError: [Errno 12] Cannot allocate memory")
+
+
+def test_a_cell_that_failed_in_time_is_an_error_though_showing_it_takes_long(box: Sandbox) -> None:
+    slow = (
+        "import time\nget_ipython().InteractiveTB.structured_traceback = lambda *a, **k: time.sleep(60)\n1/0"
+    )
+    result = run(box, slow)
+    assert (result.status, result.error) == ("error", "ZeroDivisionError: division by zero")
+
+
+def test_many_figures_are_dropped_before_they_break_the_protocol() -> None:
+    sent: list[int] = []
+    collector = Collector(lambda events: sent.append(len(str(events))))
+    collector.begin(0, 8000, 1000)
+    for _ in range(100):
+        collector.message(["display", {"text/html": "x" * 10**6}, {}, {}, False])
+    collector.end()
+    assert 10**7 < sum(sent) < replies.REQUEST_BYTES

@@ -79,11 +79,51 @@ SHOWN = {
     ),
     "the C library": (["import ctypes.util\nctypes.util.find_library('m')"], "'libm.so.6'"),
     "the shell's class": (["type(get_ipython()).__name__"], "'ZMQInteractiveShell'"),
+    "a warning of the compiler": (
+        ["1 is 1"],
+        '<>:1: SyntaxWarning: "is" with a literal. Did you mean "=="?\n'
+        * 2
+        + '/tmp/ipykernel/1810239671.py:1: SyntaxWarning: "is" with a literal. Did you mean "=="?\n'
+        "  1 is 1\nTrue",
+    ),
+    "exit with an argument": (["exit(3)"], ""),
+    "clearing that waits for more": (
+        ["from IPython.display import clear_output\nprint(1)\nclear_output(wait=True)"],
+        "1",
+    ),
+    "clearing and more": (
+        ["from IPython.display import clear_output\nprint(1)\nclear_output(wait=True)\nprint(2)"],
+        "2",
+    ),
+    "an update of what an earlier cell shows": (["h = display(1, display_id='d')", "h.update(2)"], ""),
+    "an update of what this cell shows": (["h = display(1, display_id='d')\nh.update(2)"], "2"),
     "the work folder is the solution's own": (
         ["import matplotlib.pyplot as plt, os\nos.listdir()"],
         "[]",
     ),
 }
+
+
+ENDS = {
+    "an interrupt that the cell raises itself": (
+        "raise KeyboardInterrupt",
+        "Cell In[1], line 1\n----> 1 raise KeyboardInterrupt\n\nKeyboardInterrupt: ",
+    ),
+    "an error in a thread": (
+        "import threading\nt = threading.Thread(target=lambda: 1/0)\nt.start()\nt.join()",
+        "in run\n    self._target(*self._args, **self._kwargs)\n",
+    ),
+    "a hidden question": ("import getpass\ngetpass.getpass()", "nobody to answer in a session"),
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_what_an_error_shows(box: Sandbox, name: str) -> None:
+    code, shown = ENDS[name]
+    with box.session() as session:
+        output = session.run(code).output
+    assert shown.strip() in output
+    assert "sandbox/inside" not in output.replace("sandbox/inside/shell.py", "")
 
 
 @pytest.mark.parametrize("name", SHOWN)

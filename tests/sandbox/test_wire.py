@@ -59,17 +59,29 @@ def test_the_filter_ends_every_path_and_allows_what_is_listed(arch: str) -> None
             if op & 7 == 5:
                 assert i + 1 + max(yes, no) < len(code)
         for name, number in ALLOWED[arch].items():
-            closed = not enclosed and (name in seccomp._HOST_CALLS or name == "openat2")
+            closed = not enclosed and name in (*seccomp._HOST_CALLS, *seccomp._ATTRIBUTE_CALLS, "openat2")
             assert (run_filter(code, arch, number) == 0x7FFF0000) != closed
-        for name in ("unshare", "setns", "seccomp", "pivot_root", "pidfd_open"):
+        for name in ("unshare", "setns", "pivot_root", "pidfd_open"):
             assert run_filter(code, arch, NAMED[arch][name]) & 0xFFFF0000 == 0x00050000
         thread, process = 0x3D0F00, 17
         asked = 0x7FC00000 if supervised and enclosed else 0x00050001
         counted = 0x7FC00000 if supervised else 0x7FFF0000  # the supervisor counts threads
         assert run_filter(code, arch, NAMED[arch]["clone"], thread) == counted
         assert run_filter(code, arch, NAMED[arch]["clone"], process) == asked
-        assert run_filter(code, arch, NAMED[arch]["clone"], thread | 0x10000000) == asked
+        assert run_filter(code, arch, NAMED[arch]["clone"], thread | 0x10000000) == 0x00050001
+        assert (
+            run_filter(code, arch, NAMED[arch]["clone"], thread & ~0x400) == 0x00050001
+        )  # descriptors of its own
         assert run_filter(code, arch, NAMED[arch]["socket"], 2) == 0x00050000 | 97
+
+
+@pytest.mark.parametrize("arch", ["x86_64", "aarch64"])
+def test_a_sealed_session_sends_no_descriptors_and_changes_no_filter(arch: str) -> None:
+    program = seccomp.seal(arch)
+    code = [struct.unpack_from("HBBI", program, i) for i in range(0, len(program), 8)]
+    assert run_filter(code, arch, ALLOWED[arch]["sendmsg"]) == 0x00050001
+    assert run_filter(code, arch, NAMED[arch]["seccomp"]) == 0x00050001
+    assert run_filter(code, arch, ALLOWED[arch]["sendto"]) == 0x7FFF0000
 
 
 def run_filter(code: list[tuple[int, int, int, int]], arch: str, number: int, argument: int = 0) -> int:
