@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import mmap
 import re
 import resource
 from collections.abc import Iterator
@@ -22,13 +23,14 @@ class AddressSpace:
     def __init__(self) -> None:
         """Read the limits of this process and take the reserve into use."""
         self._soft, self._hard = resource.getrlimit(resource.RLIMIT_AS)
-        self._ballast: bytearray | None = None
+        self._ballast: mmap.mmap | None = None
         self.use_reserve()
 
     @contextlib.contextmanager
     def bounded(self) -> Iterator[None]:
         """Hold a cell to its limit, a ballast included that `met` throws off."""
-        self._ballast = bytearray(BALLAST)  # of untouched pages: it takes address space, not memory
+        if self._ballast is None:  # of pages that nobody touches: it takes address space, not memory
+            self._ballast = mmap.mmap(-1, BALLAST, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self._hold(self._soft)
         try:
             yield
@@ -47,7 +49,9 @@ class AddressSpace:
 
     def met(self) -> None:
         """Make room where a cell has met its limit; first in a way that takes no memory."""
-        self._ballast = None
+        if self._ballast is not None:
+            self._ballast.close()
+            self._ballast = None
         self.use_reserve()
 
     def use_reserve(self) -> None:
