@@ -105,16 +105,10 @@ def _rules(supervised: bool, enclosed: bool) -> dict[str, list[Instruction]]:
         ],
         "close_range": [_load_argument(2), (_JSET, 0, 1, _CLOSE_RANGE_UNSHARE), _DENY, _ALLOW],
         "mount": [ask],
-        "socket": [_errno(errno.EAFNOSUPPORT)],
-        # Two ends that know no other: a datagram socket of a pair could be sent from, and bound, to any path, and to
-        # another session of the same network namespace.
-        "socketpair": [
-            _load_argument(1),
-            (_AND, 0, 0, _SOCK_TYPE),
-            (_JEQ, 1, 0, _SOCK_STREAM),
-            _DENY,
-            *_one_of(0, (_AF_UNIX,), _ALLOW, _errno(errno.EAFNOSUPPORT)),
-        ],
+        # Unix stream sockets alone. One by itself leads nowhere, since `connect`, `bind` and `listen` are refused; the
+        # ends of a pair know no other. A datagram socket could be sent from to any path, and to another session.
+        "socket": _unix_stream(),
+        "socketpair": _unix_stream(),
         "sendmsg": [_ALLOW],  # until `seal`
         "seccomp": [_ALLOW],
         "prctl": _one_of(0, _PRCTL_ALLOWED, _ALLOW, _DENY),
@@ -129,6 +123,20 @@ def _rules(supervised: bool, enclosed: bool) -> dict[str, list[Instruction]]:
         "capset": [_ALLOW],
     }
     return rules if enclosed else rules | _host_rules(report)
+
+
+def _unix_stream() -> list[Instruction]:
+    """Instructions that allow a Unix stream socket and no other."""
+    return [
+        _load_argument(0),
+        (_JEQ, 1, 0, _AF_UNIX),
+        _errno(errno.EAFNOSUPPORT),
+        _load_argument(1),
+        (_AND, 0, 0, _SOCK_TYPE),
+        (_JEQ, 1, 0, _SOCK_STREAM),
+        _DENY,
+        _ALLOW,
+    ]
 
 
 def _host_rules(report: Instruction) -> dict[str, list[Instruction]]:

@@ -215,9 +215,9 @@ def _refused(result: CellResult) -> bool:
 
 
 def _no_space(result: CellResult) -> bool:
-    return result.status == "error" and any(
-        text in (result.error or "") for text in ("No space left", "File too large", "Too many open files")
-    )
+    """Whether the disk was full: for the cell, which then failed, or for a thread of its, whose error is printed."""
+    said = (result.error or "") + result.output
+    return any(text in said for text in ("No space left", "File too large", "Too many open files"))
 
 
 OWNER = """

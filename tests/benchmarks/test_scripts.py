@@ -51,6 +51,8 @@ TESTED_ELSEWHERE = {
     "experiments/gpu/budget.py": "tests/experiments/test_gpu.py",
     "experiments/gpu/wheels.py": "tests/experiments/test_gpu.py",
     "benchmarks/pairs.py": "tests/benchmarks/test_pairs.py",
+    "benchmarks/slips.py": "tests/benchmarks/test_slips.py",
+    "benchmarks/style_tells.py": "tests/benchmarks/test_slips.py",
     "benchmarks/answer_pairs.py": "tests/verifier/test_metamorphic.py",
     "experiments/chain_of_thought.py": "tests/experiments",
     "experiments/dose.py": "tests/experiments/test_dose.py",

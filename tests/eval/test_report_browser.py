@@ -102,8 +102,8 @@ def test_a_search_without_hits_leaves_no_record_open(browser, page):
         "document.getElementById('query').value = 'nothing has this';"
         "document.getElementById('query').dispatchEvent(new Event('input'))"
     )
-    browser.wait_for("document.getElementById('record-title').textContent === 'No record chosen'")
-    assert browser.evaluate("document.getElementById('rows').innerText").startswith("No record matches")
+    browser.wait_for("document.getElementById('rows').innerText.startsWith('No record matches')")
+    assert browser.evaluate("document.getElementById('record-title').textContent") == "No record chosen"
     assert not browser.evaluate("!!document.querySelector('#record button')")
 
 
