@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import re
 from pathlib import Path
 
 from sandbox import AsyncSandbox, Block, Solution
@@ -36,13 +37,13 @@ def pair(branch_step: int, *rejected: Block) -> PairRecord:
 
 
 def sums_up(prompt: str, _: random.Random) -> str:
-    """Set ``a``, add 5 to it in a further cell unless that is done, and state the last output as the answer."""
+    """Set ``a``, add 5 in a further cell unless there is one with a 5, and state the last output as the answer."""
     written = prompt.partition("<|assistant|>")[2]
     if "boxed" in written:
         return "<|endofmessage|>"
     if "<|code|>a = 17" not in written:
         return "<|code|>a = 17\na<|endofblock|>"
-    if "a + " not in written:
+    if not re.search(r"<\|code\|>[^<]*5", written):
         return "<|code|>a + 5<|endofblock|>"
     result = written.rpartition("<|execution|>")[2].partition("<|endofblock|>")[0]
     return f"<|text|>It is \\boxed{{{result}}}.<|endofblock|>"
