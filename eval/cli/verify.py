@@ -28,6 +28,7 @@ from verifier import extract_answer
 from verifier.files.fields import Fields
 from verifier.files.inputs import read_items
 from verifier.files.item import Item
+from verifier.files.jsonl import STDIN
 
 JUDGE_CALLS = 8  # to the judge at once: few answers are left to it, and a server batches them
 
@@ -132,7 +133,11 @@ def _read(source: str, fields: Fields) -> list[Item]:
 
 def _beside(source: str) -> Path:
     """Return where the verdicts of a source go: beside it, or here for standard input and a data set of the hub."""
-    place = Path(source) if Path(source).exists() else Path("stdin" if source == "-" else Path(source).name)
+    place = (
+        Path(source)
+        if Path(source).exists()
+        else Path("stdin" if Path(source) == STDIN else Path(source).name)
+    )
     name = place.name[: -len(".gz")] if place.name.endswith(".gz") else place.name
     return place.with_name((name if place.is_dir() else Path(name).stem) + ".verdicts.jsonl")
 

@@ -15,6 +15,7 @@ from sandbox import Limits, Sandbox, Solution
 from scdpo.cli.console import console, report_errors, visible
 from scdpo.cli.options import FormatChoice
 from scdpo.errors import SettingsError
+from verifier.files.jsonl import STDIN
 
 
 def run(
@@ -63,7 +64,7 @@ def run(
 def _text(file: Path) -> str:
     """Read a solution; bytes that are no UTF-8 show as such."""
     try:
-        content = sys.stdin.buffer.read() if file == Path("-") else file.read_bytes()
+        content = sys.stdin.buffer.read() if file == STDIN else file.read_bytes()
     except OSError as error:
         raise SettingsError(f"{file} cannot be read: {error.strerror}") from error
     return content.decode("utf-8", errors="replace")

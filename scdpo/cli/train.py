@@ -25,7 +25,7 @@ from scdpo.cli.training import (
 from scdpo.errors import SettingsError
 from scdpo.training.dry_run import TrainingPlan
 from scdpo.training.dry_run import dry_run as count
-from scdpo.training.train import FEWEST_STEPS
+from scdpo.training.train import FEWEST_STEPS, TOO_FEW
 from scdpo.training.train import train as preference_train
 
 
@@ -131,8 +131,7 @@ def _show_plan(plan: TrainingPlan, device_memory: float) -> None:
         console.print("The model is not here: tokens are estimated at three characters each.")
     if plan.steps < FEWEST_STEPS:
         console.print(
-            f"{plan.steps} steps are too few to move the weights: lower per_device_train_batch_size times "
-            "gradient_accumulation_steps, or raise num_train_epochs",
+            f"{plan.steps} steps are {TOO_FEW}, or raise num_train_epochs",
             soft_wrap=True,
         )
     needed = plan.device_memory()

@@ -44,6 +44,10 @@ _SHORT: Final = 100
 """A run of so many steps logs each of them: a plot of fewer points shows nothing."""
 FEWEST_STEPS: Final = 10
 """Fewer can hardly move the weights: see ``prepare_short_run``."""
+TOO_FEW: Final = (
+    "too few to move the weights: lower per_device_train_batch_size times gradient_accumulation_steps"
+)
+"""What is wrong with fewer, and the remedy."""
 C = TypeVar("C")
 Method = Literal["dpo", "scdpo"]
 KINDS_OF: dict[Method, Sequence[str]] = {"dpo": (NAIVE,), "scdpo": KINDS}
@@ -206,10 +210,10 @@ def prepare_short_run(args: Any, items: int) -> None:
         args.logging_steps = 1
     if steps < FEWEST_STEPS and args.max_steps <= 0:
         _log.warning(
-            "%d items give %d optimizer steps, too few to move the weights: lower per_device_train_batch_size times "
-            "gradient_accumulation_steps (now %d) or raise num_train_epochs (now %g)",
+            "%d items give %d optimizer steps, %s (now %d) or raise num_train_epochs (now %g)",
             items,
             steps,
+            TOO_FEW,
             args.per_device_train_batch_size * args.gradient_accumulation_steps * args.world_size,
             args.num_train_epochs,
         )
