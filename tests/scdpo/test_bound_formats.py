@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +45,11 @@ MARKS = [
 CONTENTS = st.lists(st.sampled_from(MARKS), max_size=12).map("".join)
 
 
-def solutions(shared_dir: Path, count: int) -> list[tuple[str, tuple[Block, ...]]]:
-    with gzip.open(shared_dir / "data/tir/sample.jsonl.gz", "rt", encoding="utf-8") as lines:
-        rows = [json.loads(line) for line, _ in zip(lines, range(count), strict=False)]
+def solutions(
+    shared_dir: Path, count: int | None, name: str = "sample"
+) -> list[tuple[str, tuple[Block, ...]]]:
+    with gzip.open(shared_dir / f"data/tir/{name}.jsonl.gz", "rt", encoding="utf-8") as lines:
+        rows = [json.loads(line) for line in islice(lines, count)]
     return [
         (row["question"], tuple(Block(b["type"], normalise_newlines(b["content"])) for b in row["blocks"]))
         for row in rows
@@ -64,6 +67,18 @@ def test_recorded_solutions_come_back(shared_dir: Path, family: str, name: str) 
                 continue  # a solution is cut between steps
             rest = "".join(piece.text for piece in form.write(blocks[cut:], blocks[:cut], ended=True))
             assert tuple(read.block for read in form.locate(rest, continued=True)) == blocks[cut:]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["chat", "tools"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_recorded_solution_comes_back(shared_dir: Path, family: str, name: str) -> None:
+    form = bound_format(name, TOKENIZERS[family])
+    files = ("mathcoder_gsm8k", "mathcoder_math", "mathcoder_ood", "tora_gsm8k")
+    recorded = [blocks for file in files for _, blocks in solutions(shared_dir, None, file)]
+    assert len(recorded) > 20_000
+    written = ("".join(piece.text for piece in form.write(blocks, ended=True)) for blocks in recorded)
+    assert sum(form.parse(text) != blocks for text, blocks in zip(written, recorded, strict=True)) == 0
 
 
 @pytest.mark.parametrize("family", ["qwen3", "glm4moe", "gptoss"])
