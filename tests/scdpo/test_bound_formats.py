@@ -15,12 +15,14 @@ from hypothesis import strategies as st
 from sandbox import Block, Solution
 from sandbox.formats import MarkdownFormat, normalise_newlines
 from scdpo.data.encoding import SolutionEncoder
-from scdpo.data.formats import bound_format
+from scdpo.data.formats import TEXT_FORMATS, bound_format
 from scdpo.data.formats.template import ChatTemplate
 from scdpo.data.formats.turns import TOOL, call, result
 from tests.scdpo.tokenizers import CHAT_MARKS, chat_tokenizer
 
 FAMILIES = ["qwen3", "qwen2_5", "llama3_1", "gptoss", "deepseekv3", "glm4moe"]
+MOST_STOPS = 4
+"""What OpenAI's interface and vLLM's servers take."""
 EXACT = ["qwen3", "qwen2_5", "glm4moe"]
 """Families whose template writes every solution as it stands: no text or later call is left out or changed."""
 TOKENIZERS = {family: chat_tokenizer(family) for family in FAMILIES}
@@ -67,6 +69,12 @@ def test_recorded_solutions_come_back(shared_dir: Path, family: str, name: str) 
                 continue  # a solution is cut between steps
             rest = "".join(piece.text for piece in form.write(blocks[cut:], blocks[:cut], ended=True))
             assert tuple(read.block for read in form.locate(rest, continued=True)) == blocks[cut:]
+
+
+@pytest.mark.parametrize("family", [*FAMILIES, "gemma3", "phi3"])
+def test_a_server_takes_the_stop_strings_of_every_format(family: str) -> None:
+    names = [*TEXT_FORMATS, "chat", "chat-cot", *(["tools"] if family in FAMILIES else [])]
+    assert all(1 <= len(bound_format(name, chat_tokenizer(family)).stop) <= MOST_STOPS for name in names)
 
 
 @pytest.mark.slow
