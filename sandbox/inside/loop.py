@@ -82,7 +82,9 @@ class CellLoop:
         if self._work is None or not self._loop.is_running():
             raise error
         between = _struck_between_steps(frame)
-        if between or asyncio.current_task(self._loop) is not self._work:  # of which the cell would hear nothing
+        if (
+            between or asyncio.current_task(self._loop) is not self._work
+        ):  # of which the cell would hear nothing
             self._loop.call_soon_threadsafe(self._work.cancel)
         if not between:
             raise error
