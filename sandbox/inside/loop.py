@@ -60,7 +60,8 @@ class CellLoop:
         if self._loop.is_closed():
             self.__init__()  # type: ignore[misc]
         loop = self._loop
-        task = self._work = loop.create_task(work)
+        task = loop.create_task(work)
+        self._work = task
         with loop.waking() if waits else nullcontext():
             try:
                 return loop.run_until_complete(task)
@@ -82,9 +83,8 @@ class CellLoop:
         if self._work is None or not self._loop.is_running():
             raise error
         between = _struck_between_steps(frame)
-        if (
-            between or asyncio.current_task(self._loop) is not self._work
-        ):  # of which the cell would hear nothing
+        ours = asyncio.current_task(self._loop) is self._work
+        if between or not ours:  # of an error in another task the cell would hear nothing
             self._loop.call_soon_threadsafe(self._work.cancel)
         if not between:
             raise error
