@@ -15,11 +15,11 @@ from typing import Final
 from sandbox import AsyncSession, SessionClosed, Solution
 from scdpo.corrupt.confirm import Confirmer
 from scdpo.corrupt.rollouts import ROLLOUTS_AT_ONCE, Track, draft_of
-from scdpo.corrupt.second_look import right_in_a_reading
 from scdpo.corrupt.slips import no_slip, sides, with_same_output
 from scdpo.data.filters import drop_reason, near_duplicates
 from scdpo.data.pairs import drawn_steps, step_controlled_pair
 from scdpo.data.records import BranchRecord, DropRecord, OriginRecord, PairRecord, SolutionRecord, is_readable
+from scdpo.data.second_look import right_in_a_reading
 from scdpo.sampling.sampler import Draft, Sampler, derive_seed
 from scdpo.sampling.schedule import Schedule
 from verifier import verify
