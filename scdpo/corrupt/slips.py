@@ -31,7 +31,9 @@ def no_slip(chosen: Sequence[Block], rejected: Sequence[Block], prefix: Sequence
     Returns:
         ``code_fails``: the first code of the rejected side that the chosen side does not have raises.
         ``misquotes_output``: both sides saw the same outputs in the end, of the same code or with the right answer
-        in the last of them; the wrong side then states another answer than the one it was shown.
+        in the last of them; the wrong side then states another answer than the one it was shown. Or the right side's
+        answer is its last output, and the wrong side's last text has one number alone, which its own last cell did
+        not print.
         None otherwise. Chains of thought, which have no code, always give None.
     """
     ours, theirs = _code_steps(chosen), _code_steps(rejected)
@@ -39,11 +41,14 @@ def no_slip(chosen: Sequence[Block], rejected: Sequence[Block], prefix: Sequence
     first_new = next((step for step in theirs if step.content.strip() not in known), None)
     if first_new is not None and shows_failure(output_of(first_new)):
         return "code_fails"
+    outputs = [output_of(step) for step in (*_code_steps(prefix), *ours)]
+    quoted = bool(outputs) and _quotes(chosen, outputs[-1])
+    if quoted and _ends_in_another_number(rejected):
+        return "misquotes_output"
     if len(ours) != len(theirs) or not all(map(_same_output, ours, theirs)):
         return None
     same_code = bool(ours) and first_new is None
-    outputs = [output_of(step) for step in (*_code_steps(prefix), *ours)]
-    return "misquotes_output" if same_code or (outputs and _quotes(chosen, outputs[-1])) else None
+    return "misquotes_output" if same_code or quoted else None
 
 
 def _quotes(blocks: Sequence[Block], output: str) -> bool:
@@ -53,6 +58,23 @@ def _quotes(blocks: Sequence[Block], output: str) -> bool:
     if number is None or not number.bottom:
         return bool(answer) and answer in output
     return Fraction(number.top, number.bottom) in values_in(output)
+
+
+def _ends_in_another_number(blocks: Sequence[Block]) -> bool:
+    """Whether a last text has one number, and the cell right before it printed one that is another.
+
+    "The answer is 226" after an output of 142 is found; "So 10 buses" after 9.6 is not, nor "35 %" after 0.35, nor
+    "Half of it is 71, so 71 + 5 = 76", which works something out.
+    """
+    cell, text = blocks[-2:] if len(blocks) > 1 else (None, None)
+    if cell is None or text is None or cell.type != "execution" or text.type != "text":
+        return False
+    shown = [abs(value) for value in values_in(cell.content)]  # "lost 256" is what -256 says
+    stated = {abs(mention.value) for mention in find_mentions(text.content)}
+    if len(shown) != 1 or len(stated) != 1:
+        return False
+    (told,) = stated
+    return abs(told - shown[0]) >= 1 and told != 100 * shown[0]
 
 
 def tells_another_output(blocks: Sequence[Block], question: str) -> bool:

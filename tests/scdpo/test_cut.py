@@ -72,6 +72,10 @@ def test_each_side_keeps_at_least_one_step() -> None:
         ((T("So 23."),), None),
         ((C("a + 5"), E("22"), C("a + 6"), E("23"), T("So 23.")), None),
         ((C("print(a + 5)"), E("22"), T("So 23.")), "misquotes_output"),
+        ((C("a + 6"), E("23"), T("So 75.")), "misquotes_output"),
+        ((C("a - 75"), E("-58"), T("So 58 are lost.")), None),
+        ((C("a / 0.3"), E("56.67"), T("So 57.")), None),
+        ((C("a + 6"), E("23"), T("Twice 23 is 46, so 46.")), None),
     ],
 )
 def test_what_is_no_slip_is_told_apart(rejected: tuple[Block, ...], reason: str | None) -> None:
