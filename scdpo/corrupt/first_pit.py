@@ -96,7 +96,7 @@ async def first_pit(
     if chosen is None:
         return [], _record(search, settings, before, "no_clean_rollout")
     pair = with_same_output(cut_where_sides_differ(_pair(search, settings, before, pit, chosen)))
-    excuse = no_slip(*sides(pair))
+    excuse = no_slip(*sides(pair), pair.question)
     if excuse:
         return [], _record(search, settings, before, excuse)
     return [pair], _record(search, settings, before)
