@@ -170,8 +170,8 @@ def settings(plan: QuickstartPlan) -> Mapping[str, Any]:
     return {
         "learning_rate": plan.learning_rate,
         "num_train_epochs": plan.epochs,
-        # Ten problems give some twenty pairs: in batches of 32 two steps would move nothing.
-        "per_device_train_batch_size": 32 if plan.problems >= FEW_PROBLEMS else 4,
+        # Ten problems give some twenty pairs, five of them naive: in batches of 32 two steps would move nothing.
+        "per_device_train_batch_size": 32 if plan.problems >= FEW_PROBLEMS else max(1, plan.problems // 10),
         "max_length": 512,
         "save_strategy": "steps",
         "save_steps": 25,
