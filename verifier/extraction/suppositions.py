@@ -72,10 +72,10 @@ _TELLTALES = (
     "ppos", "assum", "imagin", "pretend", "if ", "claim", "say", "said", "think", "thought", "believ", "argue",
     "insist", "guess", "told", "answer", "mention", "gives", "lists", "expect", "conclude", "suspect", "tempt",
     "glance", "sight", "naiv", "naïv", "meant to", "so far", "first", "wrong", "incorrect", "mistake", "error",
-    "whether", "doubt", "convinced", "unless", "would", "had ", "were ", "ccording", "has it", "true", "false", "reject",
-    "exclu", "discard", "eliminat", "dismiss", "avoid", "ignor", "let", "try", "consider", "check", "test", "substitut", "plug",
-    "comput", "candidate", "people", "students", "sources", "books", "nothing", "nobody", "none", "no one",
-    "检验", "代入", "考虑", "尝试", "如果", "假", "要是", "是否", "认为", "觉得", "以为",
+    "whether", "doubt", "convinced", "unless", "would", "had ", "were ", "ccording", "has it", "true", "false",
+    "reject", "exclu", "discard", "eliminat", "dismiss", "avoid", "ignor", "let", "try", "consider", "check",
+    "test", "substitut", "plug", "comput", "candidate", "people", "students", "sources", "books", "nothing",
+    "nobody", "none", "no one", "检验", "代入", "考虑", "尝试", "如果", "假", "要是", "是否", "认为", "觉得", "以为",
 )  # fmt: skip
 
 
