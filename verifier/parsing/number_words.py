@@ -44,9 +44,9 @@ def number_in_words(words: str) -> Fraction | None:
         last = len(parts) - 1 - parts[::-1].index("and")
         whole, part = _integer(parts[:last]), _part(parts[last + 1 :])
         value = whole + part if whole and part and part < 1 else None
-    if value is None:
-        value = _integer(parts)
-    return None if value is None else Fraction(sign * value)
+    if value is None and (integer := _integer(parts)) is not None:
+        value = Fraction(integer)
+    return None if value is None else sign * value
 
 
 def _part(parts: list[str]) -> Fraction | None:
