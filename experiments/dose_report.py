@@ -31,10 +31,10 @@ from experiments.dose import (
     TUNING_DOSE,
     TUNING_SEEDS,
     kept,
-    solved,
     tuned,
     tuning_mean,
 )
+from experiments.kept import solved
 
 WANTED_SEEDS = 20
 PRIMARY = (("equal", "oracle"), ("equal", "scdpo"))

@@ -59,6 +59,8 @@ TESTED_ELSEWHERE = {
     "experiments/localisation.py": "tests/experiments",
     "experiments/replication.py": "tests/experiments",
     "experiments/report.py": "tests/experiments",
+    "experiments/reward_model.py": "tests/experiments/test_reward_model.py",
+    "experiments/rivals/study.py": "tests/experiments/test_rivals.py",
     "experiments/routes/measure.py": "tests/experiments/test_routes.py",
     "experiments/tuning.py": "tests/experiments",
 }
@@ -86,6 +88,7 @@ def test_no_script_is_left_out() -> None:
             "experiments",
             "experiments/embedded",
             "experiments/gpu",
+            "experiments/rivals",
             "experiments/routes",
         )
         for path in (ROOT / folder).glob("*.py")
