@@ -44,7 +44,17 @@ TOY = {
         "--kept",
         "OUT.json",
     ],
-    "experiments/gpu/end_to_end.py": ["OUT", "embedded", "--toy", "--minutes", "12"],
+    "experiments/gpu/end_to_end.py": [
+        "OUT",
+        "embedded",
+        "--recipe",
+        "embedded-sft",
+        "--blocks",
+        "2",
+        "--toy",
+        "--minutes",
+        "12",
+    ],
     "experiments/gpu/speed.py": ["OUT", "--toy", "--minutes", "12"],
 }
 TESTED_ELSEWHERE = {
