@@ -47,6 +47,8 @@ from scdpo.training.credit import ErrorScores, Localisation, error_scores, summa
 
 SEEDS = {"train": 300, "test": 301}
 PROBLEMS = {"train": 80, "test": 60}
+STEPS = 3
+"""After which a right solution is branched off."""
 EPOCHS = 4
 BATCH = 16
 RATE = 3e-4
@@ -160,7 +162,7 @@ def main() -> None:
     with sampled(options.folder, POLICY, "train") as run:
         solutions = labelled(run, POLICY)
     with sampled(options.folder, POLICY, "test") as run:
-        branch(run, POLICY, BranchSettings(attempts=8, confirm=8, seed=SEEDS["test"]))
+        branch(run, POLICY, BranchSettings(steps=STEPS, attempts=8, confirm=8, seed=SEEDS["test"]))
         pairs = [pair for pair in run.pairs if pair.kind == "step_controlled" and is_confirmed(pair)]
     found = measure(learn(POLICY, solutions), POLICY, pairs)
     kept = {"labelled solutions": len(solutions), **asdict(found)}

@@ -60,6 +60,7 @@ def test_labels_are_made_and_learned_and_errors_are_sought(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reward_model, "PROBLEMS", {"train": 8, "test": 8})
+    monkeypatch.setattr(reward_model, "STEPS", 2)
     out = tmp_path / "reward_model.json"
     monkeypatch.setattr(sys, "argv", ["reward_model", str(tmp_path / "runs"), "--out", str(out)])
     reward_model.main()
