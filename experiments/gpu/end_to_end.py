@@ -134,7 +134,9 @@ def run_block(options: argparse.Namespace, budget: Budget, block: int, start: st
     for name, path in models.items():
         part(f"evaluate {name}", "evaluate", path, "--run", str(run), "--benchmark", tests, "--name", name)
     for file in sorted((run / "eval").glob("*.json")):
-        budget.save(f"block {block}: result {file.stem}", json.loads(file.read_text()).get("metrics"))
+        found = json.loads(file.read_text(encoding="utf-8"))
+        result = {"accuracy": found["accuracy"], "scores": found["scores"]}
+        budget.save(f"block {block}: result {found['model']}", result)
     return True
 
 
