@@ -1,6 +1,6 @@
 # make quickstart   install and run the main job        make test   install and run the tests
 # make check        lint, types, import rule            make slow   the longer tests
-# make docs         the documentation as a site, in site/
+# make docs         the documentation as a site, in site/        make sample   docs/sample-report.html, anew
 # make wheels       build the wheel, try it in clean environments of every Python here
 # make scripts      every benchmark and experiment at toy size
 # make trainers     the tests with other trainers' packages, in two further environments
@@ -13,7 +13,7 @@ OPENENV ?= .venv-openenv
 BIN := $(VENV)/bin
 RUN ?= runs/quickstart
 
-.PHONY: install quickstart test slow scripts ray vllm trainers wheels check docs clean
+.PHONY: install quickstart test slow scripts ray vllm trainers wheels check docs sample clean
 
 install: $(VENV)/.installed
 
@@ -89,6 +89,12 @@ wheels:
 docs: install
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 	@echo "Open site/index.html; for its search: $(BIN)/python -m http.server --bind 127.0.0.1 -d site"
+
+# Anew each time, for its pairs and models are to be those of this checkout.
+sample: install
+	rm -rf runs/sample
+	$(BIN)/scdpo quickstart runs/sample --problems 60 --tests 100
+	cp runs/sample/report.html docs/sample-report.html
 
 clean:
 	rm -rf $(VENV) $(VLLM) $(TRAINERS) $(OPENENV) build site *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

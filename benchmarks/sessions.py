@@ -1,12 +1,14 @@
 """Load test of the service's sessions: many live at once, small cells through HTTP, some of them bad neighbours.
 
-    python benchmarks/sessions.py [--sessions 256] [--seconds 20] [--bad 0.05] [--peer-seconds 20] [--json FILE]
+    python benchmarks/sessions.py [--sessions 256] [--seconds 20] [--rate 200] [--bad 0.05] [--json FILE]
 
-Three parts, each with what was lost counted: all sessions run small cells, each checking its own variable; then a share
-of them hangs, forks, floods and eats memory instead, and the others are measured again; last, the peer: what a loop has
-that sends each turn to a server of `/run_jupyter`, where every request starts a stock kernel and runs the cells so far
-again. The peer is called in this process, without HTTP. Rates are given by the second of processor time of the serving
-side (the service and all its sessions), as clients and service share the machine. Ends in about two minutes.
+Four parts, each with what was lost counted. First all sessions run small cells as fast as they are answered, each
+checking its own variable: what the service can carry. Then they do so at a steady rate, as sessions do whose model
+writes in between, and a cell's time counts from when it was due. Then a share of them hangs, forks, floods and eats
+memory instead, and the others go on at that rate. Last, the peer: what a loop has that sends each turn to a server of
+`/run_jupyter`, where every request starts a stock kernel and runs the cells so far again. The peer is called in this
+process, without HTTP. Rates are given by the second of processor time of the serving side (the service and all its
+sessions), as clients and service share the machine. Ends in about two minutes.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import asyncio
 import json
 import os
 import platform
+import random
 import signal
 import subprocess
 import sys
@@ -100,12 +103,16 @@ async def open_all(port: int, count: int) -> list[tuple[Caller, str]]:
     return held
 
 
-async def count_up(caller: Caller, session: str, until: float, tally: Tally) -> None:
-    """Run small cells, one after the other, and check that no variable is lost."""
+async def count_up(caller: Caller, session: str, until: float, tally: Tally, gap: float = 0) -> None:
+    """Run small cells, one every `gap` seconds (0: one after the other), and check that no variable is lost."""
     status, reply = await caller.post(f"/v1/sessions/{session}/cells", {"code": "x"})
     value = int(reply["output"]) if status == 200 else 0
+    due = time.monotonic() + gap * random.random()
     while time.monotonic() < until:
-        started = time.monotonic()
+        if gap:
+            await asyncio.sleep(due - time.monotonic())
+        started = due if gap else time.monotonic()
+        due += gap
         status, reply = await caller.post(f"/v1/sessions/{session}/cells", {"code": "x += 1; x"})
         tally.seconds.append(time.monotonic() - started)
         value += 1
@@ -135,33 +142,38 @@ async def misbehave(caller: Caller, session: str, number: int, until: float, tal
 
 
 async def load(port: int, args: argparse.Namespace, pid: int) -> dict[str, Any]:
-    """Run the two parts against the service."""
+    """Run the three parts against the service."""
     opening = time.monotonic()
     held = await open_all(port, args.sessions)
     opened = time.monotonic() - opening
-    quiet, noisy = Tally(), Tally()
+    full, quiet, noisy = Tally(), Tally(), Tally()
+    gap = len(held) / (args.rate * (os.cpu_count() or 1))
     before, started = tree_seconds(pid), time.monotonic()
     until = started + args.seconds
-    await asyncio.gather(*(count_up(caller, id, until, quiet) for caller, id in held))
+    await asyncio.gather(*(count_up(caller, id, until, full) for caller, id in held))
     used, wall = tree_seconds(pid) - before, time.monotonic() - started
+    until = time.monotonic() + args.seconds
+    await asyncio.gather(*(count_up(caller, id, until, quiet, gap) for caller, id in held))
     bad = max(1, round(args.bad * len(held))) if args.bad else 0
     until = time.monotonic() + args.seconds
     await asyncio.gather(
         *(misbehave(caller, id, n, until, noisy) for n, (caller, id) in enumerate(held[:bad])),
-        *(count_up(caller, id, until, noisy) for caller, id in held[bad:]),
+        *(count_up(caller, id, until, noisy, gap) for caller, id in held[bad:]),
     )
     return {
         "sessions": len(held),
         "seconds_to_open_all": round(opened, 1),
-        "cells": len(quiet.seconds),
-        "cells_per_second": round(len(quiet.seconds) / wall),
-        "cells_per_processor_second": round(len(quiet.seconds) / used),
-        "ms": quantiles(quiet.seconds),
+        "cells": len(full.seconds),
+        "cells_per_second": round(len(full.seconds) / wall),
+        "cells_per_processor_second": round(len(full.seconds) / used),
+        "full_load_ms": quantiles(full.seconds),
+        "at_a_rate_of": round(len(held) / gap),
+        "at_that_rate_ms": quantiles(quiet.seconds),
         "with_bad_neighbours_ms": quantiles(noisy.seconds),
         "bad_sessions": bad,
         "bad_cells_ms": quantiles(noisy.bad_seconds),
-        "statuses": dict(sorted((quiet.statuses + noisy.statuses).items())),
-        "lost": quiet.lost + noisy.lost,
+        "statuses": dict(sorted((full.statuses + quiet.statuses + noisy.statuses).items())),
+        "lost": full.lost + quiet.lost + noisy.lost,
         "service_memory_mb": resident_mb(pid),
     }
 
@@ -221,7 +233,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--sessions", type=int, default=256)
-    parser.add_argument("--seconds", type=float, default=20, help="of each of the two parts")
+    parser.add_argument("--seconds", type=float, default=20, help="of each of the three parts")
+    parser.add_argument("--rate", type=float, default=200, help="cells per second and core")
     parser.add_argument("--bad", type=float, default=0.05, help="share of bad neighbours, 0 to 1")
     parser.add_argument("--peer-seconds", type=float, default=20, help="0 leaves the peer out")
     parser.add_argument("--json", type=Path, help="also write the numbers here")

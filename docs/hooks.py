@@ -7,6 +7,7 @@ import re
 import typer
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 from typer.cli import get_docs_for_click
 
 from scdpo.cli import VERBS, app, load_verb
@@ -24,3 +25,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     page = re.sub(r"\[b\](.*?)\[/b\]", r"`\1`", page)  # the terminal's bold
     files.append(File.generated(config, "reference/cli.md", content=page))
     return files
+
+
+def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
+    """Take the theme's hidden switches of the palette out of the keyboard's way."""
+    return output.replace('<input class="md-option" ', '<input class="md-option" tabindex="-1" ')

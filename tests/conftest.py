@@ -11,6 +11,8 @@ from hypothesis import settings
 ROOT = Path(__file__).resolve().parent.parent
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# The models of tests are tiny. Threads that wait for each other gain them nothing, and on a busy machine cost tenfold.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Shared machines stall for longer than hypothesis allows an example by default.
 settings.register_profile("scdpo", deadline=None)
 settings.load_profile("scdpo")

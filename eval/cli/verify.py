@@ -111,9 +111,8 @@ def verify(
         judged = _ask_judge(results, target, judge, judge_model) if judge and judge_model else {}
         show_verdicts(results, differing, judged)
         show_changes(results)
-        console.print(
-            f"{len(results)} verdicts in {time.monotonic() - started:.1f} s: [b]{escape(str(target))}[/b]"
-        )
+        words = "1 verdict" if len(results) == 1 else f"{len(results)} verdicts"
+        console.print(f"{words} in {time.monotonic() - started:.1f} s: [b]{escape(str(target))}[/b]")
         if compare is not None:
             show_test(file, results, compare, rivals)
 

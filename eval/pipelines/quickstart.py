@@ -15,11 +15,8 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-import datasets
 from rich.console import Console
 from rich.text import Text
-from transformers import TrainerCallback
-from transformers.utils import logging
 
 from eval.compare import comparison, load, rich_table
 from eval.evaluate import evaluate
@@ -27,7 +24,8 @@ from eval.headline import headlines
 from eval.report import write_report
 from eval.results import Settings
 from sandbox import AsyncSandbox
-from scdpo.cli.console import Bar, show_stages
+from scdpo.cli.console import Bar, quiet_libraries, show_stages
+from scdpo.cli.training import ShowSteps, quiet_training
 from scdpo.corrupt.temperature import BranchSettings
 from scdpo.data.fingerprint import fingerprint
 from scdpo.data.pairs import data_equal
@@ -95,7 +93,7 @@ def quickstart(folder: Path, plan: QuickstartPlan, console: Console) -> Path:
         RunError: if the folder was begun with another plan, is in use, or cannot be written.
         EngineError, SandboxError: if the model or the sandbox cannot be started.
     """
-    logging.disable_progress_bar()
+    quiet_libraries()
     with Run(folder) as run:
         run.settle("quickstart", asdict(plan))
         console.rule("1 of 4: sample solutions, make naive and step-controlled pairs")
@@ -145,19 +143,6 @@ def _write_data_equal(run: Run) -> None:
     run.write_stage("naive pairs for data-equal DPO", len(pairs), len(equal), dropped, 0.0)
 
 
-class _ShowSteps(TrainerCallback):  # type: ignore[misc]  # transformers has no types
-    """Moves a progress bar with the optimizer's steps."""
-
-    def __init__(self, bar: Bar, name: str) -> None:
-        self._bar, self._name = bar, name
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self._bar.start(f"train {self._name}", state.max_steps, state.global_step)
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self._bar.advance(1)
-
-
 def train_model(run: Run, training: Training, plan: QuickstartPlan) -> None:
     """Train the built-in model on a file of a run's pairs, unless that is done already."""
     pairs, output = run.folder / training.pairs, run.folder / "model" / training.folder
@@ -172,11 +157,10 @@ def train_once(
     stage = f"train {name}"
     if stage in run.read_json("stages.json"):
         return
-    datasets.disable_progress_bars()
-    logging.disable_progress_bar()
+    quiet_training()
     started = monotonic()
-    with Bar("steps") as bar:
-        result = train(pairs, model, output, method, settings, [_ShowSteps(bar, name)])
+    with Bar("") as bar:
+        result = train(pairs, model, output, method, settings, [ShowSteps(bar, name)])
     kept, dropped = sum(result.report.kept.values()), dict(result.report.dropped)
     run.write_stage(stage, kept + sum(dropped.values()), kept, dropped, monotonic() - started)
 
@@ -186,8 +170,8 @@ def settings(plan: QuickstartPlan) -> Mapping[str, Any]:
     return {
         "learning_rate": plan.learning_rate,
         "num_train_epochs": plan.epochs,
-        # Ten problems give some twenty pairs: in batches of 32 two steps would move nothing.
-        "per_device_train_batch_size": 32 if plan.problems >= FEW_PROBLEMS else 4,
+        # Ten problems give some twenty pairs, five of them naive: in batches of 32 two steps would move nothing.
+        "per_device_train_batch_size": 32 if plan.problems >= FEW_PROBLEMS else max(1, plan.problems // 10),
         "max_length": 512,
         "save_strategy": "steps",
         "save_steps": 25,

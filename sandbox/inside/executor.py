@@ -96,16 +96,16 @@ class Executor:
         signal.signal(signal.SIGINT, self._on_interrupt)
         signal.signal(signal.SIGXCPU, self._on_cpu)
 
-    def _on_interrupt(self, _signum: int, _frame: FrameType | None) -> None:
+    def _on_interrupt(self, _signum: int, frame: FrameType | None) -> None:
         if self.running and self.shell.failure is None:  # else it has ended, and its error is being shown
             self.shell.interrupted = True
-            raise KeyboardInterrupt("the cell ran longer than its limit")
+            self.loop.strike(KeyboardInterrupt("the cell ran longer than its limit"), frame)
 
-    def _on_cpu(self, _signum: int, _frame: FrameType | None) -> None:
+    def _on_cpu(self, _signum: int, frame: FrameType | None) -> None:
         self.cpu_met = True
         if self.running:
             self.shell.interrupted = True  # a cell that waits is told by a cancellation
-            raise CpuLimit("the session used up its processor time")
+            self.loop.strike(CpuLimit("the session used up its processor time"), frame)
 
     def _answer(self, frame: dict[str, Any]) -> None:
         self.request = frame["id"]

@@ -10,9 +10,11 @@ import asyncio
 import selectors
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from types import FrameType
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+_LOOPS_OWN = ("asyncio", "selectors")  # the packages whose code runs between the steps of a task
 
 
 class _Loop(asyncio.SelectorEventLoop):
@@ -46,6 +48,7 @@ class CellLoop:
     def __init__(self) -> None:
         """Make a loop and have `asyncio` know it."""
         self._loop = _Loop()
+        self._work: asyncio.Task[Any] | None = None
         asyncio.set_event_loop(self._loop)
 
     def run(self, work: Coroutine[Any, Any, T], *, waits: bool) -> T:
@@ -58,6 +61,7 @@ class CellLoop:
             self.__init__()  # type: ignore[misc]
         loop = self._loop
         task = loop.create_task(work)
+        self._work = task
         with loop.waking() if waits else nullcontext():
             try:
                 return loop.run_until_complete(task)
@@ -67,3 +71,27 @@ class CellLoop:
                     with suppress(asyncio.CancelledError):
                         loop.run_until_complete(task)
                 raise
+            finally:
+                self._work = None
+
+    def strike(self, error: BaseException, frame: FrameType | None) -> None:
+        """End what runs, out of the handler of a signal that struck in `frame`: raise `error`, or cancel the cell.
+
+        Between two steps of a cell that awaits, asyncio's own code runs. It would take an error there for that of a
+        callback, and lose it together with the step.
+        """
+        if self._work is None or not self._loop.is_running():
+            raise error
+        between = _struck_between_steps(frame)
+        ours = asyncio.current_task(self._loop) is self._work
+        if between or not ours:  # of an error in another task the cell would hear nothing
+            self._loop.call_soon_threadsafe(self._work.cancel)
+        if not between:
+            raise error
+
+
+def _struck_between_steps(frame: FrameType | None) -> bool:
+    """Say whether only frames of the loop lie between `frame` and `CellLoop.run`: none of a cell's task or callback."""
+    while frame is not None and str(frame.f_globals.get("__name__")).partition(".")[0] in _LOOPS_OWN:
+        frame = frame.f_back
+    return frame is not None and frame.f_code is CellLoop.run.__code__

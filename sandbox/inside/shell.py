@@ -11,6 +11,7 @@ import sys
 import traceback
 import zlib
 from collections.abc import Callable
+from types import CodeType
 from typing import Any, cast
 
 from IPython.core import interactiveshell
@@ -120,6 +121,8 @@ class SessionShell(InteractiveShell):
     kernel = None
     # Called before an error is shown: what must be said may take more memory than the cell has left.
     before_showing: Callable[[], None] | None = None
+    # The code of the frame that runs cells, which no traceback shows.
+    runs_cells: CodeType | None = None
 
     def init_display_pub(self) -> None:
         """Use our publisher."""
@@ -171,7 +174,7 @@ class SessionShell(InteractiveShell):
             self.before_showing()
         self.InteractiveTB.left_out = 0
         etype, value, tb = sys.exc_info() if not args or args[0] is None else args[0]
-        if tb is not None and tb.tb_next is not None and tb.tb_next.tb_frame.f_code.co_name == _RUNS_CELLS:
+        if tb is not None and tb.tb_next is not None and tb.tb_next.tb_frame.f_code is self.runs_cells:
             tb.tb_next = tb.tb_next.tb_next  # a stock kernel has no such frame
         # A cell that waits for something is told of an interrupt by a cancellation.
         quiet = (KeyboardInterrupt, asyncio.CancelledError) if self.interrupted else Stopped
@@ -231,9 +234,7 @@ def _run_cells_by(shell: SessionShell) -> None:
             raise
 
     interactiveshell.exec = run_in_a_small_frame  # type: ignore[attr-defined]
-
-
-_RUNS_CELLS = "run_in_a_small_frame"
+    shell.runs_cells = run_in_a_small_frame.__code__
 
 
 def _message(value: BaseException | None) -> str:

@@ -114,7 +114,11 @@ class _Rate(Column):
 
 
 class Bar:
-    """A progress bar: stage, done of all, rate, what was kept, time left. Implements ``scdpo.jobs.local.Progress``."""
+    """A progress bar: stage, done of all, rate, what was kept, time left. Implements ``scdpo.jobs.local.Progress``.
+
+    Args:
+        kept: what is made, in one word; empty where nothing but the items themselves is.
+    """
 
     def __init__(self, kept: str = "pairs") -> None:
         self._kept_word = kept
@@ -123,7 +127,7 @@ class Bar:
             BarColumn(),
             MofNCompleteColumn(),
             _Rate(),
-            TextColumn("{task.fields[kept]} {task.fields[word]}"),
+            TextColumn("{task.fields[kept]}"),
             TimeRemainingColumn(compact=True),
             console=console,
         )
@@ -144,14 +148,17 @@ class Bar:
         self._bar.start()
         self._kept = 0
         self._task = self._bar.add_task(
-            stage, total=total, completed=done, before=done, kept=0, word=f"new {self._kept_word}"
+            stage, total=total, completed=done, before=done, kept=self._kept_words()
         )
 
     def advance(self, kept: int) -> None:
         """One more item is done, and ``kept`` records came of it."""
         assert self._task is not None
         self._kept += kept
-        self._bar.update(self._task, advance=1, kept=self._kept)
+        self._bar.update(self._task, advance=1, kept=self._kept_words())
+
+    def _kept_words(self) -> str:
+        return f"{self._kept} new {self._kept_word}" if self._kept_word else ""
 
 
 def say_layout(source: object) -> Callable[[str], None]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from scdpo.cli.console import quiet_libraries, report_errors
+from scdpo.cli.console import report_errors
 from scdpo.cli.options import ExistingRun, Model
 from scdpo.cli.training import (
     Config,
     Output,
     Set,
     asked_as_sampled,
+    quiet_training,
     settings_of,
     show_result,
+    shown_steps,
     start_model,
 )
 from scdpo.training.sft import sft as fine_tune
@@ -27,10 +29,13 @@ def sft(
 
     Example: [b]scdpo sft runs/mine --config smollm2-135m-sft --set num_train_epochs=1[/b]
     """
-    quiet_libraries()
+    quiet_training()
     with report_errors():
         settings, named = settings_of(config, change)
         settings = asked_as_sampled(run, settings, change)
         start = start_model(run, model, named)
-        result = fine_tune(run / "solutions.jsonl", start, output or run / "model" / "sft", settings)
+        target = output or run / "model" / "sft"
+        with shown_steps("sft") as callback:
+            settings = {"disable_tqdm": True, **settings}
+            result = fine_tune(run / "solutions.jsonl", start, target, settings, [callback])
     show_result(result)

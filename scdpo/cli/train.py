@@ -10,22 +10,23 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from scdpo.cli.console import console, quiet_libraries, report_errors
+from scdpo.cli.console import console, report_errors
 from scdpo.cli.options import AsJson, ExistingRun, Model
 from scdpo.cli.training import (
     Config,
     Output,
     Set,
     asked_as_sampled,
+    quiet_training,
     settings_of,
     show_result,
+    shown_steps,
     start_model,
     start_or_shape,
 )
 from scdpo.errors import SettingsError
 from scdpo.training.dry_run import TrainingPlan
 from scdpo.training.dry_run import dry_run as count
-from scdpo.training.train import FEWEST_STEPS, TOO_FEW
 from scdpo.training.train import train as preference_train
 
 
@@ -66,7 +67,7 @@ def train(
 
     Example: [b]scdpo train runs/mine --method scdpo --config mistral-7b --model models/sft --dry-run --processes 8[/b]
     """
-    quiet_libraries()
+    quiet_training()
     with report_errors():
         settings, named = settings_of(config, change)
         settings = asked_as_sampled(run, settings, change)
@@ -80,7 +81,9 @@ def train(
             raise SettingsError("--json goes with --dry-run")
         start = start_model(run, model, named)
         target = output or run / "model" / method.value
-        result = preference_train(source, start, target, method.value, settings)
+        with shown_steps(method.value) as callback:
+            settings = {"disable_tqdm": True, **settings}
+            result = preference_train(source, start, target, method.value, settings, [callback])
     show_result(result)
 
 
@@ -129,11 +132,8 @@ def _show_plan(plan: TrainingPlan, device_memory: float) -> None:
     console.print(table)
     if plan.estimated:
         console.print("The model is not here: tokens are estimated at three characters each.")
-    if plan.steps < FEWEST_STEPS:
-        console.print(
-            f"{plan.steps} steps are {TOO_FEW}, or raise num_train_epochs",
-            soft_wrap=True,
-        )
+    if plan.warning:
+        console.print(plan.warning, soft_wrap=True)
     needed = plan.device_memory()
     fits = "fits" if needed <= device_memory else "does not fit"
     console.print(

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
+import datasets
 import typer
 from huggingface_hub import try_to_load_from_cache
 from rich.table import Table
 from rich.text import Text
 
 from scdpo import recipes
-from scdpo.cli.console import console
+from scdpo.cli.console import Bar, console, quiet_libraries
 from scdpo.data.models import check_model
 from scdpo.data.problems import embedded_model_path
 from scdpo.data.prompt_style import sampled_model, sampling_of
 from scdpo.data.runs import Run, RunError
+from scdpo.training.progress import Progress
 from scdpo.training.train import TrainResult
 
 Config = Annotated[
@@ -107,6 +112,65 @@ def asked_as_sampled(run: Path, settings: dict[str, Any], changes: list[str] | N
         words = f"{name} is {value!r}, as {run} was sampled, not the recipe's {settings[name]!r}"
         console.print(Text(words), soft_wrap=True)
     return {**settings, **own}
+
+
+def quiet_training() -> None:
+    """Hide the bars of the libraries that train, and what DeepSpeed says of every machine without a GPU."""
+    quiet_libraries()
+    datasets.disable_progress_bars()
+    logging.getLogger("DeepSpeed").addFilter(lambda record: "unable to detect" not in record.getMessage())
+
+
+class ShowSteps(Progress):
+    """Moves a bar with the batches that the reference scores, then with the optimizer's steps.
+
+    Args:
+        bar: to move.
+        name: of the training.
+        lines: also print the figures of each log entry, a line each.
+    """
+
+    def __init__(self, bar: Bar, name: str, lines: bool = False) -> None:
+        self._bar, self._name, self._lines = bar, name, lines
+
+    def on_reference_batch(self, state: Any, done: int, batches: int) -> None:
+        """Move the bar of the reference, begun at its first batch."""
+        if state.is_world_process_zero:
+            if done == 1:
+                self._bar.start(f"score the pairs for {self._name}", batches, 0)
+            self._bar.advance(0)
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Begin the bar of the steps."""
+        if state.is_world_process_zero:
+            self._bar.start(f"train {self._name}", state.max_steps, state.global_step)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Move it."""
+        if state.is_world_process_zero:
+            self._bar.advance(0)
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        """Print the figures that a person looks at, where there are any."""
+        figures = [f"{word} {logs[name]:.4g}" for name, word in _FIGURES.items() if name in (logs or {})]
+        if self._lines and figures and state.is_world_process_zero:
+            console.print(Text(f"step {state.global_step} of {state.max_steps}: {', '.join(figures)}"))
+
+
+_FIGURES = {
+    "loss": "loss",
+    "rewards/accuracies": "accuracy",
+    "rewards/margins": "margin",
+    "mean_token_accuracy": "token accuracy",
+    "learning_rate": "learning rate",
+}
+
+
+@contextmanager
+def shown_steps(name: str) -> Iterator[ShowSteps]:
+    """Give a callback that shows a training on the terminal."""
+    with Bar("") as bar:
+        yield ShowSteps(bar, name, lines=True)
 
 
 def show_result(result: TrainResult) -> None:

@@ -9,14 +9,12 @@ first pit is taken to be followed by pits alone.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from sandbox import AsyncSession, SessionClosed, Solution
 from scdpo.corrupt.rollouts import Rollouts, Track, draft_of, roll_out
-from scdpo.corrupt.second_look import right_in_a_reading
 from scdpo.corrupt.slips import no_slip, sides, tells_another_output, with_same_output
 from scdpo.data.filters import drop_reason
 from scdpo.data.moves import move_ends
@@ -77,7 +75,7 @@ async def first_pit(
     The record stands under the step before the pit; its ``chosen_id`` is the wrong solution's. Reasons for no pair:
     ``pit_at_first_move`` (nothing is shared), ``prefix_differs`` (the code no longer prints what was recorded),
     ``no_clean_rollout`` (none that succeeded states its answer and is free of errors and repairs),
-    ``right_in_a_reading`` (see ``second_look``), those of ``slips.no_slip``, and ``kernel_lost``.
+    those of ``slips.no_slip``, and ``kernel_lost``.
 
     Raises:
         EngineError: if the engine cannot serve.
@@ -93,15 +91,12 @@ async def first_pit(
         return [], _record(search, settings, -1, "kernel_lost")
     if before < 0:
         return [], _record(search, settings, before, "pit_at_first_move")
-    answer = wrong.verdict.answer or ""
-    if await asyncio.to_thread(right_in_a_reading, wrong.solution.blocks, answer, wrong.gold, wrong.question):
-        return [], _record(search, settings, before, "right_in_a_reading")
     examples = search.places[before].examples
     chosen = next((draft for draft in examples if _may_be_chosen(draft, wrong)), None)
     if chosen is None:
         return [], _record(search, settings, before, "no_clean_rollout")
     pair = with_same_output(cut_where_sides_differ(_pair(search, settings, before, pit, chosen)))
-    excuse = no_slip(*sides(pair))
+    excuse = no_slip(*sides(pair), pair.question)
     if excuse:
         return [], _record(search, settings, before, excuse)
     return [pair], _record(search, settings, before)

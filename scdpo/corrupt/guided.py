@@ -142,7 +142,7 @@ async def _slip_after(
             continue
         answer, reason = await asyncio.to_thread(judge, attempt.draft, chosen, sampler.format.name)
         pair = _pair(chosen, step, settings, kind, attempt, answer, tried)
-        if reason := reason or no_slip(*sides(pair)) or "":
+        if reason := reason or no_slip(*sides(pair), pair.question) or "":
             dropped[reason] += 1
         else:
             pairs.append(pair)

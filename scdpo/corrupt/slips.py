@@ -13,36 +13,43 @@ from sandbox import Block, Solution
 from sandbox.blocks import Step
 from scdpo.corrupt.outputs import same_output, shows_failure
 from scdpo.corrupt.rewriting.changes import values_in
-from scdpo.corrupt.rewriting.numbers_in_text import Mention, find_mentions
+from scdpo.corrupt.rewriting.numbers_in_text import find_mentions
 from scdpo.data.moves import first_move
 from scdpo.data.records import PairRecord
 from verifier import extract_answer
+from verifier.extraction.lines import sentence_of
 from verifier.parsing.plain_numbers import read_number
 
 
-def no_slip(chosen: Sequence[Block], rejected: Sequence[Block], prefix: Sequence[Block] = ()) -> str | None:
+def no_slip(
+    chosen: Sequence[Block], rejected: Sequence[Block], prefix: Sequence[Block] = (), question: str = ""
+) -> str | None:
     """Return why the rejected side of a pair is no slip of reasoning, or None if it may be one.
 
     Args:
         chosen: the blocks of the right side, after the shared steps.
         rejected: those of the wrong side.
         prefix: the shared blocks.
+        question: the problem.
 
     Returns:
-        ``code_fails``: the first code of the rejected side that the chosen side does not have raises.
+        ``code_fails``: code of the rejected side that the chosen side does not have raises.
         ``misquotes_output``: both sides saw the same outputs in the end, of the same code or with the right answer
-        in the last of them; the wrong side then states another answer than the one it was shown.
+        in the last of them; the wrong side then states another answer than the one it was shown. Or a text of the
+        wrong side tells another number than the cell before it printed.
         None otherwise. Chains of thought, which have no code, always give None.
     """
     ours, theirs = _code_steps(chosen), _code_steps(rejected)
     known = {step.content.strip() for step in ours}
-    first_new = next((step for step in theirs if step.content.strip() not in known), None)
-    if first_new is not None and shows_failure(output_of(first_new)):
+    new = [step for step in theirs if step.content.strip() not in known]
+    if any(shows_failure(output_of(step)) for step in new):
         return "code_fails"
+    if tells_another_output(rejected, question):
+        return "misquotes_output"
     if len(ours) != len(theirs) or not all(map(_same_output, ours, theirs)):
         return None
-    same_code = bool(ours) and first_new is None
     outputs = [output_of(step) for step in (*_code_steps(prefix), *ours)]
+    same_code = bool(ours) and not new
     return "misquotes_output" if same_code or (outputs and _quotes(chosen, outputs[-1])) else None
 
 
@@ -56,29 +63,27 @@ def _quotes(blocks: Sequence[Block], output: str) -> bool:
 
 
 def tells_another_output(blocks: Sequence[Block], question: str) -> bool:
-    """Whether a text begins with another number than the one that the cell right before it printed.
+    """Whether a text's first sentence has one number, and the cell right before it printed one that is another.
 
-    "We get 301" after an output of 404 is found; "The 3 boys have 404" is not where the question speaks of 3, nor
-    "So 0.33" after 0.3333. Only cells that print one number are looked at.
+    "We get 301" after an output of 404 is found, and "The answer is 226" after 142. "The 3 boys have 404" is left
+    alone, and "So 3 each" where the question speaks of 3; so are "So 10 buses" after 9.6, "35 %" after 0.35, "They
+    lose 256" after -256, and "Half of it is 71, so 71 + 5 = 76", which works something out.
 
     Args:
         blocks: of a side.
-        question: the problem, whose numbers a text may begin with.
+        question: the problem, whose numbers a text may tell.
     """
-    stated = {mention.value for mention in find_mentions(question)}
+    known = {abs(mention.value) for mention in find_mentions(question)}
     for cell, block in itertools.pairwise(blocks):
-        values = values_in(cell.content) if cell.type == "execution" else []
-        if block.type != "text" or len(values) != 1:
+        shown = [abs(value) for value in values_in(cell.content)] if cell.type == "execution" else []
+        if block.type != "text" or len(shown) != 1:
             continue
-        first = next((mention for mention in find_mentions(block.content) if mention.role == "value"), None)
-        if first is not None and first.value not in stated and abs(first.value - values[0]) >= _step(first):
+        told = {abs(mention.value) for mention in find_mentions(sentence_of(block.content))}
+        if len(told) == 1 and not any(
+            one in known or abs(one - shown[0]) < 1 or one == 100 * shown[0] for one in told
+        ):
             return True
     return False
-
-
-def _step(mention: Mention) -> Fraction:
-    """Return by how much a number that is written so may differ from the exact one."""
-    return Fraction(1, 10**mention.places)
 
 
 def sides(pair: PairRecord) -> tuple[tuple[Block, ...], tuple[Block, ...], tuple[Block, ...]]:

@@ -12,14 +12,14 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from sandbox import AsyncSession, SessionClosed, Solution
+from sandbox import AsyncSession, Block, SessionClosed, Solution
 from scdpo.corrupt.confirm import Confirmer
 from scdpo.corrupt.rollouts import ROLLOUTS_AT_ONCE, Track, draft_of
-from scdpo.corrupt.second_look import right_in_a_reading
-from scdpo.corrupt.slips import no_slip, sides, with_same_output
+from scdpo.corrupt.slips import no_slip, sides, tells_another_output, with_same_output
 from scdpo.data.filters import drop_reason, near_duplicates
 from scdpo.data.pairs import drawn_steps, step_controlled_pair
 from scdpo.data.records import BranchRecord, DropRecord, OriginRecord, PairRecord, SolutionRecord, is_readable
+from scdpo.data.second_look import right_in_a_reading
 from scdpo.sampling.sampler import Draft, Sampler, derive_seed
 from scdpo.sampling.schedule import Schedule
 from verifier import verify
@@ -91,15 +91,26 @@ _NOTHING: Final = Before()
 
 
 def open_steps(chosen: SolutionRecord, settings: BranchSettings, before: Mapping[int, Before]) -> list[int]:
-    """Return the steps of a solution after which the settings ask for more than earlier calls made, ascending."""
+    """Return the steps of a solution after which the settings ask for more than earlier calls made, ascending.
+
+    Steps before a text that misquotes an output are none: that text would stand on the chosen side.
+    """
     ends = [step for step, here in before.items() if here.given_up == "prefix_differs"]
     steps = drawn_steps(chosen, settings.steps, settings.seed)
     known = {step: before.get(step, _NOTHING) for step in steps if step < min(ends, default=step + 1)}
     return [
         step
         for step, here in known.items()
-        if not here.given_up and here.kept < settings.pairs and here.judged < settings.attempts_after(step)
+        if not here.given_up
+        and here.kept < settings.pairs
+        and here.judged < settings.attempts_after(step)
+        and not tells_another_output(_from_last_shared(chosen.solution, step), chosen.question)
     ]
+
+
+def _from_last_shared(solution: Solution, step: int) -> tuple[Block, ...]:
+    """Return what follows a step, and the block before it, which may be the output that the next text tells."""
+    return (*solution.prefix(step).blocks[-1:], *solution.rest(step).blocks)
 
 
 async def corrupt_by_temperature(
@@ -178,7 +189,7 @@ async def _branch_after(
             )
             pair = step_controlled_pair(chosen, step, draft.blocks, draft.block_tokens, answer, origin)
             pair = with_same_output(pair)
-            if excuse := no_slip(*sides(pair)):
+            if excuse := no_slip(*sides(pair), pair.question):
                 dropped[excuse] += 1
             elif _nearly_repeats(pair, [*before.pairs, *pairs]):
                 dropped["near_duplicate"] += 1

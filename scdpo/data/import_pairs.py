@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import Block, Solution
-from scdpo.data.filters import drop_reason
 from scdpo.data.import_solutions import as_record, own_record
 from scdpo.data.pairs import naive_pair, step_controlled_pair
 from scdpo.data.records import OriginRecord, PairRecord
@@ -84,7 +83,8 @@ def read_pairs(
         source: a file, a folder or a hub data set (``verifier.files.rows.read_rows``), in one of the layouts above.
         format: as ``import_pairs``.
         dropped: counts the others by reason; added to. ``prefix_differs``, ``chosen_without_answer``,
-            ``chosen_not_right``, ``chosen_not_clean``, ``rejected_not_wrong``, or a filter's reason.
+            ``chosen_not_right``, ``chosen_not_clean``, ``rejected_not_wrong``, ``right_in_a_reading`` (see
+            ``second_look``), or a filter's reason.
         fields: where question and answer are, in a layout that is not known.
         say: hears the layout of the first row.
 
@@ -190,7 +190,7 @@ def _pair(sides: _Sides, problem: str, id: str, format: str) -> PairRecord | str
     if not chosen.preferred:
         return chosen.dropped or "chosen_not_clean"
     if not rejected.dispreferred:
-        return drop_reason(wrong.blocks, format) or "rejected_not_wrong"
+        return rejected.dropped or "rejected_not_wrong"
     if not sides.prefix:
         return naive_pair(chosen, rejected)
     step = len(Solution(sides.prefix).steps) - 1

@@ -16,9 +16,9 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from sandbox import Solution
-from scdpo.data.filters import drop_reason
 from scdpo.data.records import IMPORTED, Record, SamplingRecord, SolutionRecord, VerdictRecord, block_records
 from scdpo.data.runs import Run, RunError
+from scdpo.data.second_look import no_side
 from verifier import verify_solution
 from verifier.files.fields import Fields
 from verifier.files.jsonl import naming
@@ -212,7 +212,7 @@ def as_record(
         blocks=block_records(solution.blocks),
         verdict=VerdictRecord(status=verdict.status, answer=verdict.prediction, reason=verdict.reason),
         clean=verdict.clean,
-        dropped=drop_reason(solution.blocks, format) or "",
+        dropped=no_side(solution, verdict, gold, question, format),
         sampling=SamplingRecord(
             engine=IMPORTED,
             model=source,

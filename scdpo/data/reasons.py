@@ -44,7 +44,7 @@ _REASONS: Final = {
     "correct": "The continuation came out right all the same, so it is no wrong side.",
     "surplus": "Wrong and usable, but the pairs wanted after this step were there already.",
     "near_duplicate": "Almost the same as a pair that was kept.",
-    "misquotes_output": "The only error is a number copied wrongly from the code's output: a slip of the pen.",
+    "misquotes_output": "The wrong answer is a number copied wrongly from the code's output: a slip of the pen.",
     "code_fails": "The wrong side's first code fails with an error, which tells the model by itself.",
     "prefix_differs": "Run again, the shared code gave another output than the record shows.",
     "kernel_lost": "The kernel was stopped from outside, mostly for want of memory.",

@@ -14,10 +14,10 @@ from functools import cached_property
 
 from sandbox import AsyncSandbox, AsyncSession, Block, Solution
 from scdpo.data.encoding import SolutionEncoder
-from scdpo.data.filters import drop_reason
 from scdpo.data.formats.messages import Conversation, MessageFormat
 from scdpo.data.problems import Problem, model_name
 from scdpo.data.records import SamplingRecord, SolutionRecord, VerdictRecord, block_records
+from scdpo.data.second_look import no_side
 from scdpo.sampling.engines import Completion, Engine, Request, RequestRefused
 from scdpo.sampling.schedule import Schedule
 from verifier import verify_solution
@@ -290,7 +290,10 @@ class Sampler:
         """Verify a finished draft and return its record. Takes CPU time: call it in a thread."""
         solution = Solution(draft.blocks)
         verdict = verify_solution(solution, problem.gold, require="stated", question=problem.question)
-        reason = "" if draft.finish == "end" else f"unfinished_{draft.finish}"
+        if draft.finish == "end":
+            dropped = no_side(solution, verdict, problem.gold, problem.question, self.format.name)
+        else:
+            dropped = f"unfinished_{draft.finish}"
         return SolutionRecord(
             id=id,
             problem_id=problem.id,
@@ -301,7 +304,7 @@ class Sampler:
                 status=verdict.status, answer=verdict.prediction, reason=draft.refusal or verdict.reason
             ),
             clean=verdict.clean,
-            dropped=reason or drop_reason(draft.blocks, self.format.name) or "",
+            dropped=dropped,
             sampling=SamplingRecord(
                 engine=self.engine.name,
                 model=model_name(self.engine.model),

@@ -24,7 +24,14 @@ from sandbox.formats import get_format
 from scdpo.data.formats import CHAT_FORMATS
 from scdpo.training.batching import PairCollator, Row, TreeCollator, TrunkSampler, sides, tree_tokens
 from scdpo.training.config import SCDPOConfig
-from scdpo.training.train import Method, load_tokenizer, optimizer_steps, parse_settings, read_encoded
+from scdpo.training.train import (
+    Method,
+    load_tokenizer,
+    optimizer_steps,
+    parse_settings,
+    read_encoded,
+    too_few_steps,
+)
 from scdpo.training.trunk import pack
 
 _GIGA = 1024**3
@@ -81,6 +88,7 @@ class TrainingPlan:
         processes: devices that train together.
         memory: of one device that holds the whole model; ``memory.sharded(processes)`` where it is shared out.
         train_flops: floating-point operations of the whole run, the reference pass included.
+        warning: what is said of a run too short to move the weights; empty if it is not.
     """
 
     pairs: dict[str, int]
@@ -98,6 +106,7 @@ class TrainingPlan:
     processes: int
     memory: Memory
     train_flops: float
+    warning: str
 
     def hours(self, tflops: float) -> float:
         """Return the run's hours on hardware that sustains so many TFLOP/s in all."""
@@ -180,6 +189,7 @@ def dry_run(
         processes=processes,
         memory=_memory(config, parameters, trainable, max(per_pass), args, model_args),
         train_flops=2.0 * parameters * encoded_tokens * (passes * epochs + 1),
+        warning=too_few_steps(args, len(rows), processes),
     )
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from datasets import Dataset
-from transformers import AutoModelForCausalLM, PreTrainedModel, TrainerCallback, set_seed
+from transformers import AutoModelForCausalLM, PreTrainedModel, PrinterCallback, TrainerCallback, set_seed
 from trl import SFTConfig, SFTTrainer, get_peft_config, get_quantization_config
 
 from scdpo.data.encoding import EncodingReport, SolutionEncoder
@@ -109,6 +109,8 @@ def sft(
         peft_config=peft,
         callbacks=list(callbacks),
     )
+    if args.disable_tqdm:
+        trainer.remove_callback(PrinterCallback)  # it would print every log entry in place of the bar
     trainer.train(resume_from_checkpoint=checkpoints.newest(output))
     save_model(trainer, output, load)
     return TrainResult.of(trainer, output, report)

@@ -42,12 +42,8 @@ from scdpo.training.trainer import SCDPOTrainer
 _log = logging.getLogger(__name__)
 _SHORT: Final = 100
 """A run of so many steps logs each of them: a plot of fewer points shows nothing."""
-FEWEST_STEPS: Final = 10
-"""Fewer can hardly move the weights: see ``prepare_short_run``."""
-TOO_FEW: Final = (
-    "too few to move the weights: lower per_device_train_batch_size times gradient_accumulation_steps"
-)
-"""What is wrong with fewer, and the remedy."""
+_FEWEST: Final = 10
+"""Fewer steps can hardly move the weights: see ``too_few_steps``."""
 C = TypeVar("C")
 Method = Literal["dpo", "scdpo"]
 KINDS_OF: dict[Method, Sequence[str]] = {"dpo": (NAIVE,), "scdpo": KINDS}
@@ -200,23 +196,27 @@ def optimizer_steps(args: Any, items: int, processes: int) -> int:
     return ceil(float(args.num_train_epochs) * per_epoch)
 
 
-def prepare_short_run(args: Any, items: int) -> None:
-    """Log each step of a short run, and warn of one too short to move the weights.
+def too_few_steps(args: Any, items: int, processes: int) -> str:
+    """Return what to say of a training too short to move the weights; empty if it is not, or ``max_steps`` asks for it.
 
     The learning rate climbs and falls within the run, so in a handful of steps hardly one is taken at its full size.
     """
-    steps = optimizer_steps(args, items, args.world_size)
-    if steps <= _SHORT:
+    steps = optimizer_steps(args, items, processes)
+    if steps >= _FEWEST or args.max_steps > 0:
+        return ""
+    batch = args.per_device_train_batch_size * args.gradient_accumulation_steps * processes
+    return (
+        f"{items} items give {steps} optimizer steps, too few to move the weights: lower per_device_train_batch_size "
+        f"times gradient_accumulation_steps (now {batch}) or raise num_train_epochs (now {args.num_train_epochs:g})"
+    )
+
+
+def prepare_short_run(args: Any, items: int) -> None:
+    """Log each step of a short run, and warn of one too short to move the weights."""
+    if optimizer_steps(args, items, args.world_size) <= _SHORT:
         args.logging_steps = 1
-    if steps < FEWEST_STEPS and args.max_steps <= 0:
-        _log.warning(
-            "%d items give %d optimizer steps, %s (now %d) or raise num_train_epochs (now %g)",
-            items,
-            steps,
-            TOO_FEW,
-            args.per_device_train_batch_size * args.gradient_accumulation_steps * args.world_size,
-            args.num_train_epochs,
-        )
+    if words := too_few_steps(args, items, args.world_size):
+        _log.warning("%s", words)
 
 
 def load_tokenizer(model: str, revision: str, trust_remote_code: bool) -> Any:

@@ -12,10 +12,12 @@ together with trunk sharing.
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from math import ceil
 from pathlib import Path
 from typing import Any, Final
 
@@ -45,12 +47,14 @@ from scdpo.training.checkpoints import ResumeMixin
 from scdpo.training.columns import check_columns, encode_columns
 from scdpo.training.config import SCDPOConfig
 from scdpo.training.layout import TreeLayout
+from scdpo.training.progress import Progress
 from scdpo.training.tree_attention import LAYER_TYPES, REMEDY, TREE_ATTENTION
 
 _NO_EFFECT: Final = {
     "data_collator": "the trainer's own collator carries the loss masks and the tree",
     "compute_metrics": "the head scores counted tokens only, so there are no logits to pass to it",
 }
+_TQDM: Final = "TQDM_DISABLE"
 _CHECKED: Final = 2
 """Pairs on which the tree is compared with the plain path before the reference scores the rest."""
 # How far the two may be apart per token, in units of the log-probabilities' spread. Both paths round, in another order:
@@ -174,7 +178,9 @@ class SCDPOTrainer(ResumeMixin, CardMixin, DPOTrainer):  # type: ignore[misc]  #
         self._unchecked = (
             list(dataset.select(range(min(_CHECKED, len(dataset))))) if self.args.share_trunk else []
         )
-        with self._placed():
+        self._batches = ceil(ceil(len(dataset) / batch_size) / self.accelerator.num_processes)
+        self._done = 0
+        with self._placed(), _without_tqdm(self.args.disable_tqdm):
             scored = super()._precompute_ref_logps(dataset, name, batch_size)
         if self._precompute_engine is not None:
             # Its hooks would count the passes of training as their own, and fail.
@@ -243,9 +249,14 @@ class SCDPOTrainer(ResumeMixin, CardMixin, DPOTrainer):  # type: ignore[misc]  #
         rows, self._unchecked = self._unchecked, []
         if rows:
             self._check_tree(model, rows)
-        if PASSES_KEY in inputs:
-            scored = [self.compute_ref_log_probs(model, part) for part in inputs[PASSES_KEY]]
-            return tuple(torch.cat(side) for side in zip(*scored, strict=True))
+        scored = [self._scored(model, part) for part in inputs.get(PASSES_KEY, [inputs])]
+        self._done += 1
+        for callback in self.callback_handler.callbacks:
+            if isinstance(callback, Progress):
+                callback.on_reference_batch(self.state, self._done, self._batches)
+        return tuple(torch.cat(side) for side in zip(*scored, strict=True))
+
+    def _scored(self, model: Any, inputs: Mapping[str, Any]) -> Any:
         fields, tree = _split(inputs)
         return super().compute_ref_log_probs(self._scorer(model, tree), fields)
 
@@ -393,6 +404,21 @@ class _Scorer:
 def _to_rows(values: torch.Tensor, row_slots: torch.Tensor) -> torch.Tensor:
     """Spread the values of slots over rows; ``row_slots`` is ``(rows, width)``, padding gives zero."""
     return torch.cat([values, values.new_zeros(1)])[row_slots]
+
+
+@contextmanager
+def _without_tqdm(disabled: bool) -> Iterator[None]:
+    """Keep TRL's own bar off the terminal; it asks the environment alone, not ``disable_tqdm``."""
+    before = os.environ.get(_TQDM)
+    if disabled:
+        os.environ[_TQDM] = "1"
+    try:
+        yield
+    finally:
+        if disabled and before is None:
+            del os.environ[_TQDM]
+        elif before is not None:
+            os.environ[_TQDM] = before
 
 
 def _split(inputs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -17,10 +17,19 @@ from scdpo.data.records import PairRecord
 from scdpo.data.runs import RecordFile, RunError
 from tests.eval.make_run import HOSTILE, make_pair, make_run
 
+ASSETS = ("style.css", "formulas.js", "difference.js", "page.js", "vendor/temml.min.js")
+
 
 @pytest.fixture(scope="module")
 def page(run_dir):
     return write_report(run_dir).read_text(encoding="utf-8")
+
+
+def test_the_sample_that_is_kept_has_the_scripts_and_the_style_of_today():
+    sample = (Path(__file__).parents[2] / "docs" / "sample-report.html").read_text(encoding="utf-8")
+    folder = Path(eval.report.__file__).parent
+    lagging = [name for name in ASSETS if (folder / name).read_text(encoding="utf-8").strip() not in sample]
+    assert not lagging, "make sample"
 
 
 class Elements(HTMLParser):

@@ -104,6 +104,12 @@ def test_a_prefix_that_does_not_reproduce_is_not_branched_off(tiny_model: Path) 
     assert [(d.reason, d.count) for d in found[-1].record.dropped] == [("prefix_differs", 1)]
 
 
+def test_no_branch_puts_a_text_that_misquotes_an_output_on_the_chosen_side(tiny_model: Path) -> None:
+    told = (Block("text", "That is 71. Now 5 more."), *SOLUTION.blocks[3:])
+    found = branches(tiny_model, Solution((*SOLUTION.blocks[:3], *told)))
+    assert [b.record.branch_step for b in found] == [2, 3]
+
+
 def answers(text: str) -> Script:
     def script(prompt: str, _: random.Random) -> str:
         return "<|endofmessage|>" if text in prompt else f"<|text|>{text}<|endofblock|>"

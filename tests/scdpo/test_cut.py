@@ -72,6 +72,12 @@ def test_each_side_keeps_at_least_one_step() -> None:
         ((T("So 23."),), None),
         ((C("a + 5"), E("22"), C("a + 6"), E("23"), T("So 23.")), None),
         ((C("print(a + 5)"), E("22"), T("So 23.")), "misquotes_output"),
+        ((C("a + 6"), E("23"), T("So 75.")), "misquotes_output"),
+        ((C("a + 6"), E("23"), T("So 75."), C("a + 7"), E("24"), T("So 24.")), "misquotes_output"),
+        ((C("a + 6"), E("23"), C("b"), E("NameError: name 'b' is not defined"), T("So 23.")), "code_fails"),
+        ((C("a - 75"), E("-58"), T("So 58 are lost.")), None),
+        ((C("a / 0.3"), E("56.67"), T("So 57.")), None),
+        ((C("a + 6"), E("23"), T("Twice 23 is 46, so 46.")), None),
     ],
 )
 def test_what_is_no_slip_is_told_apart(rejected: tuple[Block, ...], reason: str | None) -> None:
@@ -94,6 +100,10 @@ def test_an_output_of_the_prefix_can_be_misquoted_too() -> None:
         ("404", "The 3 boys have 404.", False),
         ("(1, 2)", "They are 2 and 1.", False),
         ("404", "Next, the rest.", False),
+        ("9.6", "So 10 buses.", False),
+        ("0.35", "That is 35 %.", False),
+        ("-256", "They lose 256.", False),
+        ("142", "Half of it is 71, so 71 + 5 = 76.", False),
     ],
 )
 def test_a_text_that_tells_another_output_is_found(output: str, text: str, another: bool) -> None:

@@ -125,29 +125,37 @@ def scripted(choice: EngineChoice) -> ScriptedEngine:
     return engine
 
 
+def stop_half_way(folder: Path) -> None:
+    """Leave what a job leaves that is killed in the middle of its branches: half of them, and a torn line."""
+    file = folder / "branches.jsonl"
+    whole = file.read_bytes().splitlines(keepends=True)
+    half = len(whole) // 2
+    file.write_bytes(b"".join(whole[:half]) + whole[half][:20])
+
+
 @pytest.mark.ray
 @pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")
-def test_a_cluster_makes_what_one_process_makes(tiny_model: Path, tmp_path: Path) -> None:
+def test_a_cluster_makes_and_goes_on_with_what_one_process_makes(tiny_model: Path, tmp_path: Path) -> None:
     from scdpo.jobs.cluster import Cluster, ClusterSettings
+
+    for kind in KINDS:
+        make(tmp_path / "alone" / kind, tiny_model, kind)
 
     async def main() -> None:
         settings = ClusterSettings(engines=1, workers=2, in_flight=8)
         async with Cluster(EngineChoice(model=str(tiny_model)), settings, load=scripted) as cluster:
             for kind in KINDS:
-                with Run(tmp_path / kind) as run:
-                    await do(cluster, run, kind)
-                    if kind == "budget":
-                        await cluster.confirm_pairs(run, 2, 0, "temperature", Quiet())
+                for stopped in (False, True):
+                    if stopped:
+                        stop_half_way(tmp_path / kind)
+                    with Run(tmp_path / kind) as run:
+                        await do(cluster, run, kind)
+                    for name in FILES:
+                        assert lines(tmp_path / kind, name) == lines(tmp_path / "alone" / kind, name)
+            with Run(tmp_path / "budget") as run:
+                await cluster.confirm_pairs(run, 2, 0, "temperature", Quiet())
 
     asyncio.run(main())
-    for kind in KINDS:
-        make(tmp_path / "alone" / kind, tiny_model, kind)
     confirmed = [p for p in Run(tmp_path / "budget").pairs if p.kind == "step_controlled"]
     assert confirmed
     assert all(p.confirmation.before.tried == 2 for p in confirmed)
-    for kind in ("first_pit", "guided"):
-        for name in FILES:
-            assert lines(tmp_path / kind, name) == lines(tmp_path / "alone" / kind, name)
-    assert lines(tmp_path / "budget", "branches.jsonl") == lines(
-        tmp_path / "alone" / "budget", "branches.jsonl"
-    )

@@ -1,8 +1,8 @@
 r"""What the fields of other people's data mean: question, gold answer, solutions, and the two sides of a pair.
 
-A field is known by its name, in the order below, or by a ``Fields`` of the user's. Names come from the data sets in
-``_NAMED``; a layout of none of these is read the same way if its fields have such names. ``Entry.layout`` says what was
-taken for what. Not covered: answers that are pictures.
+A field is known by its name (`field_names`), or by a ``Fields`` of the user's. A layout that nobody knows is read the
+same way where its fields have such names. ``Entry.layout`` says what was taken for what. Not covered: answers that are
+pictures.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from sandbox.formats import normalise_newlines
 from sandbox.solution import Solution
 from verifier.extraction.extract import extract
 from verifier.extraction.golds import ALTERNATIVES
+from verifier.files import field_names
 from verifier.files.choices import choices_of, right_choice, with_choices
 from verifier.files.fields import Fields, Found, demanded, first, is_empty, look, names
 from verifier.files.jsonl import LineError
@@ -32,90 +33,6 @@ from verifier.files.written import (
     uses_tools,
 )
 from verifier.given import prediction_text
-
-_QUESTION: Final = (
-    "question", "problem", "query", "extra.question", "extra_info.question", "original_text", "instruction", "prompt",
-    "messages", "conversations", "conversations.0.value", "context_messages", "responses_create_params.input",
-    "input", "question_text", "problem_statement", "squestion", "chosen",
-)  # fmt: skip
-_GOLD: Final = (
-    "gold", "expected_answer", "gt", "gts", "gt_ans", "gt_answer", "gold_answer", "ground_truth",
-    "ground_truth_answer", "question.ground_truth_answer", "reference_answer", "correct_answer", "golden",
-    "extra.answer", "reward_model.ground_truth", "verification_info.ground_truth",
-    "verifier_metadata.expected_answer", "extra_info.answer", "conversations.1.ground_truth.value",
-    "messages.0.info.reference_answer", "answer_number", "answer", "ans", "lsolutions", "reference", "references",
-    "target", "final_answer", "final_ans",
-)  # fmt: skip
-_SOLUTION: Final = (
-    "blocks", "debug_result", "code", "model_solution", "model_answer", "model_response", "predictions",
-    "generated_solution", "generation", "generations", "responses", "response", "resp", "llm_response",
-    "deepseek_solution", "r1_solution_1", "completion", "completions", "output", "outputs", "model_output",
-    "solution", "messages", "conversations", "rationale",
-)  # fmt: skip
-_WORKED: Final = ("ground_truth_solution", "gold_standard_solution", "solution", *_SOLUTION)
-"""Solutions that may state the gold answer, those that people wrote first."""
-_CHOSEN: Final = ("full_chosen", "chosen")
-_REJECTED: Final = ("full_rejected", "rejected")
-"""The sides of a pair; the whole one of Step-DPO first, whose other holds a single step."""
-_SHORT: Final = ("prediction", "pred", "predicted_answer", "pred_answer", "parsed_answer", "extracted_answer")
-"""A final answer alone, as an extractor leaves it; ``prediction`` stands above a solution, the others below it."""
-_LABEL: Final = (
-    "correct",
-    "recorded_correct",
-    "is_correct",
-    "symbolic_correct",
-    "score",
-    "acc",
-    "exact_match",
-    "correctness_math_verify",
-)
-_LISTS_OF_MESSAGES: Final = ("correct_solutions", "correct_errored_solutions", "wrong_solutions")
-"""The result files of the paper's programs."""
-
-_NAMED: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
-    ("a run's own records", ("schema_version", "problem_id")),
-    ("the paper's result files", ("correct_solutions", "extra.answer")),
-    ("the paper's pairs as made", ("correct_solution", "wrong_solutions")),
-    ("MathCoder output", ("debug_result", "ground_truth")),
-    ("the paper's samples", ("debug_result", "extra.answer")),
-    ("MathCodeInstruct", ("messages", "extra.answer")),
-    ("the paper's problems", ("question", "extra.answer")),
-    ("ToRA or Qwen2.5-Math evaluation output", ("code", "gt")),
-    ("Step-DPO-10K", ("prompt", "initial_reason_steps", "chosen", "rejected")),
-    ("preference pairs (TRL, ShareGPT or Alpaca)", ("chosen", "rejected")),
-    ("OpenMathInstruct-1", ("question", "generated_solution", "expected_answer")),
-    ("OpenMathInstruct-2", ("problem", "generated_solution", "expected_answer")),
-    ("NeMo Skills output", ("problem", "generation", "expected_answer")),
-    ("OpenR1-Math", ("problem", "answer", "generations")),
-    ("NuminaMath-1.5", ("problem", "answer", "solution", "problem_type")),
-    ("NuminaMath", ("problem", "solution", "messages")),
-    ("MATH-500", ("problem", "answer", "unique_id")),
-    ("AIME", ("problem", "solution", "answer", "url")),
-    ("DeepScaleR", ("problem", "answer", "solution")),
-    ("Big-Math", ("problem", "answer", "llama8b_solve_rate")),
-    ("MATH", ("problem", "solution", "level")),
-    ("MetaMathQA", ("query", "response", "original_question")),
-    ("DART-Math", ("query", "response")),
-    ("verl (DAPO, Skywork-OR1, SimpleRL-Zoo)", ("prompt", "reward_model.ground_truth")),
-    ("APE210K", ("original_text", "ans")),
-    ("CMath", ("question", "golden")),
-    ("AIME as a table", ("question", "answer", "problem_number")),
-    ("SVAMP", ("body", "question", "answer")),
-    ("MAWPS", ("squestion", "lsolutions")),
-    ("AQuA", ("question", "options", "rationale", "correct")),
-    ("MathQA", ("problem", "rationale", "options", "correct")),
-    ("PRM800K", ("question.problem", "question.ground_truth_answer")),
-    ("Open-Reasoner-Zero", ("conversations.1.ground_truth",)),
-    ("TRL's steps with labels", ("prompt", "completions", "labels")),
-    ("NeMo Gym", ("responses_create_params.input",)),
-    ("OpenRLHF", ("input", "label")),
-    ("SYNTHETIC-1", ("verification_info", "task_type")),
-    ("Alpaca", ("instruction", "output")),
-    ("ShareGPT", ("conversations",)),
-    ("question and answer, as GSM8K", ("question", "answer")),
-    ("problem and answer", ("problem", "answer")),
-)
-"""Layouts by name, each with fields that tell it; the first that fits counts."""
 
 
 class NoAnswer(LineError):
@@ -161,7 +78,9 @@ class Entry:
     @property
     def layout(self) -> str:
         """The layout's name, and the fields that are taken for question, answer and solution."""
-        named = next((name for name, signs in _NAMED if self._has(signs)), "fields by their names")
+        named = next(
+            (name for name, signs in field_names.LAYOUTS if self._has(signs)), "fields by their names"
+        )
         gold = self._gold_field
         stated = self._worked_field if gold is None else None
         places = {
@@ -179,7 +98,9 @@ class Entry:
         if self._said.question:
             return demanded(self._fields, self._said.question, self.row.where)
         paths = [
-            path for path in _QUESTION if path != "conversations" or read_turns(look(self._fields, path))
+            path
+            for path in field_names.QUESTION
+            if path != "conversations" or read_turns(look(self._fields, path))
         ]
         found = first(self._fields, paths)
         # A side that is a conversation begins with the question; one that is text is an answer.
@@ -189,16 +110,16 @@ class Entry:
     def _gold_field(self) -> Found | None:
         if self._said.answer:
             return demanded(self._fields, self._said.answer, self.row.where)
-        found = first(self._fields, _GOLD) or self._label_as_gold()
+        found = first(self._fields, field_names.GOLD) or self._label_as_gold()
         if found and isinstance(found.value, Mapping):
-            inner = first(found.value, ("answer", "value", *_GOLD))
+            inner = first(found.value, ("answer", "value", *field_names.GOLD))
             return Found(f"{found.path}.{inner.path}", inner.value) if inner else None
         return found
 
     def _label_as_gold(self) -> Found | None:
         """OpenRLHF's ``label``: a gold answer beside a question alone; beside a solution it says right or wrong."""
         found = first(self._fields, ("label",))
-        if found is None or self._field_of_solutions((*_SOLUTION, *_CHOSEN)):
+        if found is None or self._field_of_solutions((*field_names.SOLUTION, *field_names.CHOSEN)):
             return None
         said = found.value
         short = isinstance(said, str) and not _is_worked(said)
@@ -213,13 +134,13 @@ class Entry:
     @cached_property
     def _worked_field(self) -> Found | None:
         """The solution that states the answer, in a row that holds no answer of its own."""
-        return self._field_of_solutions((*_WORKED, *_CHOSEN))
+        return self._field_of_solutions((*field_names.WORKED, *field_names.CHOSEN))
 
     @cached_property
     def _solution_field(self) -> Found | None:
         if self._said.solution:
             return demanded(self._fields, self._said.solution, self.row.where)
-        found = self._field_of_solutions((*_SOLUTION, *_CHOSEN))
+        found = self._field_of_solutions((*field_names.SOLUTION, *field_names.CHOSEN))
         answer = look(self._fields, "answer")
         # GSM8K: the answer is a worked solution.
         return (
@@ -282,7 +203,7 @@ class Entry:
             asked = _said_by(turns, "user")
             return _bare_question(asked[-1].text()) if asked else ""
         if isinstance(value, Mapping):  # PRM800K: {"problem": …, "ground_truth_answer": …}
-            inner = first(value, _QUESTION)
+            inner = first(value, field_names.QUESTION)
             return self._question_text(inner) if inner else ""
         if not isinstance(value, str):
             raise LineError(f"{self.row.where}: field {found.path!r} must be text, not {value!r:.60}")
@@ -305,7 +226,12 @@ class Entry:
         if found is not None:
             return self._gold_text(found)
         empty = next(
-            (path for path in _GOLD if look(self._fields, path) is not None or path in self._fields), None
+            (
+                path
+                for path in field_names.GOLD
+                if look(self._fields, path) is not None or path in self._fields
+            ),
+            None,
         )
         worked = self._worked_field
         if empty and "solution" not in self._fields:
@@ -370,8 +296,12 @@ class Entry:
         Raises:
             LineError: if there are none.
         """
-        if self._said.solution is None and any(name in self._fields for name in _LISTS_OF_MESSAGES):
-            lists = [messages for key in _LISTS_OF_MESSAGES for messages in self._fields.get(key) or ()]
+        if self._said.solution is None and any(
+            name in self._fields for name in field_names.LISTS_OF_MESSAGES
+        ):
+            lists = [
+                messages for key in field_names.LISTS_OF_MESSAGES for messages in self._fields.get(key) or ()
+            ]
             return [replace(_recorded(messages), number=number) for number, messages in enumerate(lists)]
         found = self._solution_field
         if found is None:
@@ -392,9 +322,11 @@ class Entry:
             return [Written(prediction_text(self._fields["prediction"]), self.label(0))]
         if self._said.solution is None and "rejected" in self._fields:
             return self.sides()
-        if self._solution_field is not None or any(name in self._fields for name in _LISTS_OF_MESSAGES):
+        if self._solution_field is not None or any(
+            name in self._fields for name in field_names.LISTS_OF_MESSAGES
+        ):
             return self.solutions()
-        short = first(self._fields, _SHORT)
+        short = first(self._fields, field_names.SHORT)
         if short is None:
             raise self._missing("solution")
         values = short.value if isinstance(short.value, list) else [short.value]
@@ -413,7 +345,7 @@ class Entry:
         Raises:
             LineError: if there is one alone.
         """
-        both = [first(self._fields, paths) for paths in (_CHOSEN, _REJECTED)]
+        both = [first(self._fields, paths) for paths in (field_names.CHOSEN, field_names.REJECTED)]
         if not all(both):
             raise self._missing("solution")
         return [
@@ -428,7 +360,7 @@ class Entry:
 
     def label(self, number: int) -> bool | None:
         """Return whether a solution is right by the row's own account."""
-        for name in _LABEL:
+        for name in field_names.LABEL:
             value = self._fields.get(name)
             value = value[number] if isinstance(value, list) and number < len(value) else value
             if isinstance(value, bool) or (isinstance(value, int | float) and value in (0, 1)):
@@ -526,7 +458,7 @@ def _texts(value: Any) -> list[Solution | str]:
     return ["" if value is None else str(value)]
 
 
-_SAID: Final = ("text", "content", "message", "choices", "body", *_SOLUTION, "continuation")
+_SAID: Final = ("text", "content", "message", "choices", "body", *field_names.SOLUTION, "continuation")
 """Where an object holds what a model wrote: vLLM's outputs, OpenAI's responses and batches."""
 
 

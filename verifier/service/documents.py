@@ -6,6 +6,7 @@ The page is made here and needs no script or style from elsewhere, so it works o
 from __future__ import annotations
 
 import json
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from jinja2 import Environment, Template, select_autoescape
+from markupsafe import Markup, escape
 
 from verifier.service.errors import MEDIA_TYPE
 from verifier.service.models import ProblemReply
@@ -96,7 +98,14 @@ def _complete(operation: dict[str, Any], path: str, method: str, keyed: bool) ->
 @lru_cache(maxsize=1)
 def _template() -> Template:
     text = (Path(__file__).parent / "docs.html").read_text(encoding="utf-8")
-    return Environment(autoescape=select_autoescape(default=True, default_for_string=True)).from_string(text)
+    environment = Environment(autoescape=select_autoescape(default=True, default_for_string=True))
+    environment.filters["code"] = _code
+    return environment.from_string(text)
+
+
+def _code(text: str) -> Markup:
+    """Return a description with what stands in `backticks` as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def docs_page(document: dict[str, Any]) -> str:
@@ -137,7 +146,7 @@ def _fields(document: dict[str, Any], schema: dict[str, Any] | None) -> list[dic
     return [
         {
             "name": name,
-            "type": _type(field),
+            "type": _type(document, field),
             "required": name in required,
             "text": field.get("description") or _resolve(document, field).get("description", ""),
         }
@@ -145,15 +154,17 @@ def _fields(document: dict[str, Any], schema: dict[str, Any] | None) -> list[dic
     ]
 
 
-def _type(field: dict[str, Any]) -> str:
+def _type(document: dict[str, Any], field: dict[str, Any]) -> str:
+    """Return a type in a few words; an object by its fields, for the names of our classes say nothing to a caller."""
     if "$ref" in field:
-        return str(field["$ref"].rsplit("/", 1)[1])
+        named = _resolve(document, field)
+        return f"{{{', '.join(named['properties'])}}}" if "properties" in named else _type(document, named)
     if "anyOf" in field:
-        return " or ".join(_type(choice) for choice in field["anyOf"])
+        return " or ".join(_type(document, choice) for choice in field["anyOf"])
     if "enum" in field or "const" in field:
         return " | ".join(json.dumps(value) for value in field.get("enum", [field.get("const")]))
     if field.get("type") == "array":
-        return f"list of {_type(field['items'])}"
+        return f"list of {_type(document, field['items'])}"
     types = field.get("type", "object")
     return types if isinstance(types, str) else " or ".join(types)
 

@@ -32,9 +32,9 @@ from scdpo.corrupt.rewriting.numbers_in_text import find_mentions
 from scdpo.corrupt.rewriting.plausible import Inconsistent, ValueContext
 from scdpo.corrupt.rewriting.programs import carry_code, follow_in_comments, literals
 from scdpo.corrupt.rewriting.propagate import carry_text
-from scdpo.corrupt.second_look import right_in_a_reading
 from scdpo.data.filters import drop_reason
 from scdpo.data.records import is_readable
+from scdpo.data.second_look import right_in_a_reading
 from verifier import extract_answer, verify
 
 _ERROR: Final = re.compile(

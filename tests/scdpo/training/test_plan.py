@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -234,3 +238,35 @@ def test_a_mistake_ends_in_one_line(
 def test_yamls_false_is_the_strategy_no(tmp_path: Path) -> None:
     args, _ = parse_settings(SCDPOConfig, {"save_strategy": yaml.safe_load("no"), "use_cpu": True}, tmp_path)
     assert args.save_strategy == "no"
+
+
+def test_a_plan_of_few_steps_that_were_asked_for_warns_no_more_than_the_training(
+    tiny_model: Path, pairs_file: Path, settings: dict[str, Any]
+) -> None:
+    few = {**settings, "num_train_epochs": 1}
+    assert "optimizer steps, too few" in dry_run(pairs_file, str(tiny_model), "scdpo", few).warning
+    assert dry_run(pairs_file, str(tiny_model), "scdpo", {**few, "max_steps": 2}).warning == ""
+
+
+def test_a_training_shows_its_own_bars_and_a_line_a_step(
+    tiny_model: Path, pairs_file: Path, tmp_path: Path
+) -> None:
+    arguments = [
+        "-m",
+        "scdpo",
+        "train",
+        str(tmp_path),
+        "--pairs",
+        str(pairs_file),
+        "--model",
+        str(tiny_model),
+    ]
+    done = subprocess.run(
+        [sys.executable, *arguments, "--set", "max_steps=2", "--set", "max_length=512", "--set", "use_cpu=true"],
+        capture_output=True, text=True, check=True, timeout=300, env={**os.environ, "COLUMNS": "100"},
+    )  # fmt: skip
+    shown = done.stdout + done.stderr
+    assert "score the pairs for scdpo" in shown
+    assert re.search(r"step 1 of 2: loss 0\.69\d*, accuracy \d", shown)
+    for of_others in ("Computing reference", "unable to detect", "it/s", "examples/s", "{'loss'"):
+        assert of_others not in shown

@@ -78,6 +78,15 @@ def test_the_page_for_people_is_named_when_the_service_is_ready(tmp_path: Path) 
     assert re.search(r"http://127\.0\.0\.1:\d+/docs$", second.strip())
 
 
+def test_types_are_told_by_their_fields_and_code_as_code(service) -> None:
+    with service.client() as http:
+        page = http.get("/docs").text
+    assert "list of {prediction, gold, rounding, require}" in page
+    assert "<code>sigfigs</code>: a decimal" in page
+    assert "`" not in page.split("<script>")[0]
+    assert "VerifyBody" not in page
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (Debian: apt-get install chromium)")
 def test_the_description_of_the_api_can_be_read(service, tmp_path: Path) -> None:
     browser = Browser(tmp_path / "chromium")

@@ -13,8 +13,9 @@ from fractions import Fraction
 from itertools import islice
 from typing import Final
 
-from sandbox import Block
-from verifier import verify
+from sandbox import Block, Solution
+from scdpo.data.filters import drop_reason
+from verifier import SolutionVerdict, verify
 from verifier.extraction.boxes import closing_brace
 from verifier.extraction.lines import sentences_from_the_end
 from verifier.parsing.plain_numbers import read_number
@@ -24,6 +25,23 @@ _BOX: Final = re.compile(r"\\boxed\s*\{")
 _PERCENT: Final = re.compile(r"%|\bpercent", re.IGNORECASE)
 MOST_READINGS: Final = 16
 """Boxes looked at, from the last on."""
+
+
+def no_side(solution: Solution, verdict: SolutionVerdict, gold: str, question: str, format: str) -> str:
+    """Return why a whole solution may stand on no side of a pair, empty if it may.
+
+    Args:
+        solution: finished.
+        verdict: on it; one that is right is not looked at again.
+        gold: the right answer.
+        question: the problem.
+        format: the name of the format that it is written in.
+    """
+    reason = drop_reason(solution.blocks, format)
+    if reason is None and verdict.status == "incorrect" and verdict.prediction is not None:
+        other = right_in_a_reading(solution.blocks, verdict.prediction, gold, question)
+        reason = None if other is None else "right_in_a_reading"
+    return reason or ""
 
 
 def right_in_a_reading(blocks: Sequence[Block], answer: str, gold: str, question: str = "") -> str | None:
