@@ -46,9 +46,9 @@ class ChatFormat:
         self.end = plain(self._turn.end)
         self.stop = (*inner.stop, self._turn.stop)
         self.block_tokens = inner.block_tokens
-        self._handing_over, self._exact = (
-            ((_OUTPUT_FENCE,), (_FENCE_END,)) if isinstance(inner, MarkdownFormat) else ((), ())
-        )
+        fenced = isinstance(inner, MarkdownFormat)
+        self._handing_over = (_OUTPUT_FENCE,) if fenced else ()
+        self._exact = (_FENCE_END,) if fenced else ()
         before, behind = self._turn.think or ((), ())
         self._before, self._behind, self._plain = (
             Mark(plain(runs)) for runs in (before, behind, self._turn.plain)
