@@ -39,6 +39,8 @@ SUPPOSED = [
     "The answer, were x even, would be 17.",
     "The textbook lists 17.",
     "Someone told me it is 17.",
+    "I remember the number 17 from class.",
+    "The possible answers include 17.",
 ]
 MENTIONED = [
     "The number 17 keeps coming up, yet nothing is settled.",
@@ -53,6 +55,12 @@ MENTIONED = [
     "17不符合题意。",
 ]
 OPEN = [
+    "Probably 17.",
+    "Likely 17.",
+    "It seems to be 17.",
+    "It looks like 17, although I haven't verified it.",
+    "As a rough estimate, 17.",
+    "答案不确定，可能17",
     "Perhaps the answer is 17.",
     "The answer is 17? I doubt it.",
     "The exact answer remains open; 17 is an upper bound.",
@@ -82,6 +90,7 @@ TAKEN_BACK = [
     "They get 17. I disagree.",
 ]
 ANOTHER_NUMBER = [
+    "不到17",
     "The answer is 17 times some constant.",
     "It's almost 17.",
     "The answer is by no means 17.",
@@ -143,6 +152,11 @@ STATED = [
     ("\\boxed{17}\n\nNote: a common error is to answer 18, which is wrong.", "17"),
     ("The final result is negative five.", "-5"),
     ("Thus 17 is the answer.", "17"),
+    ("The most likely number is 17.", "17"),
+    ("All are equally likely, so the probability is 1/6.", "1/6"),
+    ("因此最大值为 17，当且仅当 x=3 时取到。", "17"),
+    ("The answers are 3 and 17.", "3, 17"),
+    ("Final answer:\n```\n17\n```", "17"),
     ("If he had 3 more, he would have 17.", "17"),
     ("There are 17 ways if we ignore the order.", "17"),
     ("There is a 17% chance of rain.", "17%"),

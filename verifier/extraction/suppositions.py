@@ -27,7 +27,8 @@ _SAYING = (
 _SAID = r"(?:that|the|it|h?e|she|they|his|her|this|\W*\d|[\"“$\\x])"
 _OTHERS = (
     rf"\b(?!{_OWN}\b)[A-Za-z]+\s+(?:\w+ly\s+|has\s+)?{_SAYING}(?:(?=\s+{_SAID})|\s*\Z)|\bhas\s+it\s+that\b"
-    r"|\b(?:problem|question|\w*book|sheet|key)\s+(?:mentions|gives|lists)\b|\btold\s+(?:me|us|him|her|them)\b|(?<![我们])(?:认为|觉得|以为)"
+    r"|\b(?:problem|question|\w*book|sheet|key)\s+(?:mentions|gives|lists)\b|\btold\s+(?:me|us|him|her|them)\b|\bI\s+(?:vaguely\s+)?(?:remember|recall)\b"
+    r"|\b(?:answers?|values?|solutions?|options?|candidates?)\s+includ\w+|(?<![我们])(?:认为|觉得|以为)"
 )
 # "One might expect", "at first glance", "my first attempt gave", "so far we have"; "at first he had 5" and "he has run
 # 5 miles so far" are left alone.
@@ -70,12 +71,13 @@ _SUPPOSED = pattern(
 # Each clause above has one of these in small letters; they are found faster.
 _TELLTALES = (
     "ppos", "assum", "imagin", "pretend", "if ", "claim", "say", "said", "think", "thought", "believ", "argue",
-    "insist", "guess", "told", "answer", "mention", "gives", "lists", "expect", "conclude", "suspect", "tempt",
-    "glance", "sight", "naiv", "naïv", "meant to", "so far", "first", "wrong", "incorrect", "mistake", "error",
-    "whether", "doubt", "convinced", "unless", "would", "had ", "were ", "ccording", "has it", "true", "false",
-    "reject", "exclu", "discard", "eliminat", "dismiss", "avoid", "ignor", "let", "try", "consider", "check",
-    "test", "substitut", "plug", "comput", "candidate", "people", "students", "sources", "books", "nothing",
-    "nobody", "none", "no one", "检验", "代入", "考虑", "尝试", "如果", "假", "要是", "是否", "认为", "觉得", "以为",
+    "insist", "guess", "told", "remember", "recall", "includ", "answer", "mention", "gives", "lists", "expect",
+    "conclude", "suspect", "tempt", "glance", "sight", "naiv", "naïv", "meant to", "so far", "first", "wrong",
+    "incorrect", "mistake", "error", "whether", "doubt", "convinced", "unless", "would", "had ", "were ",
+    "ccording", "has it", "true", "false", "reject", "exclu", "discard", "eliminat", "dismiss", "avoid", "ignor",
+    "let", "try", "consider", "check", "test", "substitut", "plug", "comput", "candidate", "people", "students",
+    "sources", "books", "nothing", "nobody", "none", "no one",
+    "检验", "代入", "考虑", "尝试", "如果", "假", "要是", "是否", "认为", "觉得", "以为",
 )  # fmt: skip
 
 
