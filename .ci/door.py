@@ -41,6 +41,8 @@ def main() -> None:
         with session.fork() as fork:
             assert fork.run("x + 1").output == "21"
         assert session.run("x").output == "20"
+        installed = session.run("import flint; flint.fmpz(3)")  # a package that no session has loaded before
+        assert installed.output == "3", installed
     print(f"scdpo {sandbox.__version__}: a verdict, a cell and a fork are right")
 
 

@@ -15,7 +15,6 @@ tested; a run that was stopped goes on with those that are missing, on another m
 from __future__ import annotations
 
 import argparse
-import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,6 +24,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from experiments.kept import keep, read, solved
 from experiments.routes.demonstrations import oracle_pairs
 from experiments.routes.problems import routes_problems
 from experiments.stages import Policy, branch, one_thread, sample, solve, train_on
@@ -192,21 +192,12 @@ def test(run: Run, policy: Policy, model: str, seed: int, pairs: Sequence[PairRe
     problems = [item.problem for item in held_out(seed)]
     scores = solve(run, model, policy, TEST, problems, seed).scores
     print(f"seed {seed}, {model}: {sum(scores.values()):.0f} of {len(scores)}", flush=True)
-    seeds = kept()
-    of_seed = seeds.setdefault(str(seed), {"problems": [p.id for p in problems], "scores": {}, "pairs": {}})
-    of_seed["scores"][model] = "".join(str(int(scores[name])) for name in of_seed["problems"])
-    of_seed["pairs"][model] = dict(Counter(pair.kind for pair in pairs))
-    KEPT.write_text(json.dumps(seeds, indent=1) + "\n", encoding="utf-8")
+    keep(KEPT, seed, model, scores, {"pairs": dict(Counter(pair.kind for pair in pairs))})
 
 
 def kept() -> dict[str, Any]:
-    """Return what is kept of every seed: its held-out problems and, by model, a sign for each, 1 where it is solved."""
-    return dict(json.loads(KEPT.read_text(encoding="utf-8"))) if KEPT.exists() else {}
-
-
-def solved(scores: str) -> float:
-    """Return the share of ones in percent."""
-    return 100 * scores.count("1") / len(scores)
+    """Return what is kept of every seed (see `experiments.kept`)."""
+    return read(KEPT)
 
 
 def tuned(arm: str) -> dict[str, float]:

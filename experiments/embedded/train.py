@@ -120,28 +120,31 @@ def build_model(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> LlamaForC
 
 
 def learn(
-    model: LlamaForCausalLM, examples: Sequence[Example], recipe: Recipe, pad: int
+    model: LlamaForCausalLM,
+    examples: Sequence[Example],
+    recipe: Recipe,
+    pad: int,
+    optimizers: Sequence[torch.optim.Optimizer] = (),
 ) -> tuple[int, list[dict[str, float]]]:
     """Train in place; return the tokens seen and the loss curve (mean loss per own token).
 
-    The learning rate rises over 100 steps and then follows a cosine down to a fiftieth.
+    The learning rate rises over 100 steps and then follows a cosine down to a fiftieth. Its peak is the recipe's, for
+    AdamW; where optimizers are given, each group's own.
     """
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=recipe.peak_rate, betas=(0.9, 0.98), weight_decay=0.05
-    )
+    optimizers = optimizers or [
+        torch.optim.AdamW(model.parameters(), lr=recipe.peak_rate, betas=(0.9, 0.98), weight_decay=0.05)
+    ]
+    groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+    peaks = [group["lr"] for group in groups]
     curve: list[dict[str, float]] = []
     recent: list[float] = []
     seen = 0
     start = time.monotonic()
     stream = batches(examples, recipe.batch_tokens, pad, random.Random(recipe.seed))
     for step, (ids, labels) in enumerate(islice(stream, recipe.steps), 1):
-        rate = (
-            recipe.peak_rate
-            * min(1.0, step / 100)
-            * (0.02 + 0.98 * (1 + math.cos(math.pi * step / recipe.steps)) / 2)
-        )
-        for group in optimizer.param_groups:
-            group["lr"] = rate
+        share = min(1.0, step / 100) * (0.02 + 0.98 * (1 + math.cos(math.pi * step / recipe.steps)) / 2)
+        for group, peak in zip(groups, peaks, strict=True):
+            group["lr"] = peak * share
         target = labels[:, 1:]
         wanted = target != IGNORED
         # Where the processor has no bfloat16, it is emulated: nine times slower than single precision.
@@ -151,8 +154,9 @@ def learn(
         loss = torch.nn.functional.cross_entropy(logits.float(), target[wanted])
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
         seen += ids.numel()
         recent.append(loss.item())
         if step % 100 == 0:

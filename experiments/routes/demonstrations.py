@@ -20,13 +20,7 @@ from scdpo.data.problems import GeneratedProblem
 from scdpo.data.records import OriginRecord, PairRecord
 
 _OPENINGS = ("First, {aim}.", "Start with {aim}.", "Let me find {aim}.", "We need {aim}.")
-_MIDDLES = (
-    "That is {value}. Now {aim}.",
-    "Next, {aim}.",
-    "Then {aim}.",
-    "We have {value}. Next, {aim}.",
-    "Now {aim}.",
-)
+_MIDDLES = ("Next, {aim}.", "Then {aim}.", "Now {aim}.", "After that, {aim}.", "We go on with {aim}.")
 _ENDINGS = (
     "The answer is $\\boxed{{{value}}}$.",
     "So $\\boxed{{{value}}}$.",
@@ -45,7 +39,7 @@ def written(moves: Sequence[Move], slips: Collection[int], rng: random.Random) -
     value = 0
     for index, move in enumerate(moves):
         wording = rng.choice(_MIDDLES if index else _OPENINGS)
-        blocks.append(Block("text", wording.format(value=value, aim=move.aim)))
+        blocks.append(Block("text", wording.format(aim=move.aim)))
         expression = move.slip if index in slips and move.slip else move.expression
         value = names[move.name] = move.value(names, expression)
         shown = rng.choice((move.name, f"print({move.name})"))

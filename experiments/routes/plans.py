@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from experiments.embedded.demonstrations.plan import Move
-from experiments.routes.problems import LEGS
+from experiments.routes.problems import LEGS, LETTERS
 
 HABIT = 0.6
 LAPSE = 0.05
@@ -33,46 +33,47 @@ def plan(family: str, facts: Facts, rng: random.Random) -> list[Move]:
 def _legs(facts: Facts, rng: random.Random) -> list[Move]:
     route = rng.choice(("running", "apart", "apart, summed up at once"))
     moves: list[Move] = []
-    names = []
-    for index, (count, animal) in enumerate(facts["animals"]):
+    for letter, (count, animal) in zip(LETTERS, facts["animals"], strict=True):
         legs = LEGS[animal]
         tempting = legs in _MISTAKEN_LEGS
         wrong = _MISTAKEN_LEGS[legs] if tempting else rng.choice([n for n in (2, 4, 6) if n != legs])
         swap = rng.random() < 0.5
         right_product, wrong_product = (_product(count, n, swap) for n in (legs, wrong))
-        before = f"{names[-1]} + " if names and route == "running" else ""
-        names.append("abcdef"[index])
-        aim = rng.choice((f"{count} {animal}", f"the {count} {animal}"))
+        first = letter == LETTERS[0]
+        before = "" if first or route != "running" else f"{moves[-1].name} + "
         chance = HABIT if tempting else LAPSE
-        moves.append(Move(aim, names[-1], before + right_product, before + wrong_product, chance))
-        if route == "apart, summed up at once" and index:
-            so_far = names[0] if index == 1 else "total"
-            moves.append(Move("the sum so far", "total", f"{so_far} + {names[-1]}"))
+        aim = _aim(letter, f"{count} {animal}", rng)
+        moves.append(Move(aim, letter, before + right_product, before + wrong_product, chance))
+        if route == "apart, summed up at once" and not first:
+            so_far = "a" if letter == "b" else "total"
+            moves.append(Move("the sum so far", "total", f"{so_far} + {letter}"))
     if route == "apart":
-        moves.append(_sum(rng.choice(("all legs", "the sum")), "total", names))
+        moves.append(_sum(rng.choice(("all legs", "the sum")), "total", list(LETTERS)))
     return moves
 
 
 def _bus(facts: Facts, rng: random.Random) -> list[Move]:
-    route = rng.choice(("stop by stop", "off, then on", "changes"))
+    route = rng.choice(("stop by stop", "change so far", "changes"))
     moves: list[Move] = []
-    before = str(facts["start"])
-    for number, (off, on, tempting) in enumerate(facts["stops"], 1):
+    start = str(facts["start"])
+    for letter, (off, on, tempting) in zip(LETTERS, facts["stops"], strict=True):
         chance = HABIT if tempting else LAPSE
-        if route == "off, then on":
-            moves.append(Move(f"stop {number}, off", "n", f"{before} - {off}", f"{before} + {off}", chance))
-            moves.append(Move(f"stop {number}, on", "n", f"n + {on}", f"n - {on}", LAPSE / 2))
-            before = "n"
-        elif route == "stop by stop":
+        first = letter == LETTERS[0]
+        aim = _aim(letter, "the stop" if route == "stop by stop" else "the change", rng)
+        if route == "stop by stop":
+            before = start if first else "n"
             right = rng.choice((f"- {off} + {on}", f"+ {on} - {off}"))
             wrong = right.replace("-", "+") if tempting else " ".join(right.split()[:2])
-            moves.append(Move(f"stop {number}", "n", f"{before} {right}", f"{before} {wrong}", chance))
-            before = "n"
-        else:
-            slip = f"{on} + {off}" if tempting else f"{off} - {on}"
-            moves.append(Move(f"the change at stop {number}", f"c{number}", f"{on} - {off}", slip, chance))
+            moves.append(Move(aim, "n", f"{before} {right}", f"{before} {wrong}", chance))
+            continue
+        before = "c + " if route == "change so far" and not first else ""
+        slip = f"{on} + {off}" if tempting else f"{off} - {on}"
+        name = letter if route == "changes" else "c"
+        moves.append(Move(aim, name, f"{before}{on} - {off}", before + slip, chance))
     if route == "changes":
-        moves.append(_sum("all together", "n", [before, *(move.name for move in moves)]))
+        moves.append(_sum("all together", "n", [start, *LETTERS]))
+    elif route == "change so far":
+        moves.append(Move("all together", "n", f"{start} + c"))
     return moves
 
 
@@ -80,24 +81,25 @@ def _shop(facts: Facts, rng: random.Random) -> list[Move]:
     route = rng.choice(("pay at once", "costs", "spent so far"))
     moves: list[Move] = []
     money = facts["money"]
-    for index, (count, ware, price, coupon) in enumerate(facts["items"]):
+    for letter, (count, ware, price, coupon) in zip(LETTERS, facts["items"], strict=True):
         cost = _product(count, price, rng.random() < 0.5)
         slip, chance = (cost, HABIT) if coupon else (cost.replace("*", "+"), LAPSE)
-        aim = rng.choice((f"{count} {ware}", f"the {count} {ware}"))
+        first = letter == LETTERS[0]
+        aim = _aim(letter, f"{count} {ware} at {price}", rng)
         if route == "pay at once":
-            before = "left" if index else str(money)
+            before = str(money) if first else "left"
             right = f"{before} - {cost}" + (f" + {coupon}" if coupon else "")
             wrong = f"{before} - {slip}" if coupon else f"{before} - ({slip})"
             moves.append(Move(aim, "left", right, wrong, chance))
             continue
         right = cost + (f" - {coupon}" if coupon else "")
         if route == "costs":
-            moves.append(Move(aim, "abcde"[index], right, slip, chance))
+            moves.append(Move(aim, letter, right, slip, chance))
         else:
-            before = "spent + " if index else ""
+            before = "" if first else "spent + "
             moves.append(Move(aim, "spent", before + right, before + slip, chance))
     if route == "costs":
-        moves.append(_sum("all costs", "spent", [move.name for move in moves]))
+        moves.append(_sum("all costs", "spent", list(LETTERS)))
     if route != "pay at once":
         moves.append(Move("the rest", "left", f"{money} - spent"))
     return moves
@@ -105,23 +107,22 @@ def _shop(facts: Facts, rng: random.Random) -> list[Move]:
 
 def _chain(facts: Facts, rng: random.Random) -> list[Move]:
     running = rng.random() < 0.5
-    names = [name.lower() for name in facts["names"]]
-    moves = [Move(facts["names"][0], names[0], str(facts["first"]))]
-    total = names[0]
+    moves = [Move(LETTERS[0].upper(), LETTERS[0], str(facts["first"]))]
+    total = LETTERS[0]
     for person, (other, how, number) in enumerate(facts["links"], 1):
-        sign = {"more": "+", "fewer": "-", "times": "*"}[how]
-        right = f"{names[other]} {sign} {number}"
+        name, sign = LETTERS[person], {"more": "+", "fewer": "-", "times": "*"}[how]
+        right = f"{LETTERS[other]} {sign} {number}"
         if other != person - 1:
-            slip, chance = f"{names[person - 1]} {sign} {number}", HABIT
+            slip, chance = f"{LETTERS[person - 1]} {sign} {number}", HABIT
         else:
-            slip, chance = f"{names[other]} {'-' if sign == '+' else '+'} {number}", LAPSE
-        aim = rng.choice((facts["names"][person], f"what {facts['names'][person]} has"))
-        moves.append(Move(aim, names[person], right, slip, chance))
+            slip, chance = f"{LETTERS[other]} {'-' if sign == '+' else '+'} {number}", LAPSE
+        aim = rng.choice((name.upper(), f"what {name.upper()} has"))
+        moves.append(Move(aim, name, right, slip, chance))
         if running:
-            moves.append(Move("the sum so far", "total", f"{total} + {names[person]}"))
+            moves.append(Move("the sum so far", "total", f"{total} + {name}"))
             total = "total"
     if not running:
-        moves.append(_sum(rng.choice(("all", "the sum")), "total", names))
+        moves.append(_sum(rng.choice(("all", "the sum")), "total", list(LETTERS)))
     return moves
 
 
@@ -131,6 +132,11 @@ _ROUTES: Mapping[str, Callable[[Facts, random.Random], list[Move]]] = {
     "shop": _shop,
     "chain": _chain,
 }
+
+
+def _aim(letter: str, what: str, rng: random.Random) -> str:
+    """Return the part that a step is about, with the numbers that its code copies."""
+    return rng.choice((f"({letter}) {what}", f"({letter}), that is {what}"))
 
 
 def _product(one: int, other: int, swap: bool) -> str:

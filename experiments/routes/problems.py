@@ -1,5 +1,8 @@
 """Questions of four kinds with what is known about each: legs, a bus, a shopping list, a chain of comparisons.
 
+Each has four parts, and each part a letter: a model of a million parameters learns to find a part by its letter much
+sooner than by its place in a list.
+
 Each kind has places that tempt to a mistake (`experiments.routes.plans` says which), drawn so that somewhat more than
 half of the problems have none. Splits do not meet: a question's text decides which of them may hold it, as in
 ``scdpo.data.problems``. Not covered: numbers that are not whole.
@@ -15,22 +18,24 @@ from scdpo.data.problems import GeneratedProblem, Problem, Split, split_of
 
 TEMPTING = 0.12
 """How often a stop, an item or a comparison is of the kind that tempts."""
+LETTERS = "abcd"
+"""The parts of every question: with four, no route takes more than the 24 blocks of the format."""
 LEGS: Mapping[str, int] = {
-    **dict.fromkeys(("hens", "ducks", "geese", "boys"), 2),
-    **dict.fromkeys(("cows", "dogs", "cats", "horses", "goats", "pigs"), 4),
+    **dict.fromkeys(("ducks", "chickens", "birds", "boys", "girls"), 2),
+    **dict.fromkeys(("cows", "dogs", "cats", "horses", "lions"), 4),
     **dict.fromkeys(("ants", "bees", "beetles", "wasps"), 6),
     **dict.fromkeys(("spiders", "scorpions"), 8),
     **dict.fromkeys(("crabs", "lobsters"), 10),
 }
 """Facts that the policy has to learn."""
-_NAMES = ("Ann", "Ben", "Eva", "Tom", "Sam", "Mia", "Leo", "Ida", "Max", "Zoe")
-_WARES = ("pens", "cups", "books", "caps", "toys", "bags", "lamps", "plates", "kites", "boxes")
+_BUYERS = ("Ann", "Ben", "Eva", "Tom", "Sam", "Mia", "Leo", "Ida", "Max", "Zoe")
+_WARES = ("pens", "cups", "books", "caps", "toys", "bags", "cards", "tickets", "eggs", "balls")
 _THINGS = ("marbles", "stamps", "coins", "cards", "shells")
 Facts = dict[str, Any]
 
 
 def _legs(rng: random.Random) -> tuple[str, int, Facts]:
-    animals = [(rng.randint(2, 9), name) for name in rng.sample(list(LEGS), rng.randint(4, 5))]
+    animals = [(rng.randint(2, 9), name) for name in rng.sample(list(LEGS), len(LETTERS))]
     listed = _listed([f"{count} {name}" for count, name in animals])
     question = rng.choice(
         (
@@ -45,34 +50,31 @@ def _legs(rng: random.Random) -> tuple[str, int, Facts]:
 def _bus(rng: random.Random) -> tuple[str, int, Facts]:
     start = people = rng.randint(20, 60)
     stops = []
-    for _ in range(rng.randint(4, 5)):
+    for _ in LETTERS:
         off, on = rng.randint(2, 9), rng.randint(2, 9)
         stops.append((off, on, rng.random() < TEMPTING))
         people += on - off
-    told = [
-        f"{on} get on and {off} get off" if last else f"{off} get off and {on} get on"
-        for off, on, last in stops
-    ]
+    told = [f"{on} on, {off} off" if last else f"{off} off, {on} on" for off, on, last in stops]
     vehicle = rng.choice(("bus", "train", "tram"))
     question = (
-        f"A {vehicle} starts with {start} people. At the first stop {told[0]}, "
-        f"then {', then '.join(told[1:])}. How many people are on the {vehicle} now?"
+        f"A {vehicle} starts with {start} people. Stops: {_listed(told)}. "
+        f"How many people are on the {vehicle} now?"
     )
     return question, people, {"start": start, "stops": stops}
 
 
 def _shop(rng: random.Random) -> tuple[str, int, Facts]:
     items = []
-    for ware in rng.sample(_WARES, rng.randint(4, 5)):
+    for ware in rng.sample(_WARES, len(LETTERS)):
         coupon = rng.randint(1, 4) if rng.random() < TEMPTING else 0
         items.append((rng.randint(2, 6), ware, rng.randint(3, 9), coupon))
     spent = sum(count * price - coupon for count, _, price, coupon in items)
     money = spent + rng.randint(5, 60)
     told = [
-        f"{count} {ware} at {price} dollars each" + (f" with a coupon for {coupon} dollars" if coupon else "")
+        f"{count} {ware} at {price}" + (f" with a coupon of {coupon}" if coupon else "")
         for count, ware, price, coupon in items
     ]
-    name = rng.choice(_NAMES)
+    name = rng.choice(_BUYERS)
     question = rng.choice(
         (
             f"{name} has {money} dollars and buys {_listed(told)}. How many dollars are left?",
@@ -83,7 +85,7 @@ def _shop(rng: random.Random) -> tuple[str, int, Facts]:
 
 
 def _chain(rng: random.Random) -> tuple[str, int, Facts]:
-    names = rng.sample(_NAMES, rng.randint(4, 5))
+    names = LETTERS.upper()
     values = [rng.randint(8, 20)]
     links: list[tuple[int, str, int]] = []  # whom it is compared with, how, by how much
     told = [f"{names[0]} has {values[0]} {{things}}."]
@@ -134,4 +136,5 @@ def routes_problems(split: Split, seed: int = 0) -> Iterator[GeneratedProblem]:
 
 
 def _listed(parts: list[str]) -> str:
-    return f"{', '.join(parts[:-1])} and {parts[-1]}"
+    """Return the parts with their letters: ``(a) 5 cats, (b) 7 wasps``."""
+    return ", ".join(f"({letter}) {part}" for letter, part in zip(LETTERS, parts, strict=True))

@@ -23,14 +23,15 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 
 from experiments.embedded.demonstrations import Demonstration, checked
-from experiments.embedded.train import Recipe, describe, encode, learn
+from experiments.embedded.train import Example, Recipe, describe, encode, learn
 from experiments.routes.demonstrations import demonstrations, written
+from experiments.routes.muon import Muon
 from experiments.routes.plans import HABIT, LAPSE, plan
 from experiments.routes.problems import routes_problems
 from sandbox import Sandbox
 from scdpo.data.problems import embedded_model_path
 
-RECIPE = Recipe(problems=16_000, steps=1600, peak_rate=1.5e-3)
+RECIPE = Recipe(problems=20_000, steps=1600, peak_rate=4e-3)
 PROBED = 60
 """Held-out problems whose numbers are predicted."""
 
@@ -51,9 +52,9 @@ def train_policy(folder: Path, recipe: Recipe = RECIPE) -> None:
         )
     tokenizer = AutoTokenizer.from_pretrained(embedded_model_path())
     model = AutoModelForCausalLM.from_pretrained(embedded_model_path(), dtype=torch.float32)
-    examples = [encode(tokenizer, item) for item in data]
+    examples = [with_mark(encode(tokenizer, item), tokenizer) for item in data]
     print(f"{len(data)} demonstrations", flush=True)
-    seen, curve = learn(model, examples, recipe, tokenizer.pad_token_id)
+    seen, curve = learn(model, examples, recipe, tokenizer.pad_token_id, optimizers(model, recipe.peak_rate))
     tokenizer.save_pretrained(folder)
     model.save_pretrained(folder)
     log = {
@@ -64,6 +65,20 @@ def train_policy(folder: Path, recipe: Recipe = RECIPE) -> None:
     }
     (folder / "log.json").write_text(json.dumps(log, indent=1) + "\n", encoding="utf-8")
     print(f"numbers predicted, %: {log['numbers']}", flush=True)
+
+
+def with_mark(example: Example, tokenizer: PreTrainedTokenizerFast) -> Example:
+    """Return the example with a loss on the mark of an output too: a policy that calls tools ends its turn with it."""
+    mark = tokenizer.convert_tokens_to_ids("<|execution|>")
+    labels = [id if id == mark else label for id, label in zip(example.ids, example.labels, strict=True)]
+    return Example(example.ids, labels)
+
+
+def optimizers(model: PreTrainedModel, rate: float) -> list[torch.optim.Optimizer]:
+    """Return Muon for the matrices inside the layers, and AdamW for the tokens' vectors and the scales."""
+    inside = [p for name, p in model.named_parameters() if p.ndim == 2 and ".layers." in name]
+    others = [p for name, p in model.named_parameters() if p.ndim != 2 or ".layers." not in name]
+    return [Muon(inside, rate), torch.optim.AdamW(others, 0.75 * rate, betas=(0.9, 0.98), weight_decay=0.05)]
 
 
 @torch.inference_mode()

@@ -120,7 +120,9 @@ METAMATH = CotFormat(
 
 PARAGRAPHS = CotFormat(
     "paragraphs",
-    stop=("\n\n", "\nStep ", "\n**Step ", "\n### Step ", "\n## Step "),
+    # Servers take four strings at most, and a chat template has its own. A heading ("## Step 2") stands behind an empty
+    # line; where it does not, it is read as a step all the same, of the temperature of the one before.
+    stop=("\n\n", "\nStep ", "\n**Step "),
     paragraphs=True,
 )
 """Chain of thought in paragraphs and numbered steps, as instruct models of today write it."""

@@ -235,7 +235,8 @@ def main(config: str) -> None:
         wire.send_with_fds(control, {"failed": why[:2000]}, [])
         os._exit(1)
     run = executor.prepare()
-    sys.path[:] = [p for p in sys.path if p != settings["root"]]
+    if settings["root"] not in settings["imports"]:  # installed, that is where all packages are
+        sys.path.remove(settings["root"])
     null = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1, 2):
         os.dup2(null, fd)

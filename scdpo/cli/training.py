@@ -16,6 +16,7 @@ from rich.text import Text
 
 from scdpo import recipes
 from scdpo.cli.console import Bar, console, quiet_libraries
+from scdpo.cli.options import ModelFormat
 from scdpo.data.models import check_model
 from scdpo.data.problems import embedded_model_path
 from scdpo.data.prompt_style import sampled_model, sampling_of
@@ -23,6 +24,8 @@ from scdpo.data.runs import Run, RunError
 from scdpo.training.progress import Progress
 from scdpo.training.train import TrainResult
 
+UNSAID = ModelFormat.mathcoder.value
+"""The format of what others made, where ``--format`` was not given."""
 Config = Annotated[
     str,
     typer.Option(help="A recipe's name (embedded, mistral-7b, …) or a YAML file as trl reads it."),
@@ -91,14 +94,15 @@ def _is_here(model: str) -> bool:
 
 
 def asked_as_sampled(run: Path, settings: dict[str, Any], changes: list[str] | None) -> dict[str, Any]:
-    """Return settings with the format and the system message that a run was sampled with, if it was.
+    """Return settings with the format and the system message that a run was sampled with.
 
-    What the model was asked with stands above a recipe, for its pairs are of that prompt.
+    What the model was asked with stands above a recipe, for its pairs are of that prompt. Pairs of others are
+    written as ``--set format`` says, else as was said when they came in, else as the recipe says.
 
     Raises:
         RunError: if ``--set`` says otherwise.
     """
-    sampled = sampling_of(Run(run))
+    sampled = sampling_of(Run(run)) or _brought_in(Run(run), changes)
     own = {
         setting: sampled[name]
         for name, setting in {"format": "format", "system": "system_prompt"}.items()
@@ -107,11 +111,25 @@ def asked_as_sampled(run: Path, settings: dict[str, Any], changes: list[str] | N
     for name, value in own.items():
         if settings.get(name, value) == value:
             continue
-        if any(change.startswith(f"{name}=") for change in changes or []):
+        if _says(changes, name):
             raise RunError(f"{run} was sampled with {name}={value!r}: leave out --set {name}, or sample anew")
-        words = f"{name} is {value!r}, as {run} was sampled, not the recipe's {settings[name]!r}"
+        words = f"{name} is {value!r}, as in {run}, not the recipe's {settings[name]!r}"
         console.print(Text(words), soft_wrap=True)
     return {**settings, **own}
+
+
+def _brought_in(run: Run, changes: list[str] | None) -> dict[str, str]:
+    """Return the format that pairs or solutions of others were brought in for; empty where nobody said one."""
+    if _says(changes, "format"):
+        return {}
+    pair, solution = next(iter(run.pairs), None), next(iter(run.solutions), None)
+    format = pair.format if pair else solution.sampling.format if solution else UNSAID
+    return {} if format == UNSAID else {"format": format}
+
+
+def _says(changes: list[str] | None, name: str) -> bool:
+    """Whether ``--set`` names a setting."""
+    return any(change.startswith(f"{name}=") for change in changes or [])
 
 
 def quiet_training() -> None:

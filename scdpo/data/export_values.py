@@ -17,9 +17,10 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sandbox import Solution
 from scdpo.data.export import ROW_GROUP, format_of, text_of
 from scdpo.data.moves import move_blocks, move_ends
-from scdpo.data.records import CONFIRMED_RATIO, SolutionRecord, ValueRecord
+from scdpo.data.records import CONFIRMED_RATIO, ValueRecord
 from scdpo.data.runs import Run, RunError
 
 LEAST_CONFIDENCE: Final = 0.75
@@ -137,7 +138,7 @@ def _rows(
         form = form_of(solution.sampling.format)
         yield {
             "prompt": form.prompt(solution.question, system),
-            "completions": _completions(solution, form)[: len(labels)],
+            "completions": move_texts(solution.solution, form)[: len(labels)],
             "labels": [label >= 0.5 for label in labels],
             "soft_labels": labels,
             "solution_id": id,
@@ -146,12 +147,12 @@ def _rows(
         }
 
 
-def _completions(solution: SolutionRecord, form: Any) -> list[str]:
+def move_texts(solution: Solution, form: Any) -> list[str]:
     """Return the text of each move, as training writes it after those before it."""
     texts, before = [], 0
-    moves = move_blocks(solution.solution)
+    moves = move_blocks(solution)
     for number, blocks in enumerate(moves, start=1):
-        earlier = solution.solution.blocks[:before]
+        earlier = solution.blocks[:before]
         texts.append(text_of(form.write(blocks, earlier, ended=number == len(moves))))
         before += len(blocks)
     return texts

@@ -57,14 +57,15 @@ _RESPONSE = {
 }
 
 
-def embedded_tool_model(folder: Path | str) -> str:
+def embedded_tool_model(folder: Path | str, model: Path | str | None = None) -> str:
     """Write the built-in model with a chat template and a reader of its replies; return the folder.
 
     Args:
         folder: made where it is missing; files of these names in it are replaced.
+        model: the folder of a model that was fine-tuned from the built-in one; None for that one.
     """
     folder = Path(folder)
-    shutil.copytree(embedded_model_path(), folder, dirs_exist_ok=True)
+    shutil.copytree(model or embedded_model_path(), folder, dirs_exist_ok=True)
     _change(folder / "generation_config.json", eos_token_id=[6, 8])  # <|execution|>, <|endofmessage|>
     _change(folder / "config.json", eos_token_id=6)
     _change(

@@ -44,7 +44,17 @@ TOY = {
         "--kept",
         "OUT.json",
     ],
-    "experiments/gpu/end_to_end.py": ["OUT", "embedded", "--toy", "--minutes", "12"],
+    "experiments/gpu/end_to_end.py": [
+        "OUT",
+        "embedded",
+        "--recipe",
+        "embedded-sft",
+        "--blocks",
+        "2",
+        "--toy",
+        "--minutes",
+        "12",
+    ],
     "experiments/gpu/speed.py": ["OUT", "--toy", "--minutes", "12"],
 }
 TESTED_ELSEWHERE = {
@@ -59,6 +69,8 @@ TESTED_ELSEWHERE = {
     "experiments/localisation.py": "tests/experiments",
     "experiments/replication.py": "tests/experiments",
     "experiments/report.py": "tests/experiments",
+    "experiments/reward_model.py": "tests/experiments/test_reward_model.py",
+    "experiments/rivals/study.py": "tests/experiments/test_rivals.py",
     "experiments/routes/measure.py": "tests/experiments/test_routes.py",
     "experiments/tuning.py": "tests/experiments",
 }
@@ -86,6 +98,7 @@ def test_no_script_is_left_out() -> None:
             "experiments",
             "experiments/embedded",
             "experiments/gpu",
+            "experiments/rivals",
             "experiments/routes",
         )
         for path in (ROOT / folder).glob("*.py")

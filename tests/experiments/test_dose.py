@@ -150,7 +150,7 @@ def test_what_counts_as_an_answer(seeds: int, mean: float, half: float, p: float
     lead = dose_report.Lead(
         "DPO, data-equal", "oracle", "mean", [mean] * seeds, mean, mean - half, mean + half, p
     )
-    assert answer(lead) == says
+    assert answer(lead, p) == says
 
 
 def test_what_is_kept_is_not_run_again(results: Path, tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
 
 import pytest
 
 from experiments.gpu.budget import Budget
+from experiments.gpu.end_to_end import divide
 from experiments.gpu.wheels import sort_into_parts
 
 
@@ -64,3 +66,36 @@ def test_wheels_are_sorted_into_parts_that_travel(tmp_path: Path) -> None:
     (tmp_path / "e.whl").write_bytes(b"x" * 61)
     with pytest.raises(SystemExit, match=r"e\.whl has 61 bytes"):
         sort_into_parts(tmp_path, 60)
+
+
+def study_c(folder: Path, **changed: object) -> argparse.Namespace:
+    """Options of Study C, with a folder to write to."""
+    usual = {"problems": "embedded", "limit": 5, "tests": 7, "blocks": 3, "solutions": None, "output": folder}
+    return argparse.Namespace(**usual | changed)
+
+
+def questions(path: Path) -> set[str]:
+    return {json.loads(line)["question"] for line in path.read_text().splitlines()}
+
+
+def test_blocks_and_tests_share_no_question(tmp_path: Path) -> None:
+    divide(study_c(tmp_path))
+    parts = [questions(tmp_path / f"{name}.jsonl") for name in ("tests", "block-0", "block-1", "block-2")]
+    assert [len(part) for part in parts] == [7, 5, 5, 5]
+    assert len(set.union(*parts)) == 22
+
+
+def test_a_fine_tuning_that_answers_a_question_of_the_study_is_refused(tmp_path: Path) -> None:
+    divide(study_c(tmp_path))
+    leaked = tmp_path / "solutions.jsonl"
+    leaked.write_text(json.dumps({"question": min(questions(tmp_path / "tests.jsonl"))}) + "\n")
+    with pytest.raises(SystemExit, match="answers 1 questions of embedded"):
+        divide(study_c(tmp_path, solutions=leaked))
+    leaked.write_text(json.dumps({"question": "What is one?"}) + "\n")
+    divide(study_c(tmp_path, solutions=leaked))
+
+
+def test_too_few_problems_for_the_blocks_are_told(tmp_path: Path) -> None:
+    divide(study_c(tmp_path))
+    with pytest.raises(SystemExit, match="has 7 problems; 22 are wanted"):
+        divide(study_c(tmp_path, problems=str(tmp_path / "tests.jsonl")))

@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures
 import gc
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -228,6 +229,30 @@ def test_what_is_preloaded_costs_a_session_nothing_and_packages_are_found(
             assert session.run(f"open({str(tmp_path / 'new')!r}, 'w')").status == "error"
     with Sandbox(level=level, warm=0) as box, box.session() as session:  # type: ignore[arg-type]
         assert session.run("import ours").status == "error"
+
+
+INSTALLED = """
+from sandbox import Sandbox
+with Sandbox(level=LEVEL, warm=0) as box, box.session() as session:
+    print(session.run("import beside; beside.ANSWER").output)
+"""
+
+
+@pytest.mark.parametrize("level", ["strict", "landlock"])
+def test_where_it_is_installed_packages_beside_it_are_found(strict: None, tmp_path: Path, level: str) -> None:
+    folder = tmp_path / "site-packages"
+    shutil.copytree(Path(__file__).parents[2] / "sandbox", folder / "sandbox")
+    (folder / "beside.py").write_text("ANSWER = 42\n")
+    tmp_path.chmod(0o755)
+    done = subprocess.run(
+        [sys.executable, "-c", INSTALLED.replace("LEVEL", repr(level))],
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.stdout == "42\n", done.stderr
 
 
 def test_a_module_that_cannot_be_preloaded_is_named(strict: None) -> None:

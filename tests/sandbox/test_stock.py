@@ -80,11 +80,11 @@ SHOWN = {
     "the C library": (["import ctypes.util\nctypes.util.find_library('m')"], "'libm.so.6'"),
     "the shell's class": (["type(get_ipython()).__name__"], "'ZMQInteractiveShell'"),
     "a warning of the compiler": (
-        ["1 is 1"],
-        '<>:1: SyntaxWarning: "is" with a literal. Did you mean "=="?\n'
+        ["assert (1, 'why')"],
+        "<>:1: SyntaxWarning: assertion is always true, perhaps remove parentheses?\n"
         * 2
-        + '/tmp/ipykernel/1810239671.py:1: SyntaxWarning: "is" with a literal. Did you mean "=="?\n'
-        "  1 is 1\nTrue",
+        + "/tmp/ipykernel/3340742978.py:1: SyntaxWarning: assertion is always true, perhaps remove parentheses?\n"
+        "  assert (1, 'why')",
     ),
     "exit with an argument": (["exit(3)"], ""),
     "clearing that waits for more": (

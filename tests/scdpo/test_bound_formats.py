@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,14 @@ from hypothesis import strategies as st
 from sandbox import Block, Solution
 from sandbox.formats import MarkdownFormat, normalise_newlines
 from scdpo.data.encoding import SolutionEncoder
-from scdpo.data.formats import bound_format
+from scdpo.data.formats import TEXT_FORMATS, bound_format
 from scdpo.data.formats.template import ChatTemplate
 from scdpo.data.formats.turns import TOOL, call, result
 from tests.scdpo.tokenizers import CHAT_MARKS, chat_tokenizer
 
 FAMILIES = ["qwen3", "qwen2_5", "llama3_1", "gptoss", "deepseekv3", "glm4moe"]
+MOST_STOPS = 4
+"""What OpenAI's interface and vLLM's servers take."""
 EXACT = ["qwen3", "qwen2_5", "glm4moe"]
 """Families whose template writes every solution as it stands: no text or later call is left out or changed."""
 TOKENIZERS = {family: chat_tokenizer(family) for family in FAMILIES}
@@ -44,9 +47,11 @@ MARKS = [
 CONTENTS = st.lists(st.sampled_from(MARKS), max_size=12).map("".join)
 
 
-def solutions(shared_dir: Path, count: int) -> list[tuple[str, tuple[Block, ...]]]:
-    with gzip.open(shared_dir / "data/tir/sample.jsonl.gz", "rt", encoding="utf-8") as lines:
-        rows = [json.loads(line) for line, _ in zip(lines, range(count), strict=False)]
+def solutions(
+    shared_dir: Path, count: int | None, name: str = "sample"
+) -> list[tuple[str, tuple[Block, ...]]]:
+    with gzip.open(shared_dir / f"data/tir/{name}.jsonl.gz", "rt", encoding="utf-8") as lines:
+        rows = [json.loads(line) for line in islice(lines, count)]
     return [
         (row["question"], tuple(Block(b["type"], normalise_newlines(b["content"])) for b in row["blocks"]))
         for row in rows
@@ -64,6 +69,24 @@ def test_recorded_solutions_come_back(shared_dir: Path, family: str, name: str) 
                 continue  # a solution is cut between steps
             rest = "".join(piece.text for piece in form.write(blocks[cut:], blocks[:cut], ended=True))
             assert tuple(read.block for read in form.locate(rest, continued=True)) == blocks[cut:]
+
+
+@pytest.mark.parametrize("family", [*FAMILIES, "gemma3", "phi3"])
+def test_a_server_takes_the_stop_strings_of_every_format(family: str) -> None:
+    names = [*TEXT_FORMATS, "chat", "chat-cot", *(["tools"] if family in FAMILIES else [])]
+    assert all(1 <= len(bound_format(name, chat_tokenizer(family)).stop) <= MOST_STOPS for name in names)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["chat", "tools"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_recorded_solution_comes_back(shared_dir: Path, family: str, name: str) -> None:
+    form = bound_format(name, TOKENIZERS[family])
+    files = ("mathcoder_gsm8k", "mathcoder_math", "mathcoder_ood", "tora_gsm8k")
+    recorded = [blocks for file in files for _, blocks in solutions(shared_dir, None, file)]
+    assert len(recorded) > 20_000
+    written = ("".join(piece.text for piece in form.write(blocks, ended=True)) for blocks in recorded)
+    assert sum(form.parse(text) != blocks for text, blocks in zip(written, recorded, strict=True)) == 0
 
 
 @pytest.mark.parametrize("family", ["qwen3", "glm4moe", "gptoss"])

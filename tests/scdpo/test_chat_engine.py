@@ -62,6 +62,12 @@ def fences(prompt: str) -> str:
     )
 
 
+def prose(prompt: str) -> str:
+    """Write as a model that was never shown an output: it goes on in words behind its code."""
+    code = "```python\n17 + 5\n```\n"
+    return "So \\boxed{22}.<|im_end|>" if code in prompt else f"We add.\n{code}This prints 23.<|im_end|>"
+
+
 class FakeChatServer(FakeServer):
     """Speaks the chat protocol over a template; ``ids``: returns them; ``goes_on``: from a message of the assistant."""
 
@@ -94,9 +100,12 @@ class FakeChatServer(FakeServer):
         )
         self.prompts.append(prompt)
         text = "Yes" if "Count." in prompt else self.script(prompt)
-        for stop in body.get("stop", []):
-            text = text[: text.index(stop)] if stop in text else text
+        places = [(text.index(stop), stop) for stop in body.get("stop", []) if stop in text]
         sampled = self.vocabulary.encode(text)
+        if places:  # the stop is no part of the text, and its ids are of the ids, as vLLM has it
+            place, stop = min(places)
+            sampled = self.vocabulary.encode(text[:place] + stop)
+            text = text[:place]
         content = text.removesuffix("<|im_end|>")
         message: Body = {"role": "assistant", "content": content}
         if body.get("tools") and (called := CALL.match(content)):
@@ -172,6 +181,16 @@ def test_a_chat_endpoint_gives_what_a_completions_endpoint_would(
     # The server's prompts are the sampler's.
     assert server.prompts[0].startswith("<|im_start|>")
     assert sampler.format.prompt(PROBLEM.question) in server.prompts
+
+
+@pytest.mark.parametrize(
+    ("ids", "came"), [(True, BLOCKS), (False, (*BLOCKS[:2], Block("text", "This prints 23.")))]
+)
+def test_code_is_run_before_the_model_goes_on_where_the_server_says_what_was_sampled(
+    serve: Callable[..., FakeChatServer], folder: Path, ids: bool, came: tuple[Block, ...]
+) -> None:
+    draft, *_ = sample(serve(prose, ids=ids), folder, "chat")
+    assert draft.blocks == came
 
 
 def test_an_output_is_a_message_of_its_own_in_openais_words(

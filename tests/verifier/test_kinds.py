@@ -28,6 +28,8 @@ RIGHT = [
     (r"\boxed{\text{approximately } 42}", "42"),
     (r"\boxed{12}", "B) 12"),
     (r"\boxed{y = C_1 e^{x} + C_2 e^{-x}}", "y = c_1e^{-x} + c_2e^{x}"),
+    (r"\boxed{y=Ce^{x}}", "y = c e^x"),
+    (r"\boxed{y = Ae^{-x}+Be^{2x}}", "y=Ae^{-x}+Be^{2x}"),
     (r"\boxed{-\frac14\cos 2x + C}", r"\frac12\sin^2x + C"),
     ("Hence, option (c) is correct.", "C"),
     ("したがって、答えは 24 個です。", "24"),

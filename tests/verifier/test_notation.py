@@ -21,7 +21,7 @@ SAME = [
     # choices and arrangements
     (r"{5 \choose 2}", "10"), ("{}_5C_2", "10"), ("C(5,2)", "10"), ("5C2", "10"), ("A_5^2", "20"), ("C_n^2", "n(n-1)/2"), ("A_n^2", "n(n-1)"), (r"\binom{n}{k}", r"\frac{n!}{k!(n-k)!}"), ("C_n^3", "n(n-1)(n-2)/6"),
     # repeating decimals, numbers in words and in bases
-    ("0.(3)", "1/3"), ("0.1(6)", "1/6"), (r"0.\bar{3}", "1/3"), ("forty-two", "42"), ("one hundred and five", "105"), (r"\text{three quarters}", "3/4"), ("nine hundred ninety-nine", "999"), ("minus seven", "-7"),
+    ("0.(3)", "1/3"), ("0.1(6)", "1/6"), (r"0.\bar{3}", "1/3"), ("forty-two", "42"), ("one hundred and five", "105"), (r"\text{three quarters}", "3/4"), ("two and a half", "2.5"), ("nine hundred ninety-nine", "999"), ("minus seven", "-7"),
     (r"101_{\text{two}}", "101_2"), ("0b101", "101_2"), ("1F_{16}", "1F"), (r"5\text{ below zero}", "-5"), ("5 out of 6", "5/6"), (r"3 \text{ to } 4", "3:4"),
     # intervals and sets
     ("]3,5[", "(3,5)"), ("[3,5[", "[3,5)"), (r"\left]3;5\right]", "(3,5]"), (r"x \neq 0, 1", r"(-\infty,0)\cup(0,1)\cup(1,\infty)"), (r"\text{all real numbers except }0", r"x\ne0"), (r"\mathbb{R}^+", r"(0,\infty)"),

@@ -35,6 +35,12 @@ SUPPOSED = [
     "Let's try n = 17.",
     "Next we consider n = 17.",
     "接下来检验n=17。",
+    "If the shop had been open, the answer would be 17.",
+    "The answer, were x even, would be 17.",
+    "The textbook lists 17.",
+    "Someone told me it is 17.",
+    "I remember the number 17 from class.",
+    "The possible answers include 17.",
 ]
 MENTIONED = [
     "The number 17 keeps coming up, yet nothing is settled.",
@@ -49,6 +55,12 @@ MENTIONED = [
     "17不符合题意。",
 ]
 OPEN = [
+    "Probably 17.",
+    "Likely 17.",
+    "It seems to be 17.",
+    "It looks like 17, although I haven't verified it.",
+    "As a rough estimate, 17.",
+    "答案不确定，可能17",
     "Perhaps the answer is 17.",
     "The answer is 17? I doubt it.",
     "The exact answer remains open; 17 is an upper bound.",
@@ -62,6 +74,11 @@ OPEN = [
     "答案不会是17。",
 ]
 TAKEN_BACK = [
+    "It is 17, though I get something else.",
+    "We get 17 when we forget the carry.",
+    "Answer: 17 (this is a placeholder).",
+    "有人说答案是17，但这是错的。",
+    "There is a 17% chance I'm right.",
     "My first attempt gave 17, which turned out to be wrong.",
     "It is tempting to say 17, but that ignores the overlap.",
     "So we have 17, but there are two more cases to count.",
@@ -73,6 +90,8 @@ TAKEN_BACK = [
     "They get 17. I disagree.",
 ]
 ANOTHER_NUMBER = [
+    "不到17",
+    "The answer is 17 times some constant.",
     "It's almost 17.",
     "The answer is by no means 17.",
     "The answer is not necessarily 17.",
@@ -133,6 +152,16 @@ STATED = [
     ("\\boxed{17}\n\nNote: a common error is to answer 18, which is wrong.", "17"),
     ("The final result is negative five.", "-5"),
     ("Thus 17 is the answer.", "17"),
+    ("The most likely number is 17.", "17"),
+    ("All are equally likely, so the probability is 1/6.", "1/6"),
+    ("因此最大值为 17，当且仅当 x=3 时取到。", "17"),
+    ("The answers are 3 and 17.", "3, 17"),
+    ("Final answer:\n```\n17\n```", "17"),
+    ("If he had 3 more, he would have 17.", "17"),
+    ("There are 17 ways if we ignore the order.", "17"),
+    ("There is a 17% chance of rain.", "17%"),
+    ("It takes them two and a half hours.", "2.5"),
+    ("So the fraction is one half.", "1/2"),
     ("So 17 apples are left.", "17"),
     ("Hence n = 17 works, and it is the smallest such number.", "17"),
     ("Substituting 3 gives 17.", "17"),

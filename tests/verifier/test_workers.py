@@ -230,7 +230,7 @@ def test_integrals_have_a_deadline() -> None:
     start = time.perf_counter()
     verdict = verify(r"\boxed{\int_0^1 \sin(\cos(x^{x^x}))\ln(1+x^7) dx}", "3")
     assert verdict.status in ("incorrect", "unverifiable")
-    assert time.perf_counter() - start < 4
+    assert time.perf_counter() - start < 30  # some two on a quiet machine; without a deadline, minutes
 
 
 def test_importing_needs_no_torch() -> None:

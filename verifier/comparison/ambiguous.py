@@ -7,7 +7,7 @@ from itertools import permutations
 from verifier.comparison.expressions import same_expression
 from verifier.outcome import Comparison, correct, unverifiable
 from verifier.patterns import pattern
-from verifier.tree import Add, Apply, Node, Sym, free_symbols, multiplied_out, renamed, subtract, walk
+from verifier.tree import Add, Apply, Node, Rel, Sym, free_symbols, multiplied_out, renamed, subtract, walk
 from verifier.verdict import Rounding
 
 _INTEGRATION = frozenset({"C", "c", "C_1", "c_1", "C_0", "K", "k"})
@@ -62,18 +62,34 @@ def _up_to_a_number(one: Node, other: Node, letters: frozenset[str]) -> Comparis
 
 
 _INDEXED = pattern(r"[Cc]_\d")
+_CALLED_SO = frozenset({"C", "c"})
+_BY_CUSTOM = frozenset({"A", "B", "D", "K", "k"})  # constants of integration at times, quantities at others
 MAX_CONSTANTS = 3
 
 
-def with_constants_named(a: Node, b: Node) -> list[Node]:
-    """Return ``b`` with its constants of integration (``C_1``, ``c_2``) called as those of ``a``, in each order.
+def with_constants_named(a: Node, b: Node) -> tuple[list[Node], bool]:
+    """Return ``b`` with its constants of integration (``C_1``, ``c``) called as those of ``a``, in each order.
 
-    Nothing is returned where they have none, or stand for all there is: ``c_1 = 3``.
+    Beside them whether they are such for certain: ``A`` and ``B`` may be. Nothing is returned where they have none, or
+    stand for all there is, as in ``c_1 = 3`` and ``A = 2x``.
     """
-    left, right = (sorted(filter(_INDEXED.fullmatch, free_symbols(node))) for node in (a, b))
+    left, right = _constants(a, b), _constants(b, a)
     if not 0 < len(left) == len(right) <= MAX_CONSTANTS or free_symbols(a) <= {*left, "y"}:
-        return []
-    return [renamed(b, dict(zip(right, order, strict=True))) for order in permutations(left)]
+        return [], False
+    families = [renamed(b, dict(zip(right, order, strict=True))) for order in permutations(left)]
+    return families, all(name in _CALLED_SO or _INDEXED.fullmatch(name) for name in (*left, *right))
+
+
+def _constants(node: Node, other: Node) -> list[str]:
+    """Return the letters of ``node`` that may be constants of integration, in order."""
+    sides = node.sides if isinstance(node, Rel) else (node,)
+    named = {side.name for side in sides if isinstance(side, Sym)}
+    if any(
+        _without_constant(side) is not None for side in sides
+    ):  # x^2 + c: `_up_to_a_constant` compares those
+        return sorted(filter(_INDEXED.fullmatch, free_symbols(node)))
+    indexed = set(filter(_INDEXED.fullmatch, free_symbols(node)))
+    return sorted(indexed | (free_symbols(node) - free_symbols(other) - named) & (_BY_CUSTOM | _CALLED_SO))
 
 
 def _without_constant(node: Node) -> Node | None:

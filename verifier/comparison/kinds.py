@@ -64,10 +64,12 @@ def same_answer(a: Node, b: Node, rounding: Rounding = "exact") -> Comparison:
         return correct("they read the same")
     try:
         outcome = _same(expanded(a), expanded(b), rounding)
-        families = [] if outcome.correct else with_constants_named(a, b)
+        families, certain = ([], False) if outcome.correct else with_constants_named(a, b)
         if any(_same(expanded(a), expanded(other), rounding).correct for other in families):
-            return correct("the same up to the names of the constants of integration")
-        return unverifiable("two families, which may hold the same functions") if families else outcome
+            if certain:
+                return correct("the same up to the names of the constants of integration")
+            return unverifiable("the same but for letters that may be constants of integration")
+        return unverifiable("two families, which may hold the same functions") if certain else outcome
     except LimitError as error:
         return unverifiable(str(error))
     except UndefinedError as error:

@@ -41,6 +41,7 @@ from verifier.extraction.statement import (
     without_emphasis,
 )
 from verifier.extraction.suppositions import (
+    MAX_CLAUSE,
     is_counterfactual,
     is_led,
     is_operated_on,
@@ -205,6 +206,8 @@ def _phrased(text: str, hint: Hint) -> Extraction | None:
             return None
         if leaves_open(before):
             return Extraction(None, OPEN.why)
+        if is_counterfactual(f"{before[-MAX_CLAUSE:]}{mark[0]} {text[mark.end() : mark.end() + MAX_NUMBER]}"):
+            return Extraction(None, SUPPOSED.why)
     after = text[mark.end() :]
     if hint == "any" and len(after) < MAX_NUMBER and (number := _number_alone(after)) is not None:
         return Extraction(number, "answer phrase", "stated")

@@ -173,8 +173,10 @@ def _defined(main: str, definition: re.Match[str], gold: str) -> str:
 
 # "$3$ and $4$", "$3$, $4$"; "$3$ but $4$" is left alone.
 _BETWEEN = pattern(r"(?:\s|[,;、和或与.]|\band\b|\bor\b|\\[,; ]|&)*")
-# "Ann has 3", "so it is"; "3 apples" is left alone.
-_SENTENCE = pattern(r"\b(?:is|are|has|have|was|were|be|must|and|thus|so|we|get|that)\b", re.IGNORECASE)
+# "Ann has 3", "so it is"; "3 apples" and the product in "Ae^x + Be^{2x}" are left alone.
+_SENTENCE = pattern(
+    r"\b(?:is|are|has|have|was|were|be|must|and|thus|so|we|get|that)\b(?!\s*\^)", re.IGNORECASE
+)
 
 
 def _one_formula(text: str) -> str | None:

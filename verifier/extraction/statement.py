@@ -66,10 +66,12 @@ def stated_in(sentence: str) -> Stated:
     return Stated(group.text.replace("\\$", "$") if group.text.count("\\$") == 1 else group.text)
 
 
-# "The maximum is 9, which occurs when x = 3": where it is attained comes off; "it occurs 3 times" is left alone.
+# "The maximum is 9, which occurs when x = 3", 最大值为9，当且仅当x=3时取到: where it is attained comes off; "it occurs
+# 3 times" and 当x=3时，最大值为9 are left alone.
 _PLACE = pattern(
     r"(?<=[\d)}$])[,;]?\s*(?:\(|which\s+|and\s+(?:it\s+|this\s+)?|this\s+)?(?:is\s+|are\s+)?"
-    r"(?:occurs?|occurring|attained|achieved|reached|happens?)\s+(?:only\s+)?(?:when|at|for|if)\b.*\Z",
+    r"(?:occurs?|occurring|attained|achieved|reached|happens?)\s+(?:only\s+)?(?:when|at|for|if)\b.*\Z"
+    r"|(?<=[\d)}$])\s*[,，]\s*(?:当且仅当|此时|等号).*\Z",
     re.IGNORECASE | re.DOTALL,
 )
 

@@ -27,7 +27,8 @@ _SAYING = (
 _SAID = r"(?:that|the|it|h?e|she|they|his|her|this|\W*\d|[\"“$\\x])"
 _OTHERS = (
     rf"\b(?!{_OWN}\b)[A-Za-z]+\s+(?:\w+ly\s+|has\s+)?{_SAYING}(?:(?=\s+{_SAID})|\s*\Z)|\bhas\s+it\s+that\b"
-    r"|\b(?:problem|question|book|sheet|key)\s+(?:mentions|gives|lists)\b|(?<![我们])(?:认为|觉得|以为)"
+    r"|\b(?:problem|question|\w*book|sheet|key)\s+(?:mentions|gives|lists)\b|\btold\s+(?:me|us|him|her|them)\b|\bI\s+(?:vaguely\s+)?(?:remember|recall)\b"
+    r"|\b(?:answers?|values?|solutions?|options?|candidates?)\s+includ\w+|(?<![我们])(?:认为|觉得|以为)"
 )
 # "One might expect", "at first glance", "my first attempt gave", "so far we have"; "at first he had 5" and "he has run
 # 5 miles so far" are left alone.
@@ -70,11 +71,12 @@ _SUPPOSED = pattern(
 # Each clause above has one of these in small letters; they are found faster.
 _TELLTALES = (
     "ppos", "assum", "imagin", "pretend", "if ", "claim", "say", "said", "think", "thought", "believ", "argue",
-    "insist", "guess", "answer", "mention", "gives", "lists", "expect", "conclude", "suspect", "tempt", "glance",
-    "sight", "naiv", "naïv", "meant to", "so far", "first", "wrong", "incorrect", "mistake", "error", "whether",
-    "doubt", "convinced", "unless", "would", "had ", "were ", "ccording", "has it", "true", "false", "reject", "exclu",
-    "discard", "eliminat", "dismiss", "avoid", "ignor", "let", "try", "consider", "check", "test", "substitut", "plug",
-    "comput", "candidate", "people", "students", "sources", "books", "nothing", "nobody", "none", "no one",
+    "insist", "guess", "told", "remember", "recall", "includ", "answer", "mention", "gives", "lists", "expect",
+    "conclude", "suspect", "tempt", "glance", "sight", "naiv", "naïv", "meant to", "so far", "first", "wrong",
+    "incorrect", "mistake", "error", "whether", "doubt", "convinced", "unless", "would", "had ", "were ",
+    "ccording", "has it", "true", "false", "reject", "exclu", "discard", "eliminat", "dismiss", "avoid", "ignor",
+    "let", "try", "consider", "check", "test", "substitut", "plug", "comput", "candidate", "people", "students",
+    "sources", "books", "nothing", "nobody", "none", "no one",
     "检验", "代入", "考虑", "尝试", "如果", "假", "要是", "是否", "认为", "觉得", "以为",
 )  # fmt: skip
 
@@ -148,11 +150,14 @@ _FAULT = (
 # "5, which turned out to be wrong", "5, but that ignores zero", "5, but he was wrong", "5 leads to a contradiction";
 # "5, since the other root is impossible" and "5, which is less than 6" are left alone.
 _WITHDRAWN = pattern(
-    r"[\s,;:—–)$\]}](?:(?:which|(?:but|and|though|although|yet)\s+(?:that|this|it|he|she|they|then|we|I))\b"
+    r"[\s,;:—–)$\]}，；](?:(?:which|(?:but|and|though|although|yet)\s+(?:that|this|it|he|she|they|then|we|I))\b"
     rf"[^.\d\\$]{{0,30}}?\b{_FAULT}\b"
     r"|(?:but|yet)\s+(?:not\s+quite|I\s+doubt|I(?:['’]m|\s+am)\s+not\s+sure|we\s+(?:still\s+)?(?:have|need)\s+to"
     r"|there\s+(?:is|are)\s+(?:still\s+)?(?:\w+\s+)?(?:more|other|another|further))\b"
-    r"|as\s+an?\s+(?:\w+\s+)?(?:estimate|guess|approximation|upper|lower)\b|or\s+so\s+I|\((?:wrong|incorrect|not\s+sure|unsure|guess)|(?:but|though)\s+I\s+(?:think|believe|suspect)\b|(?:leads?|led)\s+to\s+a\s+contradiction|I\s+disagree|typo\b"
+    r"|as\s+an?\s+(?:\w+\s+)?(?:estimate|guess|approximation|upper|lower)\b|or\s+so\s+I|\((?:(?:this|it)\s+is\s+)?(?:an?\s+|my\s+|just\s+)*(?:wrong|incorrect|not\s+sure|unsure|guess|placeholder)|(?:but|though|although)\s+I\s+(?:think|believe|suspect|get|got)\b|(?:leads?|led)\s+to\s+a\s+contradiction|I\s+disagree|typo\b"
+    # "5 when we forget one", "a 5% chance I am right"; "5 if we ignore order", "a 5% chance of rain" are left alone.
+    r"|(?:when|if|by|only)\s+(?:(?:we|you|one|they|I)\s+)?(?:forg[eo]t\w*|neglect\w*|overlook\w*|misread\w*|mistakenly|wrongly)"
+    r"|chance\s+(?:that\s+)?I(?:['’]m|\s+am)\b|(?:sure|certain|confident)\b"
     r"|但[^。]{0,8}(?:错|不对))",
     re.IGNORECASE,
 )
@@ -160,7 +165,7 @@ _WITHDRAWN = pattern(
 # "times the number of rows", "more than before"; "5 times", "5 more" and "He has 5 more than Ann" are left alone.
 _OPERATED = pattern(
     r"\W*[-+\d.,/\\{}$%]+\W{0,2}\s+(?:\w+\s+)?(?:(?:more|less|fewer|greater|larger|smaller|higher|lower)\s+than\b"
-    r"|(?:plus|minus|divided\s+by|multiplied\s+by)\s|to\s+the\s+(?:power|\w+th)\b|%?\s*of\s+(?:the|a|what)\b|times\s+(?:the|an?|as|that|what|his|her|its)\b)",
+    r"|(?:plus|minus|divided\s+by|multiplied\s+by)\s|to\s+the\s+(?:power|\w+th)\b|%?\s*of\s+(?:the|a|what)\b|times\s+(?:the|an?|some|any|another|as|that|what|his|her|its)\b)",
     re.IGNORECASE,
 )
 # Words between "the answer is" and its number that leave it a number by itself, or a sentence of its own: "exactly",
@@ -197,8 +202,13 @@ def is_said_directly(said: str) -> bool:
 
 _ORDINAL = pattern(r"\d+(?:st|nd|rd|th)\s+[a-z]")
 
-# "would be 5 if we ignored zero", "would have been 5 had we": what is not so; "would be 5" is left alone.
-_COUNTERFACTUAL = pattern(r"\bwould\b.*?\d.*?\b(?:if|had|were|under|otherwise)\b", re.IGNORECASE | re.DOTALL)
+# "would be 5 if we ignored zero", "would have been 5 had we", "if it had been open, it would be 5", "were x even, would
+# be 5": what is not so; "would be 5" and "if he had 3 more, he would have 5" are left alone.
+_COUNTERFACTUAL = pattern(
+    r"\bwould\b.*?\d.*?\b(?:if|had|were|under|otherwise)\b"
+    r"|\bif\b[^,.]*\bhad\s+(?:not\s+)?(?:been|\w+ed)\b.*?\bwould\b.*?\d|,\s*were\s[^,.]*,\s*would\b.*?\d",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 def is_withdrawn(text: str, end: int) -> bool:

@@ -23,9 +23,17 @@ _CALCULATION = pattern(r"<<[^<>\n]{1,200}>>")  # GSM8K's notes for a calculator:
 _WRAPPERS = ("<|text|>", "<|begin_of_solution|>", "<|end_of_solution|>")
 
 
+# "Final answer:" and a fence of one line that holds it; a fence of Python is code.
+_FENCED_ANSWER = pattern(
+    r"(?<=[:：*])\s*```(?:text|txt|plain|plaintext|math|latex|tex)?\s*\n([^`\n]{1,200})\n\s*```\s*\Z"
+)
+
+
 def final_text(text: str) -> str:
     """Return what ``text`` says after its thoughts and its last tool output, without code."""
     text = without_thoughts(text)
+    if "`" in text and (fenced := _FENCED_ANSWER.search(text)) is not None:
+        text = f"{text[: fenced.start()]} {fenced[1]}"
     # One character is found much faster than a word, and a search that ends in nothing reads all of the text.
     if "<" not in text or _TOKEN.search(text) is None:
         return _without_code(text[_end_of_fenced_output(text) :]) if "`" in text else text

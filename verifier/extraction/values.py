@@ -12,7 +12,7 @@ from typing import NamedTuple
 from verifier.functions_table import SPELLINGS
 from verifier.parsing.markup import MATH, unwrap
 from verifier.parsing.notation import TEXT_COMMAND, plain
-from verifier.parsing.number_words import NUMBER_WORDS, number_in_words
+from verifier.parsing.number_words import NUMBER_WORDS, PART_WORDS, number_in_words
 from verifier.parsing.units import unit_of
 from verifier.parsing.vocabulary import CONSTANTS, GREEK
 from verifier.patterns import pattern
@@ -33,10 +33,13 @@ class Value(NamedTuple):
 
 
 _NUMBER_WORD = "|".join(sorted(NUMBER_WORDS))
+# "two and a half", "one-third"; "three quarters" may be coins, and "one half of 10" is another number
+_PART_WORD = rf"(?:{'|'.join(sorted(PART_WORDS - {'quarters'}))})\b(?!\s+of\s+\W*\d)|(?<=-)quarters\b"
 # "There are five apples", "she has twenty-one"; the two of "the two lines" is not said of anything
 _IN_WORDS = pattern(
-    r"\b(?:is|are|was|were|has|have|had|be|equals?|gets?|makes?|takes?|needs?|total\s+of)\s+(?:only\s+|exactly\s+|just\s+)?"
-    rf"(?P<number>(?:(?:minus|negative)\s+)?(?!one\b(?![\s-]+(?:{_NUMBER_WORD})))(?:{_NUMBER_WORD})(?:[\s-]+(?:and\s+)?(?:{_NUMBER_WORD}))*)\b",
+    r"\b(?:is|are|was|were|has|have|had|be|equals?|gets?|makes?|(?:takes?|costs?)(?:\s+(?:him|her|them|it|us|me|you))?|needs?|total\s+of)\s+(?:only\s+|exactly\s+|just\s+)?"
+    rf"(?P<number>(?:(?:minus|negative)\s+)?(?!one\b(?![\s-]+(?:{_NUMBER_WORD}|and\b|{_PART_WORD})))(?:{_NUMBER_WORD})(?:[\s-]+(?:and\s+)?(?:{_NUMBER_WORD}))*"
+    rf"(?:(?:\s+and\s+(?:an?|one|two|three))?[\s-](?:{_PART_WORD}))?)\b",
     re.IGNORECASE,
 )
 

@@ -18,6 +18,7 @@ _PARTS = {
     "half": 2, "halves": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8,
     "ninth": 9, "tenth": 10,
 }  # fmt: skip
+PART_WORDS = frozenset({*_PARTS, *(f"{word}s" for word in _PARTS if word[-1] != "s")} - {"halfs"})
 NUMBER_WORDS = frozenset({*_ONES, *_TENS, *_SCALES, "hundred"})
 _SIGNS = {"minus": -1, "negative": -1}
 # "twenty-one", "one hundred"; "one, two" is left alone.
@@ -28,7 +29,8 @@ MAX_WORDS = 20
 def number_in_words(words: str) -> Fraction | None:
     """Return the number that words in lower case write; None for anything else.
 
-    ``one hundred and five`` is 105 and ``three quarters`` is 3/4; ``one or two`` and ``five apples`` are None.
+    ``one hundred and five`` is 105, ``three quarters`` is 3/4 and ``two and a half`` is 5/2; ``one or two`` and
+    ``five apples`` are None.
     """
     if not _WORDS.fullmatch(words):
         return None
@@ -37,11 +39,23 @@ def number_in_words(words: str) -> Fraction | None:
         return None
     sign = _SIGNS.get(parts[0], 1)
     parts = parts[sign < 0 :]
-    if parts and (bottom := _PARTS.get(parts[-1].removesuffix("s"), _PARTS.get(parts[-1]))):
-        top = 1 if parts[:-1] in (["a"], ["one"]) else _integer(parts[:-1])
-        return Fraction(sign * top, bottom) if top else None
-    value = _integer(parts)
-    return None if value is None else Fraction(sign * value)
+    value = _part(parts)
+    if value is None and "and" in parts:  # two and a half
+        last = len(parts) - 1 - parts[::-1].index("and")
+        whole, part = _integer(parts[:last]), _part(parts[last + 1 :])
+        value = whole + part if whole and part and part < 1 else None
+    if value is None and (integer := _integer(parts)) is not None:
+        value = Fraction(integer)
+    return None if value is None else sign * value
+
+
+def _part(parts: list[str]) -> Fraction | None:
+    """Return the fraction that ends in the name of its denominator, ``three quarters``."""
+    bottom = _PARTS.get(parts[-1].removesuffix("s"), _PARTS.get(parts[-1])) if parts else None
+    if bottom is None:
+        return None
+    top = 1 if parts[:-1] in (["a"], ["one"]) else _integer(parts[:-1])
+    return Fraction(top, bottom) if top else None
 
 
 def _integer(parts: list[str]) -> int | None:

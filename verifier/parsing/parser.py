@@ -746,6 +746,8 @@ class Parser:
             case "vec" | "overline" | "underbrace":
                 return Sym(f"{name}({self.argument_text()})")
             case "angle" | "triangle":
+                if self._between_factors() and self.peek().kind == "num":  # 2\angle 60^\circ, in polar form
+                    raise UnknownOperatorError(f"no rules for \\{name} between two numbers")
                 return Sym(f"{name}({self._vertices(name)})")
             case "mathbb":
                 return self._named_set()

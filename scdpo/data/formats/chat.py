@@ -18,6 +18,8 @@ from scdpo.data.formats.turns import ChatTurn, chat_turn
 
 _OUTPUT_FENCE: Final = "```output"
 """Where a model hands over to the kernel; an answer that ends in code does as well."""
+_FENCE_END: Final = "```\n"
+"""Where code ends; many models go on in words behind it. A fence around no code looks the same where it opens."""
 
 
 class ChatFormat:
@@ -44,7 +46,9 @@ class ChatFormat:
         self.end = plain(self._turn.end)
         self.stop = (*inner.stop, self._turn.stop)
         self.block_tokens = inner.block_tokens
-        self._handing_over = (_OUTPUT_FENCE,) if isinstance(inner, MarkdownFormat) else ()
+        fenced = isinstance(inner, MarkdownFormat)
+        self._handing_over = (_OUTPUT_FENCE,) if fenced else ()
+        self._exact = (_FENCE_END,) if fenced else ()
         before, behind = self._turn.think or ((), ())
         self._before, self._behind, self._plain = (
             Mark(plain(runs)) for runs in (before, behind, self._turn.plain)
@@ -68,7 +72,7 @@ class ChatFormat:
             answer = {"role": "assistant", "content": text[opening.end :] if opening else text}
             thought = opening.block.content.strip() if opening else ""
             messages.append({**answer, **({"reasoning_content": thought} if thought else {})})
-        return Conversation(tuple(messages), stop=self._handing_over)
+        return Conversation(tuple(messages), stop=self._handing_over, exact=self._exact)
 
     def answered(self, answer: Answer, before: Sequence[Block]) -> str:
         """Return an answer with what the template puts before a thought and behind the end (see ``MessageFormat``)."""

@@ -27,11 +27,13 @@ class Conversation:
         tools: schemas of the tools that the model may call.
         stop: strings that end an answer. It need not be told which one did, or whether one did: an answer that
             ends right before one of them means the same.
+        exact: more of them, for servers that return what was sampled, so that it can be told where an answer ended.
     """
 
     messages: tuple[Message, ...]
     tools: tuple[Message, ...] = ()
     stop: tuple[str, ...] = ()
+    exact: tuple[str, ...] = ()
 
     @property
     def continued(self) -> bool:

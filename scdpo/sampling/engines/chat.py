@@ -90,6 +90,7 @@ class _ChatServer:
         self._context = context
         self._beyond: dict[str, Any] = _BEYOND
         self._alone: int | None = None
+        self._exact = False
         self._known = False
         self._goes_on: bool | None = None
         self._trying = asyncio.Lock()
@@ -101,17 +102,18 @@ class _ChatServer:
         await self._get_to_know()
         if conversation.continued and not await self._can_go_on():
             raise self._refusal(conversation)
+        stop = (*conversation.stop, *(conversation.exact if self._exact else ()))
         body = {
             **self._asked(conversation),
             "temperature": request.temperature,
             "top_p": request.top_p,
             "seed": request.seed,
-            **({"stop": list(conversation.stop)} if conversation.stop else {}),
+            **({"stop": list(stop)} if stop else {}),
         }
         # What the context leaves is the server's to say, who knows how long its prompt is.
         if request.max_tokens + SLACK <= self._context - len(request.prompt):
             body["max_tokens"] = request.max_tokens
-        return self._read(request, conversation, (await self._post(body)).choices[0])
+        return self._read(request, stop, (await self._post(body)).choices[0])
 
     def _asked(self, conversation: Conversation) -> dict[str, Any]:
         asked: dict[str, Any] = {"model": self._model, "messages": list(conversation.messages)}
@@ -123,15 +125,18 @@ class _ChatServer:
         return self._endpoint.read(_ChatAnswer, await self._endpoint.post(PATH, {**body, **self._beyond}))
 
     async def _get_to_know(self) -> None:
-        """Find out, once, whether the server takes fields beyond OpenAI's."""
+        """Find out, once, whether the server takes fields beyond OpenAI's, and says which ids it sampled."""
         async with self._trying:
             if self._known:
                 return
             try:
-                self._alone = await self._length(0)
+                answer = await self._begun(0)
             except RequestRefused:
                 self._beyond = {}
-                self._alone = await self._length(0)
+                answer = await self._begun(0)
+            [choice, *_] = answer.choices
+            self._alone = answer.usage.prompt_tokens
+            self._exact = bool(choice.token_ids and self._spelt(choice.token_ids, _answer(choice)))
             self._known = True
 
     async def _can_go_on(self) -> bool:
@@ -142,7 +147,7 @@ class _ChatServer:
         async with self._trying:
             if self._goes_on is None:
                 try:
-                    some, more = await self._length(8), await self._length(16)
+                    some, more = [(await self._begun(words)).usage.prompt_tokens for words in (8, 16)]
                 except RequestRefused:
                     some = more = None
                 known = None not in (self._alone, some, more)
@@ -150,11 +155,11 @@ class _ChatServer:
                 self._goes_on = known and 2 * (some or 0) - (self._alone or 0) - (more or 0) <= 1
             return self._goes_on
 
-    async def _length(self, words: int) -> int | None:
-        """Return the tokens of a prompt in which the assistant has begun with so many words, if the server says."""
+    async def _begun(self, words: int) -> _ChatAnswer:
+        """Return what is answered where the assistant has begun with so many words."""
         begun = [{"role": "assistant", "content": " one" * words}] if words else []
         conversation = Conversation(({"role": "user", "content": "Count."}, *begun))
-        return (await self._post({**self._asked(conversation), "max_tokens": 8})).usage.prompt_tokens
+        return await self._post({**self._asked(conversation), "max_tokens": 8})
 
     def _refusal(self, conversation: Conversation) -> EngineError:
         why = f"{self.name} begins a new message where an answer is to go on"
@@ -162,29 +167,33 @@ class _ChatServer:
             return RequestRefused(f"{why}, so no branch can begin inside a message")
         return EngineError(f"{why}: take --format tools, whose outputs are messages of their own")
 
-    def _read(self, request: Request, conversation: Conversation, choice: _ChatChoice) -> Completion:
-        said, reason = choice.message, choice.finish_reason
+    def _read(self, request: Request, stop: tuple[str, ...], choice: _ChatChoice) -> Completion:
+        reason = choice.finish_reason
         if reason == "content_filter":
             raise RequestRefused(f"{self.name} filtered an answer")
         if reason not in ("stop", "length", "tool_calls"):
             raise ReplicaLost(f"ended an answer with {reason!r}")
-        ended = reason != "length"
-        answer = Answer(
-            said.content or "", said.reasoning_content or said.reasoning or "", _calls(said), ended
-        )
+        answer = _answer(choice)
+        ended = answer.ended
         if choice.token_ids and (text := self._spelt(choice.token_ids, answer, request.prompt[-1])):
             completion = Completion(text, tuple(choice.token_ids), "end" if ended else "length")
-            places = [text.index(stop) + len(stop) for stop in conversation.stop if stop in text]
+            places = [text.index(mark) + len(mark) for mark in stop if mark in text]
             return replace(completion, text=text[: min(places)], finish="stop") if places else completion
         return Completion("", (), "stop" if ended else "length", answer)
 
-    def _spelt(self, ids: list[int], answer: Answer, before: int) -> str:
+    def _spelt(self, ids: list[int], answer: Answer, before: int | None = None) -> str:
         """Return the text of the sampled ids; empty if they are not of this tokenizer."""
         if max(ids) >= len(self._tokens.tokenizer):
             return ""
         text = self._tokens.spell(ids, before)
         parts = (answer.content, answer.thought, *(name for name, _ in answer.calls))
         return text if all(part.strip() in text for part in parts) else ""
+
+
+def _answer(choice: _ChatChoice) -> Answer:
+    said = choice.message
+    thought = said.reasoning_content or said.reasoning or ""
+    return Answer(said.content or "", thought, _calls(said), choice.finish_reason != "length")
 
 
 def _calls(said: _Said) -> tuple[tuple[str, str], ...]:

@@ -1,0 +1,31 @@
+"""What is kept of a study: by seed the held-out problems, and by model a sign for each, 1 where it is solved.
+
+Every figure of a page is made of it, and a run that was stopped goes on from it, on another machine too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return what is kept, by seed: ``problems``, ``scores`` by model, and what else was told of the models."""
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+
+
+def keep(path: Path, seed: int, model: str, scores: Mapping[str, float], told: Mapping[str, Any]) -> None:
+    """Add a model's scores of a seed, 1 or 0 by problem; ``told`` is what else is told of it, by table of the seed."""
+    seeds = read(path)
+    of_seed = seeds.setdefault(str(seed), {"problems": list(scores), "scores": {}})
+    of_seed["scores"][model] = "".join(str(int(scores[name])) for name in of_seed["problems"])
+    for table, row in told.items():
+        of_seed.setdefault(table, {})[model] = row
+    path.write_text(json.dumps(seeds, indent=1) + "\n", encoding="utf-8")
+
+
+def solved(scores: str) -> float:
+    """Return the share of ones in percent."""
+    return 100 * scores.count("1") / len(scores)

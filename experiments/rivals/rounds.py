@@ -1,0 +1,200 @@
+"""Arms that work in rounds: the newest model samples until its tokens are spent, and is trained on what came of it.
+
+A chunk of problems at a time is sampled, and branched off where the arm wants that, so that what is spent is over the
+budget by less than a chunk. Not covered: tokens that are spent in training.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from experiments.routes.demonstrations import written
+from experiments.routes.plans import plan
+from experiments.stages import Policy, branch, find_pits, sample, train_on
+from scdpo.corrupt.first_pit import PitSettings
+from scdpo.corrupt.temperature import BranchSettings
+from scdpo.data.import_solutions import as_record
+from scdpo.data.pairs import data_equal
+from scdpo.data.problems import GeneratedProblem
+from scdpo.data.records import PairRecord, SolutionRecord
+from scdpo.data.runs import RecordFile, Run
+from scdpo.jobs.local import NaiveSettings
+from scdpo.training.sft import sft
+
+CHUNK = 8
+"""Problems that are sampled before the tokens are counted."""
+SAMPLES = 8
+"""Solutions sampled a problem at most."""
+PAIRS = 4
+"""Pairs of a problem at most; solutions of a problem at most that fine-tuning takes."""
+STEPS = {"max_steps": 20, "per_device_train_batch_size": 8}
+"""Of every round's training."""
+Problems = Sequence[GeneratedProblem]
+Extend = Callable[[Run, Policy, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class RoundsArm:
+    """An arm that works in rounds.
+
+    Attributes:
+        name: in tables.
+        train: takes a round's run, its problems, the model to start from, the folder of the new one, the seed, and
+            settings of the training.
+        extend: what is sampled of a chunk besides solutions; takes the run, the model and the seed.
+        samples: whether it samples at all.
+    """
+
+    name: str
+    train: Callable[[Run, Problems, Policy, Path, int, Mapping[str, Any]], None]
+    extend: Extend | None = None
+    samples: bool = True
+
+
+def work(
+    arm: RoundsArm,
+    policy: Policy,
+    folder: Path,
+    rounds: Sequence[Problems],
+    tokens: int,
+    seed: int,
+    settings: Mapping[str, Any],
+) -> tuple[Policy, int]:
+    """Do all rounds of an arm; one that is done is not done again.
+
+    Args:
+        arm: what is done.
+        policy: the model to start from.
+        folder: holds a run folder for each round, with its model.
+        rounds: the problems of each.
+        tokens: to be sampled in a round.
+        seed: of samples and trainings.
+        settings: of the training, besides `STEPS`.
+
+    Returns:
+        The last model, and the tokens sampled in all.
+    """
+    spent = 0
+    for number, problems in enumerate(rounds):
+        with Run(folder / f"round-{number}") as run:
+            if arm.samples:
+                spent += spend(arm, run, policy, problems, tokens, seed)
+            path = run.folder / "model"
+            arm.train(run, problems, policy, path, seed, {**STEPS, **settings})
+        policy = replace(policy, path=path)
+    return policy, spent
+
+
+def spend(arm: RoundsArm, run: Run, policy: Policy, problems: Problems, tokens: int, seed: int) -> int:
+    """Sample chunk by chunk until the tokens are spent, or all problems are; return how many were."""
+    settings = NaiveSettings(at_most=SAMPLES, pairs=2, seed=seed)
+    for end in range(CHUNK, len(problems) + CHUNK, CHUNK):
+        if sampled(run) >= tokens:
+            break
+        sample(run, policy, [item.problem for item in problems[:end]], settings)
+        if arm.extend is not None:
+            arm.extend(run, policy, seed)
+    return sampled(run)
+
+
+def sampled(run: Run) -> int:
+    """Return the tokens sampled in a run: of solutions, and of all that branched off them."""
+    return sum(s.sampling.tokens for s in run.solutions) + sum(b.tokens for b in run.branches)
+
+
+def _branches(run: Run, policy: Policy, seed: int) -> None:
+    if any(pair.kind == "naive" for pair in run.pairs):
+        branch(run, policy, BranchSettings(steps=PAIRS - 1, attempts=SAMPLES, seed=seed))
+
+
+def _pits(run: Run, policy: Policy, seed: int) -> None:
+    if any(pair.kind == "naive" for pair in run.pairs):
+        find_pits(run, policy, PitSettings(rollouts=PAIRS, seed=seed))
+
+
+def _one(run: Run) -> list[PairRecord]:
+    """Return the first naive pair of each problem."""
+    first = {pair.problem_id: pair for pair in reversed(list(run.pairs)) if pair.kind == "naive"}
+    return list(first.values())
+
+
+def _equal(run: Run) -> list[PairRecord]:
+    """Return up to `PAIRS` naive pairs a problem."""
+    return data_equal(_one(run) * PAIRS, run.solutions)
+
+
+def _controlled(run: Run) -> list[PairRecord]:
+    """Return a naive pair a problem, and up to `PAIRS` - 1 that branch off a solution."""
+    branches: dict[str, list[PairRecord]] = defaultdict(list)
+    for pair in run.pairs:
+        if pair.kind == "step_controlled":
+            branches[pair.problem_id].append(pair)
+    return _one(run) + [pair for some in branches.values() for pair in some[: PAIRS - 1]]
+
+
+def _preferences(pairs: Callable[[Run], list[PairRecord]], method: Any) -> Any:
+    def train(
+        run: Run, problems: Problems, policy: Policy, path: Path, seed: int, settings: Mapping[str, Any]
+    ) -> None:
+        train_on(pairs(run), policy, path, method, seed, settings)
+
+    return train
+
+
+def _fine_tune(
+    solutions: Iterable[SolutionRecord], policy: Policy, path: Path, seed: int, settings: Mapping[str, Any]
+) -> None:
+    if (path / "model.safetensors").exists():
+        return
+    file = RecordFile(path / "solutions.jsonl", SolutionRecord)
+    for solution in sorted(solutions, key=lambda solution: solution.id):
+        file.append(solution)
+    file.close()
+    shared = {
+        "max_length": 512,
+        "save_strategy": "no",
+        "logging_steps": 5,
+        "disable_tqdm": True,
+        "seed": seed,
+        "format": policy.format,
+    }
+    sft(path / "solutions.jsonl", str(policy.path), path, {**shared, **settings})
+
+
+def _on_own(
+    run: Run, problems: Problems, policy: Policy, path: Path, seed: int, settings: Mapping[str, Any]
+) -> None:
+    """Fine-tune on up to `PAIRS` of a problem's own right solutions."""
+    right: dict[str, list[SolutionRecord]] = defaultdict(list)
+    for solution in run.solutions:
+        if solution.preferred:
+            right[solution.problem_id].append(solution)
+    _fine_tune((s for some in right.values() for s in some[:PAIRS]), policy, path, seed, settings)
+
+
+def _on_demonstrations(
+    run: Run, problems: Problems, policy: Policy, path: Path, seed: int, settings: Mapping[str, Any]
+) -> None:
+    """Fine-tune on the planner's solutions without slips."""
+    made = []
+    for item in problems:
+        rng = random.Random(f"{seed}/{item.problem.id}")
+        solution, _ = written(plan(item.problem.source, item.metadata, rng), (), rng)
+        question, gold, id = item.problem.question, item.problem.gold, item.problem.id
+        made.append(as_record(solution, question, gold, id=f"{id}#planner", problem_id=id))
+    _fine_tune(made, policy, path, seed, settings)
+
+
+ROUNDS_ARMS: Mapping[str, RoundsArm] = {
+    "sft": RoundsArm("SFT on the planner's solutions", _on_demonstrations, samples=False),
+    "rft": RoundsArm("rejection fine-tuning", _on_own),
+    "dpo": RoundsArm("DPO", _preferences(_one, "dpo")),
+    "equal": RoundsArm("DPO, data-equal", _preferences(_equal, "dpo")),
+    "scdpo": RoundsArm("SCDPO", _preferences(_controlled, "scdpo"), _branches),
+    "pits": RoundsArm("first pits", _preferences(_controlled, "scdpo"), _pits),
+}

@@ -1,0 +1,111 @@
+"""Study B: what its arms train on, that tokens are counted, and that every arm runs to its end at toy size."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from experiments import dose, kept
+from experiments.rivals import online, rounds, study
+from experiments.rivals.rounds import PAIRS, ROUNDS_ARMS
+from experiments.routes.demonstrations import written
+from experiments.routes.plans import plan
+from scdpo.data.import_solutions import as_record
+from scdpo.data.pairs import naive_pairs
+from scdpo.data.runs import Run
+
+SEED = 3
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """A run with six right and six wrong solutions, by the planner, of three problems."""
+    made = Run(tmp_path / "run")
+    for item in study.preference(SEED)[0][:3]:
+        solutions = []
+        for number in range(12):
+            rng = random.Random(number)
+            text, _ = written(
+                plan(item.problem.source, item.metadata, rng), (1, 2) if number % 2 else (), rng
+            )
+            name = f"{item.problem.id}#{number}"
+            solutions.append(
+                as_record(text, item.problem.question, item.problem.gold, id=name, problem_id=item.problem.id)
+            )
+        for record in solutions:
+            made.solutions.append(record)
+        for pair in naive_pairs(solutions, per_problem=2):
+            made.pairs.append(pair)
+    return made
+
+
+def test_dpo_has_one_pair_a_problem_and_data_equal_four_times_as_many(run: Run) -> None:
+    one, equal = rounds._one(run), rounds._equal(run)
+    assert set(Counter(pair.problem_id for pair in one).values()) == {1}
+    assert Counter(p.problem_id for p in equal) == Counter({p.problem_id: PAIRS for p in one})
+    assert len({pair.id for pair in equal}) == len(equal)
+
+
+def test_no_problem_is_in_two_rounds_or_studies_or_in_the_tests() -> None:
+    questions = [item.problem.question for some in study.preference(0) for item in some]
+    assert len(set(questions)) == len(questions) == study.ROUNDS * study.PROBLEMS
+    others = [*dose.preference(0), *dose.held_out(0), *dose.held_out(1)]
+    assert not {item.problem.question for item in others} & set(questions)
+
+
+def test_tokens_are_those_of_solutions_and_of_what_branched_off(run: Run) -> None:
+    assert rounds.sampled(run) == sum(solution.sampling.tokens for solution in run.solutions)
+
+
+@pytest.fixture
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty place for the kept scores."""
+    path = tmp_path / "rivals.json"
+    monkeypatch.setattr(study, "KEPT", path)
+    return path
+
+
+def test_a_model_with_all_of_its_scores_is_not_made_again(results: Path, tmp_path: Path) -> None:
+    for model in ("start", "start@1", "grpo", "grpo@1"):
+        kept.keep(results, SEED, model, {"a": 1.0, "b": 0.0}, {"tokens": 7})
+    study.work(tmp_path / "runs", dose.POLICY, SEED, {"grpo": ("grpo", {})})
+    assert json.loads(results.read_text())[str(SEED)]["scores"]["grpo@1"] == "10"
+    assert json.loads(results.read_text())[str(SEED)]["tokens"]["grpo"] == 7
+
+
+def test_an_arm_that_is_not_tuned_is_not_run(results: Path) -> None:
+    with pytest.raises(SystemExit, match="run --tune --arms grpo first"):
+        study.counted(["grpo"])
+
+
+@pytest.mark.scripts
+@pytest.mark.parametrize("arm", study.ARMS)
+def test_an_arm_is_trained_and_tested(
+    arm: str, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(study, "ROUNDS", 2)
+    monkeypatch.setattr(study, "PROBLEMS", 8)
+    monkeypatch.setattr(study, "TOKENS", 2000)
+    monkeypatch.setattr(dose, "TESTS", 4)
+    monkeypatch.setattr(rounds, "STEPS", {"max_steps": 2, "per_device_train_batch_size": 4})
+    monkeypatch.setattr(online, "BATCH", 8)
+    study.work(tmp_path / "runs", dose.POLICY, SEED, {arm: (arm, {"learning_rate": 1e-4})})
+    found = json.loads(results.read_text())[str(SEED)]
+    assert {model: len(marks) for model, marks in found["scores"].items()} == {
+        "start": 4, "start@1": 4, arm: 4, f"{arm}@1": 4,
+    }  # fmt: skip
+    if arm in ROUNDS_ARMS and not ROUNDS_ARMS[arm].samples:
+        assert found["tokens"][arm] == 0
+    else:
+        assert found["tokens"][arm] >= 4000  # both rounds were spent
+    start, made = (path / "model.safetensors" for path in (dose.POLICY.path, _model(tmp_path, arm)))
+    assert start.read_bytes() != made.read_bytes()
+
+
+def _model(folder: Path, arm: str) -> Path:
+    arms = folder / "runs" / f"seed-{SEED}" / "arms" / arm
+    return arms / ("round-1/model" if arm in ROUNDS_ARMS else "model")
