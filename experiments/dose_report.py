@@ -174,13 +174,17 @@ def plot(seeds: Seeds, path: Path) -> None:
             color="tab:blue",
             capsize=4,
         )
+    reach = 1.5 * max(LEAST, *(abs(value) for lead in rows for value in lead.values))
+    axis.set_xlim(-reach, reach)  # two seeds have intervals beside which nothing else could be seen
     axis.axvline(0, color="black", linewidth=0.8)
     axis.axvspan(0, LEAST, color="tab:gray", alpha=0.15, label=f"too small to matter (below {LEAST} points)")
     axis.set_yticks(
         range(len(rows)), [f"{lead.second} − {lead.first}\n{lead.where}" for lead in rows], fontsize=8
     )
     axis.set_ylim(len(rows) - 0.5, -0.5)
-    axis.set_xlabel("points of accuracy by which the first is ahead (dots: seeds; bars: 95 % intervals)")
+    axis.set_xlabel(
+        "points of accuracy by which the first is ahead (dots: seeds; bars: 95 % intervals, cut at the edge)"
+    )
     axis.set_title(
         f"Pairs that sit on the error against naive pairs ({rows[0].seeds} of {WANTED_SEEDS} seeds)"
     )

@@ -241,7 +241,7 @@ with Sandbox(level=LEVEL, warm=0) as box, box.session() as session:
 @pytest.mark.parametrize("level", ["strict", "landlock"])
 def test_where_it_is_installed_packages_beside_it_are_found(strict: None, tmp_path: Path, level: str) -> None:
     folder = tmp_path / "site-packages"
-    shutil.copytree(Path(__file__).parents[2] / "sandbox", folder / "sandbox")
+    shutil.copytree(Path(folders.__file__).parent, folder / "sandbox")
     (folder / "beside.py").write_text("ANSWER = 42\n")
     tmp_path.chmod(0o755)
     done = subprocess.run(
