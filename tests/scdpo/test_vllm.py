@@ -55,7 +55,7 @@ def served(model: Path, *options: str) -> Iterator[str]:
         port = free.getsockname()[1]
     server = subprocess.Popen(
         [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model), "--host", "127.0.0.1",
-         "--port", str(port), "--enforce-eager", "--no-enable-chunked-prefill", "--block-size", "32", *options],
+         "--port", str(port), "--dtype", "float32", "--enforce-eager", "--no-enable-chunked-prefill", "--block-size", "32", *options],
         env={**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:

@@ -37,7 +37,7 @@ class VLLMEngine:
         memory: share of a GPU's memory that weights and cache may take. A CPU's cache has 1 GiB, or as many
             as the environment variable ``VLLM_CPU_KVCACHE_SPACE`` says.
         context: tokens that prompt and completion may have together; None takes the model's own.
-        dtype: of the weights; None takes the model's own.
+        dtype: of the weights; None takes the model's own on a GPU and float32 on a CPU.
         trust_remote_code: whether code from the model's folder may run.
 
     Raises:
@@ -65,7 +65,8 @@ class VLLMEngine:
                 tensor_parallel_size=devices,
                 gpu_memory_utilization=memory,
                 max_model_len=context,
-                dtype=dtype or "auto",
+                # Many processors have no bfloat16, and compute with it several times as slowly.
+                dtype=dtype or ("float32" if on_cpu else "auto"),
                 trust_remote_code=trust_remote_code,
                 enable_prefix_caching=True,
                 disable_log_stats=True,
