@@ -182,9 +182,7 @@ def plot(seeds: Seeds, path: Path) -> None:
         range(len(rows)), [f"{lead.second} − {lead.first}\n{lead.where}" for lead in rows], fontsize=8
     )
     axis.set_ylim(len(rows) - 0.5, -0.5)
-    axis.set_xlabel(
-        "points of accuracy by which the first is ahead (dots: seeds; bars: 95 % intervals, cut at the edge)"
-    )
+    axis.set_xlabel("points by which the first is ahead (dots: seeds; bars: 95 % intervals, cut at the edge)")
     axis.set_title(
         f"Pairs that sit on the error against naive pairs ({rows[0].seeds} of {WANTED_SEEDS} seeds)"
     )

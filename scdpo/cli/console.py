@@ -144,7 +144,9 @@ class Bar:
             self._bar.stop()
 
     def start(self, stage: str, total: int, done: int) -> None:
-        """Begin a stage of ``total`` items, ``done`` of which were made by an earlier call."""
+        """Begin a stage of ``total`` items, ``done`` of which were made by an earlier call; none show nothing."""
+        if not total:
+            return
         self._bar.start()
         self._kept = 0
         self._task = self._bar.add_task(

@@ -170,18 +170,15 @@ class ShowSteps(Progress):
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
         """Print the figures that a person looks at, where there are any."""
-        figures = [f"{word} {logs[name]:.4g}" for name, word in _FIGURES.items() if name in (logs or {})]
+        names = _PREFERENCE if "rewards/margins" in (logs or {}) else _IMITATION
+        figures = [f"{word} {logs[name]:.3g}" for name, word in names.items() if name in (logs or {})]
         if self._lines and figures and state.is_world_process_zero:
-            console.print(Text(f"step {state.global_step} of {state.max_steps}: {', '.join(figures)}"))
+            words = f"step {state.global_step} of {state.max_steps}: {', '.join(figures)}"
+            console.print(Text(words), soft_wrap=True)
 
 
-_FIGURES = {
-    "loss": "loss",
-    "rewards/accuracies": "accuracy",
-    "rewards/margins": "margin",
-    "mean_token_accuracy": "token accuracy",
-    "learning_rate": "learning rate",
-}
+_PREFERENCE = {"loss": "loss", "rewards/accuracies": "accuracy", "rewards/margins": "margin"}
+_IMITATION = {"loss": "loss", "mean_token_accuracy": "token accuracy"}
 
 
 @contextmanager

@@ -33,6 +33,9 @@ ADDING: Final[dict[str, frozenset[str]]] = {
 """Settings of each job that may change from call to call: with others a job adds to what is there, which stays and
 counts. Any other setting would mix two kinds of data under one name."""
 
+_SAMPLING: Final = {"sample": "scdpo sample", "quickstart": "scdpo quickstart", "round": "scdpo rounds"}
+"""Jobs that sample solutions, and the commands that do them; one run holds the solutions of one of them."""
+
 
 class RunError(ScdpoError, RuntimeError):
     """A run folder cannot be used; the message names the file and line, or the remedy."""
@@ -279,8 +282,13 @@ class Run:
         """Check that a job's settings are those it was begun with, if it was, but for those of ``ADDING``.
 
         Raises:
-            RunError: if the run was begun with other settings; the message names the first that differs.
+            RunError: if the run was begun with other settings, or another job sampled its solutions; the message names
+                the first setting that differs, or the command.
         """
+        for other in _SAMPLING.keys() & self._config().keys() - {job} if job in _SAMPLING else ():
+            raise RunError(
+                f"{self.folder} was sampled by {_SAMPLING[other]}, with settings of its own: choose another folder"
+            )
         for name, value in self._config().get(job, settings).items():
             if settings.get(name) != value and name not in ADDING.get(job, ()):
                 raise RunError(

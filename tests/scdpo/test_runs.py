@@ -150,6 +150,15 @@ def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:
             run.check("sample", {"seed": 1, "model": "b"})
 
 
+def test_what_the_quickstart_sampled_is_not_sampled_on_with_other_settings(tmp_path: Path) -> None:
+    with Run(tmp_path) as run:
+        run.settle("quickstart", {"problems": 10})
+        run.settle("quickstart", {"problems": 10})
+        run.settle("corrupt", {"seed": 2})
+        with pytest.raises(RunError, match="was sampled by scdpo quickstart, with settings of its own"):
+            run.check("sample", {"temperature": 0.7})
+
+
 def test_a_check_alone_binds_nothing(tmp_path: Path) -> None:
     with Run(tmp_path) as run:
         run.check("sample", {"seed": 1})

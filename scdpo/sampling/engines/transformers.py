@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 import itertools
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -23,6 +23,7 @@ from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging
 
 from scdpo.data.tokens import Tokens
 from scdpo.sampling.engines.base import Completion, EngineError, FinishReason, Request
@@ -40,6 +41,18 @@ class _BatchRow:
     tokens: list[int] = field(default_factory=list)
     finish: FinishReason | None = None
     text: str = ""
+
+
+@contextlib.contextmanager
+def _without_bar() -> Iterator[None]:
+    """Keep the bar of the weights off the terminal, where the job's own is to be looked at."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 class TransformersEngine:
@@ -77,7 +90,10 @@ class TransformersEngine:
         loading = {"trust_remote_code": trust_remote_code}
         try:
             self.tokenizer: Any = AutoTokenizer.from_pretrained(self.model, **loading)
-            self._network: Any = AutoModelForCausalLM.from_pretrained(self.model, dtype=weights, **loading)
+            with _without_bar():
+                self._network: Any = AutoModelForCausalLM.from_pretrained(
+                    self.model, dtype=weights, **loading
+                )
         except (OSError, ValueError) as error:
             raise EngineError(f"cannot load the model {self.model!r}: {error}") from error
         self._tokens = Tokens(self.tokenizer)
