@@ -21,7 +21,7 @@ from scdpo.data.models import check_model
 from scdpo.data.problems import embedded_model_path
 from scdpo.data.prompt_style import sampled_model, sampling_of
 from scdpo.data.runs import Run, RunError
-from scdpo.training.progress import Progress
+from scdpo.training.progress import ReferenceProgress
 from scdpo.training.train import TrainResult
 
 UNSAID = ModelFormat.mathcoder.value
@@ -139,7 +139,7 @@ def quiet_training() -> None:
     logging.getLogger("DeepSpeed").addFilter(lambda record: "unable to detect" not in record.getMessage())
 
 
-class ShowSteps(Progress):
+class ShowSteps(ReferenceProgress):
     """Moves a bar with the batches that the reference scores, then with the optimizer's steps.
 
     Args:

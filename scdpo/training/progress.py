@@ -7,7 +7,7 @@ from typing import Any
 from transformers import TrainerCallback
 
 
-class Progress(TrainerCallback):  # type: ignore[misc]  # transformers has no types
+class ReferenceProgress(TrainerCallback):  # type: ignore[misc]  # transformers has no types
     """Hears how far the reference's pass over the pairs is, which comes before the first step."""
 
     def on_reference_batch(self, state: Any, done: int, batches: int) -> None:

@@ -47,7 +47,7 @@ from scdpo.training.checkpoints import ResumeMixin
 from scdpo.training.columns import check_columns, encode_columns
 from scdpo.training.config import SCDPOConfig
 from scdpo.training.layout import TreeLayout
-from scdpo.training.progress import Progress
+from scdpo.training.progress import ReferenceProgress
 from scdpo.training.tree_attention import LAYER_TYPES, REMEDY, TREE_ATTENTION
 
 _NO_EFFECT: Final = {
@@ -252,7 +252,7 @@ class SCDPOTrainer(ResumeMixin, CardMixin, DPOTrainer):  # type: ignore[misc]  #
         scored = [self._scored(model, part) for part in inputs.get(PASSES_KEY, [inputs])]
         self._done += 1
         for callback in self.callback_handler.callbacks:
-            if isinstance(callback, Progress):
+            if isinstance(callback, ReferenceProgress):
                 callback.on_reference_batch(self.state, self._done, self._batches)
         return tuple(torch.cat(side) for side in zip(*scored, strict=True))
 
