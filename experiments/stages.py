@@ -150,8 +150,13 @@ def train_on(
     ):  # not in the order in which they happened to be ready
         file.append(pair)
     file.close()
-    shared = {
-        "per_device_train_batch_size": 32,
+    shared = {"per_device_train_batch_size": 32, **training_settings(policy, seed)}
+    train(folder / "pairs.jsonl", str(policy.path), folder, method, {**shared, **settings})
+
+
+def training_settings(policy: Policy, seed: int) -> dict[str, Any]:
+    """Return what all trainings of a study share, on pairs and on solutions."""
+    return {
         "max_length": 512,
         "save_strategy": "no",
         "logging_steps": 5,
@@ -159,7 +164,6 @@ def train_on(
         "seed": seed,
         "format": policy.format,
     }
-    train(folder / "pairs.jsonl", str(policy.path), folder, method, {**shared, **settings})
 
 
 def evaluate_on(run: Run, model: str, policy: Policy, test: str, seed: int, limit: int) -> Evaluation:

@@ -15,7 +15,7 @@ from typing import Any
 
 from experiments.routes.demonstrations import written
 from experiments.routes.plans import plan
-from experiments.stages import Policy, branch, find_pits, sample, train_on
+from experiments.stages import Policy, branch, find_pits, sample, train_on, training_settings
 from scdpo.corrupt.first_pit import PitSettings
 from scdpo.corrupt.temperature import BranchSettings
 from scdpo.data.import_solutions import as_record
@@ -155,15 +155,7 @@ def _fine_tune(
     for solution in sorted(solutions, key=lambda solution: solution.id):
         file.append(solution)
     file.close()
-    shared = {
-        "max_length": 512,
-        "save_strategy": "no",
-        "logging_steps": 5,
-        "disable_tqdm": True,
-        "seed": seed,
-        "format": policy.format,
-    }
-    sft(path / "solutions.jsonl", str(policy.path), path, {**shared, **settings})
+    sft(path / "solutions.jsonl", str(policy.path), path, {**training_settings(policy, seed), **settings})
 
 
 def _on_own(
