@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 from collections import Counter
 from itertools import islice
 from pathlib import Path
@@ -13,14 +12,11 @@ import pytest
 from experiments import dose, dose_report
 from experiments.dose import ARMS, DOSES, PAIRS, TUNING_SEEDS, held_out, preference
 from experiments.dose_report import answer, leads
-from experiments.routes.demonstrations import written
-from experiments.routes.plans import plan
 from experiments.routes.problems import routes_problems
 from experiments.routes.train import RECIPE
 from experiments.stages import Policy
-from scdpo.data.import_solutions import as_record
-from scdpo.data.pairs import naive_pairs
 from scdpo.data.runs import Run
+from tests.experiments.planned import planned_run
 
 SEED = 3
 
@@ -28,23 +24,7 @@ SEED = 3
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     """A run with three right and three wrong solutions, by the planner, of each of the first eight problems but one."""
-    made = Run(tmp_path / f"seed-{SEED}")
-    for item in preference(SEED)[:7]:
-        solutions = []
-        for number in range(12):
-            rng = random.Random(number)
-            moves = plan(item.problem.source, item.metadata, rng)
-            slips = (0, 1) if number % 2 else ()
-            name = f"{item.problem.id}#{number}"
-            text = written(moves, slips, rng)[0]
-            solutions.append(
-                as_record(text, item.problem.question, item.problem.gold, id=name, problem_id=item.problem.id)
-            )
-        for record in solutions:
-            made.solutions.append(record)
-        for pair in naive_pairs(solutions, per_problem=2):
-            made.pairs.append(pair)
-    return made
+    return planned_run(tmp_path / f"seed-{SEED}", preference(SEED)[:7], (0, 1))
 
 
 def having_pairs(run: Run) -> list[dose.GeneratedProblem]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 from collections import Counter
 from pathlib import Path
 
@@ -12,11 +11,8 @@ import pytest
 from experiments import dose, kept
 from experiments.rivals import online, rounds, study
 from experiments.rivals.rounds import PAIRS, ROUNDS_ARMS
-from experiments.routes.demonstrations import written
-from experiments.routes.plans import plan
-from scdpo.data.import_solutions import as_record
-from scdpo.data.pairs import naive_pairs
 from scdpo.data.runs import Run
+from tests.experiments.planned import planned_run
 
 SEED = 3
 
@@ -24,23 +20,7 @@ SEED = 3
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     """A run with six right and six wrong solutions, by the planner, of three problems."""
-    made = Run(tmp_path / "run")
-    for item in study.preference(SEED)[0][:3]:
-        solutions = []
-        for number in range(12):
-            rng = random.Random(number)
-            text, _ = written(
-                plan(item.problem.source, item.metadata, rng), (1, 2) if number % 2 else (), rng
-            )
-            name = f"{item.problem.id}#{number}"
-            solutions.append(
-                as_record(text, item.problem.question, item.problem.gold, id=name, problem_id=item.problem.id)
-            )
-        for record in solutions:
-            made.solutions.append(record)
-        for pair in naive_pairs(solutions, per_problem=2):
-            made.pairs.append(pair)
-    return made
+    return planned_run(tmp_path / "run", study.preference(SEED)[0][:3], (1, 2))
 
 
 def test_dpo_has_one_pair_a_problem_and_data_equal_four_times_as_many(run: Run) -> None:
