@@ -153,7 +153,7 @@ def _settle(child: int, home: int) -> None:
         finally:
             _close([source, target])
     os.chdir(folder)
-    RawOutput(rootfs.WORK)
+    RawOutput().open(rootfs.WORK)
     # Only now: until here they opened what the cells had closed to themselves.
     syscalls.drop_capabilities(bounding=False)
 

@@ -21,9 +21,13 @@ class AddressSpace:
     """The session's two limits, as they were when it began."""
 
     def __init__(self) -> None:
+        """Begin in the process that calls."""
+        self._ballast: mmap.mmap | None = None
+        self.begin()
+
+    def begin(self) -> None:
         """Read the limits of this process and take the reserve into use."""
         self._soft, self._hard = resource.getrlimit(resource.RLIMIT_AS)
-        self._ballast: mmap.mmap | None = None
         self.use_reserve()
 
     @contextlib.contextmanager

@@ -25,7 +25,7 @@ from sandbox.errors import IsolationError
 from sandbox.isolation import fork_permits, levels
 from sandbox.limits import Level, Limits
 
-Executor = Callable[[socket.socket, str, Level], None]
+Executor = Callable[[socket.socket, str], None]
 
 CONTROL_FD = 3
 
@@ -43,9 +43,7 @@ class Zygote:
     """Starts sessions on request and watches over them."""
 
     def __init__(self, control: socket.socket, level: Level, read: list[str], executor: Executor) -> None:
-        """Serve `control`; sessions get `level`, may read `read` and run `executor(socket, folder,
-        level)`.
-        """
+        """Serve `control`; sessions get `level`, may read `read` and run `executor(socket, folder)`."""
         self.control = control
         self.level = level
         self.read = read
@@ -147,7 +145,7 @@ class Zygote:
                 for each in (*listeners, hello.detach()):
                     os.close(each)
                 levels.seal(self.level, limits)
-                self.executor(sock, folder, self.level)
+                self.executor(sock, folder)
                 status = 0
             except IsolationError as error:
                 sock.sendall(wire.encode({"fatal": str(error)}))
@@ -234,7 +232,7 @@ def main(config: str) -> None:
     if why:
         wire.send_with_fds(control, {"failed": why[:2000]}, [])
         os._exit(1)
-    run = executor.prepare()
+    run = executor.prepare(settings["level"])
     if settings["root"] not in settings["imports"]:  # installed, that is where all packages are
         sys.path.remove(settings["root"])
     null = os.open(os.devnull, os.O_RDWR)
