@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import gc
 import json
 import os
 import resource
@@ -240,8 +239,7 @@ def main(config: str) -> None:
         os.dup2(null, fd)
     os.close(null)
     levels.prepare(settings["level"])
-    gc.collect()
-    gc.freeze()
+    memory.share_objects()
     memory.use_large_pages()
     wire.send_with_fds(control, {"ready": settings["level"]}, [])
     zygote = Zygote(control, settings["level"], read, run)
