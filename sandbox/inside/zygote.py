@@ -21,7 +21,7 @@ from typing import Any
 
 from sandbox import folders, wire
 from sandbox.errors import IsolationError
-from sandbox.isolation import fork_permits, levels
+from sandbox.isolation import fork_permits, levels, syscalls
 from sandbox.limits import Level, Limits
 
 Executor = Callable[[socket.socket, str], None]
@@ -34,8 +34,6 @@ class OwnerGone(Exception):
 
 
 NO_DESCRIPTOR = -1
-# Kept here, since sessions find a refusal in its place.
-_fork = os.fork
 
 
 class Zygote:
@@ -98,7 +96,7 @@ class Zygote:
 
     def _start(self, request: dict[str, Any], fd: int) -> None:
         ours, theirs = socket.socketpair()
-        pid = _fork()
+        pid = syscalls.fork()
         if pid == 0:
             self._be_session(request, fd, theirs)
         theirs.close()
