@@ -152,8 +152,8 @@ _BESIDE = pattern(r"\b(?:would|to|for|of)\b")
 def _contradicted(boxed: str, after: str, hint: Hint) -> Extraction | None:
     r"""Return that no one answer is stated, where one integer is boxed and a phrase after it states another.
 
-    ``\boxed{10}. The answer is 12.`` states two; ``\boxed{3}. The answer is 2.9`` may round, ``\boxed{90}. The answer is
-    1.5 hours`` may convert: there the box stands.
+    ``\boxed{10}. The answer is 12.`` states two. ``\boxed{3}. The answer is 2.9`` may round, and
+    ``\boxed{90}. The answer is 1.5 hours`` may convert: there the box stands.
     """
     first = _integer(boxed) if hint == "any" and len(after) > MAX_ARTICLE else None
     mark = last_phrase(after) if first is not None else None
