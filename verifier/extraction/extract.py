@@ -69,6 +69,7 @@ MAX_PROSE = (
 )
 MAX_NUMBER = 24  # characters after an answer phrase that are looked at for a number alone
 MAX_ARTICLE = 5  # characters before "answer" in which nothing is supposed: "The ", "**"
+MAX_END_MARK = 32  # characters that the mark at the end of a proof takes
 MAX_WEAK = 800  # characters before the end in which a sentence can state the answer
 
 
@@ -104,6 +105,8 @@ def extract(text: str | Solution, hint: Hint = "any") -> Extraction:
     final = final_text(text[-MAX_TEXT:] if isinstance(text, str) else text.final_text)
     if not final.isascii():
         final = _PICTURES.sub("", final)
+    if "\\" in final[-MAX_END_MARK:] and (ended := _END_MARK.search(final, len(final) - MAX_END_MARK)):
+        final = final[: ended.start()]
     boxed = boxed_answer(final)
     if boxed is not None:
         after = final[boxed.end :]
@@ -195,6 +198,8 @@ def _parted(text: str) -> Extraction | None:
     return None if parts is None else _of_parts(parts)
 
 
+# "so it is 7. $\blacksquare$"; "$7 \square$" is left to the parser.
+_END_MARK = pattern(r"(?:\$|\\\()\s*\\(?:blacksquare|square|Box|qed|qedsymbol|checkmark)\s*(?:\$|\\\))\s*\Z")
 _PICTURES = pattern("[\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff\ufe0f]")  # check marks, hands, stars
 # "(c)", "c."; "cm" is left alone.
 _SMALL_LETTER = pattern(r"\(?[a-e]\)?[.]?")
