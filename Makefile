@@ -28,14 +28,17 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 quickstart: install
 	$(BIN)/scdpo quickstart $(RUN)
 
+# Two workers, for half of the tests wait for a process or a clock, and each takes over tests of the other at the end.
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+
 test: install
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 slow: install
-	$(BIN)/python -m pytest -m slow
+	$(PYTEST) -m slow
 
 scripts: install
-	$(BIN)/python -m pytest -m scripts
+	$(PYTEST) -m scripts
 
 ray: install
 	$(BIN)/python -m pytest -m ray

@@ -64,10 +64,6 @@ class QuickstartPlan:
     seed: int = 0
 
 
-FEW_PROBLEMS = 100
-"""Plans of fewer problems train in smaller batches."""
-
-
 @dataclass(frozen=True, slots=True)
 class Training:
     """A model to train: its name in tables, its folder, its method, the file of its pairs, and settings of its own."""
@@ -170,8 +166,9 @@ def settings(plan: QuickstartPlan) -> Mapping[str, Any]:
     return {
         "learning_rate": plan.learning_rate,
         "num_train_epochs": plan.epochs,
-        # Ten problems give some twenty pairs, five of them naive: in batches of 32 two steps would move nothing.
-        "per_device_train_batch_size": 32 if plan.problems >= FEW_PROBLEMS else max(1, plan.problems // 10),
+        # Ten problems give some six naive pairs, all that the smallest training has: a tenth of the problems to a batch
+        # leaves it a dozen steps in two epochs. In batches of 32 it would take a third of them, and hardly move.
+        "per_device_train_batch_size": min(16, max(1, plan.problems // 10)),
         "max_length": 512,
         "save_strategy": "steps",
         "save_steps": 25,

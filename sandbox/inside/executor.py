@@ -29,7 +29,7 @@ from sandbox.inside import credit, fork, stand_ins
 from sandbox.inside.loop import CellLoop
 from sandbox.inside.memory import AddressSpace
 from sandbox.inside.outputs import CellStream, Collector, OutputLimit, RawOutput, Stopped
-from sandbox.inside.shell import SessionShell, make_shell, refuse_input
+from sandbox.inside.shell import WARM_UP, SessionShell, make_shell, refuse_input
 
 REQUEST_BYTES = 64 * 2**20
 # What the compiler warns of: "\d" and other escapes that are none, `x is 1`, `assert (x, "why")`. Not `x = 1`.
@@ -44,16 +44,13 @@ class CpuLimit(Stopped):
 class Executor:
     """The loop of one session."""
 
-    def __init__(
-        self, shell: SessionShell, loop: CellLoop, sock: socket.socket, folder: str, level: str
-    ) -> None:
-        """Serve `sock` with `shell`, whose cells run in `loop` and work in `folder`, isolated as `level` says."""
+    def __init__(self, shell: SessionShell, loop: CellLoop, sock: socket.socket, level: str) -> None:
+        """Run cells of `shell` in `loop`, isolated as `level` says, and tell `sock` of them."""
         self.shell = shell
         self.sock = sock
-        self.folder = folder
         self.level = level
         self.fds: list[int] = []
-        self.raw = RawOutput(folder)
+        self.raw = RawOutput()
         self.collector = Collector(self._send_events)
         self.streams = (CellStream(self.collector, "stdout", 1), CellStream(self.collector, "stderr", 2))
         self.request = -1
@@ -65,8 +62,12 @@ class Executor:
         shell.attach(self.collector)
         shell.before_showing = self.memory.met
 
-    def serve(self) -> None:
-        """Answer requests until the other side closes its end."""
+    def serve(self, sock: socket.socket, folder: str) -> None:
+        """Answer the requests of `sock` for cells that work in `folder`, until its other end is closed."""
+        self.sock = sock
+        self.raw.open(folder)
+        self.memory.begin()
+        self.announce()
         frames = wire.FrameReader(REQUEST_BYTES)
         while True:
             self._take_back()
@@ -234,21 +235,33 @@ def fresh_state() -> None:
         sympy_random.seed(SEED)
 
 
-def prepare() -> Callable[[socket.socket, str, str], None]:
-    """Build the shell that every session starts with; return what a session then runs to serve its socket."""
+def prepare(level: str) -> Callable[[socket.socket, str], None]:
+    """Build all that a session at `level` starts with, in the zygote; return what the session then runs to serve its
+    socket from its work folder.
+    """
     stand_ins.install()
     credit.install()
-    shell, loop = make_shell(), CellLoop()
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        executor = Executor(make_shell(), CellLoop(), ours, level)
+        _move_in(os.getcwd())
+        for code in WARM_UP:
+            executor.run({"code": code, "chars": 1000, "messages": 1000, "history": True, "silent": False})
+    executor.shell.forget()
+    executor.memory.met()  # a session's bound is counted from what this process has now
 
-    def serve(sock: socket.socket, folder: str, level: str) -> None:
-        os.chdir(folder)
-        home = os.path.dirname(folder)
-        os.environ.update(HOME=folder, TMPDIR=os.path.join(home, "tmp"))
-        stand_ins.begin(home)
+    def serve(sock: socket.socket, folder: str) -> None:
+        _move_in(folder)
         sys.path.insert(0, "")
-        fresh_state()
-        executor = Executor(shell, loop, sock, folder, level)
-        executor.announce()
-        executor.serve()
+        executor.serve(sock, folder)
 
     return serve
+
+
+def _move_in(folder: str) -> None:
+    """Make `folder` the work folder of a session that begins."""
+    os.chdir(folder)
+    home = os.path.dirname(folder)
+    os.environ.update(HOME=folder, TMPDIR=os.path.join(home, "tmp"))
+    stand_ins.begin(home)
+    fresh_state()

@@ -1,17 +1,14 @@
 """Fork a session's own process, inside it, when the owner asks.
 
 Says why not when a fork could not be faithful: threads do not survive one, and open files would be shared.
-The clone is made by a raw system call, since `os.fork` cannot ask for namespaces. Does not cover permission,
-which the zygote gives (`forking`).
+Does not cover permission, which the zygote gives (`isolation.fork_permits`).
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import fcntl
 import os
-import random
 import socket
 import stat
 import sys
@@ -28,9 +25,6 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 # Kept here, since a cell may put something else in its place.
 _close_one = os.close
-
-_python = ctypes.PyDLL(None, use_errno=True)
-_python.syscall.restype = ctypes.c_long
 
 
 def fork(
@@ -50,10 +44,9 @@ def fork(
         reason = reason or unsound({0, 1, 2, sock.fileno(), *fds})
         home = os.open(rootfs.HOME, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         opened.append(home)
-        state = random.getstate()
         for fd, child in zip(fds, children, strict=False) if reason is None else ():
             if _clone() == 0:
-                return _be_child(sock, fd, fds, child, home, state), {}
+                return _be_child(sock, fd, fds, child, home), {}
             made += 1
     except Exception as error:  # noqa: BLE001
         reason = f"{type(error).__name__}: {error}"[:500]
@@ -62,16 +55,13 @@ def fork(
     return None, {"forked": made, "unsound": reason or ""}
 
 
-def _be_child(
-    sock: socket.socket, fd: int, fds: list[int], child: int, home: int, state: Any
-) -> socket.socket:
-    """Put socket `fd` where the parent's was, and the random state and files as they were; or say why not, and end."""
+def _be_child(sock: socket.socket, fd: int, fds: list[int], child: int, home: int) -> socket.socket:
+    """Put socket `fd` where the parent's was, and the files as they were; or say why not, and end."""
     number = sock.detach()
     try:
         os.dup2(fd, number, inheritable=False)
         for each, name in _open_files({0, 1, 2, number, home, *fds}):
             _reopen(each, name)
-        random.setstate(state)
         _settle(child, home)
         return socket.socket(fileno=number)
     except Exception as error:
@@ -126,17 +116,7 @@ def _reopen(fd: int, name: str) -> None:
 
 def _clone() -> int:
     """Clone this process into user and mount namespaces of its own; return 0 in the child. Raises OSError."""
-    ctypes.pythonapi.PyOS_BeforeFork()
-    arguments = [ctypes.c_long(a) for a in (syscalls.NR["clone"], FORK_FLAGS, 0, 0, 0, 0)]
-    pid = int(_python.syscall(*arguments))
-    number = ctypes.get_errno()
-    if pid == 0:
-        ctypes.pythonapi.PyOS_AfterFork_Child()
-    else:
-        ctypes.pythonapi.PyOS_AfterFork_Parent()
-    if pid < 0:
-        raise OSError(number, f"clone: {os.strerror(number)}")
-    return pid
+    return syscalls.clone(FORK_FLAGS)
 
 
 def _settle(child: int, home: int) -> None:
@@ -153,7 +133,7 @@ def _settle(child: int, home: int) -> None:
         finally:
             _close([source, target])
     os.chdir(folder)
-    RawOutput(rootfs.WORK)
+    RawOutput().open(rootfs.WORK)
     # Only now: until here they opened what the cells had closed to themselves.
     syscalls.drop_capabilities(bounding=False)
 

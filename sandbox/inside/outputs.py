@@ -312,7 +312,7 @@ class _ByteStream(io.RawIOBase):
 class RawOutput:
     """A file in the work folder's quota that stands behind descriptors 1 and 2."""
 
-    def __init__(self, folder: str) -> None:
+    def open(self, folder: str) -> None:
         """Open an unnamed file in `folder` and put it behind descriptors 1 and 2."""
         fd = os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_APPEND, 0o600)
         os.dup2(fd, 1)

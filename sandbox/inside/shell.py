@@ -206,6 +206,15 @@ class SessionShell(InteractiveShell):
             lines = [str(line) for line in stb]
             self.collector.error(*self.failure, lines, whole=not self.InteractiveTB.left_out)
 
+    def forget(self) -> None:
+        """Be as before the first cell: what was loaded stays, and results that were kept could make a session differ
+        from a kernel.
+        """
+        clear_cache()
+        self.reset(new_session=True)
+        self.failure = None
+        self.execution_count = 1
+
     def system(self, cmd: str) -> None:
         """Refuse `!cmd`. Raises PermissionError."""
         raise PermissionError(NO_SUBPROCESS)
@@ -278,7 +287,7 @@ def refuse_program(line: str, cell: str = "") -> None:
 
 
 def make_shell() -> SessionShell:
-    """Build the shell once, in the zygote, and run its slow paths so that every fork starts warm."""
+    """Build the shell of all sessions, once, in the zygote."""
     config = Config()
     config.HistoryManager.enabled = False
     config.HistoryManager.hist_file = ":memory:"
@@ -295,19 +304,7 @@ def make_shell() -> SessionShell:
     shell.autoawait = True
     for name in PROGRAM_MAGICS:
         shell.register_magic_function(refuse_program, "cell", name)
-    quiet = Collector(lambda events: None)
-    shell.attach(quiet)
-    quiet.begin(0, 1000, 1000)
-    for code in WARM_UP:
-        shell.run_cell(code, store_history=False, silent=False)
     shell.complete("pri")
-    quiet.end()
-    # Loaded modules are what is wanted of the warm-up; remembered results could make a session differ from a
-    # kernel.
-    clear_cache()
-    shell.reset(new_session=True)
-    shell.failure = None
-    shell.execution_count = 1
     return cast(SessionShell, shell)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import gc
 import json
 import os
 import resource
@@ -22,10 +21,10 @@ from typing import Any
 
 from sandbox import folders, wire
 from sandbox.errors import IsolationError
-from sandbox.isolation import fork_permits, levels
+from sandbox.isolation import fork_permits, levels, syscalls
 from sandbox.limits import Level, Limits
 
-Executor = Callable[[socket.socket, str, Level], None]
+Executor = Callable[[socket.socket, str], None]
 
 CONTROL_FD = 3
 
@@ -35,17 +34,13 @@ class OwnerGone(Exception):
 
 
 NO_DESCRIPTOR = -1
-# Kept here, since sessions find a refusal in its place.
-_fork = os.fork
 
 
 class Zygote:
     """Starts sessions on request and watches over them."""
 
     def __init__(self, control: socket.socket, level: Level, read: list[str], executor: Executor) -> None:
-        """Serve `control`; sessions get `level`, may read `read` and run `executor(socket, folder,
-        level)`.
-        """
+        """Serve `control`; sessions get `level`, may read `read` and run `executor(socket, folder)`."""
         self.control = control
         self.level = level
         self.read = read
@@ -101,7 +96,7 @@ class Zygote:
 
     def _start(self, request: dict[str, Any], fd: int) -> None:
         ours, theirs = socket.socketpair()
-        pid = _fork()
+        pid = syscalls.fork()
         if pid == 0:
             self._be_session(request, fd, theirs)
         theirs.close()
@@ -147,7 +142,7 @@ class Zygote:
                 for each in (*listeners, hello.detach()):
                     os.close(each)
                 levels.seal(self.level, limits)
-                self.executor(sock, folder, self.level)
+                self.executor(sock, folder)
                 status = 0
             except IsolationError as error:
                 sock.sendall(wire.encode({"fatal": str(error)}))
@@ -234,7 +229,7 @@ def main(config: str) -> None:
     if why:
         wire.send_with_fds(control, {"failed": why[:2000]}, [])
         os._exit(1)
-    run = executor.prepare()
+    run = executor.prepare(settings["level"])
     if settings["root"] not in settings["imports"]:  # installed, that is where all packages are
         sys.path.remove(settings["root"])
     null = os.open(os.devnull, os.O_RDWR)
@@ -242,8 +237,7 @@ def main(config: str) -> None:
         os.dup2(null, fd)
     os.close(null)
     levels.prepare(settings["level"])
-    gc.collect()
-    gc.freeze()
+    memory.share_objects()
     memory.use_large_pages()
     wire.send_with_fds(control, {"ready": settings["level"]}, [])
     zygote = Zygote(control, settings["level"], read, run)

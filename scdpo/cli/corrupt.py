@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -19,11 +21,14 @@ from scdpo.corrupt.temperature import BranchSettings
 from scdpo.data.import_solutions import import_solutions
 from scdpo.data.prompt_style import sampled_system
 from scdpo.data.runs import Run, RunError
-from scdpo.jobs.backend import Backend, check_job, settle_job
+from scdpo.jobs.backend import Backend, LocalJobs, check_job, settle_job
 from scdpo.jobs.budget import Grants, Spending, spend
 from scdpo.jobs.local import branch_by_mutation
 from scdpo.sampling.schedule import Schedule
 from verifier.files.fields import Fields
+
+if TYPE_CHECKING:
+    from scdpo.jobs.cluster import Cluster
 
 
 class Corruptor(StrEnum):
@@ -133,7 +138,12 @@ def corrupt(
     branches = BranchSettings(
         Schedule(first, increment, maximum), steps, attempts or 16, pairs=pairs, seed=seed, confirm=confirm
     )
-    guided = GuidedSettings(attempts or 4, seed, confirm)
+    work = {
+        Corruptor.temperature: lambda: by_temperature(branches, budget_tokens),
+        Corruptor.mutation: lambda: by_mutation(seed, confirm),
+        Corruptor.first_pit: lambda: by_first_pits(PitSettings(rollouts, wrong, seed)),
+        Corruptor.guided: lambda: by_guidance(GuidedSettings(attempts or 4, seed, confirm)),
+    }[corruptor]()
     with report_errors(), Run(run) as opened, Bar() as bar:
         if solutions is not None:
             fields = Fields(question_field, answer_field, solution_field)
@@ -141,53 +151,20 @@ def corrupt(
                 opened, solutions, format.value if format else None, fields, say_layout(solutions)
             )
         written = _format_of(opened, confirm)
-        if corruptor is not Corruptor.mutation or confirm:
-            backend = backend.of(opened)  # mutation alone needs no model
+        if work.samples:
+            backend = backend.of(opened)
         system = system or sampled_system(opened)
-        sampled = {"model": backend.named, "system": system}
-        if corruptor is Corruptor.mutation:
-            job = "mutate"
-            settings = {"seed": seed, "confirm": confirm, **(sampled if confirm else {})}
-        elif corruptor is Corruptor.first_pit:
-            job = "first-pit"
-            settings = {**sampled, "rollouts": rollouts, "wrong": wrong, "seed": seed}
-        elif corruptor is Corruptor.guided:
-            job = "guided"
-            settings = {**sampled, "attempts": guided.attempts, "seed": seed, "confirm": confirm}
-        else:
-            job = "corrupt"
-            schedule = {"schedule": [first, increment, maximum]}
-            numbers = {
-                "steps": steps,
-                "attempts": branches.attempts,
-                "pairs": pairs,
-                "seed": seed,
-                "confirm": confirm,
-            }
-            settings = {**sampled, **schedule, **numbers, "budget_tokens": budget_tokens}
-        check_job(opened, job, settings)
+        settings = {**({"model": backend.named, "system": system} if work.samples else {}), **work.settings}
+        check_job(opened, work.job, settings)
 
         async def main() -> None:
-            if corruptor is Corruptor.mutation and not confirm and backend.cluster is None:
-                opened.settle(job, settings)
+            if not work.samples and backend.cluster is None:
+                opened.settle(work.job, settings)
                 await _mutate(opened, backend, seed, bar)
                 return
             async with backend.jobs(written, system) as jobs:
-                settle_job(opened, job, settings, jobs)
-                if corruptor is Corruptor.first_pit:
-                    await jobs.branch_at_first_pits(opened, PitSettings(rollouts, wrong, seed), bar)
-                elif corruptor is Corruptor.mutation:
-                    await jobs.branch_by_mutation(opened, seed, bar, confirm)
-                elif corruptor is Corruptor.guided:
-                    await jobs.branch_by_guidance(opened, guided, bar)
-                elif budget_tokens is None:
-                    await jobs.branch_by_temperature(opened, branches, bar)
-                else:
-
-                    async def one_pass(grants: Grants) -> None:
-                        await jobs.branch_by_temperature(opened, branches, bar, grants)
-
-                    await spend(opened, branches, budget_tokens, one_pass, SayBudget())
+                settle_job(opened, work.job, settings, jobs)
+                await work.make(jobs, opened, bar)
                 if confirm:
                     await jobs.confirm_pairs(opened, confirm, seed, corruptor.value, bar)
 
@@ -195,6 +172,76 @@ def corrupt(
         stages = opened.read_json("stages.json")
     show_stages(stages)
     console.print(f"Pairs in [b]{run / 'pairs.jsonl'}[/b]. Next: [b]scdpo train {run}[/b]")
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a corruptor does in a run.
+
+    Attributes:
+        job: the name under which its settings are kept in the run.
+        settings: those that must stay as they are when it goes on.
+        make: makes its pairs.
+        samples: whether it needs a model.
+    """
+
+    job: str
+    settings: Mapping[str, Any]
+    make: Callable[[LocalJobs | Cluster, Run, Bar], Awaitable[None]]
+    samples: bool = True
+
+
+def by_temperature(branches: BranchSettings, budget_tokens: int | None) -> Work:
+    """Return the work of the temperature corruptor."""
+    rising = branches.schedule
+    settings = {
+        "schedule": [rising.first, rising.increment, rising.maximum],
+        "steps": branches.steps,
+        "attempts": branches.attempts,
+        "pairs": branches.pairs,
+        "seed": branches.seed,
+        "confirm": branches.confirm,
+        "budget_tokens": budget_tokens,
+    }
+
+    async def make(jobs: LocalJobs | Cluster, run: Run, bar: Bar) -> None:
+        async def one_pass(grants: Grants | None = None) -> None:
+            await jobs.branch_by_temperature(run, branches, bar, grants)
+
+        if budget_tokens is None:
+            await one_pass()
+        else:
+            await spend(run, branches, budget_tokens, one_pass, SayBudget())
+
+    return Work("corrupt", settings, make)
+
+
+def by_mutation(seed: int, confirm: int) -> Work:
+    """Return the work of the mutation corruptor; it needs a model for its roll-outs alone."""
+
+    async def make(jobs: LocalJobs | Cluster, run: Run, bar: Bar) -> None:
+        await jobs.branch_by_mutation(run, seed, bar, confirm)
+
+    return Work("mutate", {"seed": seed, "confirm": confirm}, make, samples=bool(confirm))
+
+
+def by_first_pits(pits: PitSettings) -> Work:
+    """Return the work of the first pit."""
+
+    async def make(jobs: LocalJobs | Cluster, run: Run, bar: Bar) -> None:
+        await jobs.branch_at_first_pits(run, pits, bar)
+
+    return Work("first-pit", {"rollouts": pits.rollouts, "wrong": pits.solutions, "seed": pits.seed}, make)
+
+
+def by_guidance(guided: GuidedSettings) -> Work:
+    """Return the work of the guided corruptor."""
+
+    async def make(jobs: LocalJobs | Cluster, run: Run, bar: Bar) -> None:
+        await jobs.branch_by_guidance(run, guided, bar)
+
+    settings = {"attempts": guided.attempts, "seed": guided.seed, "confirm": guided.confirm}
+    return Work("guided", settings, make)
 
 
 class SayBudget:

@@ -338,9 +338,9 @@ TAMPERED = {
     ),
     "a function of its own": ("import os\nos.listdir = None", "replay"),
     "a function that copies need": ("import os\nos.scandir = lambda *a: 1 / 0", "replay"),
-    "copies that end at once": (
+    "copies that would end at once": (
         "import os\nos.register_at_fork(after_in_child=lambda: os._exit(0))",
-        "replay",
+        "fork",  # as nothing of the cells' is run
     ),
     "a limit of its own on descriptors": (
         "import resource as r\nr.setrlimit(r.RLIMIT_NOFILE, (6, 6))",

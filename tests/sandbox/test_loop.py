@@ -49,5 +49,4 @@ def test_a_signal_ends_a_cell_that_awaits_wherever_it_strikes(cell: str) -> None
     )
     ends = json.loads(done.stdout)
     assert sum(ends.values()) == 200
-    assert ends["Stop"] > 0
-    assert ends["CancelledError"] > 0
+    assert ends["CancelledError"] > 0  # struck between two steps; how many are struck within one is chance

@@ -318,3 +318,11 @@ def test_many_figures_are_dropped_before_they_break_the_protocol() -> None:
         collector.message(["display", {"text/html": "x" * 10**6}, {}, {}, False])
     collector.end()
     assert 10**7 < sum(sent) < replies.REQUEST_BYTES
+
+
+@pytest.mark.skipif(
+    sys.version_info < (3, 12), reason="before CPython 3.12 references to all objects are counted"
+)
+def test_looking_at_what_a_session_begins_with_writes_nothing(box: Sandbox) -> None:
+    code = "import sys, sympy\nf = sympy.Symbol.__new__.__code__\n{sys.getrefcount(o) for o in (None, sympy, f, f.co_names)}"
+    assert run(box, code).output == str({sys.getrefcount(None)})

@@ -203,6 +203,7 @@ def start_and_kill(folder: Path, model: Path, seconds: float, problems: int, del
     return worker.wait() == -signal.SIGKILL
 
 
+@pytest.mark.slow
 def test_kill_9_again_and_again_gives_what_an_unstopped_run_gives(
     finished: Path, tiny_model: Path, tmp_path: Path
 ) -> None:

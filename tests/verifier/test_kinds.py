@@ -42,6 +42,11 @@ RIGHT = [
     (r"\[\begin{aligned} S &= 6 \cdot 7 \\ &= 42. \end{aligned}\]", "42"),
     (r"\boxed{x=3}", "x=3 (the other root is extraneous)"),
     (r"\boxed{42}", "42 (approximately)"),
+    ("\\boxed{\\begin{aligned} x &= 2 \\\\\n y &= 3 \\end{aligned}}", "(2,3)"),
+    (r"\boxed{\begin{cases} x &= 2 \\ y &= 3 \end{cases}}", "x=2, y=3"),
+    (r"Thus $x=7$. $\blacksquare$", "7"),
+    ("Correct choice: **B**", "B"),
+    (r"So the probability is about 0.139 (exactly $\frac{5}{36}$).", "5/36"),
 ]
 NOT_RIGHT = [
     (r"\boxed{2\text{ and }3}", "23"),
@@ -94,3 +99,19 @@ def test_importing_loads_nothing_heavy() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == bare.stdout
+
+
+UNSURE = [
+    (r"\boxed{1+2+\cdots+10}", "55"),
+    (r"\boxed{1,2,\ldots,10}", r"1,2,3,\ldots,10"),
+    (r"\boxed{1+2+\cdots+n}", r"\frac{n(n+1)}{2}"),
+]
+
+
+@pytest.mark.parametrize(("prediction", "gold"), UNSURE)
+def test_what_dots_stand_for_is_not_known_to_be_wrong(prediction: str, gold: str) -> None:
+    assert verify(prediction, gold).status == "unverifiable"
+
+
+def test_a_limit_that_holds_is_no_false_statement() -> None:
+    assert verify(r"\boxed{\lim_{x\to0}\frac{\sin x}{x}=1}", "2").reason != "a statement that is false"

@@ -36,8 +36,21 @@ def test_pieces_far_from_zero_are_seen(n: int) -> None:
     assert compare_answers(f"|x-{n}|", f"\\max(x-{n},{n}-x)").correct
 
 
-def test_pieces_between_two_ends_are_seen() -> None:
-    assert not compare_answers("|x-100|+|x-101|", r"\max(2x-201,201-2x)").correct
+@pytest.mark.parametrize("n", range(1, 60))
+@pytest.mark.parametrize(
+    "root", [r"\sqrt{(x-N)^2}", "((x-N)^2)^{1/2}", r"\sqrt[4]{(x-N)^4}", r"\sqrt{(x-N)^2+y^2-yy}"]
+)
+def test_the_root_of_a_square_is_not_one_of_its_two_sides(root: str, n: int) -> None:
+    assert not compare_answers(root.replace("N", str(n)), f"{n}-x").correct
+    assert not compare_answers(root.replace("N", str(n)), f"x-{n}").correct
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [("|x-100|+|x-101|", r"\max(2x-201,201-2x)"), (r"\sqrt{(x-38)^2(x-50)^2}", "(x-38)(x-50)")],
+)
+def test_pieces_between_two_ends_are_seen(a: str, b: str) -> None:
+    assert not compare_answers(a, b).correct
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,10 @@ SUPPOSED = [
     "It is false that the answer is 17.",
     "There is no reason to believe the answer is 17.",
     "According to my friend, the answer is 17.",
+    "Someone on a forum wrote that it is 17.",
+    "Assume x=17. Then both sides differ.",
+    "It's 17 plus something.",
+    "He is 17 years younger than the answer.",
     "In the other case the answer would be 17.",
     "The answer is conjectured to be 17.",
     "It would be a mistake to answer 17.",
@@ -189,3 +193,30 @@ RENEWED = [
 @pytest.mark.parametrize("text", RENEWED)
 def test_the_answer_that_takes_the_place_of_another_counts(text: str) -> None:
     assert extract_answer(text) == "18"
+
+
+TWO_NUMBERS = [
+    r"We get \boxed{17}." "\n\nThe answer is 18.",
+    r"We get \boxed{17}." "\n\n**Answer:** 18",
+    r"We get \boxed{17}." "\n\n#### 18",
+    r"First the sum is \boxed{17}. Then we add one. The final answer is 18.",
+]
+
+
+@pytest.mark.parametrize("text", TWO_NUMBERS)
+def test_a_box_and_a_later_phrase_that_says_another_number_state_neither(text: str) -> None:
+    assert extract_answer(text) is None
+
+
+BOX_STANDS = [
+    (r"\boxed{1200}. The answer is 1,200.", "1200"),
+    (r"\boxed{120} minutes. The answer is 2 hours.", "120"),
+    (r"\boxed{3}. The answer is 2.9, rounded.", "3"),
+    (r"\boxed{17}. The answer to part (a) is 3.", "17"),
+    (r"\boxed{17}. The number of ways is 12, and the answer is 17.", "17"),
+]
+
+
+@pytest.mark.parametrize(("text", "answer"), BOX_STANDS)
+def test_a_box_stands_above_a_phrase_that_agrees_or_answers_something_else(text: str, answer: str) -> None:
+    assert extract_answer(text) == answer

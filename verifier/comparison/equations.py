@@ -166,9 +166,12 @@ def _certainly_differ(x: Node, y: Node, about: bool) -> bool:
         return False
     if any(isinstance(n, Degree | Percent | Residue | Quantity | Matrix | Pm) for n in nodes):
         return False
+    left, right = Evaluator(BITS, {}), Evaluator(BITS, {})
     try:
-        one, other = Evaluator(BITS, {}).of(x), Evaluator(BITS, {}).of(y)
+        one, other = left.of(x), right.of(y)
     except _Failure:
+        return False
+    if left.approximate or right.approximate:  # a limit: its ball proves nothing
         return False
     rounded = any(isinstance(n, Num) and n.decimals for n in nodes)
     tolerance = _ABOUT if about else _ROUNDED if rounded else Fraction(0)

@@ -15,7 +15,7 @@ from verifier.comparison.vectors import as_sequence
 from verifier.comparison.verbatim import compare_based, compare_words
 from verifier.functions_table import BY_NAME
 from verifier.outcome import Comparison, best, correct, incorrect, unverifiable
-from verifier.parsing.parser import matrix_of_rows, transposed
+from verifier.parsing.parser import DOTS, matrix_of_rows, transposed
 from verifier.parsing.quantities import agreement
 from verifier.parsing.units import other_factors, unit_of
 from verifier.parsing.vocabulary import LETTER_LIKE
@@ -69,13 +69,25 @@ def same_answer(a: Node, b: Node, rounding: Rounding = "exact") -> Comparison:
             if certain:
                 return correct("the same up to the names of the constants of integration")
             return unverifiable("the same but for letters that may be constants of integration")
-        return unverifiable("two families, which may hold the same functions") if certain else outcome
+        if certain:
+            return unverifiable("two families, which may hold the same functions")
+        if not outcome.correct and DOTS in (*walk(a), *walk(b)) and not _ends_differ(a, b, rounding):
+            return unverifiable("dots stand for what is not written")
+        return outcome
     except LimitError as error:
         return unverifiable(str(error))
     except UndefinedError as error:
         return incorrect(f"undefined: {error}")
     except (NotRationalError, UndecidedError):
         return unverifiable("a part has no rule to compare it by")
+
+
+def _ends_differ(a: Node, b: Node, rounding: Rounding) -> bool:
+    """Whether two lists differ in what they begin or end with, whatever the dots in them stand for."""
+    if not (isinstance(a, Items) and isinstance(b, Items)):
+        return False
+    ends = ((a.items[at], b.items[at]) for at in (0, -1))
+    return any(DOTS not in end and _same(*end, rounding).status == "incorrect" for end in ends)
 
 
 def _same(a: Node, b: Node, rounding: Rounding) -> Comparison:

@@ -70,7 +70,7 @@ _SMALL = pattern(r"(?<=\b(?:option|choice|answer) )\([a-e]\)", re.IGNORECASE)
 
 def choice_in_prose(text: str) -> str | None:
     """Return the letter that the last piece of prose about a choice names, or None."""
-    text = _SMALL.sub(lambda m: m[0].upper(), text)
+    text = _SMALL.sub(lambda m: m[0].upper(), text.replace("**", ""))
     for piece in reversed(_PIECE_END.split(text)):
         letter = choice_letter(piece)
         if letter is not None and (_CHOOSING.search(piece) or letters_of(piece) is not None):

@@ -48,7 +48,9 @@ _CHINESE_DENIED = pattern(r"(?:不是|并非|不等于|不为|不可能是)[\s$(
 # "5?", "5 or so", "5 is wrong", "5 more than 3", "5 squared"; "5 more apples than Ann" answers how many more
 _AFTER = pattern(
     r"[)\]$}*]*,?\s*(?:[A-Za-z]+\s+)?(?:(?:more|less|fewer|greater|larger|smaller|higher|lower|times|older|younger|longer)\b"
-    r"[^.\d]{0,24}\b(?:than|as)\b[^.\d]{0,24}[\d\\$]"
+    r"[^.\d]{0,24}\b(?:than|as)\b(?:[^.\d]{0,24}[\d\\$]"
+    r"|\s+(?:the\s+answer|(?:an?|half\s+an?|one|two|three|four)\s+(?:hour|minute|second|day|week|month|year|dozen|hundred|thousand|million|quarter|half)s?)\b)"
+    r"|plus\s+(?:some|an?\s+(?:unknown|extra|bit|little|few))"
     r"|or\s+(?:more|less|fewer|so|higher|greater|above|below|larger)\b"
     r"|(?:is|are|was|would\s+be|seems|might|may|could)\s+(?:\w+\s+)?(?:wrong|incorrect|impossible|false|possible|guess|not|right|too)\b"
     r"|(?:can(?:not|['’]t)|could\s+not|couldn['’]t)\s+be\b|appears?\b"

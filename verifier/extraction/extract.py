@@ -69,6 +69,7 @@ MAX_PROSE = (
 )
 MAX_NUMBER = 24  # characters after an answer phrase that are looked at for a number alone
 MAX_ARTICLE = 5  # characters before "answer" in which nothing is supposed: "The ", "**"
+MAX_END_MARK = 32  # characters that the mark at the end of a proof takes
 MAX_WEAK = 800  # characters before the end in which a sentence can state the answer
 
 
@@ -104,6 +105,8 @@ def extract(text: str | Solution, hint: Hint = "any") -> Extraction:
     final = final_text(text[-MAX_TEXT:] if isinstance(text, str) else text.final_text)
     if not final.isascii():
         final = _PICTURES.sub("", final)
+    if "\\" in final[-MAX_END_MARK:] and (ended := _END_MARK.search(final, len(final) - MAX_END_MARK)):
+        final = final[: ended.start()]
     boxed = boxed_answer(final)
     if boxed is not None:
         after = final[boxed.end :]
@@ -114,7 +117,11 @@ def extract(text: str | Solution, hint: Hint = "any") -> Extraction:
             if named is not None and named.answer is not None:
                 return named
         if boxed.answer:
-            return _renewed(after, hint) or Extraction(_as_letter(boxed.answer, hint), "boxed", "boxed")
+            return (
+                _renewed(after, hint)
+                or _contradicted(boxed.answer, after, hint)
+                or Extraction(_as_letter(boxed.answer, hint), "boxed", "boxed")
+            )
         final = after
     return _said(final, hint)
 
@@ -139,6 +146,30 @@ def _renewed(after: str, hint: Hint) -> Extraction | None:
         return None
     found = _said(after[end:], hint)
     return found if found.answer is not None else Extraction(None, SUPPOSED.why)
+
+
+# "the answer to part (a) is", "the answer would be": such a phrase may answer something else than the box does.
+_BESIDE = pattern(r"\b(?:would|to|for|of)\b")
+
+
+def _contradicted(boxed: str, after: str, hint: Hint) -> Extraction | None:
+    r"""Return that no one answer is stated, where one integer is boxed and a phrase after it states another.
+
+    ``\boxed{10}. The answer is 12.`` states two. ``\boxed{3}. The answer is 2.9`` may round, and
+    ``\boxed{90}. The answer is 1.5 hours`` may convert: there the box stands.
+    """
+    first = _integer(boxed) if hint == "any" and len(after) > MAX_ARTICLE else None
+    mark = last_phrase(after) if first is not None else None
+    if mark is None or _BESIDE.search(mark[0]):
+        return None
+    phrased = _phrased(after, hint)
+    second = _integer(phrased.answer) if phrased is not None and phrased.answer is not None else None
+    return None if second is None or second == first else Extraction(None, SEVERAL.why)
+
+
+def _integer(answer: str) -> int | None:
+    number = read_number(answer)
+    return number.top if number and number.bottom == 1 and not (number.percent or number.decimals) else None
 
 
 def _in_fields(text: str, hint: Hint) -> Extraction | None:
@@ -167,6 +198,8 @@ def _parted(text: str) -> Extraction | None:
     return None if parts is None else _of_parts(parts)
 
 
+# "so it is 7. $\blacksquare$"; "$7 \square$" is left to the parser.
+_END_MARK = pattern(r"(?:\$|\\\()\s*\\(?:blacksquare|square|Box|qed|qedsymbol|checkmark)\s*(?:\$|\\\))\s*\Z")
 _PICTURES = pattern("[\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff\ufe0f]")  # check marks, hands, stars
 # "(c)", "c."; "cm" is left alone.
 _SMALL_LETTER = pattern(r"\(?[a-e]\)?[.]?")

@@ -49,6 +49,8 @@ def stated_in(sentence: str) -> Stated:
         return OPEN
     if bracketed := _BRACKETED.findall(plain):
         return Stated(bracketed[-1].strip())
+    if exact := _EXACTLY.search(plain):
+        return Stated(exact[1].strip())
     groups = _grouped(plain, _totals(plain, _not_restated(plain, values_in(plain))))
     groups = groups or in_words(plain)
     if not groups:
@@ -83,6 +85,8 @@ def _without_place(sentence: str) -> str:
 # "The answer is [45]." as some prompts ask for; an interval [3, 4] and an index a[5] are none
 _BRACKETED = pattern(r"(?<![\w)*^/+\-=∈\\])\[\s*(?=[^\[\]\n]*\d)([^\[\],\n]{1,60})\](?=[\s.,!]|$)")
 
+# "about 0.14 (exactly $5/36$)"; "12 (exactly half)" is left alone.
+_EXACTLY = pattern(r"\((?:or\s+)?exactly,?\s+(?=[^()]{0,4}[\d\\])([^()]{1,80})\)", re.IGNORECASE)
 
 # --- dollars and emphasis
 

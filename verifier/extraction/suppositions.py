@@ -15,13 +15,14 @@ MAX_CLAUSE = 160  # characters on either side of a value in which a clause suppo
 # "assume that the answer is"; "assuming a constant speed" is left alone.
 _SUPPOSING = (
     r"\b(?:suppose|assume|imagine|pretend)\s+(?:that\b|it\b|the\b|we\b|for\b|\$?[a-zA-Z]\s*=)"
+    r"|\b(?:suppose|assume|imagine|pretend|let)[\s$(\\]*\Z"
     r"|\bif\s+(?:it|this|that|the\s+answer)\s+(?:is|was|were)\b|如果|假如|假设|假定|要是|是否"
 )
 # "A student claimed that it is", "The book mentions", 小明认为; "I think it is" and "the problem says" are left alone.
 _OWN = r"(?:I|we|you|problem|question|statement|theorem|rule|formula|it|which|that|this)"
 _SAYING = (
     r"(?:claim(?:s|ed)|says?|said|thinks|thought|believe[sd]|argue[sd]|insist(?:s|ed)|guess(?:es|ed)"
-    r"|answered|mention(?:s|ed))"
+    r"|answered|mention(?:s|ed)|wrote|writes|suggest(?:s|ed))"
 )
 # What is said; "said goodbye to" is left alone.
 _SAID = r"(?:that|the|it|h?e|she|they|his|her|this|\W*\d|[\"“$\\x])"
@@ -70,7 +71,8 @@ _SUPPOSED = pattern(
 
 # Each clause above has one of these in small letters; they are found faster.
 _TELLTALES = (
-    "ppos", "assum", "imagin", "pretend", "if ", "claim", "say", "said", "think", "thought", "believ", "argue",
+    "ppos", "assum", "imagin", "pretend", "if ", "claim", "wrote", "writes", "uggest", "say", "said", "think",
+    "thought", "believ", "argue",
     "insist", "guess", "told", "remember", "recall", "includ", "answer", "mention", "gives", "lists", "expect",
     "conclude", "suspect", "tempt", "glance", "sight", "naiv", "naïv", "meant to", "so far", "first", "wrong",
     "incorrect", "mistake", "error", "whether", "doubt", "convinced", "unless", "would", "had ", "were ",

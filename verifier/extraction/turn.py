@@ -32,7 +32,7 @@ _FENCED_ANSWER = pattern(
 def final_text(text: str) -> str:
     """Return what ``text`` says after its thoughts and its last tool output, without code."""
     text = without_thoughts(text)
-    if "`" in text and (fenced := _FENCED_ANSWER.search(text)) is not None:
+    if text.rstrip().endswith("```") and (fenced := _FENCED_ANSWER.search(text)) is not None:
         text = f"{text[: fenced.start()]} {fenced[1]}"
     # One character is found much faster than a word, and a search that ends in nothing reads all of the text.
     if "<" not in text or _TOKEN.search(text) is None:

@@ -65,11 +65,12 @@ from verifier.tree import (
 
 _RELATIONS = {"=": "=", "<": "<", ">": ">", "<=": "<=", ">=": ">=", "!=": "!="}
 _SET_COMMANDS = {"cup": "cup", "cap": "cap", "setminus": "minus"}
+DOTS = Sym("…")
 _SIMPLE: dict[str, Node] = {
     "pi": Const("pi"),
     "infty": INFINITY,
     "emptyset": NamedSet("empty"),
-    "ldots": Sym("…"),
+    "ldots": DOTS,
 }
 _BIG = frozenset({"sum", "prod", "int"})
 _MATRICES = frozenset(
@@ -217,14 +218,15 @@ class Parser:
         return Rel(tuple(sides), tuple(ops)) if ops else sides[0]
 
     def _relation_op(self) -> str | None:
-        token = self.peek()
+        aligned = int(self.in_rows and self.is_op("&"))  # x &= 5: the sign only says what stands below what
+        token = self.peek(aligned)
         op = _RELATIONS.get(token.text) if token.kind == "op" else None
         if token.kind == "cmd":
             op = RELATION_COMMANDS.get(token.text)
             self.congruent = self.congruent or token.text == "equiv"
         if op is None:
             return None
-        self.at += 1
+        self.at += 1 + aligned
         if op in ("<", ">") and self.is_op("="):
             self.at += 1
             op += "="

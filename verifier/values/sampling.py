@@ -26,9 +26,9 @@ from verifier.values.polynomials import critical_points
 
 Point = tuple[bool, dict[str, Fraction]]  # whether all coordinates are positive, and the coordinates
 
-FAR = 40  # numerals from here on may lie beyond the usual points
+FAR = 12  # numerals from here on may lie beyond most of the usual points
 MAX_FAR = 10**15
-MAX_BREAKS = 12  # zeros of the arguments of |…|, max and min around which there are points
+MAX_BREAKS = 12  # zeros of the arguments of |…|, max, min and roots around which there are points
 _PIECEWISE = frozenset({"abs", "max", "min", "floor", "ceil", "sgn"})
 
 
@@ -81,12 +81,14 @@ def telling_points(a: Node, b: Node, names: list[str], whole: frozenset[str] = f
 
 
 def _where_pieces_end(nodes: list[Node]) -> list[Node]:
-    """Return the expressions whose zeros part the pieces of |…|, max, min, steps and functions in pieces."""
+    """Return the expressions whose zeros part the pieces of |…|, max, min, steps, roots and functions in pieces."""
     ends: list[Node] = []
     for node in nodes:
         match node:
             case Apply(name, (first, *others)) if name in _PIECEWISE:
                 ends += [first, *(subtract(first, other) for other in others[:3])]
+            case Pow(base, exponent) if not free_symbols(exponent) and not _is_whole(exponent):
+                ends.append(base)  # the root of (x-40)^2 is |x-40|
             case Piecewise(pieces):
                 ends += [
                     subtract(x, y)
@@ -95,6 +97,10 @@ def _where_pieces_end(nodes: list[Node]) -> list[Node]:
                     for x, y in itertools.pairwise(condition.sides)
                 ]
     return ends
+
+
+def _is_whole(exponent: Node) -> bool:
+    return isinstance(exponent, Num) and exponent.value.denominator == 1
 
 
 def _marked(point: dict[str, Fraction]) -> Point:

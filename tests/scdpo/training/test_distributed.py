@@ -69,10 +69,13 @@ SHARDED = [
     pytest.param(
         ZERO3,
         id="zero3",
-        marks=pytest.mark.skipif(
-            importlib.util.find_spec("deepspeed") is None,
-            reason="DeepSpeed is not installed: scdpo[deepspeed]",
-        ),
+        marks=[
+            pytest.mark.slow,  # DeepSpeed compiles its optimizer before the first step
+            pytest.mark.skipif(
+                importlib.util.find_spec("deepspeed") is None,
+                reason="DeepSpeed is not installed: scdpo[deepspeed]",
+            ),
+        ],
     ),
 ]
 LAUNCHES = [pytest.param(DATA_PARALLEL, id="data-parallel"), *SHARDED]
