@@ -21,7 +21,6 @@ from eval.metrics import holm
 from experiments.dose import (
     ARMS,
     DOSES,
-    FIRST,
     GRID,
     PAIRS,
     RESULTS,
@@ -111,10 +110,15 @@ def answer(lead: Lead, p: float) -> str:
     return "no" if lead.high < LEAST else "undecided"
 
 
-def finished(seeds: Seeds) -> Seeds:
-    """Return the seeds on which the first two arms are finished at every dose; others do not count."""
-    wanted = [f"{arm}-{dose}" for arm in FIRST for dose in DOSES]
+def finished(seeds: Seeds, arms: Sequence[str]) -> Seeds:
+    """Return the seeds on which these arms are finished at every dose."""
+    wanted = [f"{arm}-{dose}" for arm in arms for dose in DOSES]
     return {name: seed for name, seed in seeds.items() if all(model in seed["scores"] for model in wanted)}
+
+
+def counting(seeds: Seeds) -> Seeds:
+    """Return the seeds on which both arms of a primary comparison are finished at every dose; others do not count."""
+    return {name: seed for arms in PRIMARY for name, seed in finished(seeds, arms).items()}
 
 
 def accuracies(seeds: Seeds) -> list[dict[str, Any]]:
@@ -133,10 +137,15 @@ def _mean(seeds: Seeds, model: str) -> dict[str, Any]:
 
 
 def families(seeds: Seeds) -> list[dict[str, Any]]:
-    """Return, by family of problems, the percent that the start and the first arms solve, over doses and seeds."""
-    names = {name.split("/")[1] for seed in seeds.values() for name in seed["problems"]}
+    """Return, by family of problems, the percent that the start and the primary arms solve, over doses and seeds.
+
+    Only seeds on which all of these are finished are in it, so that they stand for the same problems.
+    """
+    arms = sorted({arm for both in PRIMARY for arm in both})
+    all_done = finished(seeds, arms)
+    names = {name.split("/")[1] for seed in all_done.values() for name in seed["problems"]}
     return [
-        {"family": family, **{arm: _of_family(seeds, family, arm) for arm in (START, *PRIMARY[0])}}
+        {"family": family, **{arm: _of_family(all_done, family, arm) for arm in (START, *arms)}}
         for family in sorted(names)
     ]
 
@@ -178,14 +187,11 @@ def plot(seeds: Seeds, path: Path) -> None:
     axis.set_xlim(-reach, reach)  # two seeds have intervals beside which nothing else could be seen
     axis.axvline(0, color="black", linewidth=0.8)
     axis.axvspan(0, LEAST, color="tab:gray", alpha=0.15, label=f"too small to matter (below {LEAST} points)")
-    axis.set_yticks(
-        range(len(rows)), [f"{lead.second} − {lead.first}\n{lead.where}" for lead in rows], fontsize=8
-    )
+    labels = [f"{lead.second} − {lead.first}\n{lead.where}, {lead.seeds} seeds" for lead in rows]
+    axis.set_yticks(range(len(rows)), labels, fontsize=8)
     axis.set_ylim(len(rows) - 0.5, -0.5)
     axis.set_xlabel("points by which the first is ahead (dots: seeds; bars: 95 % intervals, cut at the edge)")
-    axis.set_title(
-        f"Pairs that sit on the error against naive pairs ({rows[0].seeds} of {WANTED_SEEDS} seeds)"
-    )
+    axis.set_title(f"Pairs that sit on the error against naive pairs ({WANTED_SEEDS} seeds are wanted)")
     axis.legend(loc="upper left", bbox_to_anchor=(0, -0.22), fontsize=8, frameon=False)
     figure.tight_layout()
     figure.savefig(path, dpi=110)
@@ -194,7 +200,7 @@ def plot(seeds: Seeds, path: Path) -> None:
 
 def study() -> dict[str, Any]:
     """Return what the page shows of the study, from what is kept of it so far."""
-    seeds = finished(kept())
+    seeds = counting(kept())
     primary = [lead for first, second in PRIMARY for lead in leads(seeds, first, second)]
     secondary = [lead for first, second in SECONDARY for lead in leads(seeds, first, second)]
     secondary += [lead for lead in primary if lead.where != MEAN]

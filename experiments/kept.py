@@ -5,7 +5,9 @@ Every figure of a page is made of it, and a run that was stopped goes on from it
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,13 +19,25 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def keep(path: Path, seed: int, model: str, scores: Mapping[str, float], told: Mapping[str, Any]) -> None:
-    """Add a model's scores of a seed, 1 or 0 by problem; ``told`` is what else is told of it, by table of the seed."""
-    seeds = read(path)
-    of_seed = seeds.setdefault(str(seed), {"problems": list(scores), "scores": {}})
-    of_seed["scores"][model] = "".join(str(int(scores[name])) for name in of_seed["problems"])
-    for table, row in told.items():
-        of_seed.setdefault(table, {})[model] = row
-    path.write_text(json.dumps(seeds, indent=1) + "\n", encoding="utf-8")
+    """Add a model's scores of a seed, 1 or 0 by problem; ``told`` is what else is told of it, by table of the seed.
+
+    Processes that work on different seeds may keep theirs at the same time; what is there is never left half written.
+    """
+    new = path.with_suffix(".new")
+    folder = os.open(
+        path.parent, os.O_RDONLY
+    )  # the lock is on it; closing it, or dying, lets the next process in
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        seeds = read(path)
+        of_seed = seeds.setdefault(str(seed), {"problems": list(scores), "scores": {}})
+        of_seed["scores"][model] = "".join(str(int(scores[name])) for name in of_seed["problems"])
+        for table, row in told.items():
+            of_seed.setdefault(table, {})[model] = row
+        new.write_text(json.dumps(seeds, indent=1) + "\n", encoding="utf-8")
+        new.replace(path)
+    finally:
+        os.close(folder)
 
 
 def solved(scores: str) -> float:
