@@ -24,9 +24,8 @@ def keep(path: Path, seed: int, model: str, scores: Mapping[str, float], told: M
     Processes that work on different seeds may keep theirs at the same time; what is there is never left half written.
     """
     new = path.with_suffix(".new")
-    folder = os.open(
-        path.parent, os.O_RDONLY
-    )  # the lock is on it; closing it, or dying, lets the next process in
+    # The lock is on the folder: closing it, or dying, lets the next process in.
+    folder = os.open(path.parent, os.O_RDONLY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
         seeds = read(path)

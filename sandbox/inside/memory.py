@@ -99,9 +99,8 @@ def _reached_from(objects: list[Any]) -> list[Any]:
         new = {id(each): each for each in objects if id(each) not in seen}
         seen |= new
         objects = gc.get_referents(*new.values())
-        for code in (
-            each for each in new.values() if isinstance(each, CodeType)
-        ):  # the collector sees none of it
+        # The collector sees nothing of what a code object holds.
+        for code in (each for each in new.values() if isinstance(each, CodeType)):
             objects += [code.co_consts, code.co_names, *code.co_varnames, code.co_name, code.co_qualname]
             objects += [code.co_filename, code.co_linetable, code.co_exceptiontable]
     return list(seen.values())

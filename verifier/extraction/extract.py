@@ -55,6 +55,7 @@ from verifier.extraction.values import values_in
 from verifier.parsing.choices import letters_of
 from verifier.parsing.markup import MATH, strip_markup, unwrap
 from verifier.parsing.plain_numbers import read_number
+from verifier.parsing.rewriting import END_MARKS
 from verifier.patterns import pattern
 from verifier.verdict import Strength
 
@@ -199,7 +200,7 @@ def _parted(text: str) -> Extraction | None:
 
 
 # "so it is 7. $\blacksquare$"; "$7 \square$" is left to the parser.
-_END_MARK = pattern(r"(?:\$|\\\()\s*\\(?:blacksquare|square|Box|qed|qedsymbol|checkmark)\s*(?:\$|\\\))\s*\Z")
+_END_MARK = pattern(rf"(?:\$|\\\()\s*\\(?:{END_MARKS}|qedsymbol)\s*(?:\$|\\\))\s*\Z")
 _PICTURES = pattern("[\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff\ufe0f]")  # check marks, hands, stars
 # "(c)", "c."; "cm" is left alone.
 _SMALL_LETTER = pattern(r"\(?[a-e]\)?[.]?")

@@ -22,7 +22,8 @@ _SIZE = pattern(
     r"\\(?:tiny|scriptsize|footnotesize|small|normalsize|large|Large|LARGE|huge|Huge)(?![A-Za-z]) ?"
 )
 # 7 \checkmark, 7 \square; \square + 3, where it is a thing, is left alone.
-_END_MARK = pattern(r"\\(?:checkmark|square|blacksquare|Box|qed|qedhere|bigstar)$|[✓✔∎□■]$")
+END_MARKS = "checkmark|square|blacksquare|Box|qed"
+_END_MARK = pattern(rf"\\(?:{END_MARKS}|qedhere|bigstar)$|[✓✔∎□■]$")
 # \; 42 \quad; the spaces in 1\ 1/2 and \\ are left alone.
 _LEADING_SPACE = pattern(r"(?:\\(?:[,;:!> ]|q?quad(?![A-Za-z]))|~| )+")
 _TRAILING_SPACES = (*(f"\\{sign}" for sign in ",;:!> "), "\\quad", "\\qquad", "~", " ")
