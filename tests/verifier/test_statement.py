@@ -294,3 +294,25 @@ def test_choices_with_their_text(text: str, gold: str, correct: bool) -> None:
 )
 def test_values_are_told_from_words(sentence: str, values: list[str]) -> None:
     assert [value.text for value in values_in(sentence)] == values
+
+
+@pytest.mark.parametrize(
+    ("text", "gold", "status"),
+    [
+        ("**Yes**, the function is continuous at 0.", "Yes", "correct"),
+        ("No, since 7 is prime and 2 does not divide it.", "No", "correct"),
+        ("So the statement is true.", "True", "correct"),
+        ("Hence the claim is not always true.", "False", "correct"),
+        ("So the statement is not true.", "True", "incorrect"),
+        ("Perhaps yes, the function is continuous at 0.", "Yes", "incorrect"),
+        ("Whether the statement is true depends on n.", "True", "incorrect"),
+        ("Yes, he has 5 apples.", "5", "correct"),
+    ],
+)
+def test_yes_and_no_are_read_where_they_are_asked_for(text: str, gold: str, status: str) -> None:
+    assert verify(text, gold).status == status
+
+
+def test_boxes_of_numbered_parts_are_one_list() -> None:
+    assert extract(r"**(i)** $\boxed{2}$ and **(ii)** $\boxed{-5}$").answer == "2, -5"
+    assert extract(r"\boxed{2} is not \boxed{-5}").answer != "2, -5"

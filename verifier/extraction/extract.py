@@ -62,7 +62,7 @@ from verifier.verdict import Strength
 if TYPE_CHECKING:
     from sandbox.solution import Solution
 
-Hint = Literal["any", "choice"]
+Hint = Literal["any", "choice", "agreement"]
 
 MAX_TEXT = 2_000_000
 MAX_PROSE = (
@@ -102,7 +102,7 @@ def extract_answer(text: str | Solution) -> str | None:
 
 
 def extract(text: str | Solution, hint: Hint = "any") -> Extraction:
-    """Return the final answer, its place and its strength; ``hint`` says that a choice letter is wanted."""
+    """Return the final answer, its place and its strength; ``hint`` says what is wanted, where that is known."""
     final = final_text(text[-MAX_TEXT:] if isinstance(text, str) else text.final_text)
     if not final.isascii():
         final = _PICTURES.sub("", final)
@@ -133,6 +133,7 @@ def _said(text: str, hint: Hint) -> Extraction:
     return (
         _in_fields(text, hint)
         or _phrased(text, hint)
+        or (_agreed(text) if hint == "agreement" else None)
         or (
             _chosen(text)
             if hint == "choice"
@@ -193,6 +194,29 @@ def _chosen(text: str) -> Extraction:
         return Extraction(letter, "choice letter", "stated")
     bare = _bare(text) or ABSENT
     return bare._replace(answer=_as_letter(bare.answer, "choice")) if bare.answer else bare
+
+
+# "Yes, it is", "**No**. It"; "No solution" and "Yes or no" are left alone.
+_AGREES = pattern(r"(yes|no|true|false)\b(?=\s*(?:[,.;:!—–-]|because|since|\Z))", re.IGNORECASE)
+# "the statement is not true", "the claim is false"; "if it is true" is left alone.
+_JUDGES = pattern(
+    r"(?:\A|\b(?:so|thus|hence|therefore|that),?\s)(?:the|this|that|his|her)\s+(?:\w+\s+)?(?:statement|claim|assertion|conjecture|conclusion|proposition)\s+"
+    r"(?:is|must\s+be)\s+(?P<not>not\s+(?:always\s+|necessarily\s+)?)?(?P<said>true|false|correct|incorrect)\b",
+    re.IGNORECASE,
+)
+
+
+def _agreed(text: str) -> Extraction | None:
+    """Return the yes or no with which a sentence begins, or what it says of the statement, from the last one on."""
+    for sentence in sentences_from_the_end(without_emphasis(text.rstrip()[-MAX_WEAK:])[0]):
+        if leaves_open(sentence) or knows_nothing(sentence) or sentence.endswith("?"):
+            return None
+        if agreed := _AGREES.match(sentence):
+            return Extraction(agreed[1], "prose", "weak")
+        if judged := _JUDGES.search(sentence):
+            said = judged["said"].lower() in ("true", "correct")
+            return Extraction("yes" if said != (judged["not"] is not None) else "no", "prose", "weak")
+    return None
 
 
 def _parted(text: str) -> Extraction | None:
@@ -307,8 +331,6 @@ _JUDGED = pattern(
     r"(?:(?:indeed|also|now|to\s+be|been|thus|therefore|fully|still)\s+)*(?:(?:verified|confirmed|checked|consistent|unchanged)\b[^\d$\\]*|(?:correct|right|accurate)\s*(?:as\s+well)?[.!]?)",
     re.IGNORECASE,
 )
-# "Yes, since it is", "no."; "no solution" is left alone.
-_YES_OR_NO = pattern(r"(yes|no|true|false)\b(?=\s*(?:[,.;:!—–-]|because|since|\Z))", re.IGNORECASE)
 _POLITE_END = pattern(  # 12です, 12個です, 12입니다, 12개
     r"(?<=[\d)\]}$%])\s*(?:(?:個|人|円|本|枚|匹|回|つ|개|명|원|마리|번|권|시간)\s*(?:です|である|だ|입니다|이다|이에요|예요)?"
     r"|です|である|だ|입니다|이다|이에요|예요)[。.]?$"
@@ -340,7 +362,7 @@ def _after_phrase(segment: str, hint: Hint) -> Stated:
     segment = _POLITE_END.sub("", strip_markup(without_emphasis(segment)[0]))
     if quoted := _QUOTED.fullmatch(segment):
         segment = quoted[1].strip()
-    if agreed := _YES_OR_NO.match(segment):
+    if agreed := _AGREES.match(segment):
         return Stated(agreed[1])
     if _JUDGED.fullmatch(first):
         return NOTHING
@@ -436,7 +458,7 @@ def _bare(text: str) -> Extraction | None:
     stripped = _SIGN.sub("", without_emphasis(stripped)[0])
     if stripped.endswith(("?", "？", "吗")) or (leaves_open(stripped) and re.search(r"\d", stripped)):
         return Extraction(None, OPEN.why)
-    if (agreed := _YES_OR_NO.match(stripped)) and not re.search(r"\d", stripped) and "\n" not in stripped:
+    if (agreed := _AGREES.match(stripped)) and not re.search(r"\d", stripped) and "\n" not in stripped:
         return Extraction(agreed[1], "bare", "stated")
     if bracketed := _IN_BRACKETS.fullmatch(stripped):
         return Extraction(bracketed[1].strip(), "bare", "stated")

@@ -538,7 +538,7 @@ class Parser:
             return CONSTANTS[lower]
         if lower in GREEK:
             return self._subscripted(lower)
-        if word in ("Eq", "Rational", "FiniteSet", "Matrix") and self.is_op("("):
+        if word in ("Eq", "Rational", "Fraction", "FiniteSet", "Matrix") and self.is_op("("):
             return self._from_sympy(word)
         if word.lower() in ENGLISH_WORDS and (token.spaced or self.at == 1):
             raise ParseError(f"{word!r} is a word")
@@ -556,7 +556,7 @@ class Parser:
         parts = inside.items if isinstance(inside, Seq) else (inside,)
         if name == "Eq" and len(parts) == 2:
             return Rel(parts, ("=",))
-        if name == "Rational" and len(parts) == 2:
+        if name in ("Rational", "Fraction") and len(parts) == 2:
             return divide(*parts)
         if name == "FiniteSet":
             return SetOf(parts)
@@ -655,9 +655,13 @@ class Parser:
         return chosen(name, total, part)
 
     def _defines(self) -> bool:
-        """Whether ``(t) =`` follows: the letter before it is a function that is being stated."""
-        kinds = [self.peek(k) for k in range(4)]
-        return (kinds[0].text, kinds[1].kind, kinds[2].text, kinds[3].text) == ("(", "name", ")", "=")
+        """Whether ``(t) =`` or ``(A, B) =`` follows: the letter before it is a function that is being stated."""
+        ends = [3, 5] if self.is_op("(") else []
+        return any(
+            [self.peek(k).text for k in (*range(2, end, 2), end)] == [",", ")", "="][(5 - end) // 2 :]
+            and all(self.peek(k).kind == "name" for k in range(1, end, 2))
+            for end in ends
+        )
 
     def argument(self, digit: bool = False) -> Node:
         """The argument of a command: a group, or one token (one digit with ``digit``, as LaTeX reads it)."""
@@ -735,6 +739,8 @@ class Parser:
             return self.function(COMMANDS_ONLY[name])
         if name == "Gamma" and self.is_op("("):
             return Apply("gamma", self._arguments())
+        if name == "zeta" and self.is_op("(") and self.peek(1).kind == "num" and self.peek(2).text == ")":
+            return Apply("zeta", self._arguments())
         if name in GREEK:
             return self._subscripted(name)
         match name:
@@ -1015,6 +1021,8 @@ def called(name: str, base: Node | None, arguments: tuple[Node, ...]) -> Node:
     arguments = tuple(map(as_operand, arguments))
     if name == "exp":
         return Pow(Const("e"), arguments[0])
+    if name == "cis":
+        return Pow(Const("e"), mul([Const("i"), arguments[0]]))
     if name in ("log10", "log2"):
         return divide(Apply("ln", arguments), Apply("ln", (Num(int(name[3:])),)))
     if name == "log" and len(arguments) == 2:
