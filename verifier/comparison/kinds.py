@@ -15,11 +15,12 @@ from verifier.comparison.vectors import as_sequence
 from verifier.comparison.verbatim import compare_based, compare_unread, compare_words
 from verifier.functions_table import BY_NAME
 from verifier.outcome import Comparison, best, correct, incorrect, unverifiable
-from verifier.parsing.parser import DOTS, matrix_of_rows, transposed
+from verifier.parsing.building import matrix_of_rows, transposed
 from verifier.parsing.quantities import agreement
 from verifier.parsing.units import other_factors, unit_of
 from verifier.parsing.vocabulary import LETTER_LIKE
 from verifier.tree import (
+    DOTS,
     Add,
     Apply,
     Based,
