@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from scdpo.data.whole_files import written_whole
+
 
 def read(path: Path) -> dict[str, Any]:
     """Return what is kept, by seed: ``problems``, ``scores`` by model, and what else was told of the models."""
@@ -23,7 +25,6 @@ def keep(path: Path, seed: int, model: str, scores: Mapping[str, float], told: M
 
     Processes that work on different seeds may keep theirs at the same time; what is there is never left half written.
     """
-    new = path.with_suffix(".new")
     # The lock is on the folder: closing it, or dying, lets the next process in.
     folder = os.open(path.parent, os.O_RDONLY)
     try:
@@ -33,8 +34,8 @@ def keep(path: Path, seed: int, model: str, scores: Mapping[str, float], told: M
         of_seed["scores"][model] = "".join(str(int(scores[name])) for name in of_seed["problems"])
         for table, row in told.items():
             of_seed.setdefault(table, {})[model] = row
-        new.write_text(json.dumps(seeds, indent=1) + "\n", encoding="utf-8")
-        new.replace(path)
+        with written_whole(path) as part:
+            part.write_text(json.dumps(seeds, indent=1) + "\n", encoding="utf-8")
     finally:
         os.close(folder)
 

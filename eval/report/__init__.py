@@ -29,6 +29,7 @@ from eval.report import pack, sections
 from eval.report.sections import ReportError
 from eval.results import read_results
 from scdpo.data.reasons import meaning
+from scdpo.data.whole_files import written_whole
 from scdpo.errors import MissingFileError
 
 __all__ = ["ReportError", "credit_page", "write_report"]
@@ -55,11 +56,9 @@ def write_report(run_dir: Path | str) -> Path:
         raise MissingFileError(f"no run folder at {run_dir}")
     pieces = _environment().get_template("page.html.jinja").generate(_context(run_dir))
     path = run_dir / "report.html"
-    part = path.with_name(path.name + ".part")
     try:
-        with part.open("w", encoding="utf-8", errors="replace") as file:
+        with written_whole(path) as part, part.open("w", encoding="utf-8", errors="replace") as file:
             file.writelines(pieces)
-        part.replace(path)
     except OSError as error:
         raise ReportError(f"{path} cannot be written: {error.strerror or error}") from error
     return path

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from sandbox.errors import IsolationError
 from sandbox.limits import CellResult, Level, Limits
 from sandbox.session import Sandbox
 from sandbox.siege import attacks, cells
@@ -75,7 +76,10 @@ def main() -> None:
     parser.add_argument("--level", choices=[*get_args(Besieged)], default="strict")
     parser.add_argument("--json", action="store_true", help="print what got through as JSON")
     options = parser.parse_args()
-    problems = lay(options.level)
+    try:
+        problems = lay(options.level)
+    except IsolationError as error:
+        parser.error(str(error))
     if options.json:
         print(json.dumps(problems))
     else:

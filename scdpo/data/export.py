@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from functools import cache
 from itertools import chain, islice
 from pathlib import Path
@@ -25,6 +24,7 @@ from scdpo.data.encoding import SolutionEncoder, encode_pair
 from scdpo.data.formats import CHAT_FORMATS, bound_format
 from scdpo.data.records import BlockRecord, PairRecord
 from scdpo.data.runs import RunError
+from scdpo.data.whole_files import written_whole
 
 ROW_GROUP: Final = 256
 """Pairs that are in memory at once; 31 KB each with their token ids."""
@@ -88,18 +88,13 @@ def export_pairs(pairs: Iterable[PairRecord], path: Path, system: str = "", toke
     if path.is_dir():
         raise RunError(f"cannot write {path}: it is a folder; --out names a file")
     counts = _Counts()
-    part = path.with_name(path.name + ".part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write(counts.counted(pairs), part, system, tokenizer)
-        part.replace(path)
+        with written_whole(path) as part:
+            _write(counts.counted(pairs), part, system, tokenizer)
         card = counts.card(path.name, tokenizer.name_or_path if tokenizer is not None else None)
         (path.parent / "README.md").write_text(card, encoding="utf-8")
     except OSError as error:
         raise RunError(f"cannot write {path}: {error.strerror or error}; --out names a file") from error
-    finally:
-        with suppress(OSError):  # it is not there, nor can be
-            part.unlink()
     return counts.pairs
 
 

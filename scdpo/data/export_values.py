@@ -22,6 +22,7 @@ from scdpo.data.export import ROW_GROUP, format_of, text_of
 from scdpo.data.moves import move_blocks, move_ends
 from scdpo.data.records import CONFIRMED_RATIO, ValueRecord
 from scdpo.data.runs import Run, RunError
+from scdpo.data.whole_files import written_whole
 
 LEAST_CONFIDENCE: Final = 0.75
 """Where the model solves a problem less often than this, its failures say little about a step (SCAN's threshold)."""
@@ -90,19 +91,14 @@ def export_values(run: Run, path: Path, system: str = "", tokenizer: Any = None)
     if not places:
         raise RunError(f"{run.folder} holds no values: scdpo values estimates them")
     left_out: Counter[str] = Counter()
-    part = path.with_name(path.name + ".part")
+    rows = 0
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        rows = 0
-        with pq.ParquetWriter(part, _SCHEMA) as file:
+        with written_whole(path) as part, pq.ParquetWriter(part, _SCHEMA) as file:
             for some in _batches(_rows(run, places, system, tokenizer, left_out)):
                 rows += len(some)
                 file.write_table(pa.Table.from_pylist(some, schema=_SCHEMA))
-        part.replace(path)
     except OSError as error:
         raise RunError(f"cannot write {path}: {error.strerror or error}; --out names a file") from error
-    finally:
-        part.unlink(missing_ok=True)
     return rows, left_out
 
 

@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from scdpo.data.card import run_card
 from scdpo.data.records import BranchRecord, PairRecord, Record, RolloutRecord, SolutionRecord, ValueRecord
+from scdpo.data.whole_files import written_whole
 from scdpo.errors import ScdpoError
 
 R = TypeVar("R", bound=Record)
@@ -151,14 +152,11 @@ class RecordFile(Generic[R]):
             RunError: if a line is no record, or the disk is full; the file is as it was then.
         """
         self.close()
-        part = self.path.with_name(self.path.name + ".part")
         try:
-            with part.open("wb") as file:
+            with written_whole(self.path) as part, part.open("wb") as file:
                 for record in self:
                     file.write(_line(change(record)))
-            part.replace(self.path)
         except OSError as error:
-            part.unlink(missing_ok=True)
             raise RunError(
                 f"cannot write {self.path} anew: {error}. Make room and call the same command again."
             ) from error
@@ -328,13 +326,10 @@ class Run:
     @staticmethod
     def _replace(path: Path, text: str) -> None:
         """Write a file in one step, so that a reader never sees half of it; raises RunError where it cannot be."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
         try:
-            part.write_text(text, encoding="utf-8")
-            part.replace(path)
+            with written_whole(path) as part:
+                part.write_text(text, encoding="utf-8")
         except OSError as error:
-            part.unlink(missing_ok=True)
             raise RunError(
                 f"cannot write {path}: {error}. Make room and call the same command again."
             ) from error

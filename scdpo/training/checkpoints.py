@@ -22,6 +22,7 @@ from transformers import PreTrainedConfig, TrainingArguments
 from scdpo.data.fingerprint import fingerprint
 from scdpo.data.prompt_style import TRAINING_FILE
 from scdpo.data.runs import RunError
+from scdpo.data.whole_files import written_whole
 
 _DATA: Final = "the data (a digest)"
 _MODEL: Final = "the start model (a digest of its files, or its name and revision)"
@@ -80,11 +81,9 @@ def settle(output: Path, start: str, data: str, args: TrainingArguments, model_a
     if any(output.glob("checkpoint-*")) or any(output.glob("*.safetensors")):
         _compare(file, made)
     if PartialState().is_main_process:
-        part = file.with_name(f"{TRAINING_FILE}.part")  # so that no process reads half of it
         try:
-            output.mkdir(parents=True, exist_ok=True)
-            part.write_text(json.dumps(made, indent=1), encoding="utf-8")
-            part.replace(file)
+            with written_whole(file) as part:  # so that no process reads half of it
+                part.write_text(json.dumps(made, indent=1), encoding="utf-8")
         except OSError as error:
             raise RunError(
                 f"cannot write {output}: {error.strerror or error}; choose another --output"

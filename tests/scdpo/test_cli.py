@@ -13,6 +13,7 @@ import datasets
 import pytest
 from typer.testing import CliRunner, Result
 
+from sandbox import IsolationError
 from scdpo.cli import app
 from scdpo.data.problems import Problem
 from scdpo.data.runs import Run
@@ -410,6 +411,16 @@ def test_status_and_doctor_speak_json_and_status_explains(tmp_path: Path, soluti
     assert "instead of waiting for the kernel" in words
     assert "A word of another version" in words
     assert json.loads(call("doctor", "--json").output)["python"].startswith("3.")
+
+
+def test_a_siege_of_a_level_that_cannot_be_had_says_so_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise IsolationError("user namespaces are refused here. Allow them")
+
+    monkeypatch.setattr("scdpo.cli.doctor.lay", refuse)
+    said = call("doctor", "--siege")
+    assert said.exit_code == 1
+    assert said.output.splitlines()[-1] == "error: user namespaces are refused here. Allow them"
 
 
 def test_json_of_a_training_is_for_the_plan(tmp_path: Path, solutions: Path) -> None:
