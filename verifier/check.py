@@ -101,7 +101,7 @@ def read(prediction: str | Solution, gold: str, rounding: Rounding, require: Str
         return Read(wanted, Extraction(wanted.answer, "bare", "stated"), correct("written the same"))
     found = extract(prediction, "choice" if wanted.choice else "agreement" if wanted.agreement else "any")
     if found.answer is None:
-        return Read(wanted, found, _without_answer(found))
+        return Read(wanted, found, _without_answer(found, wanted, prediction))
     if require != "weak" and found.strength is not None and not suffices(found.strength, require):
         return Read(
             wanted,
@@ -116,9 +116,20 @@ def read(prediction: str | Solution, gold: str, rounding: Rounding, require: Str
     return Read(wanted, found, compare_quickly(found.answer, wanted.answer, rounding))
 
 
-def _without_answer(found: Extraction) -> Comparison:
+def _without_answer(found: Extraction, wanted: Gold, prediction: str | Solution) -> Comparison:
     if found.source == SEVERAL.why:
         return unverifiable(f"the last statement holds {SEVERAL.why}")
     if found.source == SUPPOSED.why:
         return unverifiable(SUPPOSED.why)
+    if found.source == "none" and isinstance(prediction, str) and _names(prediction, wanted.answer or ""):
+        return unverifiable("the gold answer is named, and it is not seen whether it is stated")
     return incorrect("no final answer is stated" if found.source == "none" else found.source)
+
+
+MAX_NAMED = 400  # characters before the end of a text in which the words of a gold answer are looked for
+
+
+def _names(text: str, gold: str) -> bool:
+    """Whether the end of a text holds the words of a gold answer that is no number, formula or letter."""
+    words = gold.replace(" ", "")
+    return words.isalpha() and len(words) > 1 and gold.lower() in text[-MAX_NAMED:].lower()

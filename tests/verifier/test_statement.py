@@ -160,6 +160,15 @@ def test_an_expression_in_prose_is_read_as_a_whole(text: str, answer: str) -> No
         ("The shop sold 6 t-shirts", "6"),
         ("She got 762 M&Ms", "762"),
         ("So the line is x-y = 3", "x-y = 3"),
+        ("F = ma = 2.0 kg × 3.5 m/s² = 7.0 N", r"7.0\text{ N}"),
+        ("The power is 1500 W = 1.5 kW", r"1.5\text{ kW}"),
+        ("The line is y = 2x + 3", "y = 2x + 3"),
+        ("So x = 3 or x = 7", "x = 3 or x = 7"),
+        ("The volume is 12π cm³ ≈ 37.7 cm³", r"12π\text{ cm^3}"),
+        (r"The energy is $\frac{1}{2}mv^2 = 100\ \text{J}$", r"100\ \text{J}"),
+        ("Der Zug braucht also 2,5 Stunden", "2.5"),
+        ("Das Ergebnis ist 1.250 Euro", "1250 Euro"),
+        ("The length is 1.250 m", r"1.250\text{ m}"),
     ],
 )
 def test_the_words_around_several_numbers_say_which_is_meant(sentence: str, answer: str) -> None:
@@ -305,7 +314,7 @@ def test_values_are_told_from_words(sentence: str, values: list[str]) -> None:
         ("Hence the claim is not always true.", "False", "correct"),
         ("So the statement is not true.", "True", "incorrect"),
         ("Perhaps yes, the function is continuous at 0.", "Yes", "incorrect"),
-        ("Whether the statement is true depends on n.", "True", "incorrect"),
+        ("Whether the statement is true depends on n.", "True", "unverifiable"),
         ("Yes, he has 5 apples.", "5", "correct"),
     ],
 )
@@ -316,3 +325,8 @@ def test_yes_and_no_are_read_where_they_are_asked_for(text: str, gold: str, stat
 def test_boxes_of_numbered_parts_are_one_list() -> None:
     assert extract(r"**(i)** $\boxed{2}$ and **(ii)** $\boxed{-5}$").answer == "2, -5"
     assert extract(r"\boxed{2} is not \boxed{-5}").answer != "2, -5"
+
+
+def test_a_word_that_is_only_named_is_not_called_wrong() -> None:
+    assert verify("所以,该多边形是八边形。", "八边形").status == "unverifiable"
+    assert verify("所以,该多边形是六边形。", "八边形").status == "incorrect"

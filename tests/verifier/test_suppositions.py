@@ -54,6 +54,8 @@ SUPPOSED = [
     "有同学算得17,这是错误的。",
     "若把边界算上,答案就是17,但题目不允许。",
     "答案的个位数是17。",
+    "The code raised an error; had it worked, it would print 17.",
+    "My final answer was 17 in the previous attempt.",
 ]
 MENTIONED = [
     "The number 17 keeps coming up, yet nothing is settled.",
@@ -88,6 +90,8 @@ OPEN = [
     "Возможно, ответ 17.",
     "不一定是17。",
     "The total is roughly between 16 and 18, so 17 on average.",
+    "Das Ergebnis ist vermutlich 17.",
+    "Наверное, ответ 17.",
     "答案不会是17。",
 ]
 TAKEN_BACK = [
@@ -106,6 +110,8 @@ TAKEN_BACK = [
     r"\boxed{17}" + "\n\nOh no, I made a mistake.",
     "They get 17. I disagree.",
     r"\boxed{17}" + "\n\nWait, I misread the problem. The value should be computed differently.",
+    r"\boxed{17}" + "\n\nEdit: this is incorrect, see below.",
+    r"\boxed{17}" + "\n\nVerification: 17 × 3 = 51, but the total should be 54, so this is not consistent.",
 ]
 ANOTHER_NUMBER = [
     "不到17",
@@ -135,6 +141,7 @@ ANOTHER_NUMBER = [
     "By Theorem 17, the series converges.",
     "The answer is on page 17.",
     "所以答案是17的两倍。",
+    "~~17~~ 18",
     "至多有17个。",
     r"\boxed{17 \text{ (guess)}}",
 ]
@@ -191,6 +198,11 @@ STATED = [
     ("The average guess of the 5 friends is 80.", "80"),
     ("The number is between 16 and 18, so it is 17.", "17"),
     (r"\boxed{17} is what we get.", "17"),
+    (r"\boxed{17}" + "\n\nVerification: 17 × 3 = 51 ✓", "17"),
+    ("Answer: ~~12~~ 17", "17"),
+    ("Ce n'est pas 15 mais 17.", "17"),
+    ("答えは 12 ではなく 17 です。", "17"),
+    (r"The minimum is $4\sqrt{2}$, attained iff $a=b=\sqrt2$.", r"4\sqrt2"),
     ("The textbook lists 18, but recounting shows the answer is 17.", "17"),
     ("经检验,x=17是原方程的解。", "17"),
     ("x=7舍去,所以x=17。", "17"),

@@ -233,6 +233,8 @@ def _relations(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
         return None
     relation, other = (a, b) if isinstance(a, Rel) else (b, a)
     assert isinstance(relation, Rel)
+    if isinstance(other, Seq | Items) and (each := _said_of_each(relation)) is not None:
+        return _same(each, other, rounding)
     if isinstance(other, Items):
         return None
     value = without_label(relation)
@@ -249,6 +251,14 @@ def _relations(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
     if _is_solved_by(relation, other):
         return unverifiable("an equation, and the value that solves it")
     return incorrect("an equation and a value")
+
+
+def _said_of_each(relation: Rel) -> Items | None:
+    """Return ``x = y = 3`` as the list ``x = 3, y = 3``; None for anything else."""
+    *names, value = relation.sides
+    if len(names) < 2 or set(relation.ops) != {"="} or not all(isinstance(n, Sym) for n in names):
+        return None
+    return Items(tuple(Rel((name, value), ("=",)) for name in names))
 
 
 def _is_solved_by(relation: Rel, value: Node) -> bool:

@@ -54,11 +54,12 @@ def _value_in_base(node: Node) -> int | Fraction | None:
 _ARTICLE = pattern(r"^(?:an?|the) (?=\w)")
 
 
-# "the tallest is marcus", "it was wednesday"; "the tallest is not marcus", "it is false that it is" are left alone.
+# "the tallest is marcus", "there are none"; "the tallest is not marcus", "it is false that it is" are left alone.
 _SAID_OF = pattern(
-    r"(?:(?:so|thus|hence|therefore),? )?(?:the|it|that|this|he|she)\b"
+    r"(?:(?:so|thus|hence|therefore),? )?(?:the|it|that|this|he|she"
+    r"|triangle|quadrilateral|polygon|series|sequence|function)\b"
     r"(?:(?! (?:that|not|never|no|false|wrong|who|if|is|was)\b)[ a-z])*"
-    r" (?:is|was|must be) (?:therefore |thus )?(?:the |an? )?"
+    r" (?:is|was|must be) (?:therefore |thus )?(?:the |an? )?|there (?:is|are|exists?) "
 )
 
 

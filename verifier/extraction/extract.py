@@ -106,6 +106,8 @@ def extract(text: str | Solution, hint: Hint = "any") -> Extraction:
     final = final_text(text[-MAX_TEXT:] if isinstance(text, str) else text.final_text)
     if not final.isascii():
         final = _PICTURES.sub("", final)
+    if "~~" in final:
+        final = _STRUCK.sub("", final)
     if "\\" in final[-MAX_END_MARK:] and (ended := _END_MARK.search(final, len(final) - MAX_END_MARK)):
         final = final[: ended.start()]
     boxed = boxed_answer(final)
@@ -147,7 +149,10 @@ def _renewed(after: str, hint: Hint) -> Extraction | None:
     end = retraction_in(after)
     if end is None:
         return None
-    found = _said(after[end:], hint)
+    rest = after[end:]
+    if rest.startswith(",") and "\n" not in rest and not _DIGIT_OR_FORMULA.search(rest):
+        return Extraction(None, SUPPOSED.why)  # "this is incorrect, see below"
+    found = _said(rest, hint)
     return found if found.answer is not None else Extraction(None, SUPPOSED.why)
 
 
@@ -232,6 +237,7 @@ _OFFER = pattern(
 )
 # "so it is 7. $\blacksquare$"; "$7 \square$" is left to the parser.
 _END_MARK = pattern(rf"(?:\$|\\\()\s*\\(?:{END_MARKS}|qedsymbol)\s*(?:\$|\\\))\s*\Z")
+_STRUCK = pattern(r"~~(?=\S)[^~\n]{1,200}(?<=\S)~~")  # ~~12~~ 15; 5~~cm is left alone
 _PICTURES = pattern("[\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff\ufe0f]")  # check marks, hands, stars
 # "(c)", "c."; "cm" is left alone.
 _SMALL_LETTER = pattern(r"\(?[a-e]\)?[.]?")

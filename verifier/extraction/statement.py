@@ -12,10 +12,12 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from verifier.extraction.doubt import (
+    denied_after,
     denied_before,
     is_another,
     leaves_open,
 )
+from verifier.extraction.phrases import with_decimal_points
 from verifier.extraction.suppositions import is_counterfactual, is_mentioned, is_supposed, is_withdrawn
 from verifier.extraction.values import Value, in_words, values_in
 from verifier.parsing.notation import chinese_words, has_chinese
@@ -44,7 +46,9 @@ def stated_in(sentence: str) -> Stated:
     if has_chinese(sentence):
         sentence = chinese_words(sentence)
     plain, bold = without_emphasis(sentence)
-    plain = _without_place(plain)
+    plain = with_decimal_points(_without_place(plain))
+    if computed := _COMPUTED.search(plain):
+        plain = computed["last"]
     if plain.rstrip().endswith("?"):
         return OPEN
     if bracketed := _BRACKETED.findall(plain):
@@ -65,6 +69,8 @@ def stated_in(sentence: str) -> Stated:
         return SUPPOSED
     if is_supposed(plain, group.start) or is_withdrawn(plain, group.end) or is_counterfactual(plain):
         return SUPPOSED
+    if under := _UNDER_FORMULA.fullmatch(group.text):
+        return Stated(under["value"].strip())
     return Stated(group.text.replace("\\$", "$") if group.text.count("\\$") == 1 else group.text)
 
 
@@ -72,7 +78,7 @@ def stated_in(sentence: str) -> Stated:
 # 3 times" and 当x=3时，最大值为9 are left alone.
 _PLACE = pattern(
     r"(?<=[\d)}$])[,;]?\s*(?:\(|which\s+|and\s+(?:it\s+|this\s+)?|this\s+)?(?:is\s+|are\s+)?"
-    r"(?:occurs?|occurring|attained|achieved|reached|happens?)\s+(?:only\s+)?(?:when|at|for|if)\b.*\Z"
+    r"(?:occurs?|occurring|attained|achieved|reached|happens?)\s+(?:only\s+)?(?:when|at|for|if|iff|exactly\s+when)\b.*\Z"
     r"|(?<=[\d)}$])\s*[,，]\s*(?:当且仅当|此时|等号).*\Z",
     re.IGNORECASE | re.DOTALL,
 )
@@ -81,6 +87,18 @@ _PLACE = pattern(
 def _without_place(sentence: str) -> str:
     return _PLACE.sub("", sentence)
 
+
+# "F = ma = 2 kg × 3.5 = 7 N", "1500 W = 1.5 kW", of which the last side counts; "y = 2x + 3" and "x = 3 or x = 7" are
+# left alone.
+_SIDE = r"(?:(?!\b(?:or|and|but|so|if|when|then)\b)[^$\\=<>≤≥≠,;])"
+_COMPUTED = pattern(
+    rf"\A[^$\\=<>≤≥≠]*(?:(?:={_SIDE}+)+|(?<![\w.)])\d[^$\\=<>≤≥≠,;A-Za-z]*[A-Za-z]+[\d²³]?\s*)="
+    rf"(?P<last>{_SIDE}*\d{_SIDE}*)\Z"
+)
+# "the energy is $\frac12 mv^2 = 100\ \text{J}$", of which the value with a unit counts; "$y = 2x$" is left alone.
+_UNDER_FORMULA = pattern(
+    r"[^=]*[A-Za-z\\][^=]*[A-Za-z\d}][^=]*=(?P<value>[^=A-Za-z]*\d[^=A-Za-z]*\\(?:text|mathrm)\{[^{}]*\}[^=]*)"
+)
 
 # "The answer is [45]." as some prompts ask for; an interval [3, 4] and an index a[5] are none
 _BRACKETED = pattern(r"(?<![\w)*^/+\-=∈\\])\[\s*(?=[^\[\]\n]*\d)([^\[\],\n]{1,60})\](?=[\s.,!]|$)")
@@ -159,7 +177,11 @@ _RESTATED = pattern(
 def _not_restated(sentence: str, values: list[Value]) -> list[Value]:
     """Return the values without those that only say the one before them once more, rounded."""
     kept = values[:1]
-    kept += [v for u, v in pairwise(values) if not _RESTATED.fullmatch(sentence, u.end, v.start)]
+    kept += [
+        v
+        for u, v in pairwise(values)
+        if not (v.text.startswith("≈") or _RESTATED.fullmatch(sentence, u.end, v.start))
+    ]
     return kept
 
 
@@ -230,7 +252,8 @@ _LEADING = pattern(
 
 def _chosen(sentence: str, groups: list[Value]) -> Value | None:
     """Return the group that the sentence comes to, or None where several would do."""
-    groups = [g for g in groups if not denied_before(sentence, g.start)] or groups  # not 12, but 13
+    denied = [g for g in groups if denied_before(sentence, g.start) or denied_after(sentence, g.end)]
+    groups = [g for g in groups if g not in denied] or groups  # not 12, but 13
     groups = [g for g in groups if not _is_given(sentence, g)] or groups
     groups = _of_main_clause(sentence, groups)
     if len(groups) == 1:

@@ -53,7 +53,7 @@ _FAULTY = (
 # "According to my friend, it is", "The answer, divided by 4, is", "As an upper estimate, 5"; "according to the table"
 # and "the answer, in cm, is" are left alone.
 _ON_CONDITION = (
-    r"(?:\A\W*(?:had|were)\s+(?:I|we|you|he|she|it|they|the|there)\b|\bunless\b"
+    r"(?:(?:\A|[;,—])\W*(?:had|were)\s+(?:I|we|you|he|she|it|they|the|there)\b|\bunless\b"
     r"|如果[^。]*(?=答案)|\baccording\s+to\s+(?:my|a|an|some|him|her|them|[A-Z](?-i:[a-z]+))\b"
     r"|\banswer,\s+(?:when\s+|if\s+)?(?:divided|multiplied|increased|decreased|reduced|squared|cubed|doubled|halved|plus|minus|times)\b"
     r"|\bas\s+an?\s+(?:\w+\s+){0,2}(?:estimate|guess|bound|approximation|placeholder)\b"
@@ -161,7 +161,7 @@ _WITHDRAWN = pattern(
     rf"[^.\d\\$]{{0,30}}?\b{_FAULT}\b"
     r"|(?:but|yet)\s+(?:not\s+quite|I\s+doubt|I(?:['’]m|\s+am)\s+not\s+sure|we\s+(?:still\s+)?(?:have|need)\s+to"
     r"|there\s+(?:is|are)\s+(?:still\s+)?(?:\w+\s+)?(?:more|other|another|further))\b"
-    r"|as\s+an?\s+(?:\w+\s+)?(?:estimate|guess|approximation|upper|lower)\b|or\s+so\s+I|\((?:(?:this|it)\s+is\s+)?(?:an?\s+|my\s+|just\s+)*(?:wrong|incorrect|not\s+sure|unsure|guess|placeholder)|(?:but|though|although)\s+I\s+(?:think|believe|suspect|get|got)\b|(?:leads?|led)\s+to\s+a\s+contradiction|I\s+disagree|typo\b"
+    r"|in\s+(?:the|my|our|an)\s+(?:previous|earlier)\s+(?:attempt|try|version|solution)|as\s+an?\s+(?:\w+\s+)?(?:estimate|guess|approximation|upper|lower)\b|or\s+so\s+I|\((?:(?:this|it)\s+is\s+)?(?:an?\s+|my\s+|just\s+)*(?:wrong|incorrect|not\s+sure|unsure|guess|placeholder)|(?:but|though|although)\s+I\s+(?:think|believe|suspect|get|got)\b|(?:leads?|led)\s+to\s+a\s+contradiction|I\s+disagree|typo\b"
     # "5 when we forget one", "a 5% chance I am right"; "5 if we ignore order", "a 5% chance of rain" are left alone.
     r"|(?:when|if|by|only)\s+(?:(?:we|you|one|they|I)\s+)?(?:forg[eo]t\w*|neglect\w*|overlook\w*|misread\w*|mistakenly|wrongly)"
     r"|chance\s+(?:that\s+)?I(?:['’]m|\s+am)\b|(?:sure|certain|confident)\b"
@@ -239,7 +239,9 @@ def is_counterfactual(sentence: str) -> bool:
 # --- sentences that take back what was said before them
 
 _BEGINNING = r"(?:\A|[.!?…。！？\n)$}])[\s*_]*"
-_INTERJECTION = r"(?:(?:wait|h+m+|no|but|oh|actually|oops|sorry|hold\s+on|however)\b[\s,.!…:;—–-]*)*"
+_INTERJECTION = (
+    r"(?:(?:wait|h+m+|no|but|oh|actually|oops|sorry|hold\s+on|however|edit|update)\b[\s,.!…:;—–-]*)*"
+)
 # "That is wrong", "my answer can't be right", "this does not work"; "That is wrong to say" is left alone.
 _IT = r"(?:that|this|it|the\s+above|my\s+(?:\w+\s+)?(?:answer|result|work|calculation|reasoning))"
 _IS_WRONG = (
@@ -254,10 +256,15 @@ _MISTAKEN = (
     r"|I(?:\s+have|['’]ve|\s+must\s+have)?\s+(?:mis(?:read|interpreted|counted|calculated|understood|applied)|overlooked)\b"
     r"|scratch\s+that|on\s+second\s+thought|correction\s*:"
 )
+# "Check: the total should be 39, so this is not consistent"; "Check: 3 + 4 = 7" is left alone.
+_FAILED = (
+    r"(?:verification|verify(?:ing)?|check(?:ing)?)\b[^.!?\n]{0,120}\b"
+    r"(?:not\s+consistent|inconsistent|(?:does\s+not|doesn['’]t)\s+(?:match|check|agree|hold))"
+)
 # "Actually, the answer is 9."; "Wait, is the answer 9?" is left alone.
 _INSTEAD = r"(?:wait|actually|oops|sorry)\b(?=[^?]{0,300}\banswer\s+(?:is|should|must|was)\b)"
 _RETRACTION = pattern(
-    rf"{_BEGINNING}(?:{_INTERJECTION}(?:{_IT}{_IS_WRONG}|{_MISTAKEN})|{_INSTEAD})"
+    rf"{_BEGINNING}(?:{_INTERJECTION}(?:{_IT}{_IS_WRONG}|{_MISTAKEN})|{_INSTEAD}|{_FAILED})"
     # "\boxed{5} is my earlier result", "… would be right if", "… is what I'd get"; "… is what we get" is left alone.
     r"|\A[\s$*.)]*(?:(?:is|was)\s+(?:my|an?|the)\s+(?:earlier|first|old|previous|initial|wrong|incorrect)\b"
     r"|(?:would|could|might)\s+(?:be|have\s+been)\b|(?:is|was)\s+what\s+\w+(?:['’]d|\s+(?:would|might|could))\b)"
@@ -269,7 +276,7 @@ _RETRACTION = pattern(
 _RETRACTION_TELLTALES = (
     "wrong", "incorrect", "not ", "n't", "n’t", "mistake", "error", "doubt", "scratch", "second thought",
     "correction", "answer", "impossible", "disagree", "earlier", "first", "previous", "initial", "misread",
-    "misinter", "miscount", "miscalc", "misund", "misappl", "overlooked", "would",
+    "misinter", "consistent", "miscount", "miscalc", "misund", "misappl", "overlooked", "would",
     "could", "might", "what ", "等等", "不对", "错了",
 )  # fmt: skip
 

@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Literal, NamedTuple
 
 from verifier.parsing.notation import TEXT_COMMAND, has_chinese
-from verifier.parsing.units import MAX_UNIT, operates, qualifies, take_scale, unit_of, unit_words
+from verifier.parsing.units import MAX_UNIT, SET_LETTERS, operates, qualifies, take_scale, unit_of, unit_words
 from verifier.parsing.vocabulary import is_typed
 from verifier.patterns import pattern
 from verifier.tree import Quantity
@@ -163,6 +163,8 @@ def _judged(value: str, tail: list[re.Match[str]], parted: bool) -> NumberAndUni
     percent = words[0] in ("percent", "pct")
     factor, rest = take_scale(words[1:] if percent else words)
     unit = " ".join(rest)
+    if tail[0]["text"] is not None:
+        unit = SET_LETTERS.get(unit, unit)
     value += "\\%" if percent else ""
     if not unit or unit_of(unit) is not None:
         return NumberAndUnit(value, factor, unit)

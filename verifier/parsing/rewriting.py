@@ -82,8 +82,14 @@ def _unit_written_out(match: re.Match[str]) -> str:
     return rf"\text{{ {inside} }}"
 
 
+# 4.7 k\Omega, 10\,\Omega; \Omega and x\Omega are left alone.
+_OHM = pattern(rf"(?<=\d)(?:\\[,;: ]| )*(?:{TEXT_COMMAND}\{{ ?)?([kM]?) ?\\Omega ?\}}?$")
+
+
 def spaces_written_out(text: str) -> str:
     """Write control spaces as spaces, and numbers grouped by apostrophes, points or underscores without them."""
+    if text.rstrip(" }").endswith("\\Omega"):
+        text = _OHM.sub(r"\\text{ \1ohm}", text)
     if "{,}" in text:
         text = _BRACED_COMMA.sub(".", text)
     if "^" in text and "\\" in text:
@@ -108,8 +114,8 @@ def cycle_written_out(text: str) -> str:
 
 _NUMBER = r"(-?\d+(?:\.\d+)?)"
 _SAID = rf"(?: |~|\\[,; ])*(?:{TEXT_COMMAND}\{{)? *%s *\}}?(?: |~|\\[,; ])*"
-# 5 out of 6, 5\text{ out of }6; "5 out of 6 people" is left alone.
-_OUT_OF = pattern(rf"{_NUMBER}{_SAID % 'out of'}{_NUMBER}")
+# 5 out of 6, 1 in 6, 5\text{ out of }6; "5 out of 6 people" is left alone.
+_OUT_OF = pattern(rf"{_NUMBER}{_SAID % '(?:out of|in)'}{_NUMBER}")
 # 3 to 4, 3 \text{ to } 4; "3 to 4 hours" is left alone.
 _TO = pattern(rf"{_NUMBER}{_SAID % 'to'}{_NUMBER}")
 # 5 below zero, 5^\circ\text{ below zero}; "5 below" is left alone.
