@@ -56,6 +56,12 @@ SUPPOSED = [
     "答案的个位数是17。",
     "The code raised an error; had it worked, it would print 17.",
     "My final answer was 17 in the previous attempt.",
+    "If the pattern continues, it would be 17.",
+    "The formula would predict 17; the experiment disagrees.",
+    "I am told it's 17.",
+    "The answer to the previous question was 17.",
+    "Let x be 17.",
+    "Some books give 17.",
 ]
 MENTIONED = [
     "The number 17 keeps coming up, yet nothing is settled.",
@@ -92,6 +98,8 @@ OPEN = [
     "The total is roughly between 16 and 18, so 17 on average.",
     "Das Ergebnis ist vermutlich 17.",
     "Наверное, ответ 17.",
+    "I'd lean to 17.",
+    r"\boxed{17} (wrong)",
     "答案不会是17。",
 ]
 TAKEN_BACK = [
@@ -100,6 +108,7 @@ TAKEN_BACK = [
     "Answer: 17 (this is a placeholder).",
     "有人说答案是17，但这是错的。",
     "There is a 17% chance I'm right.",
+    "17, unless I've mixed up the signs.",
     "My first attempt gave 17, which turned out to be wrong.",
     "It is tempting to say 17, but that ignores the overlap.",
     "So we have 17, but there are two more cases to count.",
@@ -141,6 +150,7 @@ ANOTHER_NUMBER = [
     "By Theorem 17, the series converges.",
     "The answer is on page 17.",
     "所以答案是17的两倍。",
+    "差一点就是17。",
     "~~17~~ 18",
     "至多有17个。",
     r"\boxed{17 \text{ (guess)}}",
@@ -200,6 +210,9 @@ STATED = [
     (r"\boxed{17} is what we get.", "17"),
     (r"\boxed{17}" + "\n\nVerification: 17 × 3 = 51 ✓", "17"),
     ("Answer: ~~12~~ 17", "17"),
+    ("So 17 people will come unless it rains.", "17"),
+    ("The leaning tower is 17 metres tall.", "17"),
+    (r"\boxed{17} (the other root is negative)", "17"),
     ("Ce n'est pas 15 mais 17.", "17"),
     ("答えは 12 ではなく 17 です。", "17"),
     (r"The minimum is $4\sqrt{2}$, attained iff $a=b=\sqrt2$.", r"4\sqrt2"),

@@ -244,6 +244,11 @@ def _relations(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
         return _same(relation.sides[-1], other, rounding)
     if is_inequality(relation):
         return _as_regions(a, b) if isinstance(other, _Shape) else incorrect("an inequality and a value")
+    last = relation.sides[-1]
+    if isinstance(other, Seq | Matrix | SetOf) and isinstance(last, type(other)) and relation.ops == ("=",):
+        return _same(
+            last, other, rounding
+        )  # A \cap B = {2, 3}: what is equal to a set or a vector is its name
     if isinstance(other, Seq | Matrix | SetOf | Words):
         return incorrect("an equation and an answer of another kind")
     if any(_same(side, other, rounding).correct for side in relation.sides):

@@ -39,7 +39,7 @@ _FILLER = r"(?:(?:the|a|an|of|to|be|is|equals?|exactly|just|about|even|number|va
 _BEFORE = pattern(rf"\b(?:{_DENIAL}|{_COMPARISON}|{_CHANGE}|{_ELSEWHERE})\s+{_FILLER}", re.IGNORECASE)
 # 不是5, 大于5, 至少5个; 至少是5 and 最多可以装5个 state a least and a greatest value, which is 5
 _CHINESE_BEFORE = pattern(
-    r"(?:(?:不是|并非|并不是|不等于|不为|不选|不(?:会|该|应该?|可能|能|再)(?:是|为|等于)|绝不是|不[止只仅]|排除|舍[去掉]|剔除|大于|小于|多于|少于|高于|低于|超过|不足|不到|接近|除了|介于)(?:有|是|为|等于)?"
+    r"(?:(?:不是|并非|并不是|不等于|不为|不选|不(?:会|该|应该?|可能|能|再)(?:是|为|等于)|绝不是|不[止只仅]|排除|舍[去掉]|剔除|差一?点儿?就?|大于|小于|多于|少于|高于|低于|超过|不足|不到|接近|除了|介于)(?:有|是|为|等于)?"
     r"|(?:至少|至多|最多|最少)有?|比|非|不一定[是为]?|未必[是为]?)[\s$(]*\Z"
 )
 _DENIED = pattern(
@@ -73,16 +73,16 @@ _OPEN = pattern(
     r"\b(?:maybe|perhaps|possibly|probably|presumably|supposedly"
     r"|(?<!most )(?<!least )(?<!more )(?<!less )(?<!ally )likely(?=\s+(?:\W*\d|it\b|the\s+answer\b))"
     r"|(?:seems?|looks)\s+(?:to\s+be|like|that)|(?:rough|quick|crude)\s+(?:estimate|guess)|(?:roughly|about|somewhere|approximately)\s+between"
-    r"|vielleicht|möglicherweise|vermutlich|wahrscheinlich|probablement|probablemente|probabilmente|provavelmente|waarschijnlijk|peut[-\s][êe]tre|quiz[áa]s?|tal\s+vez|forse|talvez|podría|pourrait|könnte|potrebbe|poderia|lean(?:ing)?\s+towards?"
+    r"|vielleicht|möglicherweise|vermutlich|wahrscheinlich|probablement|probablemente|probabilmente|provavelmente|waarschijnlijk|peut[-\s][êe]tre|quiz[áa]s?|tal\s+vez|forse|talvez|podría|pourrait|könnte|potrebbe|poderia|lean(?:ing)?\s+(?:towards?|to)"
     r"|(?:could|might|may)\s+(?:\w+\s+)?be\s+(?:something|anything|another|different|wrong|off)|remains?\s+(?:open|unclear|unknown)|unsure|not\s+sure|guess(?:ing)?(?!\s+of\b)|unknown|uncertain|also\s+possible)\b"
     r"|возможно|наверное|вероятно|кажется|может\s+быть|可能[是为]|也可能|可能(?=\s*[\d$])|不确定|也许|或许|猜|かもしれ|たぶん|おそらく|아마|어쩌면",
     re.IGNORECASE,
 )
 _DOUBTED = pattern(r"\b(?:maybe|perhaps|possibly)\s*(?:it(?:'s|\s+is)\s*)?[\s$(\\]*\Z", re.IGNORECASE)
-# A box or tag after which "or 5", a question mark or "is wrong" follows; "is wrong to assume" does not take it back.
+# A box or tag after which "or 5", a question mark, "(wrong)" or "is wrong" follows; "is wrong to assume" is left alone.
 _OR_ANOTHER = pattern(
     r"(?:[\s.,)$}*]|\\[)\]]|\\text\s*\{)*(?:(?:\b(?:or|maybe|perhaps)\s+|或者?是?\s*)(?:maybe\s+)?[$\\(*]*[-\d\\]"
-    r"|\b(?:is|was)\s+(?:wrong|incorrect|not\s+(?:right|correct))\s*(?:[.,;}]|\Z)|不对|是错的|\?(?=\s|\Z))"
+    r"|\b(?:is|was)\s+(?:wrong|incorrect|not\s+(?:right|correct))\s*(?:[.,;}]|\Z)|不对|是错的|\?(?=\s|\Z)|\(\s*(?:wrong|incorrect|rejected|guess)\s*\))"
 )
 # "I do not know", "cannot solve"; "do not forget" is left alone.
 _KNOWING_NOTHING = pattern(

@@ -154,7 +154,7 @@ _JOINT = pattern(
     r"\s*(?:[,;、，]?\s*(?:and|or|&|和|或者|或|与|及)|[,;、]|to|by|in|of|out\s+of|x|times|minus|plus|over|per|mod|:|,\s*\(?mod)?\s*"
 )
 # "120 dollars in 2 weeks": after a unit these are prepositions; "1 in 4" is left alone.
-_AFTER_UNIT = frozenset(["in", "of", "by", "over", "per", "out of"])
+_AFTER_UNIT = frozenset(["in", "of", "over", "per", "out of"])
 _ENDS_IN_UNIT = pattern(r"(?:[A-Za-z]{2}|\})\Z|\A\\?[$€£¥₹]")
 
 
@@ -255,6 +255,7 @@ def _chosen(sentence: str, groups: list[Value]) -> Value | None:
     denied = [g for g in groups if denied_before(sentence, g.start) or denied_after(sentence, g.end)]
     groups = [g for g in groups if g not in denied] or groups  # not 12, but 13
     groups = [g for g in groups if not _is_given(sentence, g)] or groups
+    groups = [g for g in groups if not _COMPARED.match(sentence, g.end)] or groups
     groups = _of_main_clause(sentence, groups)
     if len(groups) == 1:
         return groups[0]
@@ -270,8 +271,12 @@ def _chosen(sentence: str, groups: list[Value]) -> Value | None:
     return said[0] if len(said) == 1 else None
 
 
+# "$4 more than before" beside another value; "4 more" is left alone.
+_COMPARED = pattern(r"[)\\$]*\s*(?:[a-z]+\s+){0,2}(?:more|less|fewer|older|younger|higher|lower)\s+than\b")
 # "The 12 bottles last 2 days", "A 42 kg bag lasts 3 weeks", of which the first is given; "is the 12" is left alone.
-_GIVEN = pattern(r"(?:\A|[,;.]\s)\W{0,3}(?:[Tt]he|[Aa]n?|[Aa]ll|[Tt]hese|[Tt]hose)\s+[$(\\]*\Z")
+_GIVEN = pattern(
+    r"(?:\A|[,;.]\s|\b(?:[Ss]o|[Tt]hus|[Hh]ence|[Tt]herefore)\s)\W{0,3}(?:[Tt]he|[Aa]n?|[Aa]ll|[Tt]hese|[Tt]hose)\s+[$(\\]*\Z"
+)
 _NOUN_AFTER = pattern(r"[)\\$]*\s*[a-z]{2,}")
 
 
@@ -283,8 +288,8 @@ def _is_given(sentence: str, group: Value) -> bool:
 # "2.5 hours before they are 285 miles apart", "$7 to reach $60", where the clause ends the sentence; "when 3 left, 2
 # remain", "the cost after noon is 7" and "5 and 7 to get 12" are left alone.
 _SUBORDINATE = pattern(
-    r"\b(?:(?:before|until|after|when|if|unless|because)\s+(?:they|he|she|it|we|you|I|there|someone)\b|so\s+that\b|in\s+order\s+(?:to|that|for)\b"
-    r"|(?:(?:before|after|when|while)\s+[a-z]+ing|to\s+(?:reach|meet|hit|save|satisfy|fill|cover|buy|pay|earn|complete|finish|achieve|afford|feed"
+    r"(?:,\s*(?:because|since)\b|\b(?:before|until|after|when|if|unless|because)\s+(?:they|he|she|it|we|you|I|there|someone)\b|\bso\s+that\b|\bin\s+order\s+(?:to|that|for)\b"
+    r"|\b(?:(?:before|after|when|while)\s+[a-z]+ing|to\s+(?:reach|meet|hit|save|satisfy|fill|cover|buy|pay|earn|complete|finish|achieve|afford|feed"
     r"|produce|raise|maintain|be\s+able|have\s+\w+ed))\b(?![^,;:=]*\b(?:is|are|was|were|will\s+be)\b))[^,;:=]*\Z"
 )
 # "4 discs that cost $5 and 6 discs": the sentence goes on beside the clause

@@ -15,7 +15,7 @@ MAX_CLAUSE = 160  # characters on either side of a value in which a clause suppo
 # "assume that the answer is"; "assuming a constant speed" is left alone.
 _SUPPOSING = (
     r"\b(?:suppose|assume|imagine|pretend)\s+(?:that\b|it\b|the\b|we\b|for\b|\$?[a-zA-Z]\s*=)"
-    r"|\b(?:suppose|assume|imagine|pretend|let)[\s$(\\]*\Z"
+    r"|\b(?:suppose|assume|imagine|pretend|let)[\s$(\\]*\Z|\blet\s+\$?\\?[a-zA-Z]\w*\$?\s+(?:be|denote|equal)\b"
     r"|\bif\s+(?:it|this|that|the\s+answer)\s+(?:is|was|were)\b|如果|假如|假设|假定|要是|是否"
 )
 # "A student claimed that it is", "The book mentions", 小明认为; "I think it is" and "the problem says" are left alone.
@@ -28,23 +28,24 @@ _SAYING = (
 _SAID = r"(?:that|the|it|h?e|she|they|his|her|this|\W*\d|[\"“$\\x])"
 _OTHERS = (
     rf"\b(?!{_OWN}\b)[A-Za-z]+\s+(?:\w+ly\s+|has\s+)?{_SAYING}(?:(?=\s+{_SAID})|\s*\Z)|\bhas\s+it\s+that\b"
-    r"|\b(?:problem|question|\w*book|sheet|key)\s+(?:mentions|gives|lists)\b|\btold\s+(?:me|us|him|her|them)\b|\bI\s+(?:vaguely\s+)?(?:remember|recall)\b"
+    r"|\b(?:problem|question|\w*book|sheet|key)\s+(?:mentions|gives|lists)\b|\btold\s+(?:me|us|him|her|them)\b|\b(?:am|was|been)\s+told\b|\bI\s+(?:vaguely\s+)?(?:remember|recall)\b"
     r"|\b(?:answers?|values?|solutions?|options?|candidates?)\s+includ\w+|(?<![我们])(?:认为|觉得|以为)|有(?:些?人|的?同学|学生)"
 )
 # "One might expect", "at first glance", "my first attempt gave", "so far we have"; "at first he had 5" and "he has run
 # 5 miles so far" are left alone.
 _EXPECTING = (
-    r"\b(?:might|may|would|could)\s+(?:\w+ly\s+)?(?:expect|think|guess|say|answer|assume|believe|conclude|suspect)\b"
+    r"\b(?:might|may|would|could)\s+(?:\w+ly\s+)?(?:expect|think|guess|say|answer|assume|believe|conclude|suspect|predict|suggest)\b"
     r"|\btempt(?:ing|ed)\b|\bat\s+first\s+(?:glance|sight)\b|\bna[iï]ve(?:ly)?\b|\b(?:supposed|meant)\s+to\b"
     r"|\bso\s+far\s+(?:we|I)\b|\b(?:my|our|a|the)\s+first\s+(?:attempt|try|guess|thought)\b"
 )
 # "A common mistake is", "whether it is", "nobody could get", 答案的个位数是; "no doubt it is" and 答案的值是 are not.
 _FAULTY = (
     r"\b(?:wrong(?:ly)?|incorrect(?:ly)?|mistaken(?:ly)?)\b|\b(?:mistake|error)\s+(?:is\s+)?to\b|\bwhether\b|\bcandidate\s+(?:is|are)\b"
-    r"|\b(?:some|many|most|other)\s+(?:people|students|sources|books|textbooks)\s+(?:get|answer|say|think|would|might|write)\b"
+    r"|\b(?:some|many|most|other)\s+(?:people|students|sources|books|textbooks)\s+(?:get|answer|say|think|would|might|write|give|list|have)\b"
     r"|\bno(?:thing|body|ne|\s+one)\s+(?:here|proves|shows|says|of\s+this|can|could|would|should|gets?)\b|答案的(?!值|结果)"
     r"|(?<!no )(?<!\ba )\bdoubt(?:s|ed)?\b|\bnot\s+convinced\b"
     r"|\b(?:not\s+true|untrue|false)\s+that\b|\b(?:reject|exclud|discard|eliminat|dismiss|avoid|ignor)(?:s|e[sd]?|ed|ing)\b"
+    r"|\banswer\s+(?:to|of|for)\s+(?:the|an?)\s+(?:previous|earlier|other|different|similar)\b"
     # "The answer has", "approaches", "used to be"; "the answer is", "must be" and "to the question" are left alone.
     r"|\banswer\s+(?!(?:is|was|are|equals?|must|should|will|would|comes|becomes|turns|therefore|then|thus|here"
     r"|to|for|of|in|as|we|you)\b)[a-z]+\b"
@@ -81,7 +82,7 @@ _TELLTALES = (
     "incorrect", "mistake", "error", "whether", "doubt", "convinced", "unless", "would", "had ", "were ",
     "ccording", "has it", "true", "false", "reject", "exclu", "discard", "eliminat", "dismiss", "avoid", "ignor",
     "let", "try", "consider", "check", "test", "substitut", "plug", "comput", "candidate", "people", "students",
-    "sources", "books", "nothing", "none", "no one",
+    "sources", "books", "let ", "previous", "other", "predict", "different", "similar", "nothing", "none", "no one",
     "nobody", "estimate", "bound", "approximation", "placeholder",
     "检验", "代入", "考虑", "尝试", "如果", "假", "要是", "是否", "认为", "觉得", "以为", "有", "答案的",
 )  # fmt: skip
@@ -164,7 +165,7 @@ _WITHDRAWN = pattern(
     r"|in\s+(?:the|my|our|an)\s+(?:previous|earlier)\s+(?:attempt|try|version|solution)|as\s+an?\s+(?:\w+\s+)?(?:estimate|guess|approximation|upper|lower)\b|or\s+so\s+I|\((?:(?:this|it)\s+is\s+)?(?:an?\s+|my\s+|just\s+)*(?:wrong|incorrect|not\s+sure|unsure|guess|placeholder)|(?:but|though|although)\s+I\s+(?:think|believe|suspect|get|got)\b|(?:leads?|led)\s+to\s+a\s+contradiction|I\s+disagree|typo\b"
     # "5 when we forget one", "a 5% chance I am right"; "5 if we ignore order", "a 5% chance of rain" are left alone.
     r"|(?:when|if|by|only)\s+(?:(?:we|you|one|they|I)\s+)?(?:forg[eo]t\w*|neglect\w*|overlook\w*|misread\w*|mistakenly|wrongly)"
-    r"|chance\s+(?:that\s+)?I(?:['’]m|\s+am)\b|(?:sure|certain|confident)\b"
+    r"|chance\s+(?:that\s+)?I(?:['’]m|\s+am)\b|unless\s+(?:I|we|you)\b|(?:sure|certain|confident)\b"
     r"|但[^。]{0,8}(?:错|不[对允符合成满可正存]|没有|矛盾)|这[^。]{0,6}(?:错|不对|不正确))",
     re.IGNORECASE,
 )
@@ -212,10 +213,11 @@ def is_said_directly(said: str) -> bool:
 _DESCRIBED = pattern(r"\bwhose\b", re.IGNORECASE)
 _ORDINAL = pattern(r"\d+(?:st|nd|rd|th)\s+[a-z]")
 
-# "would be 5 if we ignored zero", "would have been 5 had we", "if it had been open, it would be 5", "were x even, would
+# "would be 5 if we ignored zero", "would have been 5 had we", "if it goes on, it would be 5", "were x even, would
 # be 5": what is not so; "would be 5" and "if he had 3 more, he would have 5" are left alone.
 _COUNTERFACTUAL = pattern(
     r"\bwould\b.*?\d.*?\b(?:if|had|were|under|otherwise)\b"
+    r"|\bif\b[^,.]*,\s*(?:it|this|that|the\s+answer)\s+would\b.*?\d"
     r"|\bif\b[^,.]*\bhad\s+(?:not\s+)?(?:been|\w+ed)\b.*?\bwould\b.*?\d|,\s*were\s[^,.]*,\s*would\b.*?\d",
     re.IGNORECASE | re.DOTALL,
 )

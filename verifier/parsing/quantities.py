@@ -154,6 +154,10 @@ def _start_of_words(pieces: list[re.Match[str]]) -> int:
     return start
 
 
+# "\\pi hr^2", a product or square hours; "5 hr" and "\\pi\\text{ hr}" are left alone.
+_ENDS_IN_LETTER = pattern(r"\\(?!infty)[A-Za-z]+ ?\Z")
+
+
 def _judged(value: str, tail: list[re.Match[str]], parted: bool) -> NumberAndUnit | None:
     """Say what the words after a value are: a percent sign, a factor, a unit, or a product of letters (None)."""
     bare = " ".join(_HYPHEN.sub(" ", "".join(_plain(piece) for piece in tail)).split())
@@ -167,7 +171,8 @@ def _judged(value: str, tail: list[re.Match[str]], parted: bool) -> NumberAndUni
         unit = SET_LETTERS.get(unit, unit)
     value += "\\%" if percent else ""
     if not unit or unit_of(unit) is not None:
-        return NumberAndUnit(value, factor, unit)
+        certain = tail[0]["text"] is not None or _ENDS_IN_LETTER.search(value) is None
+        return NumberAndUnit(value, factor, unit, certain)
     if tail[-1].lastgroup == "power" or not (re.search(r"[\d)}\]%]$", value) and re.search(r"\d", value)):
         return None
     if has_chinese(unit):

@@ -87,7 +87,7 @@ _LIST_GOES_ON = pattern(r", ?\.{3,}$")
 # "negative 5", "minus 3", 负5; "negative" is left alone.
 _NEGATIVE = pattern(r"^(?:(?:negative|minus) (?=[\d.\\])|负 ?(?=[\d.\\]))", re.IGNORECASE)
 # "\text{A, B}", "\text{1,000}"; "\text{Apples}" is left alone.
-_TEXT_LIST = pattern(rf"{TEXT_COMMAND}\{{\s*([A-Z](?:\s*,\s*[A-Z])+|-?\d[\d.,]*)\s*\}}")
+_TEXT_LIST = pattern(rf"{TEXT_COMMAND}\{{\s*([A-Z]{{1,5}}(?:\s*,\s*[A-Z]{{1,5}})+|-?\d[\d.,]*)\s*\}}")
 # "\text{no solution}", "no solution"; "no. 5" is left alone.
 _WORDS_ONLY = pattern(rf"{TEXT_COMMAND}\{{[^{{}}]*\}}|[A-Za-z\s.]+")
 # "3,14", "0,333", "3,5678"; "3,145", which may be a thousand, and "3,4" are left alone.
@@ -126,12 +126,14 @@ _POINT = pattern(r"[A-Z] ?(?:\\left)?(?=\(.*,.*\)$)")
 _MIXED_IN_WORDS = pattern(
     rf"(-?\d+) ?(?:{TEXT_COMMAND}\{{ ?and ?\}}|and) ?(?=\\[dt]?frac ?\{{?\d|\d+/\d)(.*)"
 )
+# 60,120, which may list two numbers; 60,12 and 1,234,567 are left alone.
+_TWO_OR_THOUSANDS = pattern(r"\d{1,3},\d{3}")
 # 12,34,567 as India groups digits; that it may be a list is another reading. 12,345 is left alone.
 _LAKHS = pattern(r"-?\d{1,2}(?:,\d\d)+,\d{3}(?!\d|,)")
 # \text{Point } Q, box B: the letter of a thing; "triangle ABC" is left alone.
 _NAMED_LETTER = pattern(
-    rf"(?:{TEXT_COMMAND}\{{ ?)?(?:point|vertex|node|city|town|box|bag|team|plan|graph|line|route|player|person) ?\}}? ?"
-    rf"(?:{TEXT_COMMAND}\{{ ?)?([A-Z]) ?\}}?",
+    rf"(?:{TEXT_COMMAND}\{{ ?)?(?:point|vertex|node|city|town|box|bag|team|plan|graph|line|route|player|person"
+    rf"|quadrant) ?\}}? ?(?:{TEXT_COMMAND}\{{ ?)?([A-Z]|I{{1,3}}|IV) ?\}}?",
     re.IGNORECASE,
 )
 # 7/2 (3.5), 1/3 (about 33.3%): the brackets say the same, rounded; 2 (3), a product, is left alone.
@@ -165,6 +167,8 @@ def _other_writings(answer: str, text: str) -> list[str]:
         others.append(f"{match[1]} {match[2]}")
     if match := _SEGMENT.fullmatch(text):
         others.append(match[1])
+    if _TWO_OR_THOUSANDS.fullmatch(text):
+        others.append(text.replace(",", ", "))
     if match := _LAKHS.match(text):
         others.append(match[0].replace(",", "") + text[match.end() :])
     if match := _NAMED_LETTER.fullmatch(text):
