@@ -246,6 +246,7 @@ def test_hedges_are_never_accepted(shared_dir: Path) -> None:
         ('The answer is "12".', "12"),
         ("Thus, our answer is verified and is:\n\n\\[\n12\n\\]", "12"), ("So the answer remains:\n\n12", "12"),
         ('The answer to the question "How far?" is $12$.', "12"), ("The answer is verified: Tom can buy $12$ pens.", "12"),
+        ("The answer is minus 12.", "minus 12"), ("The answer is π/3.", "π/3"), ("The answer is x > 4.", "x > 4"),
         ("The answer is 12.\n\nWould you like to see a chart as well?", "12"),
     ],
 )  # fmt: skip
@@ -258,7 +259,7 @@ def test_answer_phrases(text: str, answer: str) -> None:
     ("text", "answer"),
     [
         ("First compute 6*7.\n42", "42"), ("Some text.\n\n3/4", "3/4"), ("Some text.\n\nx = 3", "x = 3"),
-        ("Some text.\n\\[\nx = 5\n\\]", "x = 5"), ("Some text.\n= 5", "5"), ("Some text.\n**42**", "42"),
+        ("Some text.\n\\[\nx = 5\n\\]", "x = 5"), ("x = 5, QED", "x = 5"), ("The roots are:\n\n- $x = 1$\n- $x = 6$", "x = 1, x = 6"), ("Some text.\n= 5", "5"), ("Some text.\n**42**", "42"),
     ],
 )  # fmt: skip
 def test_the_last_line_alone_is_an_answer(text: str, answer: str) -> None:
@@ -289,6 +290,9 @@ def test_a_list_marker_and_a_table_are_no_last_line(text: str) -> None:
         ("The answer is A, maybe B", "A", False),
         ("The answer is (A) or (B)", "A", False),
         ("Rule out C.", "C", False),
+        ("The answer isn't C.", "C", False),
+        ("If the sign were reversed the answer would be C.", "C", False),
+        ("If x is even, then the answer is C.", "C", True),
         (r"\boxed{B. A triangle}", "A", False),
     ],
 )

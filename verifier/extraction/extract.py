@@ -106,6 +106,8 @@ def extract(text: str | Solution, hint: Hint = "any") -> Extraction:
     final = final_text(text[-MAX_TEXT:] if isinstance(text, str) else text.final_text)
     if not final.isascii():
         final = _PICTURES.sub("", final)
+    if final.rstrip(" .)")[-4:].replace(".", "").upper().endswith("QED"):
+        final = _QED.sub("", final)
     if "~~" in final:
         final = _STRUCK.sub("", final)
     if "\\" in final[-MAX_END_MARK:] and (ended := _END_MARK.search(final, len(final) - MAX_END_MARK)):
@@ -224,8 +226,18 @@ def _agreed(text: str) -> Extraction | None:
     return None
 
 
+# "The roots are:" above bullets; "We know:" is left alone.
+_LISTS = pattern(
+    r"(?:solutions?|roots|zeros|answers?|values|pairs|numbers)\b[^\n]{0,60}\b(?:is|are)\s*:\s*\Z",
+    re.IGNORECASE,
+)
+
+
 def _parted(text: str) -> Extraction | None:
     parts = parts_of(text)
+    if parts is None and (items := parts_of(text, numbered=True)) is not None:
+        above = text[: text.rfind(items[0])].rpartition("\n")[0].rstrip()
+        parts = items if _LISTS.search(above) else None
     return None if parts is None else _of_parts(parts)
 
 
@@ -237,6 +249,7 @@ _OFFER = pattern(
 )
 # "so it is 7. $\blacksquare$"; "$7 \square$" is left to the parser.
 _END_MARK = pattern(rf"(?:\$|\\\()\s*\\(?:{END_MARKS}|qedsymbol)\s*(?:\$|\\\))\s*\Z")
+_QED = pattern(r"[\s,;.(]*Q\.?E\.?D\.?\)?\.?\s*\Z", re.IGNORECASE)  # "x = 5, QED"
 _STRUCK = pattern(r"~~(?=\S)[^~\n]{1,200}(?<=\S)~~")  # ~~12~~ 15; 5~~cm is left alone
 _PICTURES = pattern("[\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff\ufe0f]")  # check marks, hands, stars
 # "(c)", "c."; "cm" is left alone.
@@ -501,17 +514,21 @@ def _on_last_line(text: str) -> Extraction | None:
 _ASIDE = pattern(r"\b(?:let\s+me\s+know|feel\s+free|if\s+you\s+(?:have|need|want))\b|^\s*\|", re.IGNORECASE)
 
 
+# "P = 1/2.\n$$", where the full stop ends the sentence and the formula
+_STOP_IN_DISPLAY = pattern(r"([.,;])(\s*(?:\$\$|\\\]))(?=\s)")
+
+
 def _in_prose(text: str) -> Extraction:
     """Return what the last sentence that holds a value comes to."""
-    text = text.rstrip()[-MAX_WEAK:]
+    text = _STOP_IN_DISPLAY.sub(r"\2\1", text.rstrip()[-MAX_WEAK:])
     for sentence in sentences_from_the_end(text):
         if gives_up(sentence):
             return ABSENT
         if _ASIDE.search(sentence):
             continue
         stated = stated_in(sentence)
-        if stated.answer is not None:
-            return Extraction(stated.answer.replace("$", ""), "prose", "weak")
+        if stated.answer is not None and (answer := stated.answer.replace("$", "")):
+            return Extraction(answer, "prose", "weak")
         if stated.why:
             return Extraction(None, stated.why)
         if retraction_in(sentence) is not None:

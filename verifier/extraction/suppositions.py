@@ -192,8 +192,10 @@ _HELD = pattern(
     r"\b(?!(?:found|known|given|seen|shown|determined|calculated|computed|proved)\b)\w+(?:ed|ought)\s+to\s+be\b",
     re.IGNORECASE,
 )
-# "7", "$x$", "sqrt(2)", "x**2", "pi/6", where a value begins; "two-digit" and "the (only)" are left alone.
-_FIRST_VALUE = pattern(r"[\d$\\]|[A-Za-z]\w*(?=\(|\s?(?:\*\*?|[+^=])\s?[\w(]|\s?/\s?\d|\s-\s)")
+# "7", "$x$", "√2", "minus 7", "sqrt(2)", "pi/6", where a value begins; "two-digit" and "the (only)" are left alone.
+_FIRST_VALUE = pattern(
+    r"[\d$\\π√∞±−½¼¾]|\b(?:minus|negative)\s+(?=\d)|[A-Za-z]\w*(?=\s?[<>≤≥]|\(|\s?(?:\*\*?|[+^=])\s?[\w(]|\s?/\s?\d|\s-\s)"
+)
 
 
 def is_said_directly(said: str) -> bool:
@@ -216,7 +218,7 @@ _ORDINAL = pattern(r"\d+(?:st|nd|rd|th)\s+[a-z]")
 # "would be 5 if we ignored zero", "would have been 5 had we", "if it goes on, it would be 5", "were x even, would
 # be 5": what is not so; "would be 5" and "if he had 3 more, he would have 5" are left alone.
 _COUNTERFACTUAL = pattern(
-    r"\bwould\b.*?\d.*?\b(?:if|had|were|under|otherwise)\b"
+    r"\bwould\b.*?\d.*?\b(?:if|had|were|under|otherwise)\b|\bif\b[^.]*\bwere\b[^.]*\bwould\b.*?(?:\d|\b[A-J]\b)"
     r"|\bif\b[^,.]*,\s*(?:it|this|that|the\s+answer)\s+would\b.*?\d"
     r"|\bif\b[^,.]*\bhad\s+(?:not\s+)?(?:been|\w+ed)\b.*?\bwould\b.*?\d|,\s*were\s[^,.]*,\s*would\b.*?\d",
     re.IGNORECASE | re.DOTALL,

@@ -154,8 +154,8 @@ def _start_of_words(pieces: list[re.Match[str]]) -> int:
     return start
 
 
-# "\\pi hr^2", a product or square hours; "5 hr" and "\\pi\\text{ hr}" are left alone.
-_ENDS_IN_LETTER = pattern(r"\\(?!infty)[A-Za-z]+ ?\Z")
+# hr after \pi, a product of h and r or hours; "5 hr" and "\pi cm" are left alone.
+_LETTERS_OF_VOLUME = pattern(r"hr(?:\^.*)?")
 
 
 def _judged(value: str, tail: list[re.Match[str]], parted: bool) -> NumberAndUnit | None:
@@ -171,8 +171,8 @@ def _judged(value: str, tail: list[re.Match[str]], parted: bool) -> NumberAndUni
         unit = SET_LETTERS.get(unit, unit)
     value += "\\%" if percent else ""
     if not unit or unit_of(unit) is not None:
-        certain = tail[0]["text"] is not None or _ENDS_IN_LETTER.search(value) is None
-        return NumberAndUnit(value, factor, unit, certain)
+        product = value.endswith("\\pi") and tail[0]["text"] is None and _LETTERS_OF_VOLUME.fullmatch(unit)
+        return NumberAndUnit(value, factor, unit, not product)
     if tail[-1].lastgroup == "power" or not (re.search(r"[\d)}\]%]$", value) and re.search(r"\d", value)):
         return None
     if has_chinese(unit):

@@ -126,8 +126,6 @@ _POINT = pattern(r"[A-Z] ?(?:\\left)?(?=\(.*,.*\)$)")
 _MIXED_IN_WORDS = pattern(
     rf"(-?\d+) ?(?:{TEXT_COMMAND}\{{ ?and ?\}}|and) ?(?=\\[dt]?frac ?\{{?\d|\d+/\d)(.*)"
 )
-# 60,120, which may list two numbers; 60,12 and 1,234,567 are left alone.
-_TWO_OR_THOUSANDS = pattern(r"\d{1,3},\d{3}")
 # 12,34,567 as India groups digits; that it may be a list is another reading. 12,345 is left alone.
 _LAKHS = pattern(r"-?\d{1,2}(?:,\d\d)+,\d{3}(?!\d|,)")
 # \text{Point } Q, box B: the letter of a thing; "triangle ABC" is left alone.
@@ -167,8 +165,6 @@ def _other_writings(answer: str, text: str) -> list[str]:
         others.append(f"{match[1]} {match[2]}")
     if match := _SEGMENT.fullmatch(text):
         others.append(match[1])
-    if _TWO_OR_THOUSANDS.fullmatch(text):
-        others.append(text.replace(",", ", "))
     if match := _LAKHS.match(text):
         others.append(match[0].replace(",", "") + text[match.end() :])
     if match := _NAMED_LETTER.fullmatch(text):

@@ -122,12 +122,19 @@ _TO = pattern(rf"{_NUMBER}{_SAID % 'to'}{_NUMBER}")
 _BELOW_ZERO = pattern(rf"{_NUMBER}(.{{0,30}}?)(?: |\\[,; ])*(?:{TEXT_COMMAND}\{{)? *below zero *\}}?")
 
 
+# 4 and a half; "4 and a half hours" is left alone.
+_AND_A_PART = pattern(r"(\d+) and (?:a|an|one) (half|third|quarter)")
+_PART_SIZES = {"half": 2, "third": 3, "quarter": 4}
+
+
 def words_written_out(text: str) -> str:
     """Write a number out of another, the ratio of two, and a number below zero as formulas."""
     if match := _OUT_OF.fullmatch(text):
         return rf"\frac{{{match[1]}}}{{{match[2]}}}"
     if match := _TO.fullmatch(text):
         return f"{match[1]}:{match[2]}"
+    if match := _AND_A_PART.fullmatch(text):
+        return f"{match[1]} 1/{_PART_SIZES[match[2]]}"
     if match := _BELOW_ZERO.fullmatch(text):
         return f"-{match[1]}{match[2]}"
     return text
@@ -169,6 +176,8 @@ def parts_written_out(text: str) -> str:
 # ]3,5[ and [3,5[ of French and German books; [1,2],[3,4] is left alone.
 _OUTWARD = pattern(r"(\\?[\[\]])([^\[\]]+[,;][^\[\]]+)([\[\]])")
 _SIZED = pattern(r"\\(?:left|right|[bB]igg?[lr]?)(?![A-Za-z]) ?")
+# [1 2; 3 4] of programs; [1; 2] and [1, 2] are left alone.
+_ROWS = pattern(r"\[ ?[-\d./]+(?: [-\d./]+)+(?: ?; ?[-\d./]+(?: [-\d./]+)+)+ ?\]")
 # all real numbers except 0; "all real numbers" is left alone.
 _EXCEPT = pattern(
     rf"^(?:{TEXT_COMMAND}\{{)? *(?:x is )?all real(?: numbers|s)(?: x)? *,? *(?:except|other than|but)(?: for)?"
@@ -183,6 +192,9 @@ _POSITIVE_REALS = pattern(
 
 def sets_written_out(text: str) -> str:
     """Write intervals with outward brackets, and sets named in words, as the parser reads them."""
+    if ";" in text and _ROWS.fullmatch(text):
+        rows = (", ".join(row.split()) for row in text.strip("[]").split(";"))
+        return f"[{', '.join(f'[{row}]' for row in rows)}]"
     bare = _SIZED.sub("", text) if "]" in text or "[" in text else ""
     if bare.startswith("]") or bare.endswith("["):
         text = _OUTWARD.sub(
