@@ -16,6 +16,7 @@ from verifier.extraction.statement import SEVERAL, SUPPOSED
 from verifier.given import Given, GivenGold, gold_text, prediction_text
 from verifier.outcome import Comparison, correct, incorrect, unverifiable
 from verifier.parsing.plain_numbers import read_number
+from verifier.patterns import pattern
 from verifier.verdict import ROUNDINGS, STRENGTHS, Rounding, Strength, Verdict, suffices
 
 if TYPE_CHECKING:
@@ -77,6 +78,8 @@ class Read(NamedTuple):
 def verdict_on(asked: Read, outcome: Comparison, start: float) -> Verdict:
     """Return the verdict on a pair that was read; ``start`` is when that began."""
     found = asked.found
+    if outcome.status == "incorrect" and any(_is_number(value, asked.gold) for value in found.beside):
+        outcome = unverifiable("another value of the sentence is the gold answer")
     return Verdict(
         outcome.status,
         outcome.reason,
@@ -124,6 +127,20 @@ def _without_answer(found: Extraction, wanted: Gold, prediction: str | Solution)
     if found.source == "none" and isinstance(prediction, str) and _names(prediction, wanted.answer or ""):
         return unverifiable("the gold answer is named, and it is not seen whether it is stated")
     return incorrect("no final answer is stated" if found.source == "none" else found.source)
+
+
+_LEADING_NUMBER = pattern(r"\\?[$€£¥₹]?-?[\d.,/]*\d%?")
+
+
+def _is_number(value: str, gold: Gold) -> bool:
+    """Whether a value in prose is the number that a gold answer is, its unit aside."""
+    match = _LEADING_NUMBER.match(value) if gold.number is not None else None
+    number = read_number(match[0].lstrip("\\$€£¥₹")) if match else None
+    return (
+        number is not None
+        and gold.number is not None
+        and compare_numbers(number, gold.number, "exact").correct
+    )
 
 
 MAX_NAMED = 400  # characters before the end of a text in which the words of a gold answer are looked for

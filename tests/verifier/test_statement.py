@@ -339,3 +339,13 @@ def test_boxes_of_numbered_parts_are_one_list() -> None:
 def test_a_word_that_is_only_named_is_not_called_wrong() -> None:
     assert verify("所以,该多边形是八边形。", "八边形").status == "unverifiable"
     assert verify("所以,该多边形是六边形。", "八边形").status == "incorrect"
+
+
+def test_another_value_of_the_sentence_proves_nothing() -> None:
+    said = "He pays $12 for 4 of the 9 tickets."
+    assert [verify(said, gold).status for gold in ("12", "4", "9", "5")] == [
+        "correct",
+        "unverifiable",
+        "unverifiable",
+        "incorrect",
+    ]

@@ -81,11 +81,13 @@ class Extraction(NamedTuple):
         answer: the answer as it stands there, or None where there is none.
         source: where it was found, such as ``boxed``; without an answer, what prevents one, or "none".
         strength: how strongly it is stated; None without an answer.
+        beside: other values of the sentence in prose that it was read from.
     """
 
     answer: str | None
     source: str
     strength: Strength | None = None
+    beside: tuple[str, ...] = ()
 
 
 ABSENT = Extraction(None, "none")
@@ -528,7 +530,7 @@ def _in_prose(text: str) -> Extraction:
             continue
         stated = stated_in(sentence)
         if stated.answer is not None and (answer := stated.answer.replace("$", "")):
-            return Extraction(answer, "prose", "weak")
+            return Extraction(answer, "prose", "weak", stated.beside)
         if stated.why:
             return Extraction(None, stated.why)
         if retraction_in(sentence) is not None:

@@ -28,10 +28,14 @@ MAX_WORDS_BEFORE = 40  # characters before a value in which a preposition stands
 
 
 class Stated(NamedTuple):
-    """What a sentence states: the answer, or None with what prevents it; ``None, ""`` where there is no value."""
+    """What a sentence states: the answer, or None with what prevents it; ``None, ""`` where there is no value.
+
+    ``beside`` are the other values of the sentence, which were not taken for the answer.
+    """
 
     answer: str | None
     why: str = ""
+    beside: tuple[str, ...] = ()
 
 
 NOTHING = Stated(None)
@@ -65,13 +69,16 @@ def stated_in(sentence: str) -> Stated:
     group = _chosen(plain, emphasised or groups)
     if group is None or not group.text:
         return SEVERAL
+    if _EITHER.search(plain, 0, group.start) and " or " not in group.text:
+        return SEVERAL
     if is_another(plain, group.start, group.end) or is_mentioned(plain, group.start, group.end):
         return SUPPOSED
     if is_supposed(plain, group.start) or is_withdrawn(plain, group.end) or is_counterfactual(plain):
         return SUPPOSED
     if under := _UNDER_FORMULA.fullmatch(group.text):
         return Stated(under["value"].strip())
-    return Stated(group.text.replace("\\$", "$") if group.text.count("\\$") == 1 else group.text)
+    answer = group.text.replace("\\$", "$") if group.text.count("\\$") == 1 else group.text
+    return Stated(answer, beside=tuple(g.text for g in groups if g is not group))
 
 
 # "The maximum is 9, which occurs when x = 3", 最大值为9，当且仅当x=3时取到: where it is attained comes off; "it occurs
@@ -100,6 +107,8 @@ _UNDER_FORMULA = pattern(
     r"[^=]*[A-Za-z\\][^=]*[A-Za-z\d}][^=]*=(?P<value>[^=A-Za-z]*\d[^=A-Za-z]*\\(?:text|mathrm)\{[^{}]*\}[^=]*)"
 )
 
+# "either 23 or its negative", of which the other is not read; "either way, 23" is left alone.
+_EITHER = pattern(r"\beither\s+[$(\\]*\Z", re.IGNORECASE)
 # "The answer is [45]." as some prompts ask for; an interval [3, 4] and an index a[5] are none
 _BRACKETED = pattern(r"(?<![\w)*^/+\-=∈\\])\[\s*(?=[^\[\]\n]*\d)([^\[\],\n]{1,60})\](?=[\s.,!]|$)")
 

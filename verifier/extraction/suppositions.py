@@ -34,9 +34,10 @@ _OTHERS = (
 # "One might expect", "at first glance", "my first attempt gave", "so far we have"; "at first he had 5" and "he has run
 # 5 miles so far" are left alone.
 _EXPECTING = (
-    r"\b(?:might|may|would|could)\s+(?:\w+ly\s+)?(?:expect|think|guess|say|answer|assume|believe|conclude|suspect|predict|suggest)\b"
+    r"\b(?:might|may|would|could)\s+(?:\w+ly\s+)?(?:expect|think|guess|say|answer|assume|believe|conclude|suspect|predict|suggest|argue)\b"
     r"|\btempt(?:ing|ed)\b|\bat\s+first\s+(?:glance|sight)\b|\bna[iï]ve(?:ly)?\b|\b(?:supposed|meant)\s+to\b"
-    r"|\bso\s+far\s+(?:we|I)\b|\b(?:my|our|a|the)\s+first\s+(?:attempt|try|guess|thought)\b"
+    r"|\bso\s+far\s+(?:we|I)\b|\b(?:my|our|a|the)\s+first\s+(?:attempt|try|guess|thought|approximation|estimate)\b"
+    r"|\b(?:our|an?|the\s+(?:trivial|upper|lower|naive))\s+bound\s+(?:is|of|gives)\b|\A\W*(?:now\s+)?take\s+(?:\$?[a-zA-Z]\s*=\s*)?\$?\Z"
 )
 # "A common mistake is", "whether it is", "nobody could get", 答案的个位数是; "no doubt it is" and 答案的值是 are not.
 _FAULTY = (
@@ -45,6 +46,7 @@ _FAULTY = (
     r"|\bno(?:thing|body|ne|\s+one)\s+(?:here|proves|shows|says|of\s+this|can|could|would|should|gets?)\b|答案的(?!值|结果)"
     r"|(?<!no )(?<!\ba )\bdoubt(?:s|ed)?\b|\bnot\s+convinced\b"
     r"|\b(?:not\s+true|untrue|false)\s+that\b|\b(?:reject|exclud|discard|eliminat|dismiss|avoid|ignor)(?:s|e[sd]?|ed|ing)\b"
+    r"|\bcrash(?:ed|es)\b|\btimed\s+out\b|\bby\s+(?:mistake|error|accident)\b|\bof\s+(?:the\s+)?(?:\w+\s+)?answers\b"
     r"|\banswer\s+(?:to|of|for)\s+(?:the|an?)\s+(?:previous|earlier|other|different|similar)\b"
     # "The answer has", "approaches", "used to be"; "the answer is", "must be" and "to the question" are left alone.
     r"|\banswer\s+(?!(?:is|was|are|equals?|must|should|will|would|comes|becomes|turns|therefore|then|thus|here"
@@ -57,7 +59,8 @@ _ON_CONDITION = (
     r"(?:(?:\A|[;,—])\W*(?:had|were)\s+(?:I|we|you|he|she|it|they|the|there)\b|\bunless\b"
     r"|如果[^。]*(?=答案)|\baccording\s+to\s+(?:my|a|an|some|him|her|them|[A-Z](?-i:[a-z]+))\b"
     r"|\banswer,\s+(?:when\s+|if\s+)?(?:divided|multiplied|increased|decreased|reduced|squared|cubed|doubled|halved|plus|minus|times)\b"
-    r"|\bas\s+an?\s+(?:\w+\s+){0,2}(?:estimate|guess|bound|approximation|placeholder)\b"
+    r"|\bas\s+an?\s+(?:\w+\s+){0,2}(?:estimate|guess|bound|approximation|placeholder|example|illustration|trial)\b"
+    r"|\bif\s+(?:you|we|one|I|they)\s+(?:forget|ignore|neglect|overlook|misread)\b"
     r"|\bif\b(?=[^,;]*\b(?:holds?|(?:is|are|was|were)\s+(?:true|right|correct))\b))[^.。!?\n]*\Z"
 )
 # "Let me check 5", "next we consider n = 5": what is to be done; "substituting 3 gives 5" is left alone.
@@ -82,6 +85,7 @@ _TELLTALES = (
     "incorrect", "mistake", "error", "whether", "doubt", "convinced", "unless", "would", "had ", "were ",
     "ccording", "has it", "true", "false", "reject", "exclu", "discard", "eliminat", "dismiss", "avoid", "ignor",
     "let", "try", "consider", "check", "test", "substitut", "plug", "comput", "candidate", "people", "students",
+    "take", "crash", "timed", "mistake", "accident", "argue", "example", "illustration", "trial",
     "sources", "books", "let ", "previous", "other", "predict", "different", "similar", "nothing", "none", "no one",
     "nobody", "estimate", "bound", "approximation", "placeholder",
     "检验", "代入", "考虑", "尝试", "如果", "假", "要是", "是否", "认为", "觉得", "以为", "有", "答案的",
@@ -94,11 +98,11 @@ _LEAD_WORDS = (
     " state believe think confident am is was as so thus hence therefore then and now finally consequently accordingly"
     " ultimately overall again also in conclusion summary short fact result all means implies shows gives follows"
     " correct right exact final numerical numeric simplified required desired requested expected complete only unique"
-    " best but yet recounting recalculating recomputing rechecking"
+    " best turns out but yet recounting recalculating recomputing rechecking"
     " clearly obviously definitely certainly surely indeed no doubt there actual actually integer whole"
 )
 _LEADS = frozenset(_LEAD_WORDS.split())
-_ANSWER = pattern(r"\banswer\s+(?:is|was|should|must|will|would)\b", re.IGNORECASE)
+_ANSWER = pattern(r"\banswer\s+(?:is|are|was|should|must|will|would)\b", re.IGNORECASE)
 _CLAUSE_END = pattern(r"[,;:，；\])}]|\b(?:so|thus|therefore|hence|then)\b", re.IGNORECASE)
 _LEAD_WORD = pattern(r"[^\W\d_]+")
 
@@ -127,6 +131,7 @@ _PREDICATE_BEFORE = pattern(
 )
 
 
+_ONLY = pattern(r"\bonly\s+[$(\\]*\Z")
 _FAILING = pattern(
     r"[)\]$}*]*\s+(?:fails?|does(?:\s+not|n['’]t)|cannot|can['’]t|leads?\s+to)\b", re.IGNORECASE
 )
@@ -136,6 +141,8 @@ def is_mentioned(sentence: str, start: int, end: int) -> bool:
     """Whether the value between ``start`` and ``end`` is what a sentence speaks of, not what it comes to."""
     if "=" in sentence[start:end]:  # "Hence n = 31 works" says so
         return _FAILING.match(sentence, end) is not None
+    if _ONLY.search(sentence, 0, start):  # "only 23 works"
+        return False
     return _SUBJECT.match(sentence, end) is not None and not _PREDICATE_BEFORE.search(sentence, 0, start)
 
 
@@ -151,7 +158,7 @@ def is_supposed(text: str, start: int) -> bool:
 
 _FAULT = (
     r"(?:wrong|incorrect|mistaken|false|impossible|contradict\w*|a\s+(?:contradiction|mistake)|an\s+error"
-    r"|not\s+(?:right|correct|possible|enough|quite|the\s+answer)|ignor\w+|overlook\w*|neglect\w*|forg[eo]t\w*"
+    r"|not\s+(?:right|correct|possible|enough|quite|the\s+answer)|can(?:not|['’]t)\s+be|ignor\w+|overlook\w*|neglect\w*|forg[eo]t\w*"
     r"|miss(?:es|ed)|overcount\w*|double[-\s]count\w*|too\s+(?:small|large|high|low|big|many|few)"
     r"|(?:does|did|do)(?:\s+not|n['’]t)\s+(?:work|look|seem|fit|hold|make\s+sense)|fails?)"
 )
@@ -162,7 +169,7 @@ _WITHDRAWN = pattern(
     rf"[^.\d\\$]{{0,30}}?\b{_FAULT}\b"
     r"|(?:but|yet)\s+(?:not\s+quite|I\s+doubt|I(?:['’]m|\s+am)\s+not\s+sure|we\s+(?:still\s+)?(?:have|need)\s+to"
     r"|there\s+(?:is|are)\s+(?:still\s+)?(?:\w+\s+)?(?:more|other|another|further))\b"
-    r"|in\s+(?:the|my|our|an)\s+(?:previous|earlier)\s+(?:attempt|try|version|solution)|as\s+an?\s+(?:\w+\s+)?(?:estimate|guess|approximation|upper|lower)\b|or\s+so\s+I|\((?:(?:this|it)\s+is\s+)?(?:an?\s+|my\s+|just\s+)*(?:wrong|incorrect|not\s+sure|unsure|guess|placeholder)|(?:but|though|although)\s+I\s+(?:think|believe|suspect|get|got)\b|(?:leads?|led)\s+to\s+a\s+contradiction|I\s+disagree|typo\b"
+    r"|in\s+(?:the|my|our|an)\s+(?:previous|earlier)\s+(?:attempt|try|version|solution)|as\s+an?\s+(?:\w+\s+)?(?:estimate|guess|approximation|upper|lower|trial|example|starting)\b|,?\s*say\s*\Z|but\s+(?:in\s+general|not\s+always)\b|or\s+so\s+I|\((?:(?:this|it)\s+is\s+)?(?:an?\s+|my\s+|just\s+)*(?:wrong|incorrect|not\s+sure|unsure|guess|placeholder)|(?:but|though|although)\s+I\s+(?:think|believe|suspect|get|got)\b|(?:leads?|led)\s+to\s+a\s+contradiction|I\s+disagree|typo\b"
     # "5 when we forget one", "a 5% chance I am right"; "5 if we ignore order", "a 5% chance of rain" are left alone.
     r"|(?:when|if|by|only)\s+(?:(?:we|you|one|they|I)\s+)?(?:forg[eo]t\w*|neglect\w*|overlook\w*|misread\w*|mistakenly|wrongly)"
     r"|chance\s+(?:that\s+)?I(?:['’]m|\s+am)\b|unless\s+(?:I|we|you)\b|(?:sure|certain|confident)\b"
