@@ -69,6 +69,7 @@ MAX_PROSE = (
     20_000  # characters before the end in which an answer is looked for once no box or phrase holds it
 )
 MAX_NUMBER = 24  # characters after an answer phrase that are looked at for a number alone
+MAX_OFFER = 500  # characters before the end in which a question to the reader stands
 MAX_ARTICLE = 5  # characters before "answer" in which nothing is supposed: "The ", "**"
 MAX_END_MARK = 32  # characters that the mark at the end of a proof takes
 MAX_WEAK = 800  # characters before the end in which a sentence can state the answer
@@ -108,8 +109,10 @@ def extract(text: str | Solution, hint: Hint = "any") -> Extraction:
     final = final_text(text[-MAX_TEXT:] if isinstance(text, str) else text.final_text)
     if not final.isascii():
         final = _PICTURES.sub("", final)
-    if final.rstrip(" .)")[-4:].replace(".", "").upper().endswith("QED"):
-        final = _QED.sub("", final)
+    if final[-MAX_END_MARK:].rstrip(" .)\n")[-1:] in ("D", "d") and (
+        ended := _QED.search(final, max(0, len(final) - MAX_END_MARK))
+    ):
+        final = final[: ended.start()]
     if "~~" in final:
         final = _STRUCK.sub("", final)
     if "\\" in final[-MAX_END_MARK:] and (ended := _END_MARK.search(final, len(final) - MAX_END_MARK)):
@@ -133,9 +136,17 @@ def extract(text: str | Solution, hint: Hint = "any") -> Extraction:
     return _said(final, hint)
 
 
+def _without_offer(text: str) -> str:
+    """Return a text without the question to its reader that ends it."""
+    if text.rstrip()[-1:] != "?":
+        return text
+    offer = _OFFER.search(text, max(0, len(text) - MAX_OFFER))
+    return text[: offer.start()] if offer else text
+
+
 def _said(text: str, hint: Hint) -> Extraction:
     """Return what a text without boxes states."""
-    text = _OFFER.sub("", text) if text.rstrip()[-1:] == "?" else text
+    text = _without_offer(text)
     return (
         _in_fields(text, hint)
         or _phrased(text, hint)

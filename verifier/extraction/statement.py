@@ -51,7 +51,7 @@ def stated_in(sentence: str) -> Stated:
         sentence = chinese_words(sentence)
     plain, bold = without_emphasis(sentence)
     plain = with_decimal_points(_without_place(plain))
-    if computed := _COMPUTED.search(plain):
+    if "=" in plain and (computed := _COMPUTED.search(plain)):
         plain = computed["last"]
     if plain.rstrip().endswith("?"):
         return OPEN
@@ -75,8 +75,8 @@ def stated_in(sentence: str) -> Stated:
         return SUPPOSED
     if is_supposed(plain, group.start) or is_withdrawn(plain, group.end) or is_counterfactual(plain):
         return SUPPOSED
-    if under := _UNDER_FORMULA.fullmatch(group.text):
-        return Stated(under["value"].strip())
+    if (value := _after_formula(group.text)) is not None:
+        return Stated(value)
     answer = group.text.replace("\\$", "$") if group.text.count("\\$") == 1 else group.text
     return Stated(answer, beside=tuple(g.text for g in groups if g is not group))
 
@@ -102,10 +102,20 @@ _COMPUTED = pattern(
     rf"\A[^$\\=<>≤≥≠]*(?:(?:={_SIDE}+)+|(?<![\w.)])\d[^$\\=<>≤≥≠,;A-Za-z]*[A-Za-z]+[\d²³]?\s*)="
     rf"(?P<last>{_SIDE}*\d{_SIDE}*)\Z"
 )
-# "the energy is $\frac12 mv^2 = 100\ \text{J}$", of which the value with a unit counts; "$y = 2x$" is left alone.
-_UNDER_FORMULA = pattern(
-    r"[^=]*[A-Za-z\\][^=]*[A-Za-z\d}][^=]*=(?P<value>[^=A-Za-z]*\d[^=A-Za-z]*\\(?:text|mathrm)\{[^{}]*\}[^=]*)"
+# "100\ \text{J}", "3\times10^8\,\text{m/s}"; "2x\text{ J}" is left alone.
+_WITH_UNIT = pattern(
+    r"\s*(?:[^A-Za-z\\]|\\(?:times|cdot|[dt]?frac|sqrt|pi|[ ,;!]))+\\(?:text|mathrm)\{[^{}]*\}[^A-Za-z]*"
 )
+_LETTER = pattern(r"[A-Za-z]")
+
+
+def _after_formula(text: str) -> str | None:
+    r"""Return ``100\ \text{J}`` of ``mv^2 = 100\ \text{J}``; None where a name or no formula is equal to it."""
+    left, sign, right = text.rpartition("=")
+    if not sign or "{" not in right or len(_LETTER.findall(left)) < 2 or _WITH_UNIT.fullmatch(right) is None:
+        return None
+    return right.strip()
+
 
 # "either 23 or its negative", of which the other is not read; "either way, 23" is left alone.
 _EITHER = pattern(r"\beither\s+[$(\\]*\Z", re.IGNORECASE)

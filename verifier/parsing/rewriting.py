@@ -71,7 +71,7 @@ _CYCLE_IN_BRACKETS = pattern(r"(?<![\d.])(\d+\.\d*)\((\d{1,12})\)(?!\d)")
 _BRACED_COMMA = pattern(r"(?<=\d)\{,\}(?=(?:\d{1,2}|\d{4,})(?!\d))")
 # \mathrm{km\,h^{-1}}: what a unit holds; \mathrm{x^{2}} with letters of a product is read as before.
 _UNIT_IN_BRACES = pattern(
-    rf"(?<=[\d }},]){TEXT_COMMAND}\{{((?:[A-Za-z]{{1,3}}|\\[,; ]|\\cdot(?![A-Za-z])|[ /~]|\^\{{?-?\d\}}?)+)\}}"
+    rf"(?<=[\d }},]){TEXT_COMMAND}\{{((?:[A-Za-z]|\\[,; ]|\\cdot(?![A-Za-z])|[ /~]|\^\{{?-?\d\}}?)+)\}}"
 )
 
 _BETWEEN_UNITS = pattern(r"\\(?:[,; ]|cdot)|~")
