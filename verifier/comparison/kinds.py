@@ -356,6 +356,8 @@ def _lists(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
         if intervals:  # (1,2), (3,4) beside a union
             return _named_sets(SetOp("cup", listed.items), other)
         return incorrect("answers of different kinds")
+    if isinstance(other, Words) and "," in other.words:
+        return unverifiable("a list, and words that list")
     distinct = _distinct(tuple(map(without_label, listed.items)), rounding)
     if len(distinct) == 1:
         return _same(distinct[0], other, rounding)

@@ -154,6 +154,8 @@ def _start_of_words(pieces: list[re.Match[str]]) -> int:
     return start
 
 
+# "3/4 of an hour"; "3/4 of an apple" and "3/4 of the total" are left alone.
+_OF_ONE = pattern(r"of an? ")
 # hr after \pi, a product of h and r or hours; "5 hr" and "\pi cm" are left alone.
 _LETTERS_OF_VOLUME = pattern(r"hr(?:\^.*)?")
 
@@ -169,6 +171,8 @@ def _judged(value: str, tail: list[re.Match[str]], parted: bool) -> NumberAndUni
     unit = " ".join(rest)
     if tail[0]["text"] is not None:
         unit = SET_LETTERS.get(unit, unit)
+    if (share := _OF_ONE.match(unit)) and unit_of(unit[share.end() :]) is not None:
+        unit = unit[share.end() :]
     value += "\\%" if percent else ""
     if not unit or unit_of(unit) is not None:
         product = value.endswith("\\pi") and tail[0]["text"] is None and _LETTERS_OF_VOLUME.fullmatch(unit)

@@ -55,7 +55,7 @@ MAX_QUANTITIES = 20  # in a list
 # left alone.
 _LEAD = pattern(
     r"^\\approx\s*|^\\text\s*\{\s*(?:approximately|about|roughly|around)\s*\}\s*|^(?:the\s+)?(?:final\s+)?(?:answer|result|value)\s*(?:is|:|=)\s*|^(?:approximately|about|约|大约|共|有|是|为)\s*"
-    r"|^=\s*|^(?=[A-Z]{2}|[A-Za-z]{3})[A-Za-z]+(?: [A-Za-z]+){0,3} ?: +(?=[-+\d\\$])"
+    r"|^=\s*|^\\?#\s*(?=\d)|^(?=[A-Z]{2}|[A-Za-z]{3})[A-Za-z]+(?: [A-Za-z]+){0,3} ?: +(?=[-+\d\\$])"
     r"|^\$?\\?[A-Za-z]\w{0,3}\$? ?的[\u3400-\u9fff]{1,8}(?:=|:|是|为|等于) ?(?=[-$\\\d(])"
     r"|^\\text\s*\{[^{}]*(?:[:=]|is)\s*\}|^(?:\\text\s*\{[^{}]{3,}\}|(?:[A-Za-z]{4,}|[A-Za-z]+\\_[A-Za-z\\_]+)(?:\s+[A-Za-z]+)*)\s*=\s*"
     r"|^(?:\\(?:text\w*|mathrm|mathbf)\s*\{\s*[(][a-jA-J][)]\s*\}|[(]?[a-jA-J][)] |[A-J]\. )\s*(?=[-\d\\.])|^第(?=\d)"
@@ -128,16 +128,19 @@ _MIXED_IN_WORDS = pattern(
 )
 # 12,34,567 as India groups digits; that it may be a list is another reading. 12,345 is left alone.
 _LAKHS = pattern(r"-?\d{1,2}(?:,\d\d)+,\d{3}(?!\d|,)")
-# \text{Point } Q, box B: the letter of a thing; "triangle ABC" is left alone.
+# \text{Point } Q, box B, graph (b): the letter of a thing; "triangle ABC" is left alone.
 _NAMED_LETTER = pattern(
-    rf"(?:{TEXT_COMMAND}\{{ ?)?(?:point|vertex|node|city|town|box|bag|team|plan|graph|line|route|player|person"
-    rf"|quadrant) ?\}}? ?(?:{TEXT_COMMAND}\{{ ?)?([A-Z]|I{{1,3}}|IV) ?\}}?",
+    rf"(?:{TEXT_COMMAND}\{{ ?)?(?:point|vertex|node|city|town|box|bag|team|plan|graph|line|route|player"
+    rf"|person|car|train|bus|tank|pump|company|store|class|group|figure|statement|option"
+    rf"|quadrant) ?\}}? ?(?:{TEXT_COMMAND}\{{ ?)?\(?([A-Z]|I{{1,3}}|IV)\)? ?\}}?",
     re.IGNORECASE,
 )
 # 7/2 (3.5), 1/3 (about 33.3%): the brackets say the same, rounded; 2 (3), a product, is left alone.
 _RESTATED = pattern(
     r"([-\d./]+|-?\\[dt]?frac\{\d+\}\{\d+\}) \((?:(?:about|or|i\.e\.|=|\\approx) ?)?(-?\d[\d.]* ?(?:\\?%)?)\)"
 )
+# \text{I and III only}; "only child" is left alone.
+_ONLY = pattern(rf"(?:{TEXT_COMMAND}\{{ ?)?([^{{}}]+?),? only ?\}}?")
 # "yes, it converges"; "yes, if n is even" is left alone.
 _AGREED = pattern(
     r"(yes|no|true|false)[,.;:] (?!.*\b(?:if|unless|but|except|only|when|or|not always)\b)[a-z ]+"
@@ -170,6 +173,8 @@ def _other_writings(answer: str, text: str) -> list[str]:
     if match := _NAMED_LETTER.fullmatch(text):
         others.append(match[1])
     if (match := _RESTATED.fullmatch(text)) and _restates(match[1], match[2]):
+        others.append(match[1])
+    if match := _ONLY.fullmatch(text):
         others.append(match[1])
     if match := _AGREED.fullmatch(words_of(text)):
         others.append(match[1])
@@ -211,6 +216,8 @@ def tidy(answer: str) -> str:
     if has_chinese(text):
         text = chinese_words(_CONJUNCTION.sub(r" and ", _DISJUNCTION.sub(" or ", text)))
     text = unwrapped(undecorated(strip_markup(text)))
+    if "ath" in text:
+        text = text.replace("\\imath", "i").replace("\\jmath", "j")
     if "\\begin" in text:  # a row separator that lost one of its two backslashes
         text = re.sub(r"(?<!\\)\\(?=[-\d])", r"\\\\", text)
     elif "\\\\" in text:
