@@ -99,7 +99,7 @@ def read(prediction: str | Solution, gold: str, rounding: Rounding, require: Str
         and prediction.strip() == gold.strip()
     ):
         return Read(wanted, Extraction(wanted.answer, "bare", "stated"), correct("written the same"))
-    found = extract(prediction, "choice" if wanted.choice else "any")
+    found = extract(prediction, "choice" if wanted.choice else "agreement" if wanted.agreement else "any")
     if found.answer is None:
         return Read(wanted, found, _without_answer(found))
     if require != "weak" and found.strength is not None and not suffices(found.strength, require):

@@ -2,7 +2,7 @@
 and to computer algebra.
 
 A new function is one line here: lexer, parser, values, computer algebra and the extraction of bare answers read
-this table. Roots (``sqrt``, ``cbrt``), ``exp`` and ``log`` to a base become powers and quotients in the parser.
+this table. Roots (``sqrt``, ``cbrt``), ``exp``, ``cis`` and ``log`` to a base become powers in the parser.
 """
 
 from __future__ import annotations
@@ -170,6 +170,8 @@ FUNCTIONS: tuple[Function, ...] = (
     Function("mod", ("mod",), _remainder, None, "Mod"),
     Function("factorial", ("factorial",), _factorial, lambda a: (a[0] + 1).gamma(), "factorial"),
     Function("gamma", ("Gamma",), None, "gamma", "gamma"),  # the letter, but for where brackets follow it
+    Function("zeta", ("zeta",), None, "zeta", "zeta"),  # the letter, but for where a number in brackets follows it
+    Function("cis", ("cis",), glues=True),
     Function("erf", ("erf",), None, "erf", "erf"),
     Function("erfc", ("erfc",), None, "erfc", "erfc"),
     Function("binom", ("binomial",), _binomial, _binomial_ball, "binomial"),
@@ -182,13 +184,13 @@ FUNCTIONS: tuple[Function, ...] = (
 )  # fmt: skip
 
 BY_NAME: dict[str, Function] = {function.name: function for function in FUNCTIONS}
-# A letter of its own has a meaning already: \Gamma is a variable unless the parser sees brackets behind it, and
-# sh, ch, th are functions only as commands, since they are parts of words.
+# A letter of its own has a meaning already: \Gamma and \zeta are variables unless the parser sees brackets behind them,
+# and sh, ch, th are functions only as commands, since they are parts of words.
 SPELLINGS: dict[str, str] = {
     spelling: function.name
     for function in FUNCTIONS
     for spelling in function.spellings
-    if spelling not in ("Gamma", "sh", "ch", "th")
+    if spelling not in ("Gamma", "zeta", "sh", "ch", "th")
 }
 COMMANDS_ONLY: dict[str, str] = {"sh": "sinh", "ch": "cosh", "th": "tanh"}
 GLUED: tuple[str, ...] = tuple(

@@ -250,6 +250,7 @@ Node = (
 
 ZERO, MINUS_ONE = Num(0), Num(-1)
 INFINITY = Const("inf")
+DOTS = Sym("…")  # what is not written
 
 
 def add(terms: list[Node]) -> Node:

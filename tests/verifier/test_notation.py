@@ -33,6 +33,10 @@ SAME = [
     (r"3\times 10^8 \text{ m/s}", "3*10^8"), (r"12\text{ in}", r"1\text{ ft}"), (r"2\text{ hours and }30\text{ minutes}", "2.5 hours"),
     # functions as they are typed
     ("abs(-3)", "3"), ("factorial(5)", "120"), ("cbrt(8)", "2"), ("ceil(7.2)", "8"), ("floor(7/2)", "3"), (r"\lg 100", "2"), (r"\operatorname{sh} x", r"\sinh x"),
+    (r"2\operatorname{cis}\frac{\pi}{3}", r"1+i\sqrt3"), (r"\zeta(2)", r"\frac{\pi^2}{6}"), ("Fraction(7, 20)", "7/20"), (r"\sigma^2 = 2.25", "2.25"), (r"d(A,B)=\sqrt{10}", r"\sqrt{10}"),
+    # what groups digits elsewhere, units in one command, numbers and ordinals in words, letters with a name
+    ("12,34,567", "1234567"), (r"12{,}50", "12.5"), (r"12\,345{,}5", "12345.5"), (r"12{,}500", "12500"), (r"90\,\mathrm{km\,h^{-1}}", r"90\text{ km/h}"), (r"9.8\ \mathrm{m\cdot s^{-2}}", r"9.8\text{ m/s}^2"),
+    ("half a million", "500000"), (r"\text{a dozen}", "12"), ("two dozen", "24"), (r"\text{third}", "3rd"), (r"\text{Point }Q", "Q"), (r"\text{Yes, it converges}", "yes"), ("The tallest is Marcus", r"\text{Marcus}"), ("It was Wednesday", "Wednesday"),
 ]  # fmt: skip
 
 NOT_SAME = [
@@ -40,6 +44,8 @@ NOT_SAME = [
     ("5 for 3", "5"), ("7, x>3", "5"), ("2(3)", "2.3333"), ("one or two", "1"), ("five", "5.5"), (r"\begin{cases} x & x\ge 1\\ -x & x<1\end{cases}", "|x|"), (r"5\text{ to }1", "5"), ("x^2+C", "x^2+2C"),
     ("3+4=8", "8"), ("x=7=8", "8"), ("3 = 7", "7"), (r"7 \approx 3", "3"), (r"3 \sim 7", "7"), (r"7 \text{ maybe}", "7"), ("1,1,2", "1,2"), ("abs(-3)", "-3"), (r"\tan{1}", "1"), (r"\square+3", "3"), ("[1,2],[3,4]", r"(1,2)\cup(3,4)"),
     ("C_1^2", "1"), (r"\angle ABC", r"\angle ACB"), (r"30^\circ15'", r"45^\circ"), ("2x+z=1", "1"), ("3+4i", "(3,4)"),
+    (r"\zeta x", r"\frac{\pi^2}{6}x"), (r"\sigma^3 = 2.25", "2.25"), ("12,34", "1234"), ("12,345,67", "1234567"), (r"12{,}500", "12.5"), (r"90\,\mathrm{km\,h^{-2}}", r"90\text{ km/h}"), ("half a million", "1000000"),
+    (r"\text{fourth}", "3rd"), ("third", "1/3"), (r"\text{triangle }Q", "R"), (r"\text{Yes, if n is even}", "yes"), (r"\text{No, it diverges}", "yes"), ("The tallest is not Marcus", "Marcus"), ("It is false that the tallest is Marcus", "Marcus"),
 ]  # fmt: skip
 
 
@@ -65,8 +71,14 @@ def test_not_the_same(a: str, b: str) -> None:
         r"x \ast\ast 3 \heartsuit+ = 2",
         "the sum of 3 and x",
         "2 3/2",
+        r"\text{Sum of } 3 \text{ and } 5",
     ],
 )
-@pytest.mark.parametrize("gold", ["5", r"\sqrt2", "x+1"])
+@pytest.mark.parametrize("gold", ["5", r"\sqrt2", "x+1", "y=2x"])
 def test_what_cannot_be_read_is_never_called_wrong(unread: str, gold: str) -> None:
     assert compare_answers(unread, gold).status == "unverifiable"
+
+
+def test_a_list_beside_words_that_hold_several_numbers_is_left_open() -> None:
+    assert compare_answers(r"\text{Both } 3 \text{ and } 5", "3, 5").status == "unverifiable"
+    assert compare_answers(r"\text{isosceles}", "3, 5").status == "incorrect"

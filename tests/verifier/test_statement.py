@@ -144,6 +144,22 @@ def test_an_expression_in_prose_is_read_as_a_whole(text: str, answer: str) -> No
         ("共有3个班，每班40人，所以一共120人", "120"),
         ("Step 3 gives 12", "12"),
         ("The 3-digit number is 123", "123"),
+        ("He makes $120 in 2 weeks", "$120"),
+        ("The probability is 1 in 4", "1 in 4"),
+        ("The farmer ends up with 18 goats out of the original 45", "18"),
+        ("The jar holds 5 times as many red beads, i.e. 35", "35"),
+        ("Each bag holds 4 pens, and since there are 28 pens, 7 bags are needed", "7"),
+        ("Mark needs 23 pounds to make 4 small beds and 3 large beds", "23 pounds"),
+        ("It takes 2.5 hours before they are 285 miles apart", "2.5 hours"),
+        ("The total cost after noon is 133 dollars", "133 dollars"),
+        ("We combine 5 and 7 to get 12", "12"),
+        ("Kelly needs to buy 118 more games so that she will have 140 games", "118"),
+        ("There are 10 stations that seat 2 students", "10"),
+        ("The 12 bottles would last 2 days", "2 days"),
+        ("He has 42 games left after giving away 64 games", "42"),
+        ("The shop sold 6 t-shirts", "6"),
+        ("She got 762 M&Ms", "762"),
+        ("So the line is x-y = 3", "x-y = 3"),
     ],
 )
 def test_the_words_around_several_numbers_say_which_is_meant(sentence: str, answer: str) -> None:
@@ -158,6 +174,10 @@ def test_the_words_around_several_numbers_say_which_is_meant(sentence: str, answ
         "答：甲3个，乙5个。",
         "答：商是3，余数是5。",
         "Ann is 3 and Bob is 5.",
+        "The answer is $3$ boys and $5$ girls.",
+        r"You bought \( 3 \) discs that cost $10.50 and \( 5 \) discs that cost $8.50.",
+        "He sold 3 pens at $35 each and 5 pens at $45 each.",
+        "He invests 3 dollars at 4% and 5 dollars at 3% to earn $550.",
     ],
 )
 def test_two_quantities_are_no_answer_and_no_error(text: str) -> None:
@@ -210,6 +230,9 @@ def test_hedges_are_never_accepted(shared_dir: Path) -> None:
         ("Đáp án: 12", "12"), ("答えは12です。", "12"), ("정답: 12", "12"), ("答：12。", "12"), ("الجواب هو 12", "12"),
         ("उत्तर: 12", "12"), ("คำตอบคือ 12", "12"), ("Ans: 12", "12"), ("__Answer__: 12", "12"), ("Result: 12", "12"),
         ('The answer is "12".', "12"),
+        ("Thus, our answer is verified and is:\n\n\\[\n12\n\\]", "12"), ("So the answer remains:\n\n12", "12"),
+        ('The answer to the question "How far?" is $12$.', "12"), ("The answer is verified: Tom can buy $12$ pens.", "12"),
+        ("The answer is 12.\n\nWould you like to see a chart as well?", "12"),
     ],
 )  # fmt: skip
 def test_answer_phrases(text: str, answer: str) -> None:
@@ -271,3 +294,25 @@ def test_choices_with_their_text(text: str, gold: str, correct: bool) -> None:
 )
 def test_values_are_told_from_words(sentence: str, values: list[str]) -> None:
     assert [value.text for value in values_in(sentence)] == values
+
+
+@pytest.mark.parametrize(
+    ("text", "gold", "status"),
+    [
+        ("**Yes**, the function is continuous at 0.", "Yes", "correct"),
+        ("No, since 7 is prime and 2 does not divide it.", "No", "correct"),
+        ("So the statement is true.", "True", "correct"),
+        ("Hence the claim is not always true.", "False", "correct"),
+        ("So the statement is not true.", "True", "incorrect"),
+        ("Perhaps yes, the function is continuous at 0.", "Yes", "incorrect"),
+        ("Whether the statement is true depends on n.", "True", "incorrect"),
+        ("Yes, he has 5 apples.", "5", "correct"),
+    ],
+)
+def test_yes_and_no_are_read_where_they_are_asked_for(text: str, gold: str, status: str) -> None:
+    assert verify(text, gold).status == status
+
+
+def test_boxes_of_numbered_parts_are_one_list() -> None:
+    assert extract(r"**(i)** $\boxed{2}$ and **(ii)** $\boxed{-5}$").answer == "2, -5"
+    assert extract(r"\boxed{2} is not \boxed{-5}").answer != "2, -5"

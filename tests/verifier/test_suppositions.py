@@ -45,6 +45,15 @@ SUPPOSED = [
     "Someone told me it is 17.",
     "I remember the number 17 from class.",
     "The possible answers include 17.",
+    "The answer is a two-digit number whose units digit is 17.",
+    "The answer, divided by 4, is 17.",
+    "Nobody could get 17 from this.",
+    "As an upper estimate, take 17.",
+    r"\boxed{17} is what I'd get by ignoring friction, which is not allowed here.",
+    r"\boxed{17} would be right if the coin were fair.",
+    "有同学算得17,这是错误的。",
+    "若把边界算上,答案就是17,但题目不允许。",
+    "答案的个位数是17。",
 ]
 MENTIONED = [
     "The number 17 keeps coming up, yet nothing is settled.",
@@ -57,6 +66,9 @@ MENTIONED = [
     "So 17 divides n.",
     "Not every number works; 17 for instance does not.",
     "17不符合题意。",
+    "17舍去。",
+    "排除17。",
+    "不止17个。",
 ]
 OPEN = [
     "Probably 17.",
@@ -75,6 +87,7 @@ OPEN = [
     "Forse la risposta è 17.",
     "Возможно, ответ 17.",
     "不一定是17。",
+    "The total is roughly between 16 and 18, so 17 on average.",
     "答案不会是17。",
 ]
 TAKEN_BACK = [
@@ -92,6 +105,7 @@ TAKEN_BACK = [
     r"\boxed{17}. Hmm, that can't be right.",
     r"\boxed{17}" + "\n\nOh no, I made a mistake.",
     "They get 17. I disagree.",
+    r"\boxed{17}" + "\n\nWait, I misread the problem. The value should be computed differently.",
 ]
 ANOTHER_NUMBER = [
     "不到17",
@@ -174,6 +188,16 @@ STATED = [
     ("So we conclude that the final answer is 17.", "17"),
     ("The answer we are looking for is 17.", "17"),
     ("Therefore, the error in the position increases by 100%.", "100%"),
+    ("The average guess of the 5 friends is 80.", "80"),
+    ("The number is between 16 and 18, so it is 17.", "17"),
+    (r"\boxed{17} is what we get.", "17"),
+    ("The textbook lists 18, but recounting shows the answer is 17.", "17"),
+    ("经检验,x=17是原方程的解。", "17"),
+    ("x=7舍去,所以x=17。", "17"),
+    ("所以答案的值是17。", "17"),
+    ("The answer is sqrt(2)/2.", r"\frac{\sqrt2}{2}"),
+    ("The answer is x**2 - 4*x + 7.", "x^2-4x+7"),
+    ("The answer is -pi/6.", r"-\frac{\pi}{6}"),
 ]
 
 

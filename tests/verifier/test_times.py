@@ -38,3 +38,17 @@ def test_ratios_with_nothing_in_a_part_are_compared_part_by_part() -> None:
 def test_what_no_clock_shows_is_a_ratio() -> None:
     assert compare_answers("24:26", "12:13").correct
     assert compare_answers("30:45", "2:3").correct
+
+
+@pytest.mark.parametrize(("a", "b"), [("March 14", r"\text{14 March}"), ("4th of July", "July 4"), ("Monday, March 3rd", "Mon, Mar. 3"), ("March 14, 2024", "14 March 2024")])  # fmt: skip
+def test_a_date_may_be_written_in_several_ways(a: str, b: str) -> None:
+    assert compare_answers(a, b).correct
+
+
+@pytest.mark.parametrize(("a", "b"), [("March 14", "March 15"), ("14 March", "14 May"), ("March 14, 2024", "14 March 2023"), ("Monday, March 3", "Tuesday, March 3")])  # fmt: skip
+def test_other_dates_differ(a: str, b: str) -> None:
+    assert compare_answers(a, b).status == "incorrect"
+
+
+def test_a_year_on_one_side_only_is_left_open() -> None:
+    assert compare_answers("March 14, 2024", "March 14").status == "unverifiable"

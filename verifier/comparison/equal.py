@@ -5,7 +5,7 @@ from __future__ import annotations
 from verifier.comparison.choices import compare_choices
 from verifier.comparison.kinds import same_answer
 from verifier.comparison.quick import compare_quickly
-from verifier.comparison.times import compare_times
+from verifier.comparison.times import compare_dates, compare_times
 from verifier.outcome import Comparison, best, incorrect, unverifiable
 from verifier.parsing.readings import MAX_ANSWER, readings
 from verifier.patterns import pattern
@@ -66,7 +66,7 @@ def _compare(a: str, b: str, rounding: Rounding) -> Comparison:
 def _compared(a: str, b: str, rounding: Rounding) -> Comparison:
     if (quick := compare_quickly(a, b, rounding)) is not None:  # a form of several
         return quick
-    for compare in (compare_times, compare_choices):
+    for compare in (compare_times, compare_dates, compare_choices):
         outcome = compare(a, b)
         if outcome is not None:
             return outcome

@@ -62,7 +62,9 @@ _Failure = (UndefinedError, UndecidedError, LimitError, NotRationalError, ZeroDi
 def is_label(node: Node) -> bool:
     """Whether ``node`` only names a quantity: ``x``, ``f(x)``, ``|AB|``, ``AB``, ``V_1 : V_2``, ``(p, q)``."""
     match node:
-        case Sym() | Const("e" | "i"):
+        case (
+            Sym() | Const("e" | "i") | Pow(Sym("sigma" | "chi"), Num(2))
+        ):  # the variance, which has no other name
             return True
         case Apply(name, (Sym("x"),)) if not name.endswith("()"):  # |x| = 3 is an equation
             return False

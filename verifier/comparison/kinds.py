@@ -12,14 +12,15 @@ from verifier.comparison.plus_minus import expanded
 from verifier.comparison.real_sets import region_of, same_region
 from verifier.comparison.residues import compare_residues
 from verifier.comparison.vectors import as_sequence
-from verifier.comparison.verbatim import compare_based, compare_words
+from verifier.comparison.verbatim import compare_based, compare_unread, compare_words
 from verifier.functions_table import BY_NAME
 from verifier.outcome import Comparison, best, correct, incorrect, unverifiable
-from verifier.parsing.parser import DOTS, matrix_of_rows, transposed
+from verifier.parsing.building import matrix_of_rows, transposed
 from verifier.parsing.quantities import agreement
 from verifier.parsing.units import other_factors, unit_of
 from verifier.parsing.vocabulary import LETTER_LIKE
 from verifier.tree import (
+    DOTS,
     Add,
     Apply,
     Based,
@@ -95,6 +96,7 @@ def _same(a: Node, b: Node, rounding: Rounding) -> Comparison:
         return correct("they read the same")
     for rule in (
         _statements,
+        compare_unread,
         _quantities,
         _relations,
         _lists,

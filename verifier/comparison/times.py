@@ -1,4 +1,4 @@
-"""Compare times of day: ``8:30``, ``20:30``, ``8:30 p.m.``, ``9 o'clock``."""
+"""Compare times of day (``8:30``, ``8:30 p.m.``, ``9 o'clock``) and dates (``March 14``, ``14th of March``)."""
 
 from __future__ import annotations
 
@@ -64,3 +64,44 @@ def _same_ratio(x: int, y: int) -> bool:
     """Whether hours and minutes are proportional, none of them zero."""
     (h, m), (k, n) = divmod(x // 60, 60), divmod(y // 60, 60)
     return h * n == k * m and 0 not in (h, m, k, n)
+
+
+# --- dates
+
+_MONTH_WORDS = "january february march april may june july august september october november december"
+_MONTHS = {
+    name: number for number, word in enumerate(_MONTH_WORDS.split(), 1) for name in (word, word[:3])
+} | {"sept": 9}
+_WEEKDAYS = "mon tue wed thu fri sat sun"
+_DAY = r"(?:the )?(?P<day>\d{1,2})(?:\^?(?:st|nd|rd|th))?"
+_MONTH = rf"(?P<month>{'|'.join(sorted(_MONTHS, key=len, reverse=True))})\.?"
+_WEEKDAY = rf"(?:(?P<weekday>{_WEEKDAYS.replace(' ', '|')})[a-z]*\.?,? )?"
+_YEAR = r"(?:,? (?P<year>\d{4}))?"
+_DATES = tuple(
+    pattern(text)
+    for text in (rf"{_WEEKDAY}{_MONTH} {_DAY}{_YEAR}", rf"{_WEEKDAY}{_DAY} (?:of )?{_MONTH}{_YEAR}")
+)
+
+
+def date_of(text: str) -> dict[str, str | int | None] | None:
+    """Return the weekday, month, day and year that ``text`` states, those left out as None; None for no date."""
+    words = words_of(plain(text))
+    match = next((found for date in _DATES if (found := date.fullmatch(words))), None)
+    if match is None:
+        return None
+    return {
+        "weekday": match["weekday"],
+        "month": _MONTHS[match["month"]],
+        "day": int(match["day"]),
+        "year": match["year"],
+    }
+
+
+def compare_dates(a: str, b: str) -> Comparison | None:
+    """Compare two dates; None where one of the answers is none."""
+    x, y = date_of(a), date_of(b)
+    if x is None or y is None:
+        return None
+    if any(x[part] != y[part] for part in x if x[part] is not None and y[part] is not None):
+        return incorrect("another date")
+    return correct("the same date") if x == y else unverifiable("a date of which one answer says more")

@@ -54,6 +54,20 @@ def _value_in_base(node: Node) -> int | Fraction | None:
 _ARTICLE = pattern(r"^(?:an?|the) (?=\w)")
 
 
+# "the tallest is marcus", "it was wednesday"; "the tallest is not marcus", "it is false that it is" are left alone.
+_SAID_OF = pattern(
+    r"(?:(?:so|thus|hence|therefore),? )?(?:the|it|that|this|he|she)\b"
+    r"(?:(?! (?:that|not|never|no|false|wrong|who|if|is|was)\b)[ a-z])*"
+    r" (?:is|was|must be) (?:therefore |thus )?(?:the |an? )?"
+)
+
+
+def _says_of(sentence: Words, words: Words) -> bool:
+    """Whether a sentence in words says of one thing what ``words`` are: "the tallest is marcus" and "marcus"."""
+    match = _SAID_OF.match(sentence.words)
+    return match is not None and sentence.words[match.end() :] == _ARTICLE.sub("", words.words) != ""
+
+
 MAX_WORDS = 4  # of an answer in words that differs from another one for certain
 _HOLDS_NUMBER = pattern(r"[\d\\=^√π]")
 
@@ -70,10 +84,18 @@ def _may_hold_number(node: Node) -> bool:
 _CHINESE_NUMBER = pattern("[零一二两三四五六七八九十百千万亿]")
 
 
+def compare_unread(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
+    """Leave open what words with numbers or formulas in them say beside mathematics; None for anything else."""
+    words, other = (a, b) if isinstance(a, Words) else (b, a)
+    if isinstance(other, Words) or not _may_hold_number(words):
+        return None
+    return unverifiable("an answer that cannot be read beside a mathematical one")
+
+
 def compare_words(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
     """Compare words; None where neither answer is words."""
     if isinstance(a, Words) and isinstance(b, Words):
-        if _ARTICLE.sub("", a.words) == _ARTICLE.sub("", b.words) != "":
+        if _ARTICLE.sub("", a.words) == _ARTICLE.sub("", b.words) != "" or _says_of(a, b) or _says_of(b, a):
             return correct("the same words")
         if _may_hold_number(a) or _may_hold_number(b):
             return unverifiable("words or formulas that cannot be read")
@@ -87,8 +109,8 @@ def compare_words(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
         assert isinstance(words, Words)
         if isinstance(other, Sym) and _ANSWERS.get(other.name) == words.words:
             return correct(f"a letter for {words.words!r}")
-        if _may_hold_number(words):
-            return unverifiable("an answer that cannot be read beside a mathematical one")
+        if isinstance(other, Sym) and other.name.lower() in words.words.split():
+            return unverifiable("a letter, and words that name it")
         return incorrect("words and a mathematical answer")
     return None
 

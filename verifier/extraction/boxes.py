@@ -22,7 +22,7 @@ _BOX = pattern(r"\\(?:boxed|fbox)\s*(?:\{(?:([^{}\\]*)\})?|([0-9A-Za-z]))")
 # The end of the line or the formula in which a box that is not closed ends: "$\boxed{5$ so"; \{ is left alone.
 _END_OF_FORMULA = pattern(r"\n|\\[)\]]|\$")
 _JOINT = pattern(
-    r"(?:\s|[$.,;:&]|\\[()\[\]]|\\q?quad|\\text\s*\{|\}|\\(?=[,;!\s])|\\\\|、|，|；|和|或|与"
+    r"(?:\s|[$.,;:&*_]|\((?:[b-h2-9]|ii|iii|iv|v)\)|\\[()\[\]]|\\q?quad|\\text\s*\{|\}|\\(?=[,;!\s])|\\\\|、|，|；|和|或|与"
     r"|\b(?:and|or)\b|\b[A-Za-z]+\s+(?=(?:and|or)\b)|(?<=[\s$(])[A-Za-z](?:_\{?\w{1,3}\}?)?\s*=)*"
 )
 # The name of a later part, at the start of a line: "(b) ", "Part 2: ", "(ii) The area is ". A sentence that only

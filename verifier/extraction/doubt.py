@@ -39,7 +39,7 @@ _FILLER = r"(?:(?:the|a|an|of|to|be|is|equals?|exactly|just|about|even|number|va
 _BEFORE = pattern(rf"\b(?:{_DENIAL}|{_COMPARISON}|{_CHANGE}|{_ELSEWHERE})\s+{_FILLER}", re.IGNORECASE)
 # 不是5, 大于5, 至少5个; 至少是5 and 最多可以装5个 state a least and a greatest value, which is 5
 _CHINESE_BEFORE = pattern(
-    r"(?:(?:不是|并非|并不是|不等于|不为|不选|不(?:会|该|应该?|可能|能|再)(?:是|为|等于)|绝不是|大于|小于|多于|少于|高于|低于|超过|不足|不到|接近|除了|介于)(?:有|是|为|等于)?"
+    r"(?:(?:不是|并非|并不是|不等于|不为|不选|不(?:会|该|应该?|可能|能|再)(?:是|为|等于)|绝不是|不[止只仅]|排除|舍[去掉]|剔除|大于|小于|多于|少于|高于|低于|超过|不足|不到|接近|除了|介于)(?:有|是|为|等于)?"
     r"|(?:至少|至多|最多|最少)有?|比|非|不一定[是为]?|未必[是为]?)[\s$(]*\Z"
 )
 _DENIED = pattern(rf"\b(?:{_DENIAL})\s+{_FILLER}", re.IGNORECASE)
@@ -58,18 +58,18 @@ _AFTER = pattern(
     r"|[)\]$}*]*\s*\?|\+(?=\s|$)",
     re.IGNORECASE,
 )
-# 5以上, 5的一半, 5不是; 5个苹果 is left alone.
+# 5以上, 5的一半, 5不是, 5舍去; 5个苹果 is left alone.
 _CHINESE_AFTER = pattern(
-    r"[)$}*]*\s*[个元米人天只倍岁]?(?:太[大小多少高低]|不(?:是|符|对|行|成立|满足|合)|以上|以下|以内|之间|多(?!少)|余|的倍数|的平方|的立方|的相反数|的倒数|的绝对值|的一半|的[一两二三四五六七八九十百\d]+(?:倍|半|分之)|不对|是错"
+    r"[)$}*]*\s*[个元米人天只倍岁]?(?:太[大小多少高低]|不(?:是|符|对|行|成立|满足|合|取)|应?舍[去掉]|以上|以下|以内|之间|多(?!少)|余|的倍数|的平方|的立方|的相反数|的倒数|的绝对值|的一半|的[一两二三四五六七八九十百\d]+(?:倍|半|分之)|不对|是错"
     r"|より|以上|未満|ではない|じゃない|이?가?\s*아[니닙]|보다|\s*(?:이상|이하|초과|미만))"
 )
-# "I would guess 5", "probably 5", "it seems to be 5"; "the possible values are 3, 5", "the most likely number is 5" and
-# 可能的取值为3 leave nothing open.
+# "I would guess 5", "probably 5", "roughly between 4 and 6"; "the possible values are 3, 5", "the average guess of 5
+# friends" and 可能的取值为3 leave nothing open.
 _OPEN = pattern(
     r"\b(?:maybe|perhaps|possibly|probably|presumably|supposedly"
     r"|(?<!most )(?<!least )(?<!more )(?<!less )(?<!ally )likely(?=\s+(?:\W*\d|it\b|the\s+answer\b))"
-    r"|(?:seems?|looks)\s+(?:to\s+be|like|that)|(?:rough|quick|crude)\s+(?:estimate|guess)|vielleicht|möglicherweise|peut[-\s][êe]tre|quiz[áa]s?|tal\s+vez|forse|talvez|podría|pourrait|könnte|potrebbe|poderia|lean(?:ing)?\s+towards?"
-    r"|(?:could|might|may)\s+(?:\w+\s+)?be\s+(?:something|anything|another|different|wrong|off)|remains?\s+(?:open|unclear|unknown)|unsure|not\s+sure|guess(?:ing)?|unknown|uncertain|also\s+possible)\b"
+    r"|(?:seems?|looks)\s+(?:to\s+be|like|that)|(?:rough|quick|crude)\s+(?:estimate|guess)|(?:roughly|about|somewhere|approximately)\s+between|vielleicht|möglicherweise|peut[-\s][êe]tre|quiz[áa]s?|tal\s+vez|forse|talvez|podría|pourrait|könnte|potrebbe|poderia|lean(?:ing)?\s+towards?"
+    r"|(?:could|might|may)\s+(?:\w+\s+)?be\s+(?:something|anything|another|different|wrong|off)|remains?\s+(?:open|unclear|unknown)|unsure|not\s+sure|guess(?:ing)?(?!\s+of\b)|unknown|uncertain|also\s+possible)\b"
     r"|возможно|может\s+быть|可能[是为]|也可能|可能(?=\s*[\d$])|不确定|也许|或许|猜|かもしれ|たぶん|おそらく|아마|어쩌면",
     re.IGNORECASE,
 )

@@ -62,7 +62,7 @@ from verifier.verdict import Strength
 if TYPE_CHECKING:
     from sandbox.solution import Solution
 
-Hint = Literal["any", "choice"]
+Hint = Literal["any", "choice", "agreement"]
 
 MAX_TEXT = 2_000_000
 MAX_PROSE = (
@@ -102,7 +102,7 @@ def extract_answer(text: str | Solution) -> str | None:
 
 
 def extract(text: str | Solution, hint: Hint = "any") -> Extraction:
-    """Return the final answer, its place and its strength; ``hint`` says that a choice letter is wanted."""
+    """Return the final answer, its place and its strength; ``hint`` says what is wanted, where that is known."""
     final = final_text(text[-MAX_TEXT:] if isinstance(text, str) else text.final_text)
     if not final.isascii():
         final = _PICTURES.sub("", final)
@@ -129,9 +129,11 @@ def extract(text: str | Solution, hint: Hint = "any") -> Extraction:
 
 def _said(text: str, hint: Hint) -> Extraction:
     """Return what a text without boxes states."""
+    text = _OFFER.sub("", text) if text.rstrip()[-1:] == "?" else text
     return (
         _in_fields(text, hint)
         or _phrased(text, hint)
+        or (_agreed(text) if hint == "agreement" else None)
         or (
             _chosen(text)
             if hint == "choice"
@@ -163,7 +165,7 @@ def _contradicted(boxed: str, after: str, hint: Hint) -> Extraction | None:
     mark = last_phrase(after) if first is not None else None
     if mark is None or _BESIDE.search(mark[0]):
         return None
-    phrased = _phrased(after, hint)
+    phrased = _after_mark(after, mark, hint)
     second = _integer(phrased.answer) if phrased is not None and phrased.answer is not None else None
     return None if second is None or second == first else Extraction(None, SEVERAL.why)
 
@@ -194,11 +196,40 @@ def _chosen(text: str) -> Extraction:
     return bare._replace(answer=_as_letter(bare.answer, "choice")) if bare.answer else bare
 
 
+# "Yes, it is", "**No**. It"; "No solution" and "Yes or no" are left alone.
+_AGREES = pattern(r"(yes|no|true|false)\b(?=\s*(?:[,.;:!—–-]|because|since|\Z))", re.IGNORECASE)
+# "the statement is not true", "the claim is false"; "if it is true" is left alone.
+_JUDGES = pattern(
+    r"(?:\A|\b(?:so|thus|hence|therefore|that),?\s)(?:the|this|that|his|her)\s+(?:\w+\s+)?(?:statement|claim|assertion|conjecture|conclusion|proposition)\s+"
+    r"(?:is|must\s+be)\s+(?P<not>not\s+(?:always\s+|necessarily\s+)?)?(?P<said>true|false|correct|incorrect)\b",
+    re.IGNORECASE,
+)
+
+
+def _agreed(text: str) -> Extraction | None:
+    """Return the yes or no with which a sentence begins, or what it says of the statement, from the last one on."""
+    for sentence in sentences_from_the_end(without_emphasis(text.rstrip()[-MAX_WEAK:])[0]):
+        if leaves_open(sentence) or knows_nothing(sentence) or sentence.endswith("?"):
+            return None
+        if agreed := _AGREES.match(sentence):
+            return Extraction(agreed[1], "prose", "weak")
+        if judged := _JUDGES.search(sentence):
+            said = judged["said"].lower() in ("true", "correct")
+            return Extraction("yes" if said != (judged["not"] is not None) else "no", "prose", "weak")
+    return None
+
+
 def _parted(text: str) -> Extraction | None:
     parts = parts_of(text)
     return None if parts is None else _of_parts(parts)
 
 
+# "Would you like a chart?" at the end of a text; "Is it 5?" is left alone.
+_OFFER = pattern(
+    r"(?:\A|(?<=[.!\n]))\W*(?:would|do|want|shall|should|can|could|need|is\s+there\s+anything)\b[^?.!\d\n]{0,200}\b(?:you|me|I|else)\b"
+    r"[^?.!\d\n]{0,200}\?\s*\Z",
+    re.IGNORECASE,
+)
 # "so it is 7. $\blacksquare$"; "$7 \square$" is left to the parser.
 _END_MARK = pattern(rf"(?:\$|\\\()\s*\\(?:{END_MARKS}|qedsymbol)\s*(?:\$|\\\))\s*\Z")
 _PICTURES = pattern("[\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff\ufe0f]")  # check marks, hands, stars
@@ -232,8 +263,11 @@ _SEGMENT_END = pattern(r"<eoa>|<eoe>|\n\s*\n|I hope it is correct|$")
 def _phrased(text: str, hint: Hint) -> Extraction | None:
     """Return what the last answer phrase, or the name of the last line, states; None where it states nothing."""
     mark = last_phrase(text) or last_heading(text)
-    if mark is None:
-        return None
+    return None if mark is None else _after_mark(text, mark, hint)
+
+
+def _after_mark(text: str, mark: re.Match[str], hint: Hint) -> Extraction | None:
+    """Return what the answer phrase ``mark`` of ``text`` states; None where it states nothing."""
     before = beginning_of_sentence(text, mark.start())
     if len(before) > MAX_ARTICLE or not before.isascii():
         if is_supposed(before, len(before)) or (mark[0][0] in "aA" and not is_led(before)):
@@ -248,10 +282,15 @@ def _phrased(text: str, hint: Hint) -> Extraction | None:
     if (renewed := _renewed(after, hint)) is not None:
         return renewed
     said = _ARROW.sub("", without_emphasis(after)[0].lstrip(" \t\n*:：`_"))
-    end_match = _SEGMENT_END.search(said)
+    said = _QUESTION.sub("", said)
+    introduced = _INTRODUCTION.match(said)
+    said = said[introduced.end() :] if introduced else said
+    formula = MATH.match(said)  # may hold blank lines
+    end_match = _SEGMENT_END.search(said, formula.end() if formula else 0)
     segment = said[: end_match.start() if end_match else len(said)].replace("`", "").strip()[:MAX_PROSE]
     first = sentence_of(segment)
-    if is_counterfactual(f"{mark[0]} {first}") or (_IS.search(mark[0]) and not is_said_directly(first)):
+    directly = introduced is not None or _IS.search(mark[0]) is None or is_said_directly(first)
+    if is_counterfactual(f"{mark[0]} {first}") or not directly:
         return Extraction(None, SUPPOSED.why)
     stated = _after_phrase(with_decimal_points(segment, mark[0]), hint)
     if stated.answer is not None:
@@ -278,10 +317,20 @@ _BY_CASE = pattern(
 _REJECTED = pattern(  # x=5 (rejected), x=7
     r"[^,;，；\n]{0,80}[(（]\s*(?:reject(?:ed)?|extraneous|invalid|discard(?:ed)?|not\s+valid|舍去?)\s*[)）]\s*[,;，；]?\s*"
 )
-# "as follows: 5", ": 5"; "5: 3" is left alone.
-_INTRODUCTION = pattern(r"\A(?:as\s+follows|the\s+following)?\s*[:：]\s*", re.IGNORECASE)
-# "Yes, since it is", "no."; "no solution" is left alone.
-_YES_OR_NO = pattern(r"(yes|no|true|false)\b(?=\s*(?:[,.;:!—–-]|because|since|\Z))", re.IGNORECASE)
+# "(the answer) to the question 'How far?' is 5", "for the expression $3+4$ is 7"; "of 5" is left alone.
+_QUESTION = pattern(r"\A(?:to|for|of)\b.{3,300}?[\s\"”)\]$]is:?\s+(?=(?:\\[(\[])?[$\s]*-?[\d\\])", re.DOTALL)
+# "as follows: 5", "verified and is:", ": 5"; "5: 3" is left alone.
+_INTRODUCTION = pattern(
+    r"\A\W{0,3}(?:(?:as|follows|the|following|indeed|verified|confirmed|correct|remains|is|be|to|and|thus|therefore|given|by|still)"
+    r"\b\s*)*[:：]\s*",
+    re.IGNORECASE,
+)
+_PAIRS = (("\\begin{", "\\end{"), ("{", "}"), ("\\[", "\\]"))
+# "verified and correct", "correct": what is said about an answer; "correct answers" and "corrected" are left alone.
+_JUDGED = pattern(
+    r"(?:(?:indeed|also|now|to\s+be|been|thus|therefore|fully|still)\s+)*(?:(?:verified|confirmed|checked|consistent|unchanged)\b[^\d$\\]*|(?:correct|right|accurate)\s*(?:as\s+well)?[.!]?)",
+    re.IGNORECASE,
+)
 _POLITE_END = pattern(  # 12です, 12個です, 12입니다, 12개
     r"(?<=[\d)\]}$%])\s*(?:(?:個|人|円|本|枚|匹|回|つ|개|명|원|마리|번|권|시간)\s*(?:です|である|だ|입니다|이다|이에요|예요)?"
     r"|です|である|だ|입니다|이다|이에요|예요)[。.]?$"
@@ -305,7 +354,7 @@ def _after_phrase(segment: str, hint: Hint) -> Stated:
             return Stated(letter)
     elif "$" not in segment and read_number(segment) is not None:
         return Stated(segment.removesuffix("."))
-    segment = _REJECTED.sub("", _INTRODUCTION.sub("", segment))
+    segment = _REJECTED.sub("", segment)
     parts = parts_of(segment, numbered=True)
     if parts is not None:
         found = _of_parts(parts)
@@ -313,16 +362,24 @@ def _after_phrase(segment: str, hint: Hint) -> Stated:
     segment = _POLITE_END.sub("", strip_markup(without_emphasis(segment)[0]))
     if quoted := _QUOTED.fullmatch(segment):
         segment = quoted[1].strip()
-    if agreed := _YES_OR_NO.match(segment):
+    if agreed := _AGREES.match(segment):
         return Stated(agreed[1])
+    if _JUDGED.fullmatch(first):
+        return NOTHING
     first_line = segment.split("\n", 1)[0].strip()
+    if any(first_line.count(a) != first_line.count(b) for a, b in _PAIRS):  # a formula of several lines
+        first_line = segment
     for part in (first_line, segment):
         candidate = _without_reason(sentence_of(part))
         if candidate and is_bare(candidate):
             return Stated(_as_value(strip_markup(candidate)))
     sentence = _without_reason(sentence_of(segment if len(first_line) < 3 else first_line))
     leading = MATH.match(marked_currency(sentence))
-    if leading and not _GOES_ON.match(sentence, leading.end()):
+    if (
+        leading
+        and not _GOES_ON.match(sentence, leading.end())
+        and not _AND_ANOTHER.match(sentence, leading.end())
+    ):
         return Stated(unwrap(leading[0]))
     stated = stated_in(sentence)
     if stated != NOTHING:
@@ -360,6 +417,8 @@ _REASON = pattern(
 _DIGIT_OR_FORMULA = pattern(r"[\d$\\]")
 # "$x$ is 5", "$5$ or 6", "$x$ = 5"; "$5$ metres" is left alone.
 _GOES_ON = pattern(r"\s*(?:[-+*/=<>]|\bis\b|\bare\b|\bor\b|\band\b|是|为|或|和|,\s*\$)")
+# "$15$ boys and $9$ girls"; "$15$ boys and girls" is left alone.
+_AND_ANOTHER = pattern(r"[^.;]{1,60}?\band\s+(?:\\[(\[]|\$|\d)")
 
 
 def _without_reason(sentence: str) -> str:
@@ -399,7 +458,7 @@ def _bare(text: str) -> Extraction | None:
     stripped = _SIGN.sub("", without_emphasis(stripped)[0])
     if stripped.endswith(("?", "？", "吗")) or (leaves_open(stripped) and re.search(r"\d", stripped)):
         return Extraction(None, OPEN.why)
-    if (agreed := _YES_OR_NO.match(stripped)) and not re.search(r"\d", stripped) and "\n" not in stripped:
+    if (agreed := _AGREES.match(stripped)) and not re.search(r"\d", stripped) and "\n" not in stripped:
         return Extraction(agreed[1], "bare", "stated")
     if bracketed := _IN_BRACKETS.fullmatch(stripped):
         return Extraction(bracketed[1].strip(), "bare", "stated")

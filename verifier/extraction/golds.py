@@ -21,8 +21,9 @@ from verifier.extraction.statement import marked_currency
 from verifier.extraction.values import values_in
 from verifier.parsing.choices import is_choice
 from verifier.parsing.markup import MATH, strip_markup, unwrap
-from verifier.parsing.notation import TEXT_COMMAND, has_chinese
+from verifier.parsing.notation import TEXT_COMMAND, has_chinese, words_of
 from verifier.parsing.plain_numbers import Plain, read_number
+from verifier.parsing.vocabulary import AGREEING
 from verifier.patterns import pattern
 
 ALTERNATIVES = " ## "  # parts several forms of a gold, any of which will do
@@ -35,12 +36,14 @@ class Gold(NamedTuple):
         answer: the bare answer, its alternatives parted by ``##``; None where there is nothing to compare with.
         number: its value where it is a plain number.
         choice: whether it is the letter of a choice.
+        agreement: whether it is "yes", "no" or another word for one of them.
         why: what is missing where there is no answer.
     """
 
     answer: str | None
     number: Plain | None = None
     choice: bool = False
+    agreement: bool = False
     why: str = ""
 
 
@@ -61,7 +64,8 @@ def read_gold(gold: str) -> Gold:
     if not forms:
         return Gold(None, why=why)
     if len(forms) == 1:
-        return Gold(forms[0], read_number(forms[0]), is_choice(forms[0]))
+        agrees = AGREEING.get(words_of(forms[0])) in ("yes", "no")
+        return Gold(forms[0], read_number(forms[0]), is_choice(forms[0]), agrees)
     return Gold(ALTERNATIVES.join(dict.fromkeys(forms)), choice=all(map(is_choice, forms)))
 
 

@@ -14,9 +14,9 @@ from verifier.patterns import pattern
 
 MAX_LINE = 400
 
-# "A. or B.", "Rs. 7" and "approx. 5" go on
+# "A. or B.", "Rs. 7", "i.e. 7", "Mrs. Smith" and "approx. 5" go on
 _SENTENCE_END = pattern(
-    r"(?:(?<![0-9A-Z])(?<!\bRs)(?<!\bNo)(?<!approx)[.!?]|(?<=[0-9$)\]}A-Z])\.|(?<=[0-9])\?)(?=\s(?!(?:or|and)\b)|$)|。|！|？|；"
+    r"(?:(?<![0-9A-Z])(?<!\bRs)(?<!\bNo)(?<!\bi\.e)(?<!\be\.g)(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\bvs)(?<!approx)[.!?]|(?<=[0-9$)\]}A-Z])\.|(?<=[0-9])\?)(?=\s(?!(?:or|and)\b)|$)|。|！|？|；"
 )
 
 

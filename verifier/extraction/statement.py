@@ -135,6 +135,9 @@ def without_emphasis(text: str) -> tuple[str, list[tuple[int, int]]]:
 _JOINT = pattern(
     r"\s*(?:[,;、，]?\s*(?:and|or|&|和|或者|或|与|及)|[,;、]|to|by|in|of|out\s+of|x|times|minus|plus|over|per|mod|:|,\s*\(?mod)?\s*"
 )
+# "120 dollars in 2 weeks": after a unit these are prepositions; "1 in 4" is left alone.
+_AFTER_UNIT = frozenset(["in", "of", "by", "over", "per", "out of"])
+_ENDS_IN_UNIT = pattern(r"(?:[A-Za-z]{2}|\})\Z|\A\\?[$€£¥₹]")
 
 
 # "12 apples in total", "12 altogether"; "12 in a box" is left alone.
@@ -170,6 +173,10 @@ def _grouped(sentence: str, values: list[Value]) -> list[Value]:
         last = groups[-1] if groups else None
         gap = sentence[last.end : value.start] if last else ""
         leads = last is not None and gap.strip() == "," and _stands_after(_PREPOSITION, sentence, last)
+        leads = leads or (
+            last is not None and gap.strip() in _AFTER_UNIT and _ENDS_IN_UNIT.search(last.text) is not None
+        )
+        leads = leads or (last is not None and "and" in gap and ("%" in last.text) != ("%" in value.text))
         if last is None or leads or _JOINT.fullmatch(gap) is None:  # In 1984, 12 countries
             groups.append(value)
             continue
@@ -180,26 +187,39 @@ def _grouped(sentence: str, values: list[Value]) -> list[Value]:
     return groups
 
 
-# "is 5", "makes 5", 等于5; "3:5" and "his 5" are left alone.
+# "is 5", "ends up with 5", 等于5; "to make 5", "3:5" and "his 5" are left alone.
 _PREDICATE = pattern(
-    r"\b(?:is|are|was|were|be|equals?|makes?|gives?|becomes?|yields?|leaves?|totals?|gets?|est|ist|es|è|é)\b|(?<![\d<>=])[:：]|[是为]|等于|得到|共有?",
+    r"\b(?:is|are|was|were|be(?!\s+able)|equals?|(?<!\bto )(?:makes?|gives?|gets?)|becomes?|yields?|leaves?|totals?"
+    r"|ends?\s+up\s+with|left\s+with|(?:comes?|amounts?)\s+to|results?\s+in"
+    r"|est|ist|es|è|é)\b|(?<![\d<>=])[:：]|[是为]|等于|得到|共有?",
 )
-# "so 5", "for a total of 5", 所以5; "also 5" is left alone.
+# "so 5", "for a total of 5", "add them to get 5", 所以5; "also 5", "so that 5" and "discs that cost 5" are not.
 _CONCLUSION = pattern(
-    r"\b(?:so|thus|hence|then|therefore|which|that|for\s+a\s+total|total(?:l?ing)?|giving|making|leaving)\b"
+    r"\b(?:so(?!\s+that\b)|thus|hence|then|therefore|which|(?:means?|find|sees?|shows?|know|conclude|follows|implies|get|says?|us|note)\s+that"
+    r"|that(?=['’]s|\s+(?:is|was|are|makes?|gives?|leaves?|means)\b)|for\s+a\s+total|total(?:l?ing)?"
+    r"|giving|making|leaving|namely|i\.e"
+    r"|(?:add|subtract|multiply|divide|combine|simplify|solve|substitute|plug)\b[^.]{0,80}\bto\s+(?:get|obtain|find|give))\b"
     r"|所以|因此|故|则|那么|即|总共|一共|共|得",
     re.IGNORECASE,
 )
 # "and", "while", a comma; "or", which makes one list, is left alone.
 _COORDINATION = pattern(r"\b(?:and|while|whereas|but)\b|[,;，；]")
-# "in 7", "out of the first 7", "to paint 7"; "to be 7" is left alone.
+# "in 7", "out of the first 7", "to paint 7"; "to be 7" and "needs to paint 7" are not.
 _PREPOSITION = pattern(
-    r"\b(?:in|for|with|from|of|at|on|by|within|over|per|after|before|every|each|than|during|into|among|out\s+of|when|if"
-    r"|to\s+(?!be\b)[a-z]{3,})\s+"
-    r"(?:(?:the|a|an|all|these|those|first|last|next|other|another|only|\$?[a-zA-Z]\s*=)\s*)*[(\s]*\Z",
+    r"\b(?:in|for|(?<!up )(?<!left )with|from|of|at|on|by|within|over|per|after|before|every|each|than|during|into"
+    r"|among|out\s+of|when|if"
+    r"|(?<!needs )(?<!need )(?<!has )(?<!have )(?<!had )(?<!able )(?<!wants )(?<!going )"
+    r"to\s+(?!be\b)[a-z]{3,})\s+"
+    r"(?:(?:the|a|an|all|these|those|first|last|next|other|another|only|original|initial|total|remaining|\$?[a-zA-Z]\s*=)\s*)*[(\s]*\Z",
     re.IGNORECASE,
 )
+# "to make 4 beds and 3 masks", of which the 3 belongs to the purpose as the 4 does; "at $4 each and 3" is left alone.
+_PURPOSE = pattern(r"\bto\s+(?!be\b)[a-z]{3,}\s+(?:the|a|an|all|these|those|another|\s)*[$(\\]*\Z")
+_SHARES = pattern(r"[^,;.]{0,60}\band\s+(?:the\s+|an?\s+)?[$(\\]*\Z")
+_SAID_OF = pattern(r"[)\\$]*\s*(?:[a-z]+\s+){0,2}(?:is|are|was|were|remains?|left|stay)\b")
 _WHICH_IS = pattern(r"[A-Za-z]\s+of\s+\$?\Z")  # a remainder of 2; of 80 in "25% of 80" is none
+# ", and since there are 28 oranges,": such a clause in the middle of a sentence
+_LEADING_LATER = pattern(r"[,;]\s*(?:and|but)\s+(?:since|because|as|if|when)\b[^,;]*,", re.IGNORECASE)
 # "Since there are 3 boxes of 4, ...", "In 7 days, ...": a clause or phrase that only leads to what is said
 _LEADING = pattern(
     r"^\W*(?:since|if|because|when|after|before|as|given|with|in|for|of|once|while|by|from|at|on|out|adding|multiplying|dividing"
@@ -211,6 +231,8 @@ _LEADING = pattern(
 def _chosen(sentence: str, groups: list[Value]) -> Value | None:
     """Return the group that the sentence comes to, or None where several would do."""
     groups = [g for g in groups if not denied_before(sentence, g.start)] or groups  # not 12, but 13
+    groups = [g for g in groups if not _is_given(sentence, g)] or groups
+    groups = _of_main_clause(sentence, groups)
     if len(groups) == 1:
         return groups[0]
     concluded = _concluded(sentence, groups)
@@ -218,11 +240,64 @@ def _chosen(sentence: str, groups: list[Value]) -> Value | None:
         return concluded[0]
     said = _predicated(sentence, concluded)
     for candidates in (said, concluded):
-        main = [g for g in candidates if not _stands_after(_PREPOSITION, sentence, g)]
+        main = _not_aside(sentence, candidates)
         main = main or [g for g in candidates if _stands_after(_WHICH_IS, sentence, g)]
         if main:
             return main[0] if len(main) == 1 else None
     return said[0] if len(said) == 1 else None
+
+
+# "The 12 bottles last 2 days", "A 42 kg bag lasts 3 weeks", of which the first is given; "is the 12" is left alone.
+_GIVEN = pattern(r"(?:\A|[,;.]\s)\W{0,3}(?:[Tt]he|[Aa]n?|[Aa]ll|[Tt]hese|[Tt]hose)\s+[$(\\]*\Z")
+_NOUN_AFTER = pattern(r"[)\\$]*\s*[a-z]{2,}")
+
+
+def _is_given(sentence: str, group: Value) -> bool:
+    """Whether a value only tells which things the sentence speaks of: "the 12 bottles"."""
+    return _stands_after(_GIVEN, sentence, group) and _NOUN_AFTER.match(sentence, group.end) is not None
+
+
+# "2.5 hours before they are 285 miles apart", "$7 to reach $60", where the clause ends the sentence; "when 3 left, 2
+# remain", "the cost after noon is 7" and "5 and 7 to get 12" are left alone.
+_SUBORDINATE = pattern(
+    r"\b(?:(?:before|until|after|when|if|unless|because)\s+(?:they|he|she|it|we|you|I|there|someone)\b|so\s+that\b|in\s+order\s+(?:to|that|for)\b"
+    r"|(?:(?:before|after|when|while)\s+[a-z]+ing|to\s+(?:reach|meet|hit|save|satisfy|fill|cover|buy|pay|earn|complete|finish|achieve|afford|feed"
+    r"|produce|raise|maintain|be\s+able|have\s+\w+ed))\b(?![^,;:=]*\b(?:is|are|was|were|will\s+be)\b))[^,;:=]*\Z"
+)
+# "4 discs that cost $5 and 6 discs": the sentence goes on beside the clause
+_GOES_ON = pattern(r"\band\s+(?:the\s+)?[$(\\\s]*\d")
+# "10 stations that seat 2 students"; "so we see that 2" and "10, which makes 2" are left alone.
+_RELATIVE = pattern(
+    r"[)\\$]*\s*(?:[a-z-]+\s+){1,3}(?:that|who)\s+(?!is\b|are\b|was\b|were\b|makes?\b|gives?\b|means?\b)[a-z]+[^,;:=]*\Z"
+)
+
+
+def _of_main_clause(sentence: str, groups: list[Value]) -> list[Value]:
+    """Return the groups before a clause that ends the sentence and only says when or what for; all without one."""
+    match = _RELATIVE.match(sentence, groups[0].end) or _SUBORDINATE.search(sentence, groups[0].end)
+    if match is None or _GOES_ON.search(sentence, match.start()):
+        return groups
+    return [g for g in groups if g.end <= match.start()] or groups[:1]
+
+
+def _not_aside(sentence: str, groups: list[Value]) -> list[Value]:
+    """Return the groups without those after a preposition, also where "and" lets two share one purpose."""
+    kept: list[Value] = []
+    last: Value | None = None
+    for group in groups:
+        shares = (
+            last is not None
+            and _stands_after(_PURPOSE, sentence, last)
+            and _SHARES.fullmatch(sentence, last.end, group.start)
+            and not _PREDICATE.search(sentence, last.end, group.start)
+            and not _SAID_OF.match(sentence, group.end)
+        )
+        if shares or _stands_after(_PREPOSITION, sentence, group):
+            last = group
+        else:
+            kept.append(group)
+            last = None
+    return kept
 
 
 def _stands_after(words: re.Pattern[str], sentence: str, group: Value) -> bool:
@@ -233,6 +308,10 @@ def _concluded(sentence: str, groups: list[Value]) -> list[Value]:
     """Return the groups after the last conclusion or leading clause; all where there is none."""
     for cut in reversed([m.end() for m in _CONCLUSION.finditer(sentence)]):
         after = [g for g in groups if g.start >= cut]
+        if after:
+            return after
+    for match in reversed(list(_LEADING_LATER.finditer(sentence))):
+        after = [g for g in groups if g.start >= match.end()]
         if after:
             return after
     if _LEADING.match(sentence):

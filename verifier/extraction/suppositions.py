@@ -29,7 +29,7 @@ _SAID = r"(?:that|the|it|h?e|she|they|his|her|this|\W*\d|[\"“$\\x])"
 _OTHERS = (
     rf"\b(?!{_OWN}\b)[A-Za-z]+\s+(?:\w+ly\s+|has\s+)?{_SAYING}(?:(?=\s+{_SAID})|\s*\Z)|\bhas\s+it\s+that\b"
     r"|\b(?:problem|question|\w*book|sheet|key)\s+(?:mentions|gives|lists)\b|\btold\s+(?:me|us|him|her|them)\b|\bI\s+(?:vaguely\s+)?(?:remember|recall)\b"
-    r"|\b(?:answers?|values?|solutions?|options?|candidates?)\s+includ\w+|(?<![我们])(?:认为|觉得|以为)"
+    r"|\b(?:answers?|values?|solutions?|options?|candidates?)\s+includ\w+|(?<![我们])(?:认为|觉得|以为)|有(?:些?人|的?同学|学生)"
 )
 # "One might expect", "at first glance", "my first attempt gave", "so far we have"; "at first he had 5" and "he has run
 # 5 miles so far" are left alone.
@@ -38,22 +38,25 @@ _EXPECTING = (
     r"|\btempt(?:ing|ed)\b|\bat\s+first\s+(?:glance|sight)\b|\bna[iï]ve(?:ly)?\b|\b(?:supposed|meant)\s+to\b"
     r"|\bso\s+far\s+(?:we|I)\b|\b(?:my|our|a|the)\s+first\s+(?:attempt|try|guess|thought)\b"
 )
-# "A common mistake is", "whether it is", "I doubt that it is"; "no doubt it is" is left alone.
+# "A common mistake is", "whether it is", "nobody could get", 答案的个位数是; "no doubt it is" and 答案的值是 are not.
 _FAULTY = (
     r"\b(?:wrong(?:ly)?|incorrect(?:ly)?|mistaken(?:ly)?)\b|\b(?:mistake|error)\s+(?:is\s+)?to\b|\bwhether\b|\bcandidate\s+(?:is|are)\b"
     r"|\b(?:some|many|most|other)\s+(?:people|students|sources|books|textbooks)\s+(?:get|answer|say|think|would|might|write)\b"
-    r"|\bno(?:thing|body|ne|\s+one)\s+(?:here|proves|shows|says|of\s+this)\b"
+    r"|\bno(?:thing|body|ne|\s+one)\s+(?:here|proves|shows|says|of\s+this|can|could|would|should|gets?)\b|答案的(?!值|结果)"
     r"|(?<!no )(?<!\ba )\bdoubt(?:s|ed)?\b|\bnot\s+convinced\b"
     r"|\b(?:not\s+true|untrue|false)\s+that\b|\b(?:reject|exclud|discard|eliminat|dismiss|avoid|ignor)(?:s|e[sd]?|ed|ing)\b"
     # "The answer has", "approaches", "used to be"; "the answer is", "must be" and "to the question" are left alone.
     r"|\banswer\s+(?!(?:is|was|are|equals?|must|should|will|would|comes|becomes|turns|therefore|then|thus|here"
     r"|to|for|of|in|as|we|you)\b)[a-z]+\b"
 )
-# These reach over a comma: "Had we counted twice, it would be", "Unless I am wrong, it is", "If this is true, it is",
-# "According to my friend, it is"; "according to the table" is left alone.
+# These reach over a comma: "Had we counted twice, it would be", "Unless I am wrong, it is", "If this is true,"
+# "According to my friend, it is", "The answer, divided by 4, is", "As an upper estimate, 5"; "according to the table"
+# and "the answer, in cm, is" are left alone.
 _ON_CONDITION = (
     r"(?:\A\W*(?:had|were)\s+(?:I|we|you|he|she|it|they|the|there)\b|\bunless\b"
     r"|如果[^。]*(?=答案)|\baccording\s+to\s+(?:my|a|an|some|him|her|them|[A-Z](?-i:[a-z]+))\b"
+    r"|\banswer,\s+(?:when\s+|if\s+)?(?:divided|multiplied|increased|decreased|reduced|squared|cubed|doubled|halved|plus|minus|times)\b"
+    r"|\bas\s+an?\s+(?:\w+\s+){0,2}(?:estimate|guess|bound|approximation|placeholder)\b"
     r"|\bif\b(?=[^,;]*\b(?:holds?|(?:is|are|was|were)\s+(?:true|right|correct))\b))[^.。!?\n]*\Z"
 )
 # "Let me check 5", "next we consider n = 5": what is to be done; "substituting 3 gives 5" is left alone.
@@ -61,7 +64,7 @@ _INTENDING = (
     r"(?:\b(?:let(?:['’]s|\s+(?:me|us))|try(?:ing)?|consider(?:ing)?|check(?:ing)?|test(?:ing)?|substitut(?:e|ing)"
     r"|plug(?:ging)?(?:\s+in)?|comput(?:e|ing)\s+the\s+\w+\s+(?:for|at))\b"
     r"(?:(?!\b(?:gives?|get|is|are|yields?|equals?|have|obtain|find|makes?|shows?)\b)[^=,;:])*"
-    r"|(?:检验|代入|考虑|尝试)[^，得是为]*)\Z"
+    r"|(?:检验|代入|考虑|尝试)[^，,得是为]*)\Z"
 )
 _SUPPOSED = pattern(
     rf"{_INTENDING}|(?:{_SUPPOSING}|{_OTHERS}|{_EXPECTING}|{_FAULTY})(?:[^,;，；.。!?\n]|\.(?=\d))*\Z|{_ON_CONDITION}",
@@ -78,8 +81,9 @@ _TELLTALES = (
     "incorrect", "mistake", "error", "whether", "doubt", "convinced", "unless", "would", "had ", "were ",
     "ccording", "has it", "true", "false", "reject", "exclu", "discard", "eliminat", "dismiss", "avoid", "ignor",
     "let", "try", "consider", "check", "test", "substitut", "plug", "comput", "candidate", "people", "students",
-    "sources", "books", "nothing", "nobody", "none", "no one",
-    "检验", "代入", "考虑", "尝试", "如果", "假", "要是", "是否", "认为", "觉得", "以为",
+    "sources", "books", "nothing", "none", "no one",
+    "nobody", "estimate", "bound", "approximation", "placeholder",
+    "检验", "代入", "考虑", "尝试", "如果", "假", "要是", "是否", "认为", "觉得", "以为", "有", "答案的",
 )  # fmt: skip
 
 
@@ -89,7 +93,8 @@ _LEAD_WORDS = (
     " state believe think confident am is was as so thus hence therefore then and now finally consequently accordingly"
     " ultimately overall again also in conclusion summary short fact result all means implies shows gives follows"
     " correct right exact final numerical numeric simplified required desired requested expected complete only unique"
-    " best clearly obviously definitely certainly surely indeed no doubt there actual actually integer whole"
+    " best but yet recounting recalculating recomputing rechecking"
+    " clearly obviously definitely certainly surely indeed no doubt there actual actually integer whole"
 )
 _LEADS = frozenset(_LEAD_WORDS.split())
 _ANSWER = pattern(r"\banswer\s+(?:is|was|should|must|will|would)\b", re.IGNORECASE)
@@ -149,8 +154,8 @@ _FAULT = (
     r"|miss(?:es|ed)|overcount\w*|double[-\s]count\w*|too\s+(?:small|large|high|low|big|many|few)"
     r"|(?:does|did|do)(?:\s+not|n['’]t)\s+(?:work|look|seem|fit|hold|make\s+sense)|fails?)"
 )
-# "5, which turned out to be wrong", "5, but that ignores zero", "5, but he was wrong", "5 leads to a contradiction";
-# "5, since the other root is impossible" and "5, which is less than 6" are left alone.
+# "5, which turned out to be wrong", "5, but that ignores zero", "5 leads to a contradiction", 5，但题目不允许,
+# 5，这是错的; "5, since the other root is impossible", "5, which is less than 6" and 5，但不影响结果 are left alone.
 _WITHDRAWN = pattern(
     r"[\s,;:—–)$\]}，；](?:(?:which|(?:but|and|though|although|yet)\s+(?:that|this|it|he|she|they|then|we|I))\b"
     rf"[^.\d\\$]{{0,30}}?\b{_FAULT}\b"
@@ -160,7 +165,7 @@ _WITHDRAWN = pattern(
     # "5 when we forget one", "a 5% chance I am right"; "5 if we ignore order", "a 5% chance of rain" are left alone.
     r"|(?:when|if|by|only)\s+(?:(?:we|you|one|they|I)\s+)?(?:forg[eo]t\w*|neglect\w*|overlook\w*|misread\w*|mistakenly|wrongly)"
     r"|chance\s+(?:that\s+)?I(?:['’]m|\s+am)\b|(?:sure|certain|confident)\b"
-    r"|但[^。]{0,8}(?:错|不对))",
+    r"|但[^。]{0,8}(?:错|不[对允符合成满可正存]|没有|矛盾)|这[^。]{0,6}(?:错|不对|不正确))",
     re.IGNORECASE,
 )
 # Words after "the answer is 5" that make another number of it, though what they add is not read: "plus something",
@@ -186,7 +191,8 @@ _HELD = pattern(
     r"\b(?!(?:found|known|given|seen|shown|determined|calculated|computed|proved)\b)\w+(?:ed|ought)\s+to\s+be\b",
     re.IGNORECASE,
 )
-_FIRST_VALUE = pattern(r"[\d$\\]")
+# "7", "$x$", "sqrt(2)", "x**2", "pi/6", where a value begins; "two-digit" and "the (only)" are left alone.
+_FIRST_VALUE = pattern(r"[\d$\\]|[A-Za-z]\w*(?=\(|\s?(?:\*\*?|[+^=])\s?[\w(]|\s?/\s?\d|\s-\s)")
 
 
 def is_said_directly(said: str) -> bool:
@@ -195,13 +201,15 @@ def is_said_directly(said: str) -> bool:
     if value is None:
         return True
     before = said[: value.start()]
-    if _HELD.search(before) is not None:
+    if _HELD.search(before) is not None or _DESCRIBED.search(before) is not None:
         return False
     if _VERB.search(before) is None and not _PLAIN_WORDS.issuperset(_LEAD_WORD.findall(before.lower())):
         return False
     return _ORDINAL.match(said, value.start()) is None
 
 
+# "a two-digit number whose units digit is"; "the number that is" is left alone.
+_DESCRIBED = pattern(r"\bwhose\b", re.IGNORECASE)
 _ORDINAL = pattern(r"\d+(?:st|nd|rd|th)\s+[a-z]")
 
 # "would be 5 if we ignored zero", "would have been 5 had we", "if it had been open, it would be 5", "were x even, would
@@ -243,13 +251,16 @@ _MISTAKEN = (
     r"(?:\w+[\s,]+){0,3}?I(?:\s+have|['’]ve)?\s+(?:just\s+)?(?:made|see|found|notice\w*|spotted|realized)"
     r"\s+(?:a|an|my|the)\s+(?:\w+\s+)?(?:error|mistake)"
     r"|I(?:['’]m|\s+(?:was|am))\s+(?:wrong|mistaken)\b|I\s+disagree\b|I\s+doubt\s+(?:it|that|this)"
+    r"|I(?:\s+have|['’]ve|\s+must\s+have)?\s+(?:mis(?:read|interpreted|counted|calculated|understood|applied)|overlooked)\b"
     r"|scratch\s+that|on\s+second\s+thought|correction\s*:"
 )
 # "Actually, the answer is 9."; "Wait, is the answer 9?" is left alone.
 _INSTEAD = r"(?:wait|actually|oops|sorry)\b(?=[^?]{0,300}\banswer\s+(?:is|should|must|was)\b)"
 _RETRACTION = pattern(
     rf"{_BEGINNING}(?:{_INTERJECTION}(?:{_IT}{_IS_WRONG}|{_MISTAKEN})|{_INSTEAD})"
-    rf"|\A[\s$*.)]*(?:is|was)\s+(?:my|an?|the)\s+(?:earlier|first|old|previous|initial|wrong|incorrect)\b"
+    # "\boxed{5} is my earlier result", "… would be right if", "… is what I'd get"; "… is what we get" is left alone.
+    r"|\A[\s$*.)]*(?:(?:is|was)\s+(?:my|an?|the)\s+(?:earlier|first|old|previous|initial|wrong|incorrect)\b"
+    r"|(?:would|could|might)\s+(?:be|have\s+been)\b|(?:is|was)\s+what\s+\w+(?:['’]d|\s+(?:would|might|could))\b)"
     r"|(?:等等|不对|算错了|搞错了|错了)[，。！,.!]",
     re.IGNORECASE,
 )
@@ -257,7 +268,9 @@ _RETRACTION = pattern(
 
 _RETRACTION_TELLTALES = (
     "wrong", "incorrect", "not ", "n't", "n’t", "mistake", "error", "doubt", "scratch", "second thought",
-    "correction", "answer", "impossible", "disagree", "earlier", "first", "previous", "initial", "等等", "不对", "错了",
+    "correction", "answer", "impossible", "disagree", "earlier", "first", "previous", "initial", "misread",
+    "misinter", "miscount", "miscalc", "misund", "misappl", "overlooked", "would",
+    "could", "might", "what ", "等等", "不对", "错了",
 )  # fmt: skip
 
 

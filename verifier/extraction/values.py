@@ -186,7 +186,7 @@ def _kind(tokens: list[_Token], i: int) -> str:
         return "math"
     if token.text in SPELLINGS and after is not None and (after.text == "(" and glued_after):
         return "math"
-    if len(token.text) > 2 or not token.text.isascii():
+    if len(token.text) > 2 or not token.text.isascii() or _is_hyphenated(tokens, i):
         return "word"
     touches = (
         glued_before and before is not None and before.kind in ("number", "symbol", "sign", "bracket")
@@ -206,6 +206,19 @@ def _kind(tokens: list[_Token], i: int) -> str:
     if glued_before and before is not None and before.kind == "number" and unit_of(token.text) is None:
         return "math"  # 2xy
     return "word"
+
+
+def _is_hyphenated(tokens: list[_Token], i: int) -> bool:
+    """Whether a letter begins a word: ``t-shirts``, ``M&Ms``; ``x-y`` and ``x - sin`` are left alone."""
+    touching = tokens[i : i + 3]
+    return (
+        len(touching) == 3
+        and touching[1].text in ("-", "&")
+        and touching[2].kind == "word"
+        and (len(touching[2].text) > 3 or touching[1].text == "&")
+        and touching[0].end == touching[1].start
+        and touching[1].end == touching[2].start
+    )
 
 
 def _end_of_run(tokens: list[_Token], begin: int) -> int:

@@ -1,4 +1,4 @@
-"""Numbers in words: ``forty-two``, ``one hundred and five``, ``three quarters``, ``minus seven``."""
+"""Numbers in words: ``forty-two``, ``one hundred and five``, ``three quarters``, ``minus seven``, ``third``."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ _PARTS = {
 }  # fmt: skip
 PART_WORDS = frozenset({*_PARTS, *(f"{word}s" for word in _PARTS if word[-1] != "s")} - {"halfs"})
 NUMBER_WORDS = frozenset({*_ONES, *_TENS, *_SCALES, "hundred"})
+_ORDINAL_WORDS = (
+    "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth"
+    " sixteenth seventeenth eighteenth nineteenth twentieth"
+)
+ORDINALS = {word: number for number, word in enumerate(_ORDINAL_WORDS.split(), start=1)}
 _SIGNS = {"minus": -1, "negative": -1}
 # "twenty-one", "one hundred"; "one, two" is left alone.
 _WORDS = pattern(r"[a-z]+(?:[ -][a-z]+)*")
@@ -29,8 +34,8 @@ MAX_WORDS = 20
 def number_in_words(words: str) -> Fraction | None:
     """Return the number that words in lower case write; None for anything else.
 
-    ``one hundred and five`` is 105, ``three quarters`` is 3/4 and ``two and a half`` is 5/2; ``one or two`` and
-    ``five apples`` are None.
+    ``one hundred and five`` is 105, ``three quarters`` is 3/4, ``two and a half`` is 5/2 and ``half a million``
+    500,000; ``one or two`` and ``five apples`` are None.
     """
     if not _WORDS.fullmatch(words):
         return None
@@ -40,6 +45,8 @@ def number_in_words(words: str) -> Fraction | None:
     sign = _SIGNS.get(parts[0], 1)
     parts = parts[sign < 0 :]
     value = _part(parts)
+    if value is None and parts[:2] == ["half", "a"] and (whole := _integer(parts[1:])):
+        value = Fraction(whole, 2)
     if value is None and "and" in parts:  # two and a half
         last = len(parts) - 1 - parts[::-1].index("and")
         whole, part = _integer(parts[:last]), _part(parts[last + 1 :])
@@ -61,7 +68,10 @@ def _part(parts: list[str]) -> Fraction | None:
 def _integer(parts: list[str]) -> int | None:
     """Return the integer of number words; each scale is smaller than the one before it."""
     total, section, last_scale, previous = 0, 0, 10**12, "scale"
-    if parts == ["a", "hundred"] or parts == ["a", "thousand"]:
+    if parts[-1:] == ["dozen"]:
+        dozens = 1 if parts[:-1] in ([], ["a"]) else _integer(parts[:-1])
+        return dozens and 12 * dozens
+    if len(parts) == 2 and parts[0] == "a" and (parts[1] == "hundred" or parts[1] in _SCALES):
         parts = ["one", parts[1]]
     for index, word in enumerate(parts):
         if word == "and" and previous in ("hundred", "scale") and 0 < index < len(parts) - 1:

@@ -8,13 +8,28 @@ recursive, so that its parts call each other.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from fractions import Fraction
 
 from verifier.functions_table import COMMANDS_ONLY, SPELLINGS
+from verifier.parsing.building import (
+    ALWAYS,
+    MATRICES,
+    SYSTEMS,
+    TRANSPOSES,
+    arranged,
+    as_operand,
+    bound_name,
+    bracketed,
+    called,
+    can_choose,
+    chosen,
+    distributed,
+    double_factorial,
+    is_vector,
+    matrix_of_rows,
+    transposed,
+)
+from verifier.parsing.cursor import Cursor
 from verifier.parsing.lexer import Token, tokenize
 from verifier.parsing.numerals import decimal, repeating
 from verifier.parsing.units import unit_of
@@ -28,8 +43,8 @@ from verifier.parsing.vocabulary import (
     SEPARATOR_WORDS,
 )
 from verifier.tree import (
+    DOTS,
     INFINITY,
-    MAX_DEPTH,
     MINUS_ONE,
     ZERO,
     Apply,
@@ -38,15 +53,12 @@ from verifier.tree import (
     Const,
     Degree,
     Items,
-    LimitError,
-    Matrix,
     Mul,
     NamedSet,
     Node,
     Num,
     ParseError,
     Percent,
-    Piecewise,
     Pm,
     Pow,
     Ratio,
@@ -65,7 +77,6 @@ from verifier.tree import (
 
 _RELATIONS = {"=": "=", "<": "<", ">": ">", "<=": "<=", ">=": ">=", "!=": "!="}
 _SET_COMMANDS = {"cup": "cup", "cap": "cap", "setminus": "minus"}
-DOTS = Sym("…")
 _SIMPLE: dict[str, Node] = {
     "pi": Const("pi"),
     "infty": INFINITY,
@@ -73,21 +84,6 @@ _SIMPLE: dict[str, Node] = {
     "ldots": DOTS,
 }
 _BIG = frozenset({"sum", "prod", "int"})
-_MATRICES = frozenset(
-    [
-        "pmatrix",
-        "bmatrix",
-        "matrix",
-        "Bmatrix",
-        "smallmatrix",
-        "array",
-        "vmatrix",
-        "psmallmatrix",
-        "bsmallmatrix",
-        "Vmatrix",
-    ]
-)
-_SYSTEMS = frozenset(["cases", "dcases", "rcases", "aligned", "align", "gathered", "split"])
 _PAIRS = {"lfloor": "rfloor", "lceil": "rceil", "langle": "rangle"}
 _CHOOSERS = "CAP"  # C_5^2, A_5^2 and P_5^2: choices, and arrangements
 _CASE_WORDS = frozenset({"if", "for", "when", "where", "whenever", "as"})
@@ -110,65 +106,16 @@ def parse(text: str) -> Node:
     return node
 
 
-class Parser:
+class Parser(Cursor):
     """One pass over the tokens; each method reads one level of the grammar and leaves the position after it."""
 
     def __init__(self, tokens: list[Token]) -> None:
-        self.tokens = tokens
-        self.at = 0
-        self.depth = 0
+        super().__init__(tokens)
         self.bars = 0
         self.in_set = False
         self.in_rows = False
         self.integrals = 0
         self.congruent = False  # whether \equiv was read, so that \mod names a modulus
-
-    # --- the position
-
-    def peek(self, ahead: int = 0) -> Token:
-        """Return the token ``ahead`` of the position, without moving."""
-        place = self.at + ahead
-        return self.tokens[place] if place < len(self.tokens) else self.tokens[-1]
-
-    def take(self) -> Token:
-        """Return the next token and move past it."""
-        token = self.peek()
-        self.at += 1
-        return token
-
-    def is_op(self, *signs: str) -> bool:
-        """Whether the next token is one of these signs."""
-        token = self.tokens[self.at] if self.at < len(self.tokens) else self.tokens[-1]
-        return token.text in signs and token.kind == "op"
-
-    def is_cmd(self, *names: str) -> bool:
-        """Whether the next token is one of these commands."""
-        token = self.tokens[self.at] if self.at < len(self.tokens) else self.tokens[-1]
-        return token.kind == "cmd" and token.text in names
-
-    def is_word(self, *words: str) -> bool:
-        """Whether the next token is one of these words, set as text or typed."""
-        token = self.peek()
-        return token.kind in ("text", "name") and token.text.strip(" ,.:").lower() in words
-
-    def expect(self, sign: str) -> None:
-        """Move past ``sign``, or raise ``ParseError``."""
-        if not self.is_op(sign):
-            raise ParseError(f"expected {sign!r} at {self.peek().text!r}")
-        self.at += 1
-
-    def put_back(self, *texts: str) -> None:
-        """Put letters before the position, as tokens of their own."""
-        self.tokens[self.at : self.at] = [Token("name", text, False) for text in texts]
-
-    @contextmanager
-    def deeper(self) -> Iterator[None]:
-        """Count what is read within as one level of brackets more."""
-        self.depth += 1
-        if self.depth > MAX_DEPTH:
-            raise LimitError(f"brackets are nested more than {MAX_DEPTH} deep")
-        yield
-        self.depth -= 1
 
     # --- lists and relations
 
@@ -186,7 +133,7 @@ class Parser:
         if logical and all(isinstance(f, Sym | Mul) for f in found):
             # p \land q is a statement, not two answers
             return Apply("or()" if disjoint else "and()", tuple(sorted(found, key=repr)))
-        return found[0] if len(found) == 1 else Items(_distributed(found), disjoint)
+        return found[0] if len(found) == 1 else Items(distributed(found), disjoint)
 
     def _ends_list(self) -> bool:
         if self.peek().kind == "end" or self.is_op(")", "]", "\\}", "}", "&"):
@@ -373,7 +320,7 @@ class Parser:
                 self.at += 1
                 continue
             exponent = self._exponent()
-            flipped = transposed(node) if exponent in _TRANSPOSE else None
+            flipped = transposed(node) if exponent in TRANSPOSES else None
             node = self.postfix(Pow(as_operand(node), exponent) if flipped is None else flipped)
         return node
 
@@ -538,7 +485,7 @@ class Parser:
             return CONSTANTS[lower]
         if lower in GREEK:
             return self._subscripted(lower)
-        if word in ("Eq", "Rational", "FiniteSet", "Matrix") and self.is_op("("):
+        if word in ("Eq", "Rational", "Fraction", "FiniteSet", "Matrix") and self.is_op("("):
             return self._from_sympy(word)
         if word.lower() in ENGLISH_WORDS and (token.spaced or self.at == 1):
             raise ParseError(f"{word!r} is a word")
@@ -556,7 +503,7 @@ class Parser:
         parts = inside.items if isinstance(inside, Seq) else (inside,)
         if name == "Eq" and len(parts) == 2:
             return Rel(parts, ("=",))
-        if name == "Rational" and len(parts) == 2:
+        if name in ("Rational", "Fraction") and len(parts) == 2:
             return divide(*parts)
         if name == "FiniteSet":
             return SetOf(parts)
@@ -601,7 +548,7 @@ class Parser:
                 break
             marks[mark] = self.argument(digit=True)
         total, part = marks.get("_"), marks.get("^")
-        if total is not None and part is not None and _can_choose(total, part):
+        if total is not None and part is not None and can_choose(total, part):
             return chosen(letter, total, part)
         self.at = start
         return None
@@ -655,9 +602,13 @@ class Parser:
         return chosen(name, total, part)
 
     def _defines(self) -> bool:
-        """Whether ``(t) =`` follows: the letter before it is a function that is being stated."""
-        kinds = [self.peek(k) for k in range(4)]
-        return (kinds[0].text, kinds[1].kind, kinds[2].text, kinds[3].text) == ("(", "name", ")", "=")
+        """Whether ``(t) =`` or ``(A, B) =`` follows: the letter before it is a function that is being stated."""
+        ends = [3, 5] if self.is_op("(") else []
+        return any(
+            [self.peek(k).text for k in (*range(2, end, 2), end)] == [",", ")", "="][(5 - end) // 2 :]
+            and all(self.peek(k).kind == "name" for k in range(1, end, 2))
+            for end in ends
+        )
 
     def argument(self, digit: bool = False) -> Node:
         """The argument of a command: a group, or one token (one digit with ``digit``, as LaTeX reads it)."""
@@ -680,21 +631,6 @@ class Parser:
             return decimal(self.take().text)
         with self.deeper():  # commands without braces, such as \frac\frac, nest as deep as brackets do
             return self.atom()
-
-    def argument_text(self) -> str:
-        """The letters of an argument, as they are written."""
-        if not self.is_op("{"):
-            token = self.take()
-            return ("\\" if token.kind == "cmd" else "") + token.text
-        self.at += 1
-        parts: list[str] = []
-        while not self.is_op("}"):
-            token = self.take()
-            if token.kind == "end":
-                raise ParseError("a brace is not closed")
-            parts.append(("\\" if token.kind == "cmd" else "") + token.text)
-        self.at += 1
-        return "".join(parts)
 
     def _brackets(self, opening: str) -> Node:
         bars, in_set, in_rows = self.bars, self.in_set, self.in_rows
@@ -735,6 +671,8 @@ class Parser:
             return self.function(COMMANDS_ONLY[name])
         if name == "Gamma" and self.is_op("("):
             return Apply("gamma", self._arguments())
+        if name == "zeta" and self.is_op("(") and self.peek(1).kind == "num" and self.peek(2).text == ")":
+            return Apply("zeta", self._arguments())
         if name in GREEK:
             return self._subscripted(name)
         match name:
@@ -770,7 +708,7 @@ class Parser:
 
     def _unknown_command(self, name: str) -> Node:
         """A command that may stand for a thing, but for no operation between two."""
-        if name.isalpha() and name not in _MATRICES | _SYSTEMS:
+        if name.isalpha() and name not in MATRICES | SYSTEMS:
             if name not in LETTER_LIKE and self._between_factors():
                 raise UnknownOperatorError(f"no rules for \\{name}")
             if not name.startswith(("left", "right", "end")):
@@ -933,7 +871,7 @@ class Parser:
     # --- matrices, systems and functions in pieces
 
     def _environment(self, name: str) -> Node:
-        if name not in _MATRICES | _SYSTEMS:
+        if name not in MATRICES | SYSTEMS:
             raise ParseError(f"no meaning for the environment {name!r}")
         in_rows, self.in_rows = self.in_rows, True
         rows: list[list[Node]] = [[]]
@@ -946,7 +884,7 @@ class Parser:
                     self.at += 1
                 elif self.peek().kind == "end":
                     raise ParseError(f"\\begin{{{name}}} is not closed")
-                elif name in _SYSTEMS and self.is_word(*_CASE_WORDS, *_REST_WORDS):
+                elif name in SYSTEMS and self.is_word(*_CASE_WORDS, *_REST_WORDS):
                     if self.take().text.strip(" ,.:").lower() in _REST_WORDS:
                         rows[-1].append(ALWAYS)
                 else:
@@ -954,124 +892,3 @@ class Parser:
             self.at += 1
         self.in_rows = in_rows
         return arranged(name, [row for row in rows if row])
-
-
-ALWAYS = Rel((ZERO, ZERO), ("=",))  # the condition "otherwise"
-
-
-# --- what the pieces make
-
-_TRANSPOSE = (Sym("T"), Sym("\\top"), Sym("\\intercal"))
-MAX_DOUBLE_FACTORIAL = 300
-
-
-def transposed(node: Node) -> Node | None:
-    """Return the transpose of a matrix, or the column that ``(1, 2)^T`` writes; None for anything else."""
-    if isinstance(node, Matrix):
-        return Matrix(tuple(zip(*node.rows, strict=True)))
-    if isinstance(node, Seq) and len(node.items) > 1:
-        return Matrix(tuple((item,) for item in node.items))
-    return None
-
-
-def double_factorial(node: Node) -> Node:
-    """Return ``n!!``, the product of every second number down from ``n``."""
-    if (
-        not isinstance(node, Num)
-        or not isinstance(node.value, int)
-        or not 0 <= node.value <= MAX_DOUBLE_FACTORIAL
-    ):
-        raise UnknownOperatorError("a double factorial")
-    return Num(math.prod(range(node.value, 0, -2)))
-
-
-def arranged(name: str, rows: list[list[Node]]) -> Node:
-    """Return what the rows of an environment stand for: a function in pieces, a system, a matrix."""
-    if name in _SYSTEMS:
-        if rows and all(len(r) == 2 and not isinstance(r[0], Rel) and isinstance(r[1], Rel) for r in rows):
-            return Piecewise(tuple((row[0], row[1]) for row in rows))
-        return Items(tuple(entry for row in rows for entry in row))
-    if not rows or len({len(row) for row in rows}) != 1:
-        raise ParseError("a matrix with rows of different lengths")
-    matrix = Matrix(tuple(tuple(row) for row in rows))
-    return Apply("det", (matrix,)) if name == "vmatrix" else matrix
-
-
-def chosen(letter: str, total: Node, part: Node) -> Node:
-    """Return the number of choices (``C``) or of arrangements (``A``, ``P``) of ``part`` of ``total`` things."""
-    binomial = Apply("binom", (total, part))
-    return binomial if letter == "C" else mul([binomial, Apply("factorial", (part,))])
-
-
-def _can_choose(total: Node, part: Node) -> bool:
-    """Whether indices are those of a choice: whole numbers, or ``n`` and ``m`` with something below them."""
-    if isinstance(total, Num) and isinstance(part, Num):
-        return isinstance(total.value, int) and isinstance(part.value, int) and total.value >= part.value > 0
-    return total in (Sym("n"), Sym("m"))
-
-
-def called(name: str, base: Node | None, arguments: tuple[Node, ...]) -> Node:
-    """Return the function ``name`` of its arguments; exponentials and logarithms to a base are written out."""
-    arguments = tuple(map(as_operand, arguments))
-    if name == "exp":
-        return Pow(Const("e"), arguments[0])
-    if name in ("log10", "log2"):
-        return divide(Apply("ln", arguments), Apply("ln", (Num(int(name[3:])),)))
-    if name == "log" and len(arguments) == 2:
-        base, arguments = arguments[1], arguments[:1]
-    if name == "log" and base is not None:
-        return divide(Apply("ln", arguments), Apply("ln", (base,)))
-    return Apply(name, arguments)
-
-
-def bound_name(node: Node) -> str:
-    """Return the name of the variable of a sum, product, integral or limit."""
-    if isinstance(node, Sym | Const):
-        return node.name
-    raise ParseError("the variable of a sum, product, integral or limit is not a letter")
-
-
-def is_vector(node: Node) -> bool:
-    """Whether ``node`` is a letter under an arrow."""
-    return isinstance(node, Sym) and node.name.startswith("vec(")
-
-
-def as_operand(node: Node) -> Node:
-    """Within a calculation a ratio is a division, and one thing in square brackets is a group."""
-    if isinstance(node, Ratio) and len(node.parts) == 2:
-        return divide(*node.parts)
-    if isinstance(node, Seq) and len(node.items) == 1 and (node.opening, node.closing) == ("[", "]"):
-        return node.items[0]
-    return node
-
-
-def _distributed(found: list[Node]) -> tuple[Node, ...]:
-    r"""Return the items of a list, each with what is written once for all: ``x \ne 0, 1``, ``1, 3 \pmod 4``."""
-    first, last = found[0], found[-1]
-    if isinstance(first, Rel) and first.ops == ("!=",) and not any(isinstance(f, Rel) for f in found[1:]):
-        return (first, *(replace(first, sides=(first.sides[0], other)) for other in found[1:]))
-    if isinstance(last, Residue) and not any(isinstance(f, Residue | Rel) for f in found[:-1]):
-        return (*(Residue(f, last.modulus) for f in found[:-1]), last)
-    return tuple(found)
-
-
-def matrix_of_rows(node: Node) -> Matrix | None:
-    """Return ``[[1, 2], [3, 4]]`` as a matrix; None for anything else."""
-    if not isinstance(node, Seq) or not all(isinstance(item, Seq) for item in node.items):
-        return None
-    rows = tuple(item.items for item in node.items if isinstance(item, Seq))
-    return Matrix(rows) if rows and len({len(row) for row in rows}) == 1 else None
-
-
-def bracketed(opening: str, closing: str, inside: Node | None) -> Node:
-    """Return what stands in brackets: a group, a sequence, a set, an absolute value."""
-    items = inside.items if isinstance(inside, Items) else () if inside is None else (inside,)
-    if opening == "\\{":
-        return SetOf(items) if items else NamedSet("empty")
-    if opening == "|":
-        return Apply("abs", items)
-    if len(items) == 1 and (opening, closing) in (("(", ")"), ("{", "}")):
-        return items[0]
-    if opening == "{":
-        return SetOf(items)
-    return Seq(opening, closing, items)

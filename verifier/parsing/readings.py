@@ -13,7 +13,7 @@ from verifier.parsing.lexer import join_groups
 from verifier.parsing.markup import strip_markup
 from verifier.parsing.matrices import simplified
 from verifier.parsing.notation import TEXT_COMMAND, chinese_words, has_chinese, plain, words_of
-from verifier.parsing.number_words import number_in_words
+from verifier.parsing.number_words import ORDINALS, number_in_words
 from verifier.parsing.numerals import write_cycle
 from verifier.parsing.parser import parse
 from verifier.parsing.quantities import compound, split_unit, write_currency
@@ -121,6 +121,18 @@ _POINT = pattern(r"[A-Z] ?(?:\\left)?(?=\(.*,.*\)$)")
 _MIXED_IN_WORDS = pattern(
     rf"(-?\d+) ?(?:{TEXT_COMMAND}\{{ ?and ?\}}|and) ?(?=\\[dt]?frac ?\{{?\d|\d+/\d)(.*)"
 )
+# 12,34,567 as India groups digits; that it may be a list is another reading. 12,345 is left alone.
+_LAKHS = pattern(r"-?\d{1,2}(?:,\d\d)+,\d{3}(?!\d|,)")
+# \text{Point } Q, box B: the letter of a thing; "triangle ABC" is left alone.
+_NAMED_LETTER = pattern(
+    rf"(?:{TEXT_COMMAND}\{{ ?)?(?:point|vertex|node|city|town|box|bag|team|plan|graph|line|route|player|person) ?\}}? ?"
+    rf"(?:{TEXT_COMMAND}\{{ ?)?([A-Z]) ?\}}?",
+    re.IGNORECASE,
+)
+# "yes, it converges"; "yes, if n is even" is left alone.
+_AGREED = pattern(
+    r"(yes|no|true|false)[,.;:] (?!.*\b(?:if|unless|but|except|only|when|or|not always)\b)[a-z ]+"
+)
 # \overline{AB}, the segment AB; \overline{AB} = 5 and \overline{abc} are left alone.
 _SEGMENT = pattern(r"\\overline ?\{ ?([A-Z]{2}) ?\}")
 
@@ -143,6 +155,12 @@ def _other_writings(answer: str, text: str) -> list[str]:
     if match := _MIXED_IN_WORDS.match(text):
         others.append(f"{match[1]} {match[2]}")
     if match := _SEGMENT.fullmatch(text):
+        others.append(match[1])
+    if match := _LAKHS.match(text):
+        others.append(match[0].replace(",", "") + text[match.end() :])
+    if match := _NAMED_LETTER.fullmatch(text):
+        others.append(match[1])
+    if match := _AGREED.fullmatch(words_of(text)):
         others.append(match[1])
     return others
 
@@ -234,6 +252,8 @@ def read_one(text: str) -> list[Node]:
     words = _known_words(text)
     if words == Words("infinity"):
         return [words, INFINITY]
+    if (ordinal := ORDINALS.get(words_of(text))) is not None:
+        return [Words(words_of(text)), Num(ordinal)]
     if words is not None:
         maybe = any(map(is_typed, text.split())) or (len(text) == 3 and text.islower())  # sin x, abc
         typed = _expression(text) if maybe else None

@@ -67,8 +67,27 @@ _BRACED = pattern(r"\{([:;])\}")
 _CYCLE_IN_BRACKETS = pattern(r"(?<![\d.])(\d+\.\d*)\((\d{1,12})\)(?!\d)")
 
 
+# 12{,}50 and 12\,345{,}5 of languages with a decimal comma; 12{,}500 is left alone.
+_BRACED_COMMA = pattern(r"(?<=\d)\{,\}(?=(?:\d{1,2}|\d{4,})(?!\d))")
+# \mathrm{km\,h^{-1}}: what a unit holds; \mathrm{x^{2}} with letters of a product is read as before.
+_UNIT_IN_BRACES = pattern(
+    rf"(?<=[\d }},]){TEXT_COMMAND}\{{((?:[A-Za-z]{{1,3}}|\\[,; ]|\\cdot(?![A-Za-z])|[ /~]|\^\{{?-?\d\}}?)+)\}}"
+)
+
+_BETWEEN_UNITS = pattern(r"\\(?:[,; ]|cdot)|~")
+
+
+def _unit_written_out(match: re.Match[str]) -> str:
+    inside = _BETWEEN_UNITS.sub(" ", match[1]).replace("{", "").replace("}", "")
+    return rf"\text{{ {inside} }}"
+
+
 def spaces_written_out(text: str) -> str:
     """Write control spaces as spaces, and numbers grouped by apostrophes, points or underscores without them."""
+    if "{,}" in text:
+        text = _BRACED_COMMA.sub(".", text)
+    if "^" in text and "\\" in text:
+        text = _UNIT_IN_BRACES.sub(_unit_written_out, text)
     if "\\ " in text:
         text = _CONTROL_SPACE.sub(" ", text)
     if "'" in text:

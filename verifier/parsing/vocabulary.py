@@ -75,7 +75,9 @@ _ENGLISH = "of so to we the are was for not but has had sum all any if gives get
 ENGLISH_WORDS = frozenset(_ENGLISH.split())
 
 AGREEING = {
-    "yes": "yes", "true": "yes", "correct": "yes", "对": "yes", "是": "yes", "正确": "yes", "√": "yes", "no": "no",
+    "yes": "yes", "true": "yes", "correct": "yes", "对": "yes", "是": "yes", "是的": "yes",
+    "不对": "no", "不正确": "no",
+    "正确": "yes", "√": "yes", "no": "no",
     "false": "no", "incorrect": "no", "错": "no", "不是": "no", "错误": "no", "否": "no", "none": "no solution",
     "no solutions": "no solution", "no real solution": "no solution", "no real solutions": "no solution",
     "无解": "no solution",
