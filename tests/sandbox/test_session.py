@@ -290,6 +290,7 @@ def test_what_is_too_long_keeps_both_ends(strict: None) -> None:
     assert "299\n'last'" in result.output
 
 
+@pytest.mark.long
 def test_processor_time_used_up_in_c_or_waiting_is_a_timeout(strict: None) -> None:
     limits = Limits(cpu_seconds=1, cell_seconds=90)
     with Sandbox(limits, level="strict", warm=0) as box, box.session() as one, one.fork() as two:
