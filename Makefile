@@ -1,5 +1,6 @@
 # make quickstart   install and run the main job        make test   install and run the tests
-# make check        lint, types, import rule            make slow   the longer tests
+# make check        lint, types, import rule            make long   the tests that take longer
+# make slow         those that take minutes each
 # make docs         the documentation as a site, in site/        make sample   docs/sample-report.html, anew
 # make wheels       build the wheel, try it in clean environments of every Python here
 # make scripts      every benchmark and experiment at toy size
@@ -13,7 +14,7 @@ OPENENV ?= .venv-openenv
 BIN := $(VENV)/bin
 RUN ?= runs/quickstart
 
-.PHONY: install quickstart test slow scripts ray vllm trainers wheels check docs sample clean
+.PHONY: install quickstart test long slow scripts ray vllm trainers wheels check docs sample clean
 
 install: $(VENV)/.installed
 
@@ -33,6 +34,9 @@ PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 test: install
 	$(PYTEST)
+
+long: install
+	$(PYTEST) -m "long and not slow"
 
 slow: install
 	$(PYTEST) -m slow

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sandbox import folders, replies, results, wire
+from sandbox import folders, processes, replies, results, wire
 from sandbox.errors import IsolationError, SandboxError, SessionClosed
 from sandbox.limits import CellResult, Level, Limits, Status
 from sandbox.replies import Event
@@ -178,6 +178,8 @@ class SessionCore:
         except TimeoutError as error:
             self.kill()
             raise SandboxError("a session did not start in time") from error
+        if self.limits.nice and not self.forked:  # a fork is in the group of what it was forked from
+            processes.stand_back(self.pidfd, self.limits.nice)
 
     def attach(self, pid: int, pidfd: int) -> None:
         """Learn which process the session is."""

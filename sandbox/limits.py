@@ -29,6 +29,7 @@ class Limits:
         threads: threads that a session may have at once beside its main one (>= 1), each fork for itself; bounded by
             memory alone where the kernel reports no system calls (see `scdpo doctor`).
         descriptors: file descriptors a session may have open (>= 32).
+        nice: how far a session stands back for others that want the processor, as for nice(1) (0 to 19).
     """
 
     cell_seconds: float = 10.0
@@ -41,6 +42,7 @@ class Limits:
     files: int = 2048
     threads: int = 32
     descriptors: int = 128
+    nice: int = 0
 
     def __post_init__(self) -> None:
         """Refuse values that could not work.
@@ -59,10 +61,13 @@ class Limits:
             "files": 8,
             "threads": 1,
             "descriptors": 32,
+            "nice": 0,
         }
         for name, floor in floors.items():
             if not getattr(self, name) >= floor:
                 raise ValueError(f"Limits.{name} must be at least {floor}, got {getattr(self, name)!r}")
+        if self.nice > 19:
+            raise ValueError(f"Limits.nice must be at most 19, got {self.nice!r}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
-from sandbox import folders
+from sandbox import folders, processes
 from sandbox.core import SessionCore
 from sandbox.host_memory import memory_is_short
 from sandbox.limits import Limits
@@ -23,19 +23,9 @@ WATCH_SECONDS = 0.5
 BLIND_LOOKS = 4
 
 
-def process(session: SessionCore) -> Path | None:
-    """Return the folder of the session's process in /proc, None when it has gone."""
-    try:
-        info = Path(f"/proc/self/fdinfo/{session.pidfd}").read_text(encoding="ascii")
-        pid = next(int(line.split()[1]) for line in info.splitlines() if line.startswith("Pid:"))
-    except (OSError, StopIteration):
-        return None
-    return Path(f"/proc/{pid}") if pid > 0 else None
-
-
 def resident_bytes(session: SessionCore) -> int:
     """Return the memory of the session's process that is its own, 0 when it has gone."""
-    folder = process(session)
+    folder = processes.folder_of(session.pidfd)
     try:
         fields = (folder / "statm").read_text(encoding="ascii").split() if folder else ["0"] * 3
     except OSError:
@@ -56,7 +46,7 @@ class Disk:
     def excess(self) -> str | None:
         """Return how the session is over its quota, None when it is not or has not run since the last look."""
         limits = self._session.limits
-        here = process(self._session)
+        here = processes.folder_of(self._session.pidfd)
         try:
             now = " ".join((here / "stat").read_text().rpartition(")")[2].split()[11:13]) if here else ""
             if here is None or now == self._processor_time:

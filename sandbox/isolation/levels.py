@@ -135,6 +135,7 @@ def enter_session(
         IsolationError: a layer the level requires is refused.
     """
     os.setsid()
+    os.nice(limits.nice)
     if level == "strict":
         try:
             syscalls.unshare(syscalls.CLONE_NEWNS)

@@ -44,6 +44,7 @@ def check(folder: Path, output: str) -> None:
     assert (folder / "report.html").stat().st_size > 10_000
 
 
+@pytest.mark.long
 def test_the_quickstart_goes_through(tmp_path: Path) -> None:
     job = start(tmp_path)
     output = job.communicate(timeout=600)[0]

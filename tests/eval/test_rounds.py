@@ -52,6 +52,7 @@ def plan(tmp_path: Path) -> RoundPlan:
     return RoundPlan(str(problems), "preference", 4, "mathcoder", "", naive, branches, training)
 
 
+@pytest.mark.long
 def test_each_round_starts_from_the_model_of_the_round_before(
     plan: RoundPlan, tiny_model: Path, tmp_path: Path
 ) -> None:

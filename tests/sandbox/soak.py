@@ -29,10 +29,12 @@ def measure() -> tuple[float, float, int, int]:
 
 def use(box: Sandbox, i: int) -> None:
     with box.session() as session:
-        assert session.run(f"n = {i}\nn").output == str(i)
+        first = session.run(f"n = {i}\nn")
+        assert first.output == str(i), first
         if i % 10 == 0:
             with session.fork() as copy:
-                assert copy.run("n").output == str(i)
+                second = copy.run("n")
+                assert second.output == str(i), second
         if i % 50 == 7:
             assert session.run("import os\nos._exit(1)").status == "died"
         elif i % 200 == 3:
@@ -47,7 +49,7 @@ def main() -> None:
     total = parser.parse_args().sessions
     samples = []
     started = time.monotonic()
-    with Sandbox(Limits(cell_seconds=0.2, grace_seconds=0.1), level="strict", warm=1) as box:
+    with Sandbox(Limits(cell_seconds=1, grace_seconds=0.1), level="strict", warm=1) as box:
         for i in range(total):
             use(box, i)
             if (i + 1) % max(total // 20, 1) == 0:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import os
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +22,7 @@ from sandbox import (
     SandboxError,
     SessionClosed,
     Solution,
+    processes,
     replies,
 )
 from sandbox.inside.outputs import Collector
@@ -287,6 +290,7 @@ def test_what_is_too_long_keeps_both_ends(strict: None) -> None:
     assert "299\n'last'" in result.output
 
 
+@pytest.mark.long
 def test_processor_time_used_up_in_c_or_waiting_is_a_timeout(strict: None) -> None:
     limits = Limits(cpu_seconds=1, cell_seconds=90)
     with Sandbox(limits, level="strict", warm=0) as box, box.session() as one, one.fork() as two:
@@ -326,3 +330,29 @@ def test_many_figures_are_dropped_before_they_break_the_protocol() -> None:
 def test_looking_at_what_a_session_begins_with_writes_nothing(box: Sandbox) -> None:
     code = "import sys, sympy\nf = sympy.Symbol.__new__.__code__\n{sys.getrefcount(o) for o in (None, sympy, f, f.co_names)}"
     assert run(box, code).output == str({sys.getrefcount(None)})
+
+
+def test_a_session_and_its_forks_stand_back_as_far_as_asked(strict: None) -> None:
+    asked = "import os\nos.getpriority(os.PRIO_PROCESS, 0)"
+    with Sandbox(Limits(nice=7), level="strict", warm=0) as box, box.session() as session:
+        assert session.run(asked).output == "7"
+        with session.fork() as copy:
+            assert copy.run(asked).output == "7"
+
+
+def test_a_group_stands_back_and_the_zygote_does_not(strict: None) -> None:
+    if os.geteuid() or not Path("/proc/self/autogroup").exists():
+        pytest.skip(
+            "the kernel shares the processor out by groups, and takes a group's nice from root, elsewhere"
+        )
+
+    def group(pid: int) -> str:
+        return Path(f"/proc/{pid}/autogroup").read_text(encoding="ascii").split()[-1]
+
+    with Sandbox(Limits(nice=7), level="strict", warm=0) as box, box.session() as session:
+        folder = processes.folder_of(session._core.pidfd)
+        assert folder is not None
+        assert group(int(folder.name)) == "7"
+        assert (
+            group(os.getpid()) == group(int((folder / "stat").read_text().split(") ")[1].split()[1])) == "0"
+        )

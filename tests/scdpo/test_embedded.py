@@ -110,6 +110,7 @@ def test_the_log_tells_how_it_was_made(log: dict[str, Any]) -> None:
     assert 0.5 <= log["accuracy"]["greedy"]["accuracy"] <= 0.8
 
 
+@pytest.mark.long
 def test_it_solves_problems_as_often_as_the_log_says(
     tokenizer: PreTrainedTokenizerFast, log: dict[str, Any]
 ) -> None:

@@ -100,6 +100,7 @@ def copied(folder: Path, to: Path) -> Path:
     return to
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "more",
     [{"attempts": 16}, {"pairs": 3, "attempts": 16}, {"steps": 2}],
@@ -138,6 +139,7 @@ def test_another_seed_tries_the_steps_that_lack_pairs(begun: Path, tmp_path: Pat
         assert (pair.origin.chosen_id, step) not in made
 
 
+@pytest.mark.long
 def test_more_naive_pairs_attempts_and_seeds(tmp_path: Path, tiny_model: Path) -> None:
     at_once, later = tmp_path / "at once", tmp_path / "later"
     make(at_once, tiny_model, replace(NAIVE, at_most=14, pairs=2))

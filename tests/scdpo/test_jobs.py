@@ -238,6 +238,7 @@ def size(folder: Path) -> int:
     return sum(f.stat().st_size for f in folder.glob("*.jsonl"))
 
 
+@pytest.mark.long
 def test_a_problem_that_is_always_right_is_given_up_and_counted(tmp_path: Path, tiny_model: Path) -> None:
     def always_right(prompt: str, _: random.Random) -> str:
         return adder(prompt, random.Random(2))
@@ -324,6 +325,7 @@ class Watchful(Quiet):
         self.most = max(self.most, sum(isinstance(o, SolutionRecord) for o in gc.get_objects()))
 
 
+@pytest.mark.long
 def test_solutions_of_problems_that_are_done_are_not_kept_in_memory(tiny_model: Path, tmp_path: Path) -> None:
     async def main(problems: int) -> int:
         progress = Watchful()

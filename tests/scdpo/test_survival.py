@@ -15,6 +15,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
 from sandbox import AsyncSandbox
 from scdpo.corrupt.temperature import BranchSettings
 from scdpo.data.runs import Run
@@ -31,6 +33,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, resource.RLIM_INFINITY))
 """
 
 
+@pytest.mark.long
 def test_a_full_disk_ends_a_job_and_with_room_it_goes_on(tiny_model: Path, tmp_path: Path) -> None:
     full, unstopped = tmp_path / "full", tmp_path / "unstopped"
     arguments = [str(full), str(tiny_model), "0", str(len(PROBLEMS))]
@@ -79,6 +82,7 @@ def until(true: Callable[[], bool]) -> None:
     raise AssertionError("it never came so far")
 
 
+@pytest.mark.long
 def test_a_model_server_that_restarts_mid_way_changes_nothing(tiny_model: Path, tmp_path: Path) -> None:
     steady, restarted = tmp_path / "steady", tmp_path / "restarted"
     first = fake(tiny_model)

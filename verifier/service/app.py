@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 from fastapi import FastAPI
@@ -24,6 +25,9 @@ from verifier.service.metrics import Metrics
 from verifier.service.sessions import HeldSession, Sessions
 from verifier.service.settings import ServiceSettings
 
+STAND_BACK = 10
+"""The `nice` of sessions: cells that hang must not keep the service, one process, from answering all others."""
+
 
 class Service:
     """Everything behind the routes. It exists from the start of the application's lifespan to its end."""
@@ -33,7 +37,7 @@ class Service:
         self.metrics = metrics
         self.checker = Checker(settings.workers, settings.check_seconds, metrics)
         self.box = AsyncSandbox(
-            settings.limits,
+            replace(settings.limits, nice=max(settings.limits.nice, STAND_BACK)),
             level=settings.isolation,
             warm=1,
             max_sessions=settings.max_sessions + settings.max_executions,

@@ -26,6 +26,9 @@ from verifier.service.gate import Traffic
 from verifier.service.settings import ServiceSettings
 
 BACKLOG = 1024
+KEEP_ALIVE_SECONDS = 75
+"""A connection may rest so long between two requests: a model writes for longer than uvicorn's 5 s between two cells,
+and a request that meets the closing of its connection fails."""
 
 logger = logging.getLogger("scdpo.service")
 
@@ -139,6 +142,7 @@ def run(settings: ServiceSettings, on_ready: OnReady) -> None:
         server_header=False,
         timeout_graceful_shutdown=1,
         backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         http=ProblemProtocol,
         ws="none",
     )

@@ -65,7 +65,7 @@ ZERO3 = [
     *("--num_processes", "2", "--num_machines", "1"),
 ]
 SHARDED = [
-    pytest.param(FSDP, id="fsdp"),
+    pytest.param(FSDP, id="fsdp", marks=pytest.mark.long),
     pytest.param(
         ZERO3,
         id="zero3",
@@ -78,7 +78,7 @@ SHARDED = [
         ],
     ),
 ]
-LAUNCHES = [pytest.param(DATA_PARALLEL, id="data-parallel"), *SHARDED]
+LAUNCHES = [pytest.param(DATA_PARALLEL, id="data-parallel", marks=pytest.mark.long), *SHARDED]
 FIGURES = ("loss", "grad_norm", "rewards/margins_naive", "rewards/margins_step_controlled")
 History = list[dict[str, float]]
 

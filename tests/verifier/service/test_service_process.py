@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import signal
 import subprocess
@@ -57,6 +58,25 @@ def test_a_drain_does_not_take_longer_than_it_may(start_service):
         assert service.stop() == 0
         assert time.monotonic() - started < 6
         thread.join()
+
+
+def test_a_connection_rests_while_a_model_writes(service):
+    connection = http.client.HTTPConnection("127.0.0.1", service.port)
+    ports = []
+    for pause in (0, 6):
+        time.sleep(pause)
+        connection.request("GET", "/healthz")
+        assert connection.getresponse().read()
+        ports.append(connection.sock.getsockname()[1])
+    assert ports[0] == ports[1]
+
+
+def test_sessions_stand_back_for_the_service(service):
+    with service.client() as client:
+        path = f"/v1/sessions/{client.post('/v1/sessions', json={}).json()['id']}"
+        code = "import os\nos.getpriority(os.PRIO_PROCESS, 0)"
+        assert int(client.post(f"{path}/cells", json={"code": code}).json()["output"]) > 0
+        client.delete(path)
 
 
 @pytest.mark.parametrize("signals", [1, 2])
