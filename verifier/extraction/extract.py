@@ -161,7 +161,7 @@ def _said(text: str, hint: Hint) -> Extraction:
 
 def _renewed(after: str, hint: Hint) -> Extraction | None:
     """Return what the text after an answer states in its place, where it takes that back; None where it stands."""
-    end = retraction_in(after)
+    end = retraction_in(after) if len(after) > MAX_ARTICLE or not after.isascii() else None
     if end is None:
         return None
     rest = after[end:]

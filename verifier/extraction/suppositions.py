@@ -86,9 +86,10 @@ _TELLTALES = (
     "ccording", "has it", "true", "false", "reject", "exclu", "discard", "eliminat", "dismiss", "avoid", "ignor",
     "let", "try", "consider", "check", "test", "substitut", "plug", "comput", "candidate", "people", "students",
     "take", "crash", "timed", "mistake", "accident", "argue", "example", "illustration", "trial",
-    "sources", "books", "let ", "previous", "other", "predict", "different", "similar", "nothing", "none", "no one",
+    "sources", "books", "predict", "nothing", "none", "no one",
     "nobody", "estimate", "bound", "approximation", "placeholder",
-    "检验", "代入", "考虑", "尝试", "如果", "假", "要是", "是否", "认为", "觉得", "以为", "有", "答案的",
+    "检验", "代入", "考虑", "尝试", "如果", "假", "要是", "是否", "认为", "觉得", "以为",
+    "有人", "有些", "有同", "有的", "有学", "答案的",
 )  # fmt: skip
 
 
