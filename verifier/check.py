@@ -16,6 +16,7 @@ from verifier.extraction.statement import SEVERAL, SUPPOSED
 from verifier.given import Given, GivenGold, gold_text, prediction_text
 from verifier.outcome import Comparison, correct, incorrect, unverifiable
 from verifier.parsing.plain_numbers import read_number
+from verifier.patterns import pattern
 from verifier.verdict import ROUNDINGS, STRENGTHS, Rounding, Strength, Verdict, suffices
 
 if TYPE_CHECKING:
@@ -77,6 +78,8 @@ class Read(NamedTuple):
 def verdict_on(asked: Read, outcome: Comparison, start: float) -> Verdict:
     """Return the verdict on a pair that was read; ``start`` is when that began."""
     found = asked.found
+    if outcome.status == "incorrect" and any(_is_number(value, asked.gold) for value in found.beside):
+        outcome = unverifiable("another value of the sentence is the gold answer")
     return Verdict(
         outcome.status,
         outcome.reason,
@@ -101,7 +104,7 @@ def read(prediction: str | Solution, gold: str, rounding: Rounding, require: Str
         return Read(wanted, Extraction(wanted.answer, "bare", "stated"), correct("written the same"))
     found = extract(prediction, "choice" if wanted.choice else "agreement" if wanted.agreement else "any")
     if found.answer is None:
-        return Read(wanted, found, _without_answer(found))
+        return Read(wanted, found, _without_answer(found, wanted, prediction))
     if require != "weak" and found.strength is not None and not suffices(found.strength, require):
         return Read(
             wanted,
@@ -116,9 +119,34 @@ def read(prediction: str | Solution, gold: str, rounding: Rounding, require: Str
     return Read(wanted, found, compare_quickly(found.answer, wanted.answer, rounding))
 
 
-def _without_answer(found: Extraction) -> Comparison:
+def _without_answer(found: Extraction, wanted: Gold, prediction: str | Solution) -> Comparison:
     if found.source == SEVERAL.why:
         return unverifiable(f"the last statement holds {SEVERAL.why}")
     if found.source == SUPPOSED.why:
         return unverifiable(SUPPOSED.why)
+    if found.source == "none" and isinstance(prediction, str) and _names(prediction, wanted.answer or ""):
+        return unverifiable("the gold answer is named, and it is not seen whether it is stated")
     return incorrect("no final answer is stated" if found.source == "none" else found.source)
+
+
+_LEADING_NUMBER = pattern(r"\\?[$€£¥₹]?-?[\d.,/]*\d%?")
+
+
+def _is_number(value: str, gold: Gold) -> bool:
+    """Whether a value in prose is the number that a gold answer is, its unit aside."""
+    match = _LEADING_NUMBER.match(value) if gold.number is not None else None
+    number = read_number(match[0].lstrip("\\$€£¥₹")) if match else None
+    return (
+        number is not None
+        and gold.number is not None
+        and compare_numbers(number, gold.number, "exact").correct
+    )
+
+
+MAX_NAMED = 400  # characters before the end of a text in which the words of a gold answer are looked for
+
+
+def _names(text: str, gold: str) -> bool:
+    """Whether the end of a text holds the words of a gold answer that is no number, formula or letter."""
+    words = gold.replace(" ", "")
+    return words.isalpha() and len(words) > 1 and gold.lower() in text[-MAX_NAMED:].lower()

@@ -27,6 +27,8 @@ from verifier.extraction.golds import read_gold
         ("5 boys and 3 girls", "5 boys and 3 girls"),
         ("0.3 ## 3/10", "0.3 ## 3/10"),
         ("Tuesday", "Tuesday"),
+        ("x = 1 is the only solution", "x = 1"),
+        ("only child", "only child"),
     ],
 )
 def test_what_a_gold_states(gold: str, answer: str) -> None:

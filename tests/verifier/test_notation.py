@@ -37,6 +37,11 @@ SAME = [
     # what groups digits elsewhere, units in one command, numbers and ordinals in words, letters with a name
     ("12,34,567", "1234567"), (r"12{,}50", "12.5"), (r"12\,345{,}5", "12345.5"), (r"12{,}500", "12500"), (r"90\,\mathrm{km\,h^{-1}}", r"90\text{ km/h}"), (r"9.8\ \mathrm{m\cdot s^{-2}}", r"9.8\text{ m/s}^2"),
     ("half a million", "500000"), (r"\text{a dozen}", "12"), ("two dozen", "24"), (r"\text{third}", "3rd"), (r"\text{Point }Q", "Q"), (r"\text{Yes, it converges}", "yes"), ("The tallest is Marcus", r"\text{Marcus}"), ("It was Wednesday", "Wednesday"),
+    (r"x=y=z=\frac13", r"(\frac13,\frac13,\frac13)"), ("1 in 6", "1/6"), (r"4.7\,\mathrm{k\Omega}", r"4700\ \Omega"), (r"0.50\ \text{M}", "0.5"), (r"500\,\mathrm{nm}", "500"), ("ROI: 12.5 %", "12.5"), ("7/2 (3.5)", "7/2"), ("1/3 (about 33.3%)", "1/3"),
+    (r"=\frac{5\pi}{3}", r"5\pi/3"), (r"$m$ 的最大值为 $\frac{1}{2}$", "1/2"), ("triangle ABC is equilateral", "equilateral"), ("There are no such integers", "no such integers"),
+    (r"\pi r^2 h", r"\pi hr^2"), (r"A\cap B=\{2,3\}", r"\{2,3\}"), (r"\nabla f=(2x,2y)", "(2x,2y)"), (r"\frac{\partial f}{\partial x}=2xy", "2xy"),
+    (r"\text{HHT, HTH, THH}", "HTH, HHT, THH"), (r"\text{red, blue}", "blue, red"), (r"\text{Mary and John}", "John and Mary"), (r"\text{Quadrant III}", "III"),
+    ("[1 2; 3 4]", r"\begin{pmatrix}1&2\\3&4\end{pmatrix}"), ("4 and a half", "4.5"), (r"\frac{3}{4}\text{ of an hour}", "45 minutes"), (r"\hat{\imath}-2\hat{\jmath}", r"\mathbf{i}-2\mathbf{j}"), (r"\text{AB}+\text{CD}", "AB+CD"), (r"\text{Graph (b)}", "(b)"), (r"\text{Car B}", "B"), (r"\text{I and III only}", "I, III"), (r"\text{II only}", "II"), (r"\#5", "5"), (r"25\pi\text{ square inches}", r"25\pi"), (r"25\pi cm^2", r"25\pi"),
 ]  # fmt: skip
 
 NOT_SAME = [
@@ -46,6 +51,8 @@ NOT_SAME = [
     ("C_1^2", "1"), (r"\angle ABC", r"\angle ACB"), (r"30^\circ15'", r"45^\circ"), ("2x+z=1", "1"), ("3+4i", "(3,4)"),
     (r"\zeta x", r"\frac{\pi^2}{6}x"), (r"\sigma^3 = 2.25", "2.25"), ("12,34", "1234"), ("12,345,67", "1234567"), (r"12{,}500", "12.5"), (r"90\,\mathrm{km\,h^{-2}}", r"90\text{ km/h}"), ("half a million", "1000000"),
     (r"\text{fourth}", "3rd"), ("third", "1/3"), (r"\text{triangle }Q", "R"), (r"\text{Yes, if n is even}", "yes"), (r"\text{No, it diverges}", "yes"), ("The tallest is not Marcus", "Marcus"), ("It is false that the tallest is Marcus", "Marcus"),
+    (r"x=y=z=\frac13", r"(\frac13,\frac13,\frac12)"), ("1 in 6", "6"), (r"x\Omega", "x"), ("2A", "2"), ("5C", "5"), ("2 (3)", "2"), ("7/2 (4.5)", "7/2"), ("AB:5", "5"),
+    (r"5\text{ hr}^2", r"5 h^2 r"), ("60,12", "6012"), ("60, 120", "60,120"), (r"A\cap B=\{2,3\}", r"\{2,4\}"), ("x+y=(2,3)", "(3,2)"), (r"\text{red, blue}", "red, green"), (r"\text{Mary and John}", "Mary"), ("[1; 2]", "12"), ("4 and a half", "4"), (r"\frac{3}{4}\text{ of an hour}", "3 hours"), (r"\text{Graph (b)}", "(c)"), (r"\text{I and III only}", "I"),
 ]  # fmt: skip
 
 

@@ -160,6 +160,20 @@ def test_an_expression_in_prose_is_read_as_a_whole(text: str, answer: str) -> No
         ("The shop sold 6 t-shirts", "6"),
         ("She got 762 M&Ms", "762"),
         ("So the line is x-y = 3", "x-y = 3"),
+        ("F = ma = 2.0 kg × 3.5 m/s² = 7.0 N", r"7.0\text{ N}"),
+        ("The power is 1500 W = 1.5 kW", r"1.5\text{ kW}"),
+        ("The line is y = 2x + 3", "y = 2x + 3"),
+        ("So x = 3 or x = 7", "x = 3 or x = 7"),
+        ("The school needs 9 buses, because 8 buses would carry 320 of the 350 students", "9"),
+        ("So the 3 friends each pay $14", "$14"),
+        ("Her new salary is $52,000 — that is, $4,000 more than before", "$52,000"),
+        ("She needs 4 more apples", "4"),
+        ("It is 12 cm by 7 cm", r"12\text{ cm} by 7\text{ cm}"),
+        ("The volume is 12π cm³ ≈ 37.7 cm³", r"12π\text{ cm^3}"),
+        (r"The energy is $\frac{1}{2}mv^2 = 100\ \text{J}$", r"100\ \text{J}"),
+        ("Der Zug braucht also 2,5 Stunden", "2.5"),
+        ("Das Ergebnis ist 1.250 Euro", "1250 Euro"),
+        ("The length is 1.250 m", r"1.250\text{ m}"),
     ],
 )
 def test_the_words_around_several_numbers_say_which_is_meant(sentence: str, answer: str) -> None:
@@ -232,6 +246,7 @@ def test_hedges_are_never_accepted(shared_dir: Path) -> None:
         ('The answer is "12".', "12"),
         ("Thus, our answer is verified and is:\n\n\\[\n12\n\\]", "12"), ("So the answer remains:\n\n12", "12"),
         ('The answer to the question "How far?" is $12$.', "12"), ("The answer is verified: Tom can buy $12$ pens.", "12"),
+        ("The answer is minus 12.", "minus 12"), ("The answer is π/3.", "π/3"), ("The answer is x > 4.", "x > 4"),
         ("The answer is 12.\n\nWould you like to see a chart as well?", "12"),
     ],
 )  # fmt: skip
@@ -244,7 +259,7 @@ def test_answer_phrases(text: str, answer: str) -> None:
     ("text", "answer"),
     [
         ("First compute 6*7.\n42", "42"), ("Some text.\n\n3/4", "3/4"), ("Some text.\n\nx = 3", "x = 3"),
-        ("Some text.\n\\[\nx = 5\n\\]", "x = 5"), ("Some text.\n= 5", "5"), ("Some text.\n**42**", "42"),
+        ("Some text.\n\\[\nx = 5\n\\]", "x = 5"), ("x = 5, QED", "x = 5"), ("The roots are:\n\n- $x = 1$\n- $x = 6$", "x = 1, x = 6"), ("Some text.\n= 5", "5"), ("Some text.\n**42**", "42"),
     ],
 )  # fmt: skip
 def test_the_last_line_alone_is_an_answer(text: str, answer: str) -> None:
@@ -275,6 +290,9 @@ def test_a_list_marker_and_a_table_are_no_last_line(text: str) -> None:
         ("The answer is A, maybe B", "A", False),
         ("The answer is (A) or (B)", "A", False),
         ("Rule out C.", "C", False),
+        ("The answer isn't C.", "C", False),
+        ("If the sign were reversed the answer would be C.", "C", False),
+        ("If x is even, then the answer is C.", "C", True),
         (r"\boxed{B. A triangle}", "A", False),
     ],
 )
@@ -305,7 +323,7 @@ def test_values_are_told_from_words(sentence: str, values: list[str]) -> None:
         ("Hence the claim is not always true.", "False", "correct"),
         ("So the statement is not true.", "True", "incorrect"),
         ("Perhaps yes, the function is continuous at 0.", "Yes", "incorrect"),
-        ("Whether the statement is true depends on n.", "True", "incorrect"),
+        ("Whether the statement is true depends on n.", "True", "unverifiable"),
         ("Yes, he has 5 apples.", "5", "correct"),
     ],
 )
@@ -316,3 +334,18 @@ def test_yes_and_no_are_read_where_they_are_asked_for(text: str, gold: str, stat
 def test_boxes_of_numbered_parts_are_one_list() -> None:
     assert extract(r"**(i)** $\boxed{2}$ and **(ii)** $\boxed{-5}$").answer == "2, -5"
     assert extract(r"\boxed{2} is not \boxed{-5}").answer != "2, -5"
+
+
+def test_a_word_that_is_only_named_is_not_called_wrong() -> None:
+    assert verify("所以,该多边形是八边形。", "八边形").status == "unverifiable"
+    assert verify("所以,该多边形是六边形。", "八边形").status == "incorrect"
+
+
+def test_another_value_of_the_sentence_proves_nothing() -> None:
+    said = "He pays $12 for 4 of the 9 tickets."
+    assert [verify(said, gold).status for gold in ("12", "4", "9", "5")] == [
+        "correct",
+        "unverifiable",
+        "unverifiable",
+        "incorrect",
+    ]

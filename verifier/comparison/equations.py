@@ -100,7 +100,8 @@ def _is_derivative(tops: list[Node], bottoms: list[Pow]) -> bool:
     if len(bottoms) != 1 or not isinstance(bottoms[0].base, Mul) or len(tops) > 2 or not tops:
         return False
     first = tops[0].base if isinstance(tops[0], Pow) else tops[0]  # d^2 y over d x^2
-    return first == Sym("d") == bottoms[0].base.factors[0] and len(bottoms[0].base.factors) == 2
+    bottom = bottoms[0].base.factors
+    return first in (Sym("d"), Sym("partial")) and first == bottom[0] and len(bottom) == 2
 
 
 def _names_a_sum_or_product(node: Node) -> bool:

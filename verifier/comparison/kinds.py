@@ -233,6 +233,8 @@ def _relations(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
         return None
     relation, other = (a, b) if isinstance(a, Rel) else (b, a)
     assert isinstance(relation, Rel)
+    if isinstance(other, Seq | Items) and (each := _said_of_each(relation)) is not None:
+        return _same(each, other, rounding)
     if isinstance(other, Items):
         return None
     value = without_label(relation)
@@ -242,6 +244,11 @@ def _relations(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
         return _same(relation.sides[-1], other, rounding)
     if is_inequality(relation):
         return _as_regions(a, b) if isinstance(other, _Shape) else incorrect("an inequality and a value")
+    last = relation.sides[-1]
+    if isinstance(other, Seq | Matrix | SetOf) and isinstance(last, type(other)) and relation.ops == ("=",):
+        return _same(
+            last, other, rounding
+        )  # A \cap B = {2, 3}: what is equal to a set or a vector is its name
     if isinstance(other, Seq | Matrix | SetOf | Words):
         return incorrect("an equation and an answer of another kind")
     if any(_same(side, other, rounding).correct for side in relation.sides):
@@ -249,6 +256,14 @@ def _relations(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
     if _is_solved_by(relation, other):
         return unverifiable("an equation, and the value that solves it")
     return incorrect("an equation and a value")
+
+
+def _said_of_each(relation: Rel) -> Items | None:
+    """Return ``x = y = 3`` as the list ``x = 3, y = 3``; None for anything else."""
+    *names, value = relation.sides
+    if len(names) < 2 or set(relation.ops) != {"="} or not all(isinstance(n, Sym) for n in names):
+        return None
+    return Items(tuple(Rel((name, value), ("=",)) for name in names))
 
 
 def _is_solved_by(relation: Rel, value: Node) -> bool:
@@ -341,6 +356,8 @@ def _lists(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
         if intervals:  # (1,2), (3,4) beside a union
             return _named_sets(SetOp("cup", listed.items), other)
         return incorrect("answers of different kinds")
+    if isinstance(other, Words) and "," in other.words:
+        return unverifiable("a list, and words that list")
     distinct = _distinct(tuple(map(without_label, listed.items)), rounding)
     if len(distinct) == 1:
         return _same(distinct[0], other, rounding)

@@ -54,11 +54,12 @@ def _value_in_base(node: Node) -> int | Fraction | None:
 _ARTICLE = pattern(r"^(?:an?|the) (?=\w)")
 
 
-# "the tallest is marcus", "it was wednesday"; "the tallest is not marcus", "it is false that it is" are left alone.
+# "the tallest is marcus", "there are none"; "the tallest is not marcus", "it is false that it is" are left alone.
 _SAID_OF = pattern(
-    r"(?:(?:so|thus|hence|therefore),? )?(?:the|it|that|this|he|she)\b"
+    r"(?:(?:so|thus|hence|therefore),? )?(?:the|it|that|this|he|she"
+    r"|triangle|quadrilateral|polygon|series|sequence|function)\b"
     r"(?:(?! (?:that|not|never|no|false|wrong|who|if|is|was)\b)[ a-z])*"
-    r" (?:is|was|must be) (?:therefore |thus )?(?:the |an? )?"
+    r" (?:is|was|must be) (?:therefore |thus )?(?:the |an? )?|there (?:is|are|exists?) "
 )
 
 
@@ -68,6 +69,8 @@ def _says_of(sentence: Words, words: Words) -> bool:
     return match is not None and sentence.words[match.end() :] == _ARTICLE.sub("", words.words) != ""
 
 
+# "red, blue", "mary and john"
+_LISTED = pattern(r", (?:and )?| and ")
 MAX_WORDS = 4  # of an answer in words that differs from another one for certain
 _HOLDS_NUMBER = pattern(r"[\d\\=^√π]")
 
@@ -97,6 +100,9 @@ def compare_words(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
     if isinstance(a, Words) and isinstance(b, Words):
         if _ARTICLE.sub("", a.words) == _ARTICLE.sub("", b.words) != "" or _says_of(a, b) or _says_of(b, a):
             return correct("the same words")
+        parts = [sorted(_LISTED.split(node.words)) for node in (a, b)]
+        if len(parts[0]) > 1 and parts[0] == parts[1]:
+            return correct("the same words, listed")
         if _may_hold_number(a) or _may_hold_number(b):
             return unverifiable("words or formulas that cannot be read")
         if max(len(node.words.split()) for node in (a, b)) > MAX_WORDS:

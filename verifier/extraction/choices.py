@@ -15,7 +15,7 @@ _STATED = pattern(
 # "not (", "rule out ", 不选 before a letter; "nothing but" is left alone.
 _NEGATION = pattern(
     r"(?:\b(?:rul(?:es?|ed|ing)\s+out|exclud\w+|eliminat\w+|reject\w*|(?:all|any\w*|every\w*)\s+but|except)"
-    r"|\bnot|n't\s+be|\bneither|\bcannot\s+be|不是|不选|不正确|错误)\s*[(（$]?\s*$",
+    r"|\bnot|n['’]t\s+be|\b(?:is|was|are|were)n['’]t|\bneither|\bcannot\s+be|不是|不选|不正确|错误)\s*[(（$]?\s*$",
     re.IGNORECASE,
 )
 _NEGATED_LIST = pattern(
@@ -68,11 +68,15 @@ _CHOOSING = pattern(
 _SMALL = pattern(r"(?<=\b(?:option|choice|answer) )\([a-e]\)", re.IGNORECASE)
 
 
+# "If the sign were reversed the answer would be B"; "If x is even, then B" is left alone.
+_UNREAL = pattern(r"\b(?:if|had|were)\b.*\bwould\b", re.IGNORECASE)
+
+
 def choice_in_prose(text: str) -> str | None:
     """Return the letter that the last piece of prose about a choice names, or None."""
     text = _SMALL.sub(lambda m: m[0].upper(), text.replace("**", ""))
     for piece in reversed(_PIECE_END.split(text)):
         letter = choice_letter(piece)
         if letter is not None and (_CHOOSING.search(piece) or letters_of(piece) is not None):
-            return letter
+            return None if _UNREAL.search(piece) else letter
     return None

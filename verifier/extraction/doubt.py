@@ -39,10 +39,14 @@ _FILLER = r"(?:(?:the|a|an|of|to|be|is|equals?|exactly|just|about|even|number|va
 _BEFORE = pattern(rf"\b(?:{_DENIAL}|{_COMPARISON}|{_CHANGE}|{_ELSEWHERE})\s+{_FILLER}", re.IGNORECASE)
 # 不是5, 大于5, 至少5个; 至少是5 and 最多可以装5个 state a least and a greatest value, which is 5
 _CHINESE_BEFORE = pattern(
-    r"(?:(?:不是|并非|并不是|不等于|不为|不选|不(?:会|该|应该?|可能|能|再)(?:是|为|等于)|绝不是|不[止只仅]|排除|舍[去掉]|剔除|大于|小于|多于|少于|高于|低于|超过|不足|不到|接近|除了|介于)(?:有|是|为|等于)?"
+    r"(?:(?:不是|并非|并不是|不等于|不为|不选|不(?:会|该|应该?|可能|能|再)(?:是|为|等于)|绝不是|不[止只仅]|排除|舍[去掉]|剔除|差一?点儿?就?|大于|小于|多于|少于|高于|低于|超过|不足|不到|接近|除了|介于)(?:有|是|为|等于)?"
     r"|(?:至少|至多|最多|最少)有?|比|非|不一定[是为]?|未必[是为]?)[\s$(]*\Z"
 )
-_DENIED = pattern(rf"\b(?:{_DENIAL})\s+{_FILLER}", re.IGNORECASE)
+_DENIED = pattern(
+    rf"\b(?:{_DENIAL}|no\s+es|non\s+è|não\s+é|n['’]est\s+pas|nicht|kein|не)\s+{_FILLER}", re.IGNORECASE
+)
+# 12ではなく15です, 12가 아니라 15입니다; 12です is left alone.
+_DENIED_AFTER = pattern(r"[)\]$}*]*\s*(?:ではなく|じゃなく|이?가?\s*아니라)")
 _CHINESE_DENIED = pattern(r"(?:不是|并非|不等于|不为|不可能是)[\s$(]*\Z")
 
 # "5?", "5 or so", "5 is wrong", "5 more than 3", "5 squared"; "5 more apples than Ann" answers how many more
@@ -60,7 +64,7 @@ _AFTER = pattern(
 )
 # 5以上, 5的一半, 5不是, 5舍去; 5个苹果 is left alone.
 _CHINESE_AFTER = pattern(
-    r"[)$}*]*\s*[个元米人天只倍岁]?(?:太[大小多少高低]|不(?:是|符|对|行|成立|满足|合|取)|应?舍[去掉]|以上|以下|以内|之间|多(?!少)|余|的倍数|的平方|的立方|的相反数|的倒数|的绝对值|的一半|的[一两二三四五六七八九十百\d]+(?:倍|半|分之)|不对|是错"
+    r"[)$}*]*\s*[个元米人天只倍岁]?(?:太[大小多少高低]|则?不(?:是|符|对|行|成立|满足|合|取)|应?舍[去掉]|以上|以下|以内|之间|多(?!少)|余|的倍数|的平方|的立方|的相反数|的倒数|的绝对值|的一半|的[一两二三四五六七八九十百\d]+(?:倍|半|分之)|不对|是错"
     r"|より|以上|未満|ではない|じゃない|이?가?\s*아[니닙]|보다|\s*(?:이상|이하|초과|미만))"
 )
 # "I would guess 5", "probably 5", "roughly between 4 and 6"; "the possible values are 3, 5", "the average guess of 5
@@ -68,16 +72,17 @@ _CHINESE_AFTER = pattern(
 _OPEN = pattern(
     r"\b(?:maybe|perhaps|possibly|probably|presumably|supposedly"
     r"|(?<!most )(?<!least )(?<!more )(?<!less )(?<!ally )likely(?=\s+(?:\W*\d|it\b|the\s+answer\b))"
-    r"|(?:seems?|looks)\s+(?:to\s+be|like|that)|(?:rough|quick|crude)\s+(?:estimate|guess)|(?:roughly|about|somewhere|approximately)\s+between|vielleicht|möglicherweise|peut[-\s][êe]tre|quiz[áa]s?|tal\s+vez|forse|talvez|podría|pourrait|könnte|potrebbe|poderia|lean(?:ing)?\s+towards?"
+    r"|(?:seems?|looks)\s+(?:to\s+be|like|that)|(?:rough|quick|crude)\s+(?:estimate|guess)|(?:roughly|about|somewhere|approximately)\s+between"
+    r"|tentative(?:ly)?|provisional(?:ly)?|vielleicht|möglicherweise|vermutlich|wahrscheinlich|probablement|probablemente|probabilmente|provavelmente|waarschijnlijk|peut[-\s][êe]tre|quiz[áa]s?|tal\s+vez|forse|talvez|podría|pourrait|könnte|potrebbe|poderia|lean(?:ing)?\s+(?:towards?|to)"
     r"|(?:could|might|may)\s+(?:\w+\s+)?be\s+(?:something|anything|another|different|wrong|off)|remains?\s+(?:open|unclear|unknown)|unsure|not\s+sure|guess(?:ing)?(?!\s+of\b)|unknown|uncertain|also\s+possible)\b"
-    r"|возможно|может\s+быть|可能[是为]|也可能|可能(?=\s*[\d$])|不确定|也许|或许|猜|かもしれ|たぶん|おそらく|아마|어쩌면",
+    r"|возможно|наверное|вероятно|кажется|может\s+быть|可能[是为]|也可能|可能(?=\s*[\d$])|不确定|也许|或许|猜|かもしれ|たぶん|おそらく|아마|어쩌면",
     re.IGNORECASE,
 )
 _DOUBTED = pattern(r"\b(?:maybe|perhaps|possibly)\s*(?:it(?:'s|\s+is)\s*)?[\s$(\\]*\Z", re.IGNORECASE)
-# A box or tag after which "or 5", a question mark or "is wrong" follows; "is wrong to assume" does not take it back.
+# A box or tag after which "or 5", a question mark, "(wrong)" or "is wrong" follows; "is wrong to assume" is left alone.
 _OR_ANOTHER = pattern(
     r"(?:[\s.,)$}*]|\\[)\]]|\\text\s*\{)*(?:(?:\b(?:or|maybe|perhaps)\s+|或者?是?\s*)(?:maybe\s+)?[$\\(*]*[-\d\\]"
-    r"|\b(?:is|was)\s+(?:wrong|incorrect|not\s+(?:right|correct))\s*(?:[.,;}]|\Z)|不对|是错的|\?(?=\s|\Z))"
+    r"|\b(?:is|was)\s+(?:wrong|incorrect|not\s+(?:right|correct))\s*(?:[.,;}]|\Z)|不对|是错的|\?(?=\s|\Z)|\(\s*(?:wrong|incorrect|rejected|guess)\s*\))"
 )
 # "I do not know", "cannot solve"; "do not forget" is left alone.
 _KNOWING_NOTHING = pattern(
@@ -120,6 +125,11 @@ def denied_before(text: str, start: int) -> bool:
     """Whether what begins at ``start`` is denied: "not", 不是."""
     before = text[max(0, start - MAX_BEFORE) : start]
     return bool(_DENIED.search(before) or _CHINESE_DENIED.search(before))
+
+
+def denied_after(text: str, end: int) -> bool:
+    """Whether the value that ends at ``end`` is denied after it: "not" in Japanese and Korean."""
+    return _DENIED_AFTER.match(text, end) is not None
 
 
 def doubted_before(text: str, start: int) -> bool:

@@ -69,6 +69,7 @@ MAX_PROSE = (
     20_000  # characters before the end in which an answer is looked for once no box or phrase holds it
 )
 MAX_NUMBER = 24  # characters after an answer phrase that are looked at for a number alone
+MAX_OFFER = 500  # characters before the end in which a question to the reader stands
 MAX_ARTICLE = 5  # characters before "answer" in which nothing is supposed: "The ", "**"
 MAX_END_MARK = 32  # characters that the mark at the end of a proof takes
 MAX_WEAK = 800  # characters before the end in which a sentence can state the answer
@@ -81,11 +82,13 @@ class Extraction(NamedTuple):
         answer: the answer as it stands there, or None where there is none.
         source: where it was found, such as ``boxed``; without an answer, what prevents one, or "none".
         strength: how strongly it is stated; None without an answer.
+        beside: other values of the sentence in prose that it was read from.
     """
 
     answer: str | None
     source: str
     strength: Strength | None = None
+    beside: tuple[str, ...] = ()
 
 
 ABSENT = Extraction(None, "none")
@@ -106,6 +109,12 @@ def extract(text: str | Solution, hint: Hint = "any") -> Extraction:
     final = final_text(text[-MAX_TEXT:] if isinstance(text, str) else text.final_text)
     if not final.isascii():
         final = _PICTURES.sub("", final)
+    if final[-MAX_END_MARK:].rstrip(" .)\n")[-1:] in ("D", "d") and (
+        ended := _QED.search(final, max(0, len(final) - MAX_END_MARK))
+    ):
+        final = final[: ended.start()]
+    if "~~" in final:
+        final = _STRUCK.sub("", final)
     if "\\" in final[-MAX_END_MARK:] and (ended := _END_MARK.search(final, len(final) - MAX_END_MARK)):
         final = final[: ended.start()]
     boxed = boxed_answer(final)
@@ -127,9 +136,17 @@ def extract(text: str | Solution, hint: Hint = "any") -> Extraction:
     return _said(final, hint)
 
 
+def _without_offer(text: str) -> str:
+    """Return a text without the question to its reader that ends it."""
+    if text.rstrip()[-1:] != "?":
+        return text
+    offer = _OFFER.search(text, max(0, len(text) - MAX_OFFER))
+    return text[: offer.start()] if offer else text
+
+
 def _said(text: str, hint: Hint) -> Extraction:
     """Return what a text without boxes states."""
-    text = _OFFER.sub("", text) if text.rstrip()[-1:] == "?" else text
+    text = _without_offer(text)
     return (
         _in_fields(text, hint)
         or _phrased(text, hint)
@@ -147,7 +164,10 @@ def _renewed(after: str, hint: Hint) -> Extraction | None:
     end = retraction_in(after)
     if end is None:
         return None
-    found = _said(after[end:], hint)
+    rest = after[end:]
+    if rest.startswith(",") and "\n" not in rest and not _DIGIT_OR_FORMULA.search(rest):
+        return Extraction(None, SUPPOSED.why)  # "this is incorrect, see below"
+    found = _said(rest, hint)
     return found if found.answer is not None else Extraction(None, SUPPOSED.why)
 
 
@@ -219,8 +239,18 @@ def _agreed(text: str) -> Extraction | None:
     return None
 
 
+# "The roots are:" above bullets; "We know:" is left alone.
+_LISTS = pattern(
+    r"(?:solutions?|roots|zeros|answers?|values|pairs|numbers)\b[^\n]{0,60}\b(?:is|are)\s*:\s*\Z",
+    re.IGNORECASE,
+)
+
+
 def _parted(text: str) -> Extraction | None:
     parts = parts_of(text)
+    if parts is None and (items := parts_of(text, numbered=True)) is not None:
+        above = text[: text.rfind(items[0])].rpartition("\n")[0].rstrip()
+        parts = items if _LISTS.search(above) else None
     return None if parts is None else _of_parts(parts)
 
 
@@ -232,6 +262,8 @@ _OFFER = pattern(
 )
 # "so it is 7. $\blacksquare$"; "$7 \square$" is left to the parser.
 _END_MARK = pattern(rf"(?:\$|\\\()\s*\\(?:{END_MARKS}|qedsymbol)\s*(?:\$|\\\))\s*\Z")
+_QED = pattern(r"[\s,;.(]*Q\.?E\.?D\.?\)?\.?\s*\Z", re.IGNORECASE)  # "x = 5, QED"
+_STRUCK = pattern(r"~~(?=\S)[^~\n]{1,200}(?<=\S)~~")  # ~~12~~ 15; 5~~cm is left alone
 _PICTURES = pattern("[\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff\ufe0f]")  # check marks, hands, stars
 # "(c)", "c."; "cm" is left alone.
 _SMALL_LETTER = pattern(r"\(?[a-e]\)?[.]?")
@@ -495,17 +527,21 @@ def _on_last_line(text: str) -> Extraction | None:
 _ASIDE = pattern(r"\b(?:let\s+me\s+know|feel\s+free|if\s+you\s+(?:have|need|want))\b|^\s*\|", re.IGNORECASE)
 
 
+# "P = 1/2.\n$$", where the full stop ends the sentence and the formula
+_STOP_IN_DISPLAY = pattern(r"([.,;])(\s*(?:\$\$|\\\]))(?=\s)")
+
+
 def _in_prose(text: str) -> Extraction:
     """Return what the last sentence that holds a value comes to."""
-    text = text.rstrip()[-MAX_WEAK:]
+    text = _STOP_IN_DISPLAY.sub(r"\2\1", text.rstrip()[-MAX_WEAK:])
     for sentence in sentences_from_the_end(text):
         if gives_up(sentence):
             return ABSENT
         if _ASIDE.search(sentence):
             continue
         stated = stated_in(sentence)
-        if stated.answer is not None:
-            return Extraction(stated.answer.replace("$", ""), "prose", "weak")
+        if stated.answer is not None and (answer := stated.answer.replace("$", "")):
+            return Extraction(answer, "prose", "weak", stated.beside)
         if stated.why:
             return Extraction(None, stated.why)
         if retraction_in(sentence) is not None:

@@ -121,10 +121,11 @@ _QUALIFIER = pattern(
     rf"\s*[,;.]?\s*(?:{TEXT_COMMAND}\{{)?\s*\(?\s*\b(?:for\s+(?:all|any|every|each|some|real|positive|integers?|constants?|[$\\]?[a-zA-Z]\b)"
     r"|since|because|where|attained|achieved|reached|obtained|when|whenever|as\s+long\s+as|such\s+that|with\s+equality|equality|assuming|provided)\b"
 )
-# "x=3 (the other root is extraneous)", "42 (approximately)"; "5 (apples)" and "3 (or 4)" are left alone.
+# "x=3 (the other root is extraneous)", "x=3 is the only solution", "42 (approximately)"; "5 (apples)", "3 (or 4)"
+# are left alone.
 _REMARK = pattern(
     r"\s*\((?=(?:[^()\d$\\]*\s){2})[^()\d$\\]*\b(?:is|are|was|were|be|has|have)\b[^()\d$\\]*\)\s*\.?\Z"
-    r"|\s*\((?:approximately|approx\.?|about|rounded\b[^()]*|to\s+the\s+nearest\b[^()]*)\)\s*\.?\Z"
+    r"|\s+(?:only|(?:is|are)\s+the\s+only\s+(?:solutions?|answers?|values?))\.?\Z|\s*\((?:approximately|approx\.?|about|rounded\b[^()]*|to\s+the\s+nearest\b[^()]*)\)\s*\.?\Z"
 )
 # "1/2 (or 0.5)", "1/2 (i.e. 0.5)"
 _OTHERWISE = pattern(r"(?<=\S)\s*\(\s*(?:or|i\.?e\.?,?|that\s+is,?|=)\s*([^()]+)\)\s*\.?\Z")

@@ -32,6 +32,16 @@ _LINKS = (
 )
 # "3,5" after "Antwort:"; "3,500" and "1,2,3" are left alone.
 _DECIMAL_COMMA = pattern(r"(?<![\d,.])(\d+),(\d{1,2})(?![\d,])")
+# 1.250 Euro, 12.500 €; 1.25 Euro is left alone.
+_POINTED_MONEY = pattern(
+    r"(?<![\d.,])\d{1,3}(?:\.\d{3})+(?=\s?(?:€|Euros?|euros?|pesos|reais|Dollar|dólares|руб))"
+)
+# Words of languages with a decimal comma that are no English ones: "Der Zug braucht also 2,5 Stunden".
+_COMMA_WORDS = pattern(
+    r"\b(?:der|das|ist|sind|und|beträgt|braucht|also\s+\d|les|est|donc|obtient|et|los|las|por|tanto|del|è|sono|della|quindi"
+    r"|portanto|een|het|dus|är|och|jest|więc)\b|[а-яё]{2}",
+    re.IGNORECASE,
+)
 _MARK = pattern(_ENGLISH_AND_CHINESE)
 _MARK_ANYWHERE = pattern(rf"{_ENGLISH_AND_CHINESE}|(?<!\w)(?i:{_WORDS}){_LINKS}")
 _COMMA_LANGUAGE = pattern(
@@ -67,9 +77,16 @@ def last_phrase(text: str) -> re.Match[str] | None:
     return None
 
 
-def with_decimal_points(segment: str, mark: str) -> str:
-    """Return the words after a phrase with ``3,5`` written ``3.5`` where the phrase's language has decimal commas."""
-    return _DECIMAL_COMMA.sub(r"\1.\2", segment) if _COMMA_LANGUAGE.match(mark) else segment
+def with_decimal_points(segment: str, mark: str = "") -> str:
+    """Return a sentence, or what follows the phrase ``mark``, with ``3,5`` written ``3.5`` where its language does so.
+
+    ``1.250 Euro`` is 1250 there; ``1.250`` without a currency is left alone.
+    """
+    if not ("," in segment or "." in segment) or not (
+        _COMMA_LANGUAGE.match(mark) or _COMMA_WORDS.search(segment)
+    ):
+        return segment
+    return _DECIMAL_COMMA.sub(r"\1.\2", _POINTED_MONEY.sub(lambda m: m[0].replace(".", ""), segment))
 
 
 def last_heading(text: str) -> re.Match[str] | None:

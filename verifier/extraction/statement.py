@@ -12,10 +12,12 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from verifier.extraction.doubt import (
+    denied_after,
     denied_before,
     is_another,
     leaves_open,
 )
+from verifier.extraction.phrases import with_decimal_points
 from verifier.extraction.suppositions import is_counterfactual, is_mentioned, is_supposed, is_withdrawn
 from verifier.extraction.values import Value, in_words, values_in
 from verifier.parsing.notation import chinese_words, has_chinese
@@ -26,10 +28,14 @@ MAX_WORDS_BEFORE = 40  # characters before a value in which a preposition stands
 
 
 class Stated(NamedTuple):
-    """What a sentence states: the answer, or None with what prevents it; ``None, ""`` where there is no value."""
+    """What a sentence states: the answer, or None with what prevents it; ``None, ""`` where there is no value.
+
+    ``beside`` are the other values of the sentence, which were not taken for the answer.
+    """
 
     answer: str | None
     why: str = ""
+    beside: tuple[str, ...] = ()
 
 
 NOTHING = Stated(None)
@@ -44,7 +50,9 @@ def stated_in(sentence: str) -> Stated:
     if has_chinese(sentence):
         sentence = chinese_words(sentence)
     plain, bold = without_emphasis(sentence)
-    plain = _without_place(plain)
+    plain = with_decimal_points(_without_place(plain))
+    if "=" in plain and (computed := _COMPUTED.search(plain)):
+        plain = computed["last"]
     if plain.rstrip().endswith("?"):
         return OPEN
     if bracketed := _BRACKETED.findall(plain):
@@ -61,18 +69,23 @@ def stated_in(sentence: str) -> Stated:
     group = _chosen(plain, emphasised or groups)
     if group is None or not group.text:
         return SEVERAL
+    if _EITHER.search(plain, 0, group.start) and " or " not in group.text:
+        return SEVERAL
     if is_another(plain, group.start, group.end) or is_mentioned(plain, group.start, group.end):
         return SUPPOSED
     if is_supposed(plain, group.start) or is_withdrawn(plain, group.end) or is_counterfactual(plain):
         return SUPPOSED
-    return Stated(group.text.replace("\\$", "$") if group.text.count("\\$") == 1 else group.text)
+    if (value := _after_formula(group.text)) is not None:
+        return Stated(value)
+    answer = group.text.replace("\\$", "$") if group.text.count("\\$") == 1 else group.text
+    return Stated(answer, beside=tuple(g.text for g in groups if g is not group))
 
 
 # "The maximum is 9, which occurs when x = 3", 最大值为9，当且仅当x=3时取到: where it is attained comes off; "it occurs
 # 3 times" and 当x=3时，最大值为9 are left alone.
 _PLACE = pattern(
     r"(?<=[\d)}$])[,;]?\s*(?:\(|which\s+|and\s+(?:it\s+|this\s+)?|this\s+)?(?:is\s+|are\s+)?"
-    r"(?:occurs?|occurring|attained|achieved|reached|happens?)\s+(?:only\s+)?(?:when|at|for|if)\b.*\Z"
+    r"(?:occurs?|occurring|attained|achieved|reached|happens?)\s+(?:only\s+)?(?:when|at|for|if|iff|exactly\s+when)\b.*\Z"
     r"|(?<=[\d)}$])\s*[,，]\s*(?:当且仅当|此时|等号).*\Z",
     re.IGNORECASE | re.DOTALL,
 )
@@ -82,6 +95,30 @@ def _without_place(sentence: str) -> str:
     return _PLACE.sub("", sentence)
 
 
+# "F = ma = 2 kg × 3.5 = 7 N", "1500 W = 1.5 kW", of which the last side counts; "y = 2x + 3" and "x = 3 or x = 7" are
+# left alone.
+_SIDE = r"(?:(?!\b(?:or|and|but|so|if|when|then)\b)[^$\\=<>≤≥≠,;])"
+_COMPUTED = pattern(
+    rf"\A[^$\\=<>≤≥≠]*(?:(?:={_SIDE}+)+|(?<![\w.)])\d[^$\\=<>≤≥≠,;A-Za-z]*[A-Za-z]+[\d²³]?\s*)="
+    rf"(?P<last>{_SIDE}*\d{_SIDE}*)\Z"
+)
+# "100\ \text{J}", "3\times10^8\,\text{m/s}"; "2x\text{ J}" is left alone.
+_WITH_UNIT = pattern(
+    r"\s*(?:[^A-Za-z\\]|\\(?:times|cdot|[dt]?frac|sqrt|pi|[ ,;!]))+\\(?:text|mathrm)\{[^{}]*\}[^A-Za-z]*"
+)
+_LETTER = pattern(r"[A-Za-z]")
+
+
+def _after_formula(text: str) -> str | None:
+    r"""Return ``100\ \text{J}`` of ``mv^2 = 100\ \text{J}``; None where a name or no formula is equal to it."""
+    left, sign, right = text.rpartition("=")
+    if not sign or "{" not in right or len(_LETTER.findall(left)) < 2 or _WITH_UNIT.fullmatch(right) is None:
+        return None
+    return right.strip()
+
+
+# "either 23 or its negative", of which the other is not read; "either way, 23" is left alone.
+_EITHER = pattern(r"\beither\s+[$(\\]*\Z", re.IGNORECASE)
 # "The answer is [45]." as some prompts ask for; an interval [3, 4] and an index a[5] are none
 _BRACKETED = pattern(r"(?<![\w)*^/+\-=∈\\])\[\s*(?=[^\[\]\n]*\d)([^\[\],\n]{1,60})\](?=[\s.,!]|$)")
 
@@ -136,7 +173,7 @@ _JOINT = pattern(
     r"\s*(?:[,;、，]?\s*(?:and|or|&|和|或者|或|与|及)|[,;、]|to|by|in|of|out\s+of|x|times|minus|plus|over|per|mod|:|,\s*\(?mod)?\s*"
 )
 # "120 dollars in 2 weeks": after a unit these are prepositions; "1 in 4" is left alone.
-_AFTER_UNIT = frozenset(["in", "of", "by", "over", "per", "out of"])
+_AFTER_UNIT = frozenset(["in", "of", "over", "per", "out of"])
 _ENDS_IN_UNIT = pattern(r"(?:[A-Za-z]{2}|\})\Z|\A\\?[$€£¥₹]")
 
 
@@ -159,7 +196,11 @@ _RESTATED = pattern(
 def _not_restated(sentence: str, values: list[Value]) -> list[Value]:
     """Return the values without those that only say the one before them once more, rounded."""
     kept = values[:1]
-    kept += [v for u, v in pairwise(values) if not _RESTATED.fullmatch(sentence, u.end, v.start)]
+    kept += [
+        v
+        for u, v in pairwise(values)
+        if not (v.text.startswith("≈") or _RESTATED.fullmatch(sentence, u.end, v.start))
+    ]
     return kept
 
 
@@ -230,8 +271,10 @@ _LEADING = pattern(
 
 def _chosen(sentence: str, groups: list[Value]) -> Value | None:
     """Return the group that the sentence comes to, or None where several would do."""
-    groups = [g for g in groups if not denied_before(sentence, g.start)] or groups  # not 12, but 13
+    denied = [g for g in groups if denied_before(sentence, g.start) or denied_after(sentence, g.end)]
+    groups = [g for g in groups if g not in denied] or groups  # not 12, but 13
     groups = [g for g in groups if not _is_given(sentence, g)] or groups
+    groups = [g for g in groups if not _COMPARED.match(sentence, g.end)] or groups
     groups = _of_main_clause(sentence, groups)
     if len(groups) == 1:
         return groups[0]
@@ -247,8 +290,12 @@ def _chosen(sentence: str, groups: list[Value]) -> Value | None:
     return said[0] if len(said) == 1 else None
 
 
+# "$4 more than before" beside another value; "4 more" is left alone.
+_COMPARED = pattern(r"[)\\$]*\s*(?:[a-z]+\s+){0,2}(?:more|less|fewer|older|younger|higher|lower)\s+than\b")
 # "The 12 bottles last 2 days", "A 42 kg bag lasts 3 weeks", of which the first is given; "is the 12" is left alone.
-_GIVEN = pattern(r"(?:\A|[,;.]\s)\W{0,3}(?:[Tt]he|[Aa]n?|[Aa]ll|[Tt]hese|[Tt]hose)\s+[$(\\]*\Z")
+_GIVEN = pattern(
+    r"(?:\A|[,;.]\s|\b(?:[Ss]o|[Tt]hus|[Hh]ence|[Tt]herefore)\s)\W{0,3}(?:[Tt]he|[Aa]n?|[Aa]ll|[Tt]hese|[Tt]hose)\s+[$(\\]*\Z"
+)
 _NOUN_AFTER = pattern(r"[)\\$]*\s*[a-z]{2,}")
 
 
@@ -260,8 +307,8 @@ def _is_given(sentence: str, group: Value) -> bool:
 # "2.5 hours before they are 285 miles apart", "$7 to reach $60", where the clause ends the sentence; "when 3 left, 2
 # remain", "the cost after noon is 7" and "5 and 7 to get 12" are left alone.
 _SUBORDINATE = pattern(
-    r"\b(?:(?:before|until|after|when|if|unless|because)\s+(?:they|he|she|it|we|you|I|there|someone)\b|so\s+that\b|in\s+order\s+(?:to|that|for)\b"
-    r"|(?:(?:before|after|when|while)\s+[a-z]+ing|to\s+(?:reach|meet|hit|save|satisfy|fill|cover|buy|pay|earn|complete|finish|achieve|afford|feed"
+    r"(?:,\s*(?:because|since)\b|\b(?:before|until|after|when|if|unless|because)\s+(?:they|he|she|it|we|you|I|there|someone)\b|\bso\s+that\b|\bin\s+order\s+(?:to|that|for)\b"
+    r"|\b(?:(?:before|after|when|while)\s+[a-z]+ing|to\s+(?:reach|meet|hit|save|satisfy|fill|cover|buy|pay|earn|complete|finish|achieve|afford|feed"
     r"|produce|raise|maintain|be\s+able|have\s+\w+ed))\b(?![^,;:=]*\b(?:is|are|was|were|will\s+be)\b))[^,;:=]*\Z"
 )
 # "4 discs that cost $5 and 6 discs": the sentence goes on beside the clause

@@ -15,7 +15,7 @@ MAX_CLAUSE = 160  # characters on either side of a value in which a clause suppo
 # "assume that the answer is"; "assuming a constant speed" is left alone.
 _SUPPOSING = (
     r"\b(?:suppose|assume|imagine|pretend)\s+(?:that\b|it\b|the\b|we\b|for\b|\$?[a-zA-Z]\s*=)"
-    r"|\b(?:suppose|assume|imagine|pretend|let)[\s$(\\]*\Z"
+    r"|\b(?:suppose|assume|imagine|pretend|let)[\s$(\\]*\Z|\blet\s+\$?\\?[a-zA-Z]\w*\$?\s+(?:be|denote|equal)\b"
     r"|\bif\s+(?:it|this|that|the\s+answer)\s+(?:is|was|were)\b|如果|假如|假设|假定|要是|是否"
 )
 # "A student claimed that it is", "The book mentions", 小明认为; "I think it is" and "the problem says" are left alone.
@@ -28,23 +28,26 @@ _SAYING = (
 _SAID = r"(?:that|the|it|h?e|she|they|his|her|this|\W*\d|[\"“$\\x])"
 _OTHERS = (
     rf"\b(?!{_OWN}\b)[A-Za-z]+\s+(?:\w+ly\s+|has\s+)?{_SAYING}(?:(?=\s+{_SAID})|\s*\Z)|\bhas\s+it\s+that\b"
-    r"|\b(?:problem|question|\w*book|sheet|key)\s+(?:mentions|gives|lists)\b|\btold\s+(?:me|us|him|her|them)\b|\bI\s+(?:vaguely\s+)?(?:remember|recall)\b"
+    r"|\b(?:problem|question|\w*book|sheet|key)\s+(?:mentions|gives|lists)\b|\btold\s+(?:me|us|him|her|them)\b|\b(?:am|was|been)\s+told\b|\bI\s+(?:vaguely\s+)?(?:remember|recall)\b"
     r"|\b(?:answers?|values?|solutions?|options?|candidates?)\s+includ\w+|(?<![我们])(?:认为|觉得|以为)|有(?:些?人|的?同学|学生)"
 )
 # "One might expect", "at first glance", "my first attempt gave", "so far we have"; "at first he had 5" and "he has run
 # 5 miles so far" are left alone.
 _EXPECTING = (
-    r"\b(?:might|may|would|could)\s+(?:\w+ly\s+)?(?:expect|think|guess|say|answer|assume|believe|conclude|suspect)\b"
+    r"\b(?:might|may|would|could)\s+(?:\w+ly\s+)?(?:expect|think|guess|say|answer|assume|believe|conclude|suspect|predict|suggest|argue)\b"
     r"|\btempt(?:ing|ed)\b|\bat\s+first\s+(?:glance|sight)\b|\bna[iï]ve(?:ly)?\b|\b(?:supposed|meant)\s+to\b"
-    r"|\bso\s+far\s+(?:we|I)\b|\b(?:my|our|a|the)\s+first\s+(?:attempt|try|guess|thought)\b"
+    r"|\bso\s+far\s+(?:we|I)\b|\b(?:my|our|a|the)\s+first\s+(?:attempt|try|guess|thought|approximation|estimate)\b"
+    r"|\b(?:our|an?|the\s+(?:trivial|upper|lower|naive))\s+bound\s+(?:is|of|gives)\b|\A\W*(?:now\s+)?take\s+(?:\$?[a-zA-Z]\s*=\s*)?\$?\Z"
 )
 # "A common mistake is", "whether it is", "nobody could get", 答案的个位数是; "no doubt it is" and 答案的值是 are not.
 _FAULTY = (
     r"\b(?:wrong(?:ly)?|incorrect(?:ly)?|mistaken(?:ly)?)\b|\b(?:mistake|error)\s+(?:is\s+)?to\b|\bwhether\b|\bcandidate\s+(?:is|are)\b"
-    r"|\b(?:some|many|most|other)\s+(?:people|students|sources|books|textbooks)\s+(?:get|answer|say|think|would|might|write)\b"
+    r"|\b(?:some|many|most|other)\s+(?:people|students|sources|books|textbooks)\s+(?:get|answer|say|think|would|might|write|give|list|have)\b"
     r"|\bno(?:thing|body|ne|\s+one)\s+(?:here|proves|shows|says|of\s+this|can|could|would|should|gets?)\b|答案的(?!值|结果)"
     r"|(?<!no )(?<!\ba )\bdoubt(?:s|ed)?\b|\bnot\s+convinced\b"
     r"|\b(?:not\s+true|untrue|false)\s+that\b|\b(?:reject|exclud|discard|eliminat|dismiss|avoid|ignor)(?:s|e[sd]?|ed|ing)\b"
+    r"|\bcrash(?:ed|es)\b|\btimed\s+out\b|\bby\s+(?:mistake|error|accident)\b|\bof\s+(?:the\s+)?(?:\w+\s+)?answers\b"
+    r"|\banswer\s+(?:to|of|for)\s+(?:the|an?)\s+(?:previous|earlier|other|different|similar)\b"
     # "The answer has", "approaches", "used to be"; "the answer is", "must be" and "to the question" are left alone.
     r"|\banswer\s+(?!(?:is|was|are|equals?|must|should|will|would|comes|becomes|turns|therefore|then|thus|here"
     r"|to|for|of|in|as|we|you)\b)[a-z]+\b"
@@ -53,10 +56,11 @@ _FAULTY = (
 # "According to my friend, it is", "The answer, divided by 4, is", "As an upper estimate, 5"; "according to the table"
 # and "the answer, in cm, is" are left alone.
 _ON_CONDITION = (
-    r"(?:\A\W*(?:had|were)\s+(?:I|we|you|he|she|it|they|the|there)\b|\bunless\b"
+    r"(?:(?:\A|[;,—])\W*(?:had|were)\s+(?:I|we|you|he|she|it|they|the|there)\b|\bunless\b"
     r"|如果[^。]*(?=答案)|\baccording\s+to\s+(?:my|a|an|some|him|her|them|[A-Z](?-i:[a-z]+))\b"
     r"|\banswer,\s+(?:when\s+|if\s+)?(?:divided|multiplied|increased|decreased|reduced|squared|cubed|doubled|halved|plus|minus|times)\b"
-    r"|\bas\s+an?\s+(?:\w+\s+){0,2}(?:estimate|guess|bound|approximation|placeholder)\b"
+    r"|\bas\s+an?\s+(?:\w+\s+){0,2}(?:estimate|guess|bound|approximation|placeholder|example|illustration|trial)\b"
+    r"|\bif\s+(?:you|we|one|I|they)\s+(?:forget|ignore|neglect|overlook|misread)\b"
     r"|\bif\b(?=[^,;]*\b(?:holds?|(?:is|are|was|were)\s+(?:true|right|correct))\b))[^.。!?\n]*\Z"
 )
 # "Let me check 5", "next we consider n = 5": what is to be done; "substituting 3 gives 5" is left alone.
@@ -81,7 +85,8 @@ _TELLTALES = (
     "incorrect", "mistake", "error", "whether", "doubt", "convinced", "unless", "would", "had ", "were ",
     "ccording", "has it", "true", "false", "reject", "exclu", "discard", "eliminat", "dismiss", "avoid", "ignor",
     "let", "try", "consider", "check", "test", "substitut", "plug", "comput", "candidate", "people", "students",
-    "sources", "books", "nothing", "none", "no one",
+    "take", "crash", "timed", "mistake", "accident", "argue", "example", "illustration", "trial",
+    "sources", "books", "let ", "previous", "other", "predict", "different", "similar", "nothing", "none", "no one",
     "nobody", "estimate", "bound", "approximation", "placeholder",
     "检验", "代入", "考虑", "尝试", "如果", "假", "要是", "是否", "认为", "觉得", "以为", "有", "答案的",
 )  # fmt: skip
@@ -93,11 +98,11 @@ _LEAD_WORDS = (
     " state believe think confident am is was as so thus hence therefore then and now finally consequently accordingly"
     " ultimately overall again also in conclusion summary short fact result all means implies shows gives follows"
     " correct right exact final numerical numeric simplified required desired requested expected complete only unique"
-    " best but yet recounting recalculating recomputing rechecking"
+    " best turns out but yet recounting recalculating recomputing rechecking"
     " clearly obviously definitely certainly surely indeed no doubt there actual actually integer whole"
 )
 _LEADS = frozenset(_LEAD_WORDS.split())
-_ANSWER = pattern(r"\banswer\s+(?:is|was|should|must|will|would)\b", re.IGNORECASE)
+_ANSWER = pattern(r"\banswer\s+(?:is|are|was|should|must|will|would)\b", re.IGNORECASE)
 _CLAUSE_END = pattern(r"[,;:，；\])}]|\b(?:so|thus|therefore|hence|then)\b", re.IGNORECASE)
 _LEAD_WORD = pattern(r"[^\W\d_]+")
 
@@ -126,6 +131,7 @@ _PREDICATE_BEFORE = pattern(
 )
 
 
+_ONLY = pattern(r"\bonly\s+[$(\\]*\Z")
 _FAILING = pattern(
     r"[)\]$}*]*\s+(?:fails?|does(?:\s+not|n['’]t)|cannot|can['’]t|leads?\s+to)\b", re.IGNORECASE
 )
@@ -135,6 +141,8 @@ def is_mentioned(sentence: str, start: int, end: int) -> bool:
     """Whether the value between ``start`` and ``end`` is what a sentence speaks of, not what it comes to."""
     if "=" in sentence[start:end]:  # "Hence n = 31 works" says so
         return _FAILING.match(sentence, end) is not None
+    if _ONLY.search(sentence, 0, start):  # "only 23 works"
+        return False
     return _SUBJECT.match(sentence, end) is not None and not _PREDICATE_BEFORE.search(sentence, 0, start)
 
 
@@ -150,7 +158,7 @@ def is_supposed(text: str, start: int) -> bool:
 
 _FAULT = (
     r"(?:wrong|incorrect|mistaken|false|impossible|contradict\w*|a\s+(?:contradiction|mistake)|an\s+error"
-    r"|not\s+(?:right|correct|possible|enough|quite|the\s+answer)|ignor\w+|overlook\w*|neglect\w*|forg[eo]t\w*"
+    r"|not\s+(?:right|correct|possible|enough|quite|the\s+answer)|can(?:not|['’]t)\s+be|ignor\w+|overlook\w*|neglect\w*|forg[eo]t\w*"
     r"|miss(?:es|ed)|overcount\w*|double[-\s]count\w*|too\s+(?:small|large|high|low|big|many|few)"
     r"|(?:does|did|do)(?:\s+not|n['’]t)\s+(?:work|look|seem|fit|hold|make\s+sense)|fails?)"
 )
@@ -161,10 +169,10 @@ _WITHDRAWN = pattern(
     rf"[^.\d\\$]{{0,30}}?\b{_FAULT}\b"
     r"|(?:but|yet)\s+(?:not\s+quite|I\s+doubt|I(?:['’]m|\s+am)\s+not\s+sure|we\s+(?:still\s+)?(?:have|need)\s+to"
     r"|there\s+(?:is|are)\s+(?:still\s+)?(?:\w+\s+)?(?:more|other|another|further))\b"
-    r"|as\s+an?\s+(?:\w+\s+)?(?:estimate|guess|approximation|upper|lower)\b|or\s+so\s+I|\((?:(?:this|it)\s+is\s+)?(?:an?\s+|my\s+|just\s+)*(?:wrong|incorrect|not\s+sure|unsure|guess|placeholder)|(?:but|though|although)\s+I\s+(?:think|believe|suspect|get|got)\b|(?:leads?|led)\s+to\s+a\s+contradiction|I\s+disagree|typo\b"
+    r"|in\s+(?:the|my|our|an)\s+(?:previous|earlier)\s+(?:attempt|try|version|solution)|as\s+an?\s+(?:\w+\s+)?(?:estimate|guess|approximation|upper|lower|trial|example|starting)\b|,?\s*say\s*\Z|but\s+(?:in\s+general|not\s+always)\b|or\s+so\s+I|\((?:(?:this|it)\s+is\s+)?(?:an?\s+|my\s+|just\s+)*(?:wrong|incorrect|not\s+sure|unsure|guess|placeholder)|(?:but|though|although)\s+I\s+(?:think|believe|suspect|get|got)\b|(?:leads?|led)\s+to\s+a\s+contradiction|I\s+disagree|typo\b"
     # "5 when we forget one", "a 5% chance I am right"; "5 if we ignore order", "a 5% chance of rain" are left alone.
     r"|(?:when|if|by|only)\s+(?:(?:we|you|one|they|I)\s+)?(?:forg[eo]t\w*|neglect\w*|overlook\w*|misread\w*|mistakenly|wrongly)"
-    r"|chance\s+(?:that\s+)?I(?:['’]m|\s+am)\b|(?:sure|certain|confident)\b"
+    r"|chance\s+(?:that\s+)?I(?:['’]m|\s+am)\b|unless\s+(?:I|we|you)\b|(?:sure|certain|confident)\b"
     r"|但[^。]{0,8}(?:错|不[对允符合成满可正存]|没有|矛盾)|这[^。]{0,6}(?:错|不对|不正确))",
     re.IGNORECASE,
 )
@@ -191,8 +199,10 @@ _HELD = pattern(
     r"\b(?!(?:found|known|given|seen|shown|determined|calculated|computed|proved)\b)\w+(?:ed|ought)\s+to\s+be\b",
     re.IGNORECASE,
 )
-# "7", "$x$", "sqrt(2)", "x**2", "pi/6", where a value begins; "two-digit" and "the (only)" are left alone.
-_FIRST_VALUE = pattern(r"[\d$\\]|[A-Za-z]\w*(?=\(|\s?(?:\*\*?|[+^=])\s?[\w(]|\s?/\s?\d|\s-\s)")
+# "7", "$x$", "√2", "minus 7", "sqrt(2)", "pi/6", where a value begins; "two-digit" and "the (only)" are left alone.
+_FIRST_VALUE = pattern(
+    r"[\d$\\π√∞±−½¼¾]|\b(?:minus|negative)\s+(?=\d)|[A-Za-z]\w*(?=\s?[<>≤≥]|\(|\s?(?:\*\*?|[+^=])\s?[\w(]|\s?/\s?\d|\s-\s)"
+)
 
 
 def is_said_directly(said: str) -> bool:
@@ -212,10 +222,11 @@ def is_said_directly(said: str) -> bool:
 _DESCRIBED = pattern(r"\bwhose\b", re.IGNORECASE)
 _ORDINAL = pattern(r"\d+(?:st|nd|rd|th)\s+[a-z]")
 
-# "would be 5 if we ignored zero", "would have been 5 had we", "if it had been open, it would be 5", "were x even, would
+# "would be 5 if we ignored zero", "would have been 5 had we", "if it goes on, it would be 5", "were x even, would
 # be 5": what is not so; "would be 5" and "if he had 3 more, he would have 5" are left alone.
 _COUNTERFACTUAL = pattern(
-    r"\bwould\b.*?\d.*?\b(?:if|had|were|under|otherwise)\b"
+    r"\bwould\b.*?\d.*?\b(?:if|had|were|under|otherwise)\b|\bif\b[^.]*\bwere\b[^.]*\bwould\b.*?(?:\d|\b[A-J]\b)"
+    r"|\bif\b[^,.]*,\s*(?:it|this|that|the\s+answer)\s+would\b.*?\d"
     r"|\bif\b[^,.]*\bhad\s+(?:not\s+)?(?:been|\w+ed)\b.*?\bwould\b.*?\d|,\s*were\s[^,.]*,\s*would\b.*?\d",
     re.IGNORECASE | re.DOTALL,
 )
@@ -239,7 +250,9 @@ def is_counterfactual(sentence: str) -> bool:
 # --- sentences that take back what was said before them
 
 _BEGINNING = r"(?:\A|[.!?…。！？\n)$}])[\s*_]*"
-_INTERJECTION = r"(?:(?:wait|h+m+|no|but|oh|actually|oops|sorry|hold\s+on|however)\b[\s,.!…:;—–-]*)*"
+_INTERJECTION = (
+    r"(?:(?:wait|h+m+|no|but|oh|actually|oops|sorry|hold\s+on|however|edit|update)\b[\s,.!…:;—–-]*)*"
+)
 # "That is wrong", "my answer can't be right", "this does not work"; "That is wrong to say" is left alone.
 _IT = r"(?:that|this|it|the\s+above|my\s+(?:\w+\s+)?(?:answer|result|work|calculation|reasoning))"
 _IS_WRONG = (
@@ -254,10 +267,15 @@ _MISTAKEN = (
     r"|I(?:\s+have|['’]ve|\s+must\s+have)?\s+(?:mis(?:read|interpreted|counted|calculated|understood|applied)|overlooked)\b"
     r"|scratch\s+that|on\s+second\s+thought|correction\s*:"
 )
+# "Check: the total should be 39, so this is not consistent"; "Check: 3 + 4 = 7" is left alone.
+_FAILED = (
+    r"(?:verification|verify(?:ing)?|check(?:ing)?)\b[^.!?\n]{0,120}\b"
+    r"(?:not\s+consistent|inconsistent|(?:does\s+not|doesn['’]t)\s+(?:match|check|agree|hold))"
+)
 # "Actually, the answer is 9."; "Wait, is the answer 9?" is left alone.
 _INSTEAD = r"(?:wait|actually|oops|sorry)\b(?=[^?]{0,300}\banswer\s+(?:is|should|must|was)\b)"
 _RETRACTION = pattern(
-    rf"{_BEGINNING}(?:{_INTERJECTION}(?:{_IT}{_IS_WRONG}|{_MISTAKEN})|{_INSTEAD})"
+    rf"{_BEGINNING}(?:{_INTERJECTION}(?:{_IT}{_IS_WRONG}|{_MISTAKEN})|{_INSTEAD}|{_FAILED})"
     # "\boxed{5} is my earlier result", "… would be right if", "… is what I'd get"; "… is what we get" is left alone.
     r"|\A[\s$*.)]*(?:(?:is|was)\s+(?:my|an?|the)\s+(?:earlier|first|old|previous|initial|wrong|incorrect)\b"
     r"|(?:would|could|might)\s+(?:be|have\s+been)\b|(?:is|was)\s+what\s+\w+(?:['’]d|\s+(?:would|might|could))\b)"
@@ -269,7 +287,7 @@ _RETRACTION = pattern(
 _RETRACTION_TELLTALES = (
     "wrong", "incorrect", "not ", "n't", "n’t", "mistake", "error", "doubt", "scratch", "second thought",
     "correction", "answer", "impossible", "disagree", "earlier", "first", "previous", "initial", "misread",
-    "misinter", "miscount", "miscalc", "misund", "misappl", "overlooked", "would",
+    "misinter", "consistent", "miscount", "miscalc", "misund", "misappl", "overlooked", "would",
     "could", "might", "what ", "等等", "不对", "错了",
 )  # fmt: skip
 

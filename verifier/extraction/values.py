@@ -262,8 +262,9 @@ def _value(sentence: str, tokens: list[_Token], begin: int, end: int) -> tuple[V
     unit, goes_on = _unit_after(sentence, tokens, end) if last == end else ("", end)
     if unit:
         joint = "" if tokens[end].start == stop else " "
-        short = unit.isascii() and len(unit) < MAX_SHORT and unit not in _MORE_UNITS
-        text = rf"{text}\text{{ {unit}}}" if short else f"{text}{joint}{unit}"
+        written = plain(unit).replace("{", "").replace("}", "")  # m s⁻² as m s^-2
+        short = written.isascii() and (len(written) < MAX_SHORT or "^" in written) and unit not in _MORE_UNITS
+        text = rf"{text}\text{{ {written}}}" if short else f"{text}{joint}{unit}"
         stop = tokens[goes_on - 1].end
     elif (letters := _LETTER_UNIT.fullmatch(text)) and unit_of(letters[2]):
         text = rf"{letters[1]}\text{{ {letters[2]}}}{plain(letters[3] or '')}"
@@ -304,7 +305,13 @@ def _may_lead(sentence: str, tokens: list[_Token], i: int) -> bool:
 
 
 def _last_side(text: str, cut_off: bool) -> str:
-    """Return what a computation comes to, ``42`` of ``6*7 = 42``; an equation in letters stays whole."""
+    """Return what a computation comes to, ``42`` of ``6*7 = 42``; an equation in letters stays whole.
+
+    ``12π ≈ 37.7`` is 12π.
+    """
+    exact, rounded, _ = text.partition("≈")
+    if rounded and _VALUED.search(exact):
+        text = exact.strip()
     if "=" not in text or re.search(r"[<>≤≥≠!]=|\\(?!\$)", text):
         return text
     sides = [side.strip() for side in text.split("=")]
@@ -343,7 +350,7 @@ def _unit_after(sentence: str, tokens: list[_Token], begin: int) -> tuple[str, i
         return _chinese_unit(tokens, begin)
     for count in range(min(MAX_UNIT_WORDS, len(tokens) - begin), 0, -1):
         phrase = sentence[start : tokens[begin + count - 1].end]
-        known = phrase in _MORE_UNITS or unit_of(phrase)
+        known = phrase in _MORE_UNITS or unit_of(phrase) or unit_of(plain(phrase))
         if known:
             return phrase, begin + count
     return "", begin

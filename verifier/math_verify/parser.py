@@ -70,7 +70,8 @@ def parse(
         parsing_timeout: no effect: reading takes microseconds, and no text makes it take long.
         raise_on_error: no effect: nothing is raised.
     """
-    answer, _, strength = extract(pred)
+    found = extract(pred)
+    answer, strength = found.answer, found.strength
     if answer is None or strength is None:
         return []
     anchored = not any(target.try_extract_without_anchor for target in extraction_config)

@@ -161,6 +161,8 @@ def _command(text: str, position: int, name: str, spaced: bool, tokens: list[Tok
 _ARGUMENT = pattern(r"\*?\s*\{([^{}]*)\}")
 # Text that is a formula: 2/3, (1,2), 1,000. Left alone: cm, 10 cm, (B).
 _FORMULA = pattern(r"(?=.*\d)[\d\s.,;:+\-*/^=()%]+")
+# \text{AB}, a segment; \text{AM} and \text{OR} are left alone.
+_SEGMENT = pattern(r"(?!AM|PM|AD|BC|CE|OR|IF|NO|ON|AND)[A-Z]{2}")
 _UNIT_VECTOR = pattern(r"[ijk]")
 # "\mathbf{i}" is a unit vector; "\mathrm{i}" is left alone.
 _BOLD = pattern(r"\\(?:mathbf|boldsymbol|textbf|bold)")
@@ -180,6 +182,8 @@ def _text_argument(text: str, start: int, position: int, spaced: bool, tokens: l
     elif content in COMMANDS_ONLY:
         tokens.append(Token("cmd", content, spaced))
     elif content:
-        is_name = len(content) == 1 and content.isascii() and content.isalpha()
+        is_name = (len(content) == 1 and content.isascii() and content.isalpha()) or _SEGMENT.fullmatch(
+            content
+        )
         tokens.append(Token("name" if is_name or content in SPELLINGS else "text", content, spaced))
     return match.end()

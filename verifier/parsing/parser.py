@@ -489,9 +489,9 @@ class Parser(Cursor):
             return self._from_sympy(word)
         if word.lower() in ENGLISH_WORDS and (token.spaced or self.at == 1):
             raise ParseError(f"{word!r} is a word")
-        if len(word) > self._longest_product(token) or (
-            len(word) > 1 and unit_of(word) is not None and not self._starts_factor()
-        ):
+        before = self.peek(-2) if self.at > 1 else token
+        is_unit = len(word) > 1 and unit_of(word) is not None and before[:2] != ("cmd", "pi")  # \pi hr^2
+        if len(word) > self._longest_product(token) or (is_unit and not self._starts_factor()):
             raise ParseError(f"{word!r} is a word")
         if len(word) > 1:  # letters side by side are a product; the last one takes what follows
             self.put_back(*word[1:])

@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Literal, NamedTuple
 
 from verifier.parsing.notation import TEXT_COMMAND, has_chinese
-from verifier.parsing.units import MAX_UNIT, operates, qualifies, take_scale, unit_of, unit_words
+from verifier.parsing.units import MAX_UNIT, SET_LETTERS, operates, qualifies, take_scale, unit_of, unit_words
 from verifier.parsing.vocabulary import is_typed
 from verifier.patterns import pattern
 from verifier.tree import Quantity
@@ -154,6 +154,12 @@ def _start_of_words(pieces: list[re.Match[str]]) -> int:
     return start
 
 
+# "3/4 of an hour"; "3/4 of an apple" and "3/4 of the total" are left alone.
+_OF_ONE = pattern(r"of an? ")
+# hr after \pi, a product of h and r or hours; "5 hr" and "\pi cm" are left alone.
+_LETTERS_OF_VOLUME = pattern(r"hr(?:\^.*)?")
+
+
 def _judged(value: str, tail: list[re.Match[str]], parted: bool) -> NumberAndUnit | None:
     """Say what the words after a value are: a percent sign, a factor, a unit, or a product of letters (None)."""
     bare = " ".join(_HYPHEN.sub(" ", "".join(_plain(piece) for piece in tail)).split())
@@ -163,9 +169,14 @@ def _judged(value: str, tail: list[re.Match[str]], parted: bool) -> NumberAndUni
     percent = words[0] in ("percent", "pct")
     factor, rest = take_scale(words[1:] if percent else words)
     unit = " ".join(rest)
+    if tail[0]["text"] is not None:
+        unit = SET_LETTERS.get(unit, unit)
+    if (share := _OF_ONE.match(unit)) and unit_of(unit[share.end() :]) is not None:
+        unit = unit[share.end() :]
     value += "\\%" if percent else ""
     if not unit or unit_of(unit) is not None:
-        return NumberAndUnit(value, factor, unit)
+        product = value.endswith("\\pi") and tail[0]["text"] is None and _LETTERS_OF_VOLUME.fullmatch(unit)
+        return NumberAndUnit(value, factor, unit, not product)
     if tail[-1].lastgroup == "power" or not (re.search(r"[\d)}\]%]$", value) and re.search(r"\d", value)):
         return None
     if has_chinese(unit):

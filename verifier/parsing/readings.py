@@ -7,6 +7,7 @@ equal if a reading of each is.
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 from functools import lru_cache
 
 from verifier.parsing.lexer import join_groups
@@ -16,6 +17,7 @@ from verifier.parsing.notation import TEXT_COMMAND, chinese_words, has_chinese, 
 from verifier.parsing.number_words import ORDINALS, number_in_words
 from verifier.parsing.numerals import write_cycle
 from verifier.parsing.parser import parse
+from verifier.parsing.plain_numbers import read_number
 from verifier.parsing.quantities import compound, split_unit, write_currency
 from verifier.parsing.rewriting import (
     cycle_written_out,
@@ -49,9 +51,12 @@ from verifier.tree import (
 MAX_ANSWER = 20_000
 MAX_QUANTITIES = 20  # in a list
 
-# "approximately 5", "The answer is 5", "\text{Area} = 5", "(a) 5"; "f(a) 5" and "x = 5" are left alone.
+# "approximately 5", "The answer is 5", "\text{Area} = 5", "(a) 5", "ROI: 5", "= 5"; "f(a) 5", "AB:5" and "x = 5" are
+# left alone.
 _LEAD = pattern(
     r"^\\approx\s*|^\\text\s*\{\s*(?:approximately|about|roughly|around)\s*\}\s*|^(?:the\s+)?(?:final\s+)?(?:answer|result|value)\s*(?:is|:|=)\s*|^(?:approximately|about|约|大约|共|有|是|为)\s*"
+    r"|^=\s*|^\\?#\s*(?=\d)|^(?=[A-Z]{2}|[A-Za-z]{3})[A-Za-z]+(?: [A-Za-z]+){0,3} ?: +(?=[-+\d\\$])"
+    r"|^\$?\\?[A-Za-z]\w{0,3}\$? ?的[\u3400-\u9fff]{1,8}(?:=|:|是|为|等于) ?(?=[-$\\\d(])"
     r"|^\\text\s*\{[^{}]*(?:[:=]|is)\s*\}|^(?:\\text\s*\{[^{}]{3,}\}|(?:[A-Za-z]{4,}|[A-Za-z]+\\_[A-Za-z\\_]+)(?:\s+[A-Za-z]+)*)\s*=\s*"
     r"|^(?:\\(?:text\w*|mathrm|mathbf)\s*\{\s*[(][a-jA-J][)]\s*\}|[(]?[a-jA-J][)] |[A-J]\. )\s*(?=[-\d\\.])|^第(?=\d)"
     r"|^(?:Therefore|Thus|So|Hence),?\s+|^(?!\S*[不非没未])[\u3400-\u9fff,\s]{1,24}(?:=|:|是|为)\s*(?=[-\d$\\(])",
@@ -82,7 +87,7 @@ _LIST_GOES_ON = pattern(r", ?\.{3,}$")
 # "negative 5", "minus 3", 负5; "negative" is left alone.
 _NEGATIVE = pattern(r"^(?:(?:negative|minus) (?=[\d.\\])|负 ?(?=[\d.\\]))", re.IGNORECASE)
 # "\text{A, B}", "\text{1,000}"; "\text{Apples}" is left alone.
-_TEXT_LIST = pattern(rf"{TEXT_COMMAND}\{{\s*([A-Z](?:\s*,\s*[A-Z])+|-?\d[\d.,]*)\s*\}}")
+_TEXT_LIST = pattern(rf"{TEXT_COMMAND}\{{\s*([A-Z]{{1,5}}(?:\s*,\s*[A-Z]{{1,5}})+|-?\d[\d.,]*)\s*\}}")
 # "\text{no solution}", "no solution"; "no. 5" is left alone.
 _WORDS_ONLY = pattern(rf"{TEXT_COMMAND}\{{[^{{}}]*\}}|[A-Za-z\s.]+")
 # "3,14", "0,333", "3,5678"; "3,145", which may be a thousand, and "3,4" are left alone.
@@ -123,12 +128,19 @@ _MIXED_IN_WORDS = pattern(
 )
 # 12,34,567 as India groups digits; that it may be a list is another reading. 12,345 is left alone.
 _LAKHS = pattern(r"-?\d{1,2}(?:,\d\d)+,\d{3}(?!\d|,)")
-# \text{Point } Q, box B: the letter of a thing; "triangle ABC" is left alone.
+# \text{Point } Q, box B, graph (b): the letter of a thing; "triangle ABC" is left alone.
 _NAMED_LETTER = pattern(
-    rf"(?:{TEXT_COMMAND}\{{ ?)?(?:point|vertex|node|city|town|box|bag|team|plan|graph|line|route|player|person) ?\}}? ?"
-    rf"(?:{TEXT_COMMAND}\{{ ?)?([A-Z]) ?\}}?",
+    rf"(?:{TEXT_COMMAND}\{{ ?)?(?:point|vertex|node|city|town|box|bag|team|plan|graph|line|route|player"
+    rf"|person|car|train|bus|tank|pump|company|store|class|group|figure|statement|option"
+    rf"|quadrant) ?\}}? ?(?:{TEXT_COMMAND}\{{ ?)?\(?([A-Z]|I{{1,3}}|IV)\)? ?\}}?",
     re.IGNORECASE,
 )
+# 7/2 (3.5), 1/3 (about 33.3%): the brackets say the same, rounded; 2 (3), a product, is left alone.
+_RESTATED = pattern(
+    r"([-\d./]+|-?\\[dt]?frac\{\d+\}\{\d+\}) \((?:(?:about|or|i\.e\.|=|\\approx) ?)?(-?\d[\d.]* ?(?:\\?%)?)\)"
+)
+# \text{I and III only}; "only child" is left alone.
+_ONLY = pattern(rf"(?:{TEXT_COMMAND}\{{ ?)?([^{{}}]+?),? only ?\}}?")
 # "yes, it converges"; "yes, if n is even" is left alone.
 _AGREED = pattern(
     r"(yes|no|true|false)[,.;:] (?!.*\b(?:if|unless|but|except|only|when|or|not always)\b)[a-z ]+"
@@ -160,9 +172,23 @@ def _other_writings(answer: str, text: str) -> list[str]:
         others.append(match[0].replace(",", "") + text[match.end() :])
     if match := _NAMED_LETTER.fullmatch(text):
         others.append(match[1])
+    if (match := _RESTATED.fullmatch(text)) and _restates(match[1], match[2]):
+        others.append(match[1])
+    if match := _ONLY.fullmatch(text):
+        others.append(match[1])
     if match := _AGREED.fullmatch(words_of(text)):
         others.append(match[1])
     return others
+
+
+def _restates(exact: str, rounded: str) -> bool:
+    """Whether the second number is the first, rounded or as a percentage."""
+    a, b = read_number(exact), read_number(rounded)
+    if a is None or b is None:
+        return False
+    x, y = Fraction(a.top, a.bottom), Fraction(b.top, b.bottom) / (100 if b.percent else 1)
+    places = Fraction(1, 10 ** ((b.decimals or 0) + (2 if b.percent else 0)))
+    return 2 * abs(x - y) <= places
 
 
 def _without_condition(node: Node) -> Node | None:
@@ -190,6 +216,8 @@ def tidy(answer: str) -> str:
     if has_chinese(text):
         text = chinese_words(_CONJUNCTION.sub(r" and ", _DISJUNCTION.sub(" or ", text)))
     text = unwrapped(undecorated(strip_markup(text)))
+    if "ath" in text:
+        text = text.replace("\\imath", "i").replace("\\jmath", "j")
     if "\\begin" in text:  # a row separator that lost one of its two backslashes
         text = re.sub(r"(?<!\\)\\(?=[-\d])", r"\\\\", text)
     elif "\\\\" in text:

@@ -71,7 +71,7 @@ _CYCLE_IN_BRACKETS = pattern(r"(?<![\d.])(\d+\.\d*)\((\d{1,12})\)(?!\d)")
 _BRACED_COMMA = pattern(r"(?<=\d)\{,\}(?=(?:\d{1,2}|\d{4,})(?!\d))")
 # \mathrm{km\,h^{-1}}: what a unit holds; \mathrm{x^{2}} with letters of a product is read as before.
 _UNIT_IN_BRACES = pattern(
-    rf"(?<=[\d }},]){TEXT_COMMAND}\{{((?:[A-Za-z]{{1,3}}|\\[,; ]|\\cdot(?![A-Za-z])|[ /~]|\^\{{?-?\d\}}?)+)\}}"
+    rf"(?<=[\d }},]){TEXT_COMMAND}\{{((?:[A-Za-z]|\\[,; ]|\\cdot(?![A-Za-z])|[ /~]|\^\{{?-?\d\}}?)+)\}}"
 )
 
 _BETWEEN_UNITS = pattern(r"\\(?:[,; ]|cdot)|~")
@@ -82,8 +82,14 @@ def _unit_written_out(match: re.Match[str]) -> str:
     return rf"\text{{ {inside} }}"
 
 
+# 4.7 k\Omega, 10\,\Omega; \Omega and x\Omega are left alone.
+_OHM = pattern(rf"(?<=\d)(?:\\[,;: ]| )*(?:{TEXT_COMMAND}\{{ ?)?([kM]?) ?\\Omega ?\}}?$")
+
+
 def spaces_written_out(text: str) -> str:
     """Write control spaces as spaces, and numbers grouped by apostrophes, points or underscores without them."""
+    if text.rstrip(" }").endswith("\\Omega"):
+        text = _OHM.sub(r"\\text{ \1ohm}", text)
     if "{,}" in text:
         text = _BRACED_COMMA.sub(".", text)
     if "^" in text and "\\" in text:
@@ -108,12 +114,17 @@ def cycle_written_out(text: str) -> str:
 
 _NUMBER = r"(-?\d+(?:\.\d+)?)"
 _SAID = rf"(?: |~|\\[,; ])*(?:{TEXT_COMMAND}\{{)? *%s *\}}?(?: |~|\\[,; ])*"
-# 5 out of 6, 5\text{ out of }6; "5 out of 6 people" is left alone.
-_OUT_OF = pattern(rf"{_NUMBER}{_SAID % 'out of'}{_NUMBER}")
+# 5 out of 6, 1 in 6, 5\text{ out of }6; "5 out of 6 people" is left alone.
+_OUT_OF = pattern(rf"{_NUMBER}{_SAID % '(?:out of|in)'}{_NUMBER}")
 # 3 to 4, 3 \text{ to } 4; "3 to 4 hours" is left alone.
 _TO = pattern(rf"{_NUMBER}{_SAID % 'to'}{_NUMBER}")
 # 5 below zero, 5^\circ\text{ below zero}; "5 below" is left alone.
 _BELOW_ZERO = pattern(rf"{_NUMBER}(.{{0,30}}?)(?: |\\[,; ])*(?:{TEXT_COMMAND}\{{)? *below zero *\}}?")
+
+
+# 4 and a half; "4 and a half hours" is left alone.
+_AND_A_PART = pattern(r"(\d+) and (?:a|an|one) (half|third|quarter)")
+_PART_SIZES = {"half": 2, "third": 3, "quarter": 4}
 
 
 def words_written_out(text: str) -> str:
@@ -122,6 +133,8 @@ def words_written_out(text: str) -> str:
         return rf"\frac{{{match[1]}}}{{{match[2]}}}"
     if match := _TO.fullmatch(text):
         return f"{match[1]}:{match[2]}"
+    if match := _AND_A_PART.fullmatch(text):
+        return f"{match[1]} 1/{_PART_SIZES[match[2]]}"
     if match := _BELOW_ZERO.fullmatch(text):
         return f"-{match[1]}{match[2]}"
     return text
@@ -163,6 +176,8 @@ def parts_written_out(text: str) -> str:
 # ]3,5[ and [3,5[ of French and German books; [1,2],[3,4] is left alone.
 _OUTWARD = pattern(r"(\\?[\[\]])([^\[\]]+[,;][^\[\]]+)([\[\]])")
 _SIZED = pattern(r"\\(?:left|right|[bB]igg?[lr]?)(?![A-Za-z]) ?")
+# [1 2; 3 4] of programs; [1; 2] and [1, 2] are left alone.
+_ROWS = pattern(r"\[ ?[-\d./]+(?: [-\d./]+)+(?: ?; ?[-\d./]+(?: [-\d./]+)+)+ ?\]")
 # all real numbers except 0; "all real numbers" is left alone.
 _EXCEPT = pattern(
     rf"^(?:{TEXT_COMMAND}\{{)? *(?:x is )?all real(?: numbers|s)(?: x)? *,? *(?:except|other than|but)(?: for)?"
@@ -177,6 +192,9 @@ _POSITIVE_REALS = pattern(
 
 def sets_written_out(text: str) -> str:
     """Write intervals with outward brackets, and sets named in words, as the parser reads them."""
+    if ";" in text and _ROWS.fullmatch(text):
+        rows = (", ".join(row.split()) for row in text.strip("[]").split(";"))
+        return f"[{', '.join(f'[{row}]' for row in rows)}]"
     bare = _SIZED.sub("", text) if "]" in text or "[" in text else ""
     if bare.startswith("]") or bare.endswith("["):
         text = _OUTWARD.sub(

@@ -26,6 +26,7 @@ _declare(
     m__meter__metre__米="1",
     km__kilometer__kilometre__千米__公里="1000",
     cm__centimeter__centimetre__厘米="1/100",
+    nm__nanometer__nanometre="1/1000000000",
 )
 _declare("length", mm__millimeter__millimetre__毫米="1/1000", dm__decimeter__decimetre__分米="1/10")
 _declare(
@@ -72,6 +73,15 @@ _declare("voltage", V__volt__伏="1", kV__kilovolt__千伏="1000")
 _declare("frequency", Hz__hertz="1", kHz__kilohertz__千赫="1000")
 _declare("pressure", Pa__pascal__帕="1", kPa__kilopascal__千帕="1000")
 _declare("temperature", K__kelvin="1")
+_declare("resistance", ohm__Ω="1", kohm__kΩ="1000", Mohm__MΩ="1000000")
+_declare("current", amp__ampere="1", mA="1/1000")
+_declare("concentration", molar="1")
+_declare("field", tesla="1")
+_declare("charge", coulomb="1")
+_declare("capacity", farad="1")
+# Letters that are units only where they are set as text, \\text{ A}; 2A, 5C and F are letters.
+SET_LETTERS = {"A": "ampere", "M": "molar", "T": "tesla", "C": "coulomb", "F": "farad"}
+_declare("amount", mol__mole="1")
 _declare(
     "count",
     unit__单位="1",
