@@ -18,6 +18,8 @@ from sandbox.wire import clean_text
 TRACEBACK_CHARS = 4000
 # How an OSError begins for want of memory: of `mmap` and other calls, where Python has no MemoryError.
 NO_MEMORY = f"[Errno {errno.ENOMEM}]"
+# How an ImportError ends where a library's code does not fit in: a first `import pandas` in little memory.
+NO_ROOM = "failed to map segment from shared object"
 
 
 @dataclass(slots=True)
@@ -102,11 +104,21 @@ def _status(outcome: CellOutcome, done: dict[str, Any], limits: Limits) -> tuple
             "CancelledError",
         ):  # the latter where the cell was waiting
             return "timeout", cpu_used(limits)
-        full = name == "MemoryError" or (name == "OSError" and str(failure[1]).startswith(NO_MEMORY))
-        return "memory" if full else "error", cut.COLOUR.sub("", f"{name}: {failure[1]}")[:2000]
+        return "memory" if _is_full(name, failure[1]) else "error", cut.COLOUR.sub(
+            "", f"{name}: {failure[1]}"
+        )[:2000]
     if done.get("truncated"):
         return "output", f"OutputLimit: output was cut to {limits.output_chars} characters"
     return "ok", None
+
+
+def _is_full(name: str, message: str) -> bool:
+    """Whether an exception was raised for want of memory."""
+    return (
+        name == "MemoryError"
+        or (name == "OSError" and message.startswith(NO_MEMORY))
+        or (name == "ImportError" and message.endswith(NO_ROOM))
+    )
 
 
 def render(events: list[list[Any]], limit: int) -> Text:

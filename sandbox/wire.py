@@ -21,7 +21,7 @@ decode = json.JSONDecoder().decode
 CONTROL_BYTES = 65536
 
 
-def encode(message: dict[str, Any]) -> bytes:
+def encode(message: Any) -> bytes:
     """Return `message` as one frame. Raises TypeError or ValueError when it is not JSON."""
     body = _JSON.encode(message).encode("ascii")
     return HEADER.pack(len(body)) + body

@@ -29,7 +29,7 @@ from sandbox.inside import credit, fork, stand_ins
 from sandbox.inside.loop import CellLoop
 from sandbox.inside.memory import AddressSpace
 from sandbox.inside.outputs import CellStream, Collector, OutputLimit, RawOutput, Stopped
-from sandbox.inside.shell import WARM_UP, SessionShell, make_shell, refuse_input
+from sandbox.inside.shell import WARM_UP, SessionShell, failure_of, make_shell, refuse_input
 
 REQUEST_BYTES = 64 * 2**20
 # What the compiler warns of: "\d" and other escapes that are none, `x is 1`, `assert (x, "why")`. Not `x = 1`.
@@ -182,7 +182,7 @@ class Executor:
         ended = self.loop.run(run(), waits="await" in code or "async" in code)
         error = ended.error_before_exec or ended.error_in_exec
         if error is not None and self.shell.failure is None:  # it could not even be shown
-            self.shell.failure = (type(error).__name__, "")
+            self.shell.failure = failure_of(type(error), None)
 
     def _warn_as_stock(self, code: str, parsed: dict[str, Any]) -> None:
         """Compile a cell as often as a stock kernel does before it runs it: each time the compiler warns anew."""

@@ -19,16 +19,20 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from sandbox import cut
+from sandbox import cut, wire
 from sandbox.inside.credit import CELL
 
 FLUSH_SECONDS = 0.05
 # A cell is stopped once what had to be dropped exceeds this many times its limit, and this much more.
 FLOOD_FACTOR = 8
 FLOOD_CHARS = 100_000
-FIGURE_CHARS = 1_000_000
-# All of a cell's together, well below what its owner would take for an attack.
-FIGURES_CHARS = 32_000_000
+# What the figures of one event, and of all of a cell, may take as JSON, and in the owner's memory once they are parsed:
+# well below what it would take for an attack (`sandbox.replies`).
+FIGURE_BYTES = 8_000_000
+FIGURES_BYTES = 32_000_000
+FIGURES_MEMORY = 96_000_000
+# Events are sent once they take this much, for a frame is bounded too.
+SEND_BYTES = 1_000_000
 # The room that a traceback has at least, however much was written before it.
 TRACEBACK_CHARS = 4000
 # Switches between stdout and stderr kept of the end of a text that is too long.
@@ -67,7 +71,8 @@ class Collector:
         self._chars_left = 0
         self._end_left = 0
         self._messages_left = 0
-        self._figures_left = 0
+        self._figures = _Figures()
+        self._unsent = 0
         self._flood = 0
         self._sent_at = 0.0
         self.truncated = False
@@ -84,7 +89,8 @@ class Collector:
             self._end_left = chars // 2
             self._tail = _Tail(self._end_left // 2)
             self._messages_left = messages
-            self._figures_left = FIGURES_CHARS
+            self._figures = _Figures()
+            self._unsent = 0
             self._flood = chars * FLOOD_FACTOR + FLOOD_CHARS
             self._sent_at = time.monotonic()
             self.truncated = self.flooded = False
@@ -106,6 +112,7 @@ class Collector:
                         event[2] = "".join(event[2])
                 self._send(events)
             self._sent_at = time.monotonic()
+            self._unsent = 0
 
     def _mine(self) -> bool:
         """Say whether the caller belongs to the current cell."""
@@ -146,19 +153,26 @@ class Collector:
         with self._lock:
             if self._mine() and self._spend_message():
                 self._settle()
+                before = self._figures.bytes_left
                 event[1] = self._trim(event[1])
+                for place, part in enumerate(event[2:], 2):  # the metadata, and what names a display
+                    if isinstance(part, dict) and not self._figures.take(part, FIGURE_BYTES):
+                        event[place] = {}
                 self._events.append(event)
+                self._unsent += before - self._figures.bytes_left
+                if self._unsent > SEND_BYTES:
+                    self.flush()
 
     def error(self, name: str, value: str, lines: list[str], *, whole: bool) -> None:
         """Record the cell's traceback, both ends of which are kept when it is too long; `whole` says whether
-        `lines` are all of it.
+        `lines` are all of it. The caller has cut the error's `name` and its `value`.
         """
         with self._lock:
             self._settle()
             room = max(self._chars_left, TRACEBACK_CHARS)
             kept, cut_short = cut.lines("\n".join(lines).split("\n"), room)
             self.truncated = self.truncated or cut_short or not whole
-            self._events.append(["error", name[:200], value[:2000], kept])
+            self._events.append(["error", name, value, kept])
 
     def _settle(self) -> None:
         """Add the end of what the streams wrote beyond the limit, before something else comes after it."""
@@ -176,14 +190,14 @@ class Collector:
         if not isinstance(data, dict):
             return data
         kept = {}
+        room = max(self._chars_left, FIGURE_BYTES)
         for mime in sorted(data, key=lambda m: m != "text/plain"):
             value = data[mime]
-            size = len(value) if isinstance(value, str) else 64
             if mime == "text/plain" and isinstance(value, str):
                 kept[mime] = self._trim_text(value)
             # Images and HTML have an allowance of their own: a figure is larger than any text limit.
-            elif size <= min(max(self._chars_left, FIGURE_CHARS), self._figures_left):
-                self._figures_left -= size
+            elif size := self._figures.take(value, room):
+                room -= size
                 kept[mime] = value
         return kept
 
@@ -213,6 +227,29 @@ class Collector:
             self.flooded = True
             if threading.current_thread() is threading.main_thread():
                 raise OutputLimit("output limit met")
+
+
+class _Figures:
+    """What the figures of a cell may still take."""
+
+    def __init__(self) -> None:
+        self.bytes_left = FIGURES_BYTES
+        self._memory_left = FIGURES_MEMORY
+
+    def take(self, value: Any, room: int) -> int:
+        """Take what `value` needs; return its bytes as JSON, or 0 where it does not fit or needs more than `room`."""
+        room = min(room, self.bytes_left)
+        if isinstance(value, str) and len(value) > room:
+            return 0
+        body = wire.encode(value)
+        # As the owner estimates it, who has each object to build; of a text no mark counts.
+        marks = () if isinstance(value, str) else ((b",", 40), (b'"', 64), (b"[", 64), (b"{", 240))
+        memory = sum(cost * body.count(mark) for mark, cost in marks)
+        if len(body) > room or memory > self._memory_left:
+            return 0
+        self.bytes_left -= len(body)
+        self._memory_left -= memory
+        return len(body)
 
 
 class _Tail:

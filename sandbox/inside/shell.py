@@ -43,6 +43,9 @@ WARM_UP = (
     "Rational(1, 3).evalf(), sqrt(8), N(pi), Matrix([[1, 2], [3, 4]]).inv(), Sum(x, (x, 1, 5)).doit()",
 )
 
+# Kept of an exception's name and message, and of what a pager is given: all go in one frame.
+NAME_CHARS, MESSAGE_CHARS, PAGE_CHARS = 200, 2000, 1_000_000
+
 # IPython's magics that run a cell in another program.
 PROGRAM_MAGICS = ("script", "bash", "sh", "python", "python2", "python3", "pypy", "ruby", "perl", "cmd")
 
@@ -184,7 +187,7 @@ class SessionShell(InteractiveShell):
         super().showtraceback(*args, **kwargs)
         if self.interrupted and self.failure is None and etype is not None:
             # The cell had ended by itself: it was IPython that was interrupted, and it showed the last line alone.
-            self.failure, self.interrupted = (etype.__name__, _message(value)), False
+            self.failure, self.interrupted = failure_of(etype, value), False
         if etype is not None and issubclass(etype, MemoryError):
             # What the functions on the stack held would fill the memory for as long as the traceback is kept.
             traceback.clear_frames(tb)
@@ -200,8 +203,7 @@ class SessionShell(InteractiveShell):
         self._showtraceback(etype, value, [f"{etype.__name__}: {_message(value)}".rstrip(": ")])
 
     def _showtraceback(self, etype: Any, evalue: Any, stb: list[str]) -> None:
-        name = getattr(etype, "__name__", str(etype))
-        self.failure = (name, _message(evalue))
+        self.failure = failure_of(etype, evalue)
         if self.collector is not None:
             lines = [str(line) for line in stb]
             self.collector.error(*self.failure, lines, whole=not self.InteractiveTB.left_out)
@@ -246,9 +248,14 @@ def _run_cells_by(shell: SessionShell) -> None:
     shell.runs_cells = run_in_a_small_frame.__code__
 
 
+def failure_of(etype: Any, value: BaseException | None) -> tuple[str, str]:
+    """Return the name and the message of an exception, neither longer than is kept."""
+    return str(getattr(etype, "__name__", etype))[:NAME_CHARS], _message(value)
+
+
 def _message(value: BaseException | None) -> str:
     try:
-        return str(value)
+        return "" if value is None else str(value)[:MESSAGE_CHARS]
     except Exception as error:  # noqa: BLE001 - the class is the cell's own and may do anything
         return f"<{type(error).__name__} while formatting the message>"
 
@@ -256,7 +263,8 @@ def _message(value: BaseException | None) -> str:
 def _keep_page(
     shell: SessionShell, text: Any, start: int = 0, screen_lines: int = 0, pager_cmd: Any = None
 ) -> None:
-    shell.page = jsonable(text if isinstance(text, dict) else {"text/plain": str(text)})
+    data = text if isinstance(text, dict) else {"text/plain": str(text)}
+    shell.page = {str(mime): text[:PAGE_CHARS] for mime, text in data.items() if isinstance(text, str)}
 
 
 def refuse_input(prompt: str = "", *_more: Any, **_named: Any) -> str:

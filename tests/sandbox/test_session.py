@@ -314,6 +314,41 @@ def test_a_cell_that_failed_in_time_is_an_error_though_showing_it_takes_long(box
     assert (result.status, result.error) == ("error", "ZeroDivisionError: division by zero")
 
 
+SHOW = "from IPython.display import *\n"
+FIGURES = SHOW + "for i in range(20): "
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        (FIGURES + "display(HTML('x' * 10**6))", "ok"),
+        (FIGURES + "display(HTML('\\x01' * 10**6))", "ok"),  # six bytes each as JSON
+        (FIGURES + "display(HTML('x'), metadata={'a': 'x' * 10**6})", "ok"),
+        (SHOW + "display({'application/json': [0] * 10**6, 'text/plain': 'x'}, raw=True)", "ok"),
+        (SHOW + "display(HTML('x'), display_id='x' * 2 * 10**7)", "ok|output"),
+        ("raise ValueError('x' * 2 * 10**7)", "error"),
+        ("raise type('E' * 2 * 10**7, (Exception,), {})", "error"),
+        ("class A: pass\nA.__doc__ = 'x' * 2 * 10**7\nget_ipython().run_line_magic('pinfo', 'A')", "ok"),
+    ],
+    ids=["html", "control", "metadata", "json", "display_id", "message", "name", "page"],
+)
+def test_what_is_too_large_for_a_frame_is_cut_or_dropped(strict: None, code: str, status: str) -> None:
+    with Sandbox(Limits(cell_seconds=60), level="strict", warm=0) as box, box.session() as session:
+        result = session.run(code)
+        assert result.status in status.split("|"), result.error
+        assert session.run("1 + 1").output == "2"
+
+
+def test_a_figure_of_100_000_points_is_kept() -> None:
+    shown = {"application/json": {"x": list(range(100_000)), "y": [0.123456789] * 100_000}}
+    batches: list = []
+    collector = Collector(batches.append)
+    collector.begin(1, 8000, 1000)
+    collector.message(["display", shown, {}, {}, False])
+    collector.end()
+    assert batches == [[["display", shown, {}, {}, False]]]
+
+
 def test_many_figures_are_dropped_before_they_break_the_protocol() -> None:
     sent: list[int] = []
     collector = Collector(lambda events: sent.append(len(str(events))))
@@ -322,6 +357,7 @@ def test_many_figures_are_dropped_before_they_break_the_protocol() -> None:
         collector.message(["display", {"text/html": "x" * 10**6}, {}, {}, False])
     collector.end()
     assert 10**7 < sum(sent) < replies.REQUEST_BYTES
+    assert max(sent) < replies.FRAME_BYTES
 
 
 @pytest.mark.skipif(
