@@ -73,3 +73,10 @@ def test_letters_in_prose_about_something_else_choose_nothing(text: str, gold: s
 )  # fmt: skip
 def test_a_choice_may_be_stated_in_prose(text: str, gold: str) -> None:
     assert verify(text, gold).correct
+
+
+@pytest.mark.parametrize("answer", ["(C) 24", r"\text{(C) } 24", "C. 24"])
+def test_the_same_text_under_another_letter_is_left_open(answer: str) -> None:
+    assert verify(f"\\boxed{{{answer}}}", "(C) 24").correct
+    assert verify(f"\\boxed{{{answer}}}", "(D) 24").status == "unverifiable"
+    assert verify(f"\\boxed{{{answer}}}", "(D) 25").status == "incorrect"

@@ -36,6 +36,12 @@ def compare_choices(a: str, b: str) -> Comparison | None:
     return incorrect(_differ(x[0], y[0])) if x[1] or y[1] else None
 
 
+def under_another_letter(a: str, b: str) -> bool:
+    """Whether both name an option beside its text, and not the same one: ``(C) 24`` and ``(D) 24``."""
+    x, y = letters_of(a), letters_of(b)
+    return x is not None and y is not None and not (x[1] or y[1]) and x[0] != y[0]
+
+
 def _compare_joined(
     a: str, b: str, x: tuple[Letters, bool] | None, y: tuple[Letters, bool] | None
 ) -> Comparison | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from verifier.comparison.choices import compare_choices
+from verifier.comparison.choices import compare_choices, under_another_letter
 from verifier.comparison.kinds import same_answer
 from verifier.comparison.quick import compare_quickly
 from verifier.comparison.times import compare_dates, compare_times
@@ -71,8 +71,11 @@ def _compared(a: str, b: str, rounding: Rounding) -> Comparison:
         if outcome is not None:
             return outcome
     try:
-        return best([same_answer(x, y, rounding) for x in readings(a) for y in readings(b)])
+        outcome = best([same_answer(x, y, rounding) for x in readings(a) for y in readings(b)])
     except LimitError as error:
         return unverifiable(str(error))
     except RecursionError:  # what is nested without brackets, such as a thousand factorials
         return unverifiable("an answer is nested too deeply")
+    if outcome.status == "correct" and under_another_letter(a, b):
+        return unverifiable("the same text under another letter")
+    return outcome

@@ -72,7 +72,7 @@ _CHINESE_AFTER = pattern(
 _OPEN = pattern(
     r"\b(?:maybe|perhaps|possibly|probably|presumably|supposedly"
     r"|(?<!most )(?<!least )(?<!more )(?<!less )(?<!ally )likely(?=\s+(?:\W*\d|it\b|the\s+answer\b))"
-    r"|(?:seems?|looks)\s+(?:to\s+be|like|that)|(?:rough|quick|crude)\s+(?:estimate|guess)|(?:roughly|about|somewhere|approximately)\s+between"
+    r"|(?:might|may|could)\s+(?:very\s+)?well\s+be|give\s+or\s+take|(?:seems?|looks)\s+(?:to\s+be|like|that)|(?:rough|quick|crude)\s+(?:estimate|guess)|(?:roughly|about|somewhere|approximately)\s+between"
     r"|tentative(?:ly)?|provisional(?:ly)?|vielleicht|möglicherweise|vermutlich|wahrscheinlich|probablement|probablemente|probabilmente|provavelmente|waarschijnlijk|peut[-\s][êe]tre|quiz[áa]s?|tal\s+vez|forse|talvez|podría|pourrait|könnte|potrebbe|poderia|lean(?:ing)?\s+(?:towards?|to)"
     r"|(?:could|might|may)\s+(?:\w+\s+)?be\s+(?:something|anything|another|different|wrong|off)|remains?\s+(?:open|unclear|unknown)|unsure|not\s+sure|guess(?:ing)?(?!\s+of\b)|unknown|uncertain|also\s+possible)\b"
     r"|возможно|наверное|вероятно|кажется|может\s+быть|可能[是为]|也可能|可能(?=\s*[\d$])|不确定|也许|或许|猜|かもしれ|たぶん|おそらく|아마|어쩌면",
@@ -87,7 +87,8 @@ _OR_ANOTHER = pattern(
 # "I do not know", "cannot solve"; "do not forget" is left alone.
 _KNOWING_NOTHING = pattern(
     r"\b(?:do\s+not|don['’]?t|cannot|can['’]?t|could\s+not|couldn['’]?t|unable\s+to)\s+(?:\w+\s+)?"
-    r"(?:know|solve|answer|find|decide)\b|\bgive\s+up\b|\bno\s+idea\b|不知道",
+    r"(?:know|solve|answer|find|decide|verify\s+(?:it|this|that)|confirm\s+(?:it|this|that))\b|\bgive\s+up\b|\bno\s+idea\b"
+    r"|\b(?:so|have|get|got)\s+no\s+answer\b|不知道",
     re.IGNORECASE,
 )
 # "It cannot be determined"; "it is determined" is left alone.

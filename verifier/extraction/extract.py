@@ -374,7 +374,12 @@ _QUOTED = pattern(r"""["“”'‘’「]([^"“”「」]{1,400}?)["“”'’�
 def _after_phrase(segment: str, hint: Hint) -> Stated:
     """Return the answer within the words that follow an answer phrase."""
     first = sentence_of(segment)
-    if leaves_open(first) or _ASKED.search(segment) or segment.startswith(f"{first}?"):
+    if (
+        leaves_open(first)
+        or knows_nothing(first)
+        or _ASKED.search(segment)
+        or segment.startswith(f"{first}?")
+    ):
         return OPEN
     if is_withdrawn(first, 0) or is_operated_on(first):
         return SUPPOSED
