@@ -342,6 +342,7 @@ def main() -> None:
         lead=lead,
         corrected=corrected(found),
         dose=rendered("dose.md.jinja", **dose),
+        primary=[lead for lead, _, _ in dose["primary"]],
         samples=SAMPLES,
         attempts=ATTEMPTS,
         rollouts=ROLLOUTS,
