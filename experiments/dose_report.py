@@ -145,13 +145,14 @@ def families(seeds: Seeds, first: str, second: str) -> dict[str, Any]:
         for family in sorted(names)
     }
     ahead = {family: row[first] - row[second] for family, row in rows.items()}
+    others = [points for family, points in ahead.items() if family != "legs"]
     return {
         "first": ARMS[first].name,
         "second": ARMS[second].name,
         "seeds": len(done),
         "rows": {family: list(row.values()) for family, row in rows.items()},
-        "legs": ahead.pop("legs", math.nan),
-        "others": fmean(ahead.values()) if ahead else math.nan,
+        "legs": ahead.get("legs", math.nan),
+        "others": fmean(others) if others else math.nan,
     }
 
 

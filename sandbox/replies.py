@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandbox.limits import Limits
-from sandbox.wire import clean_text
+from sandbox.wire import ELEMENT, LIST, OBJECT, STRING, clean_text
 
 # Room for a figure or two beside the text a cell may write, before its session is held to be out of control.
 FRAME_BYTES = 16 * 2**20
@@ -24,8 +24,8 @@ REQUEST_BYTES = 4 * FRAME_BYTES
 REQUEST_MEMORY = 128 * 2**20
 # JSON takes up to 12 bytes for a character; a message comes with its braces and names.
 _CHAR, _MESSAGE = 12, 512
-# What CPython takes for an object, a list, a string, one more element, and a reply as a whole; rounded up.
-_OBJECT, _LIST, _STRING, _ELEMENT, _REPLY = 240, 64, 128, 40, 1024
+# What CPython takes for a reply as a whole.
+_REPLY = 1024
 # The executor nests values 20 deep at most, in events that are 4 deep.
 MAX_DEPTH = 32
 _MOST = 2**53  # beyond it not every JSON reader agrees on an integer
@@ -100,7 +100,7 @@ class Reader:
         self._request, self._operation, self._answered = request, operation, request == 0
         chars, messages = self._limits.output_chars, self._limits.output_messages
         self._bytes = REQUEST_BYTES + _CHAR * chars + _MESSAGE * messages
-        self._memory = REQUEST_MEMORY + _ELEMENT * chars + 2 * _REPLY * messages
+        self._memory = REQUEST_MEMORY + ELEMENT * chars + 2 * _REPLY * messages
 
     def parse(self, body: bytes) -> Reply | None:
         """Return the reply in one frame, or None for the late one to a request that was given up.
@@ -124,10 +124,10 @@ class Reader:
         if body.count(b",") <= MAX_DEPTH and body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
             return
         bare = body.replace(b"\\\\", b"").replace(b'\\"', b"")  # every quote left begins or ends a string
-        self._spend(_STRING * bare.count(b'"') // 2)
+        self._spend(STRING * bare.count(b'"') // 2)
         outside = b"".join(bare.split(b'"')[::2])
-        brackets = _LIST * outside.count(b"[") + _OBJECT * outside.count(b"{")
-        self._spend(brackets + _ELEMENT * outside.count(b","))
+        brackets = LIST * outside.count(b"[") + OBJECT * outside.count(b"{")
+        self._spend(brackets + ELEMENT * outside.count(b","))
         _bound_depth(outside.translate(None, _NOT_BRACKETS))
 
     def _spend(self, memory: int) -> None:

@@ -104,9 +104,8 @@ def _status(outcome: CellOutcome, done: dict[str, Any], limits: Limits) -> tuple
             "CancelledError",
         ):  # the latter where the cell was waiting
             return "timeout", cpu_used(limits)
-        return "memory" if _is_full(name, failure[1]) else "error", cut.COLOUR.sub(
-            "", f"{name}: {failure[1]}"
-        )[:2000]
+        error = cut.COLOUR.sub("", f"{name}: {failure[1]}")[:2000]
+        return "memory" if _is_full(name, failure[1]) else "error", error
     if done.get("truncated"):
         return "output", f"OutputLimit: output was cut to {limits.output_chars} characters"
     return "ok", None

@@ -19,11 +19,18 @@ MAX_FDS = 64
 _JSON = json.JSONEncoder(separators=(",", ":"))
 decode = json.JSONDecoder().decode
 CONTROL_BYTES = 65536
+# What CPython takes for an object, a list, a string and one more element, once a frame is parsed; rounded up.
+OBJECT, LIST, STRING, ELEMENT = 240, 64, 128, 40
 
 
-def encode(message: Any) -> bytes:
+def written(value: Any) -> bytes:
+    """Return `value` as it stands in a frame. Raises TypeError or ValueError when it is not JSON."""
+    return _JSON.encode(value).encode("ascii")
+
+
+def encode(message: dict[str, Any]) -> bytes:
     """Return `message` as one frame. Raises TypeError or ValueError when it is not JSON."""
-    body = _JSON.encode(message).encode("ascii")
+    body = written(message)
     return HEADER.pack(len(body)) + body
 
 

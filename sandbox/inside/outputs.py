@@ -229,6 +229,10 @@ class Collector:
                 raise OutputLimit("output limit met")
 
 
+# What the objects that begin with a mark of JSON, or go on behind it, take in memory; each text has two quotes.
+_MARKS = ((b",", wire.ELEMENT), (b'"', wire.STRING // 2), (b"[", wire.LIST), (b"{", wire.OBJECT))
+
+
 class _Figures:
     """What the figures of a cell may still take."""
 
@@ -241,9 +245,9 @@ class _Figures:
         room = min(room, self.bytes_left)
         if isinstance(value, str) and len(value) > room:
             return 0
-        body = wire.encode(value)
+        body = wire.written(value)
         # As the owner estimates it, who has each object to build; of a text no mark counts.
-        marks = () if isinstance(value, str) else ((b",", 40), (b'"', 64), (b"[", 64), (b"{", 240))
+        marks = () if isinstance(value, str) else _MARKS
         memory = sum(cost * body.count(mark) for mark, cost in marks)
         if len(body) > room or memory > self._memory_left:
             return 0

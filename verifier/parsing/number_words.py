@@ -14,11 +14,11 @@ _ONES = {word: number for number, word in enumerate(_SMALL.split())}
 _TENS_WORDS = "twenty thirty forty fifty sixty seventy eighty ninety"
 _TENS = {word: 10 * number for number, word in enumerate(_TENS_WORDS.split(), start=2)} | {"fourty": 40}
 _SCALES = {"thousand": 1000, "million": 10**6, "billion": 10**9}
-_PARTS = {
+PARTS = {
     "half": 2, "halves": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8,
     "ninth": 9, "tenth": 10,
 }  # fmt: skip
-PART_WORDS = frozenset({*_PARTS, *(f"{word}s" for word in _PARTS if word[-1] != "s")} - {"halfs"})
+PART_WORDS = frozenset({*PARTS, *(f"{word}s" for word in PARTS if word[-1] != "s")} - {"halfs"})
 NUMBER_WORDS = frozenset({*_ONES, *_TENS, *_SCALES, "hundred"})
 _ORDINAL_WORDS = (
     "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth"
@@ -58,7 +58,7 @@ def number_in_words(words: str) -> Fraction | None:
 
 def _part(parts: list[str]) -> Fraction | None:
     """Return the fraction that ends in the name of its denominator, ``three quarters``."""
-    bottom = _PARTS.get(parts[-1].removesuffix("s"), _PARTS.get(parts[-1])) if parts else None
+    bottom = PARTS.get(parts[-1].removesuffix("s"), PARTS.get(parts[-1])) if parts else None
     if bottom is None:
         return None
     top = 1 if parts[:-1] in (["a"], ["one"]) else _integer(parts[:-1])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from verifier.parsing.notation import TEXT_COMMAND
+from verifier.parsing.number_words import PARTS
 from verifier.patterns import pattern
 
 # --- decoration: it changes how an answer looks, never what it says
@@ -124,7 +125,6 @@ _BELOW_ZERO = pattern(rf"{_NUMBER}(.{{0,30}}?)(?: |\\[,; ])*(?:{TEXT_COMMAND}\{{
 
 # 4 and a half; "4 and a half hours" is left alone.
 _AND_A_PART = pattern(r"(\d+) and (?:a|an|one) (half|third|quarter)")
-_PART_SIZES = {"half": 2, "third": 3, "quarter": 4}
 
 
 def words_written_out(text: str) -> str:
@@ -134,7 +134,7 @@ def words_written_out(text: str) -> str:
     if match := _TO.fullmatch(text):
         return f"{match[1]}:{match[2]}"
     if match := _AND_A_PART.fullmatch(text):
-        return f"{match[1]} 1/{_PART_SIZES[match[2]]}"
+        return f"{match[1]} 1/{PARTS[match[2]]}"
     if match := _BELOW_ZERO.fullmatch(text):
         return f"-{match[1]}{match[2]}"
     return text

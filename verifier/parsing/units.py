@@ -79,7 +79,7 @@ _declare("concentration", molar="1")
 _declare("field", tesla="1")
 _declare("charge", coulomb="1")
 _declare("capacity", farad="1")
-# Letters that are units only where they are set as text, \\text{ A}; 2A, 5C and F are letters.
+# Letters that are units only where they are set as text, \text{ A}; 2A, 5C and F are letters.
 SET_LETTERS = {"A": "ampere", "M": "molar", "T": "tesla", "C": "coulomb", "F": "farad"}
 _declare("amount", mol__mole="1")
 _declare(
