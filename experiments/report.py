@@ -242,7 +242,7 @@ def summary(folder: Path, study: Study) -> dict[str, Any]:
     Raises:
         SystemExit: if the folder holds no finished seed.
     """
-    tests = {}
+    tests: dict[str, Any] = {}
     variants = study.variants
     endless, all_found = unfinished(folder), read(folder)
     for test in study.tests:
