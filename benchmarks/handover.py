@@ -18,11 +18,13 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Literal
 
 # ruff: noqa: E402
 # Run as a script, this file's own folder comes first, and this file's neighbours would stand in for packages.
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from sandbox.blocks import BlockType
 from scdpo.data.records import BlockRecord, OriginRecord, PairRecord
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -56,12 +58,12 @@ def write_pairs(path: Path, count: int) -> None:
             file.write(line.replace("NUMBER", str(number)) + "\n")
 
 
-def _pair(kind: str) -> PairRecord:
+def _pair(kind: Literal["naive", "step_controlled"]) -> PairRecord:
     stream = random.Random(kind)
     words = [stream.choice(["apples", "and", "twelve", "so", "x = 3 * 4", "then", "she"]) for _ in range(400)]
 
     def side(first: int) -> list[BlockRecord]:
-        types = ["text", "code", "execution", "text"]
+        types: list[BlockType] = ["text", "code", "execution", "text"]
         return [
             BlockRecord(type=type, content=" ".join(words[first + 25 * i : first + 25 * i + 25]))
             for i, type in enumerate(types)

@@ -25,6 +25,7 @@ import urllib.request
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = (
@@ -82,7 +83,7 @@ class Tally:
     broken: int = 0
 
 
-async def ask(port: int, body: bytes, streams: list) -> tuple[int, bytes]:
+async def ask(port: int, body: bytes, streams: list[Any]) -> tuple[int, bytes]:
     """Send one request over the client's connection, opening one where there is none."""
     if not streams:
         streams.extend(await asyncio.open_connection("127.0.0.1", port))
@@ -101,7 +102,7 @@ async def ask(port: int, body: bytes, streams: list) -> tuple[int, bytes]:
 async def client(number: int, port: int, hostile: float, until: float, tally: Tally) -> None:
     """Send requests one after the other."""
     rng = random.Random(number)
-    streams: list = []
+    streams: list[Any] = []
     while time.monotonic() < until:
         is_hostile = rng.random() < hostile
         body, correct = (rng.choice(HOSTILE), False) if is_hostile else ordinary(rng)

@@ -30,8 +30,8 @@ from typing import Any
 
 from jupyter_client.manager import start_new_kernel
 
-sys.path.insert(0, str(Path(__file__).parent))
-from service import quantile, resident_mb, wait_for_port
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # this folder has a sandbox.py of its own
+from benchmarks.service import quantile, resident_mb, wait_for_port  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = """

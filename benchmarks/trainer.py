@@ -94,7 +94,8 @@ def make_pairs(solutions: list[dict[str, Any]], mix: float, problems: int) -> li
     generator = random.Random(0)
     both = [sides for _, sides in sorted(by_problem.items()) if len(sides) == 2]
     generator.shuffle(both)
-    records, owed = [], 0.0
+    records: list[dict[str, Any]] = []
+    owed = 0.0
     for sides in both[:problems]:
         right, wrong = (
             Solution(tuple(Block.from_dict(b) for b in sides[r]["blocks"])) for r in (True, False)
@@ -189,7 +190,10 @@ def side_by_side(rows: list[dict[str, Any]]) -> dict[str, Any]:
     from scdpo.training.trunk import pack
 
     packed = [pack(sides([row])) for row in rows]
-    segments, slots, chosen, rejected, depth = [], 0, [], [], 0
+    segments: list[Segment] = []
+    chosen: list[list[int]] = []
+    rejected: list[list[int]] = []
+    slots = depth = 0
     ids, positions, slot_positions, labels = (list[int]() for _ in range(4))
     for tree in packed:
         at = len(ids)

@@ -26,7 +26,8 @@ sys.path[0] = str(ROOT)  # this file is named as the package is, and its own fol
 
 from benchmarks.answer_pairs import labelled_pairs  # noqa: E402
 from verifier import Verdict, verify  # noqa: E402
-from verifier.files.inputs import Item, read_items  # noqa: E402
+from verifier.files.inputs import read_items  # noqa: E402
+from verifier.files.item import Item  # noqa: E402
 from verifier.parsing.plain_numbers import read_number  # noqa: E402
 
 BARE = {"nemo-skills-tests", "mario-eval-tests", "qwen2.5-math-grader-examples", "symeval-tests"}

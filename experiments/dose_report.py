@@ -10,12 +10,9 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
-
-from scipy import stats
 
 from eval.metrics import holm
 from experiments.dose import (
@@ -34,6 +31,7 @@ from experiments.dose import (
     tuning_mean,
 )
 from experiments.kept import solved
+from experiments.leads import Lead, draw, lead_of
 
 WANTED_SEEDS = 20
 PRIMARY = (("equal", "oracle"), ("equal", "scdpo"))
@@ -49,28 +47,6 @@ LEAST = 1.5
 MEAN = "mean of the doses"
 ROUTES = RESULTS / "routes.json"
 Seeds = Mapping[str, Mapping[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Lead:
-    """Points by which ``second`` is ahead of ``first``, with half of Student's 95 % interval over seeds, and p.
-
-    ``low`` and ``high`` are the ends of the interval; ``where`` is a dose or `MEAN`; ``values`` are the seeds'.
-    """
-
-    first: str
-    second: str
-    where: str
-    values: Sequence[float]
-    mean: float
-    low: float
-    high: float
-    p: float
-
-    @property
-    def seeds(self) -> int:
-        """How many seeds there are."""
-        return len(self.values)
 
 
 def leads(seeds: Seeds, first: str, second: str) -> list[Lead]:
@@ -91,14 +67,7 @@ def leads(seeds: Seeds, first: str, second: str) -> list[Lead]:
         return []
     columns = {MEAN: [fmean(of) for of in gains]}
     columns |= {f"{dose} problems": [of[index] for of in gains] for index, dose in enumerate(DOSES)}
-    return [_lead(ARMS[first].name, ARMS[second].name, where, values) for where, values in columns.items()]
-
-
-def _lead(first: str, second: str, where: str, values: Sequence[float]) -> Lead:
-    mean, error = fmean(values), stdev(values) / math.sqrt(len(values))
-    half = float(stats.t.ppf(0.975, len(values) - 1)) * error
-    p = float(stats.ttest_1samp(values, 0.0).pvalue) if error else float(mean == 0)
-    return Lead(first, second, where, values, mean, mean - half, mean + half, p)
+    return [lead_of(ARMS[first].name, ARMS[second].name, where, values) for where, values in columns.items()]
 
 
 def answer(lead: Lead, p: float) -> str:
@@ -169,39 +138,14 @@ def _of_family(seeds: Seeds, family: str, arm: str) -> float:
 
 
 def plot(seeds: Seeds, path: Path) -> None:
-    """Draw the primary comparisons: every seed a dot, the mean with its interval, for each dose and over all."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
+    """Draw the primary comparisons, for each dose and over all."""
     rows = [lead for first, second in PRIMARY for lead in leads(seeds, first, second)]
-    if not rows:
-        return
-    figure, axis = plt.subplots(figsize=(8, 0.55 * len(rows) + 1.6))
-    for row, lead in enumerate(rows):
-        axis.plot(lead.values, [row] * lead.seeds, "o", color="tab:gray", alpha=0.5)
-        axis.errorbar(
-            lead.mean,
-            row,
-            xerr=[[lead.mean - lead.low], [lead.high - lead.mean]],
-            fmt="D",
-            color="tab:blue",
-            capsize=4,
-        )
-    reach = 1.5 * max(LEAST, *(abs(value) for lead in rows for value in lead.values))
-    axis.set_xlim(-reach, reach)  # two seeds have intervals beside which nothing else could be seen
-    axis.axvline(0, color="black", linewidth=0.8)
-    axis.axvspan(0, LEAST, color="tab:gray", alpha=0.15, label=f"too small to matter (below {LEAST} points)")
-    labels = [f"{lead.second} − {lead.first}\n{lead.where}, {lead.seeds} seeds" for lead in rows]
-    axis.set_yticks(range(len(rows)), labels, fontsize=8)
-    axis.set_ylim(len(rows) - 0.5, -0.5)
-    axis.set_xlabel("points by which the first named is ahead (dots: seeds; bars: 95 % intervals)")
-    axis.set_title(f"Pairs that sit on the error against naive pairs ({WANTED_SEEDS} seeds are wanted)")
-    axis.legend(loc="upper left", bbox_to_anchor=(0, -0.1), fontsize=8, frameon=False)
-    figure.tight_layout()
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
+    draw(
+        rows,
+        LEAST,
+        f"Pairs that sit on the error against naive pairs ({WANTED_SEEDS} seeds are wanted)",
+        path,
+    )
 
 
 def study() -> dict[str, Any]:

@@ -1,15 +1,16 @@
 r"""How well the credit of trained models finds the step where a solution goes wrong, over several seeds.
 
-    python -m experiments.localisation runs/replication/code-integrated \
-        --models DPO=models/dpo --models SCDPO=models/scdpo
+    python -m experiments.reward_model runs/reward        # makes the pairs, among other things
+    python -m experiments.localisation runs/dose --pairs runs/reward/test \
+        --models "DPO, data-equal"=models/equal-30 --models SCDPO=models/scdpo-30
 
-The folder holds ``seed-*`` run folders, each with its pairs and the models trained on them (paths within it). The
-models of a seed are measured on step-controlled pairs of another seed whose questions theirs do not have: first
-on all, then on those that roll-outs of the built-in model confirm, where the step that is called erroneous is. A
-figure is the mean over seeds with Student's 95 % interval; a difference is the mean of the seeds' differences to
-the first model.
+The folder holds ``seed-*`` run folders of Study A with the models trained in them (paths within each); a seed that
+lacks one of these is left out. All are measured on the step-controlled pairs of one run, of problems that no seed
+trained on: first on all, then on those that roll-outs of the policy confirm, where the step that is called erroneous
+is. A figure is the mean over seeds with Student's 95 % interval; a difference is the mean of the seeds' differences
+to the first model.
 
-Not covered: which steps after the branch are wrong too.
+Not covered: which steps after the branch are wrong too; other pairs than these, which the intervals do not know of.
 """
 
 from __future__ import annotations
@@ -24,18 +25,14 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
+from experiments.dose import POLICY, RESULTS
 from experiments.report import mean_and_half_width
 from experiments.studies import is_confirmed
 from scdpo.data.encoding import SolutionEncoder
-from scdpo.data.problems import embedded_model_path
 from scdpo.data.records import PairRecord
 from scdpo.data.runs import Run
 from scdpo.training.credit import Localisation, localise
 
-PAIRS = 120
-"""Step-controlled pairs of a seed that are measured, from the first on."""
-SOURCES = 3
-"""Seeds whose pairs are measured on, from the first on; each seed takes the next of them."""
 FIGURES: Mapping[str, Callable[[Localisation], float]] = {
     "rank of the error": lambda one: one.rank.value,
     "ranked first, %": lambda one: 100 * one.first.value,
@@ -44,20 +41,22 @@ FIGURES: Mapping[str, Callable[[Localisation], float]] = {
 BySeed = dict[str, list[Localisation]]  # model -> one localisation a seed
 
 
-def wanted(seed: Path) -> list[PairRecord]:
-    """Return the pairs of a seed that are measured."""
-    return [pair for pair in Run(seed).pairs if pair.kind == "step_controlled"][:PAIRS]
+def measure(
+    seeds: Sequence[Path], models: Mapping[str, str], pairs: Sequence[PairRecord]
+) -> dict[str, BySeed]:
+    """Return the localisation of every model and seed, for all pairs and for confirmed ones.
 
-
-def measure(seeds: Sequence[Path], models: Mapping[str, str]) -> dict[str, BySeed]:
-    """Return the localisation of every model and seed, for all pairs and for confirmed ones."""
+    Raises:
+        SystemExit: if a seed was trained on a question of the pairs.
+    """
     found: dict[str, BySeed] = {}
-    reference = AutoModelForCausalLM.from_pretrained(embedded_model_path())
-    encoder = SolutionEncoder(AutoTokenizer.from_pretrained(embedded_model_path()))
-    for number, seed in enumerate(seeds):
-        source = seeds[(number + 1) % min(SOURCES, len(seeds))]
-        seen = {pair.question for pair in Run(seed).pairs}
-        pairs = [pair for pair in wanted(source) if pair.question not in seen]
+    reference = AutoModelForCausalLM.from_pretrained(POLICY.path)
+    encoder = SolutionEncoder(AutoTokenizer.from_pretrained(POLICY.path), POLICY.format)
+    for seed in seeds:
+        if {pair.question for pair in Run(seed).pairs} & {pair.question for pair in pairs}:
+            raise SystemExit(
+                f"{seed} was trained on questions of the pairs; measure on those of other problems"
+            )
         for name, place in models.items():
             trained = AutoModelForCausalLM.from_pretrained(seed / place)
             for which, chosen in (("all", pairs), ("confirmed", list(filter(is_confirmed, pairs)))):
@@ -87,24 +86,32 @@ def _row(name: str, figures: Sequence[list[float]]) -> str:
 
 
 def main() -> None:
-    """Roll out, measure, print the tables, and keep every seed's figures."""
+    """Measure, print the tables, and keep every seed's figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="holds a run folder for each seed")
+    parser.add_argument("--pairs", type=Path, required=True, help="a run folder of other problems")
     parser.add_argument(
         "--models", action="append", required=True, help="NAME=PATH in a seed's folder; again"
     )
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "localisation.json")
+    parser.add_argument("--out", type=Path, default=RESULTS / "localisation.json")
     options = parser.parse_args()
     torch.set_num_threads(1)
     logging.disable_progress_bar()
-    models = dict(entry.split("=", 1) for entry in options.models)
-    seeds = sorted(options.folder.glob("seed-*"))
+    models = dict(entry.rsplit("=", 1) for entry in options.models)
+    seeds = [
+        seed
+        for seed in sorted(options.folder.glob("seed-*"))
+        if all((seed / place / "model.safetensors").exists() for place in models.values())
+    ]
     if len(seeds) < 2:
-        raise SystemExit(f"{options.folder} holds {len(seeds)} seeds; two are needed")
-    found = measure(seeds, models)
+        raise SystemExit(
+            f"{options.folder} holds {len(seeds)} seeds with all of these models; two are needed"
+        )
+    pairs = [pair for pair in Run(options.pairs).pairs if pair.kind == "step_controlled"]
+    found = measure(seeds, models, pairs)
     for which, by_model in found.items():
-        solutions = [one.solutions for one in next(iter(by_model.values()))]
-        print(f"\n{which}: {sum(solutions)} solutions in {len(solutions)} seeds\n\n{table(by_model)}")
+        solutions = next(iter(by_model.values()))[0].solutions
+        print(f"\n{which}: {solutions} solutions, {len(seeds)} seeds\n\n{table(by_model)}")
     options.out.write_text(json.dumps(found, indent=1, default=asdict) + "\n", encoding="utf-8")
 
 

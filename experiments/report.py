@@ -28,6 +28,7 @@ from eval.metrics import compare, holm
 from eval.results import read_results
 from experiments import dose_report
 from experiments.problem_sets import TESTS
+from experiments.rivals import report as rivals_report
 from experiments.stages import ATTEMPTS, ROLLOUTS, SAMPLES
 from experiments.studies import (
     START,
@@ -241,7 +242,7 @@ def summary(folder: Path, study: Study) -> dict[str, Any]:
     Raises:
         SystemExit: if the folder holds no finished seed.
     """
-    tests = {}
+    tests: dict[str, Any] = {}
     variants = study.variants
     endless, all_found = unfinished(folder), read(folder)
     for test in study.tests:
@@ -336,12 +337,15 @@ def main() -> None:
     dose = dose_report.study()
     if dose["primary"]:
         dose_report.plot(dose["seeds"], docs / "images" / "dose.png")
+    rivals = rivals_report.part()
+    rivals_report.plot(rivals["leads"], docs / "images" / "rivals.png")
     page = rendered(
         "replication.md.jinja",
         studies=found,
         lead=lead,
         corrected=corrected(found),
         dose=rendered("dose.md.jinja", **dose),
+        rivals=rendered("rivals/report.md.jinja", **rivals),
         primary=[lead for lead, _, _ in dose["primary"]],
         samples=SAMPLES,
         attempts=ATTEMPTS,

@@ -6,8 +6,11 @@ answer can have (tuple, set, interval, relation, ratio, quantity, list, words). 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
+from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 MAX_TOKENS = 4_000  # a longer answer is not read: no gold answer comes near it
@@ -318,27 +321,27 @@ def _renamed_within(part: Any, names: dict[str, str]) -> Any:
     return renamed(part, names) if isinstance(part, Node) else part
 
 
+# Looked up by type: a tree is walked far more often than it is built.
+_CHILDREN: dict[type, Callable[[Any], tuple[Node, ...]]] = {
+    **dict.fromkeys((Seq, SetOf, Items), attrgetter("items")),
+    **dict.fromkeys((SetOp, Ratio), attrgetter("parts")),
+    **dict.fromkeys((Percent, Degree, Quantity), lambda node: (node.value,)),
+    Add: attrgetter("terms"),
+    Mul: attrgetter("factors"),
+    Apply: attrgetter("args"),
+    Rel: attrgetter("sides"),
+    Pow: attrgetter("base", "exponent"),
+    Big: attrgetter("low", "high", "body"),
+    Residue: attrgetter("value", "modulus"),
+    Piecewise: lambda node: tuple(chain.from_iterable(node.pieces)),
+    Matrix: lambda node: tuple(chain.from_iterable(node.rows)),
+}
+
+
 def children(node: Node) -> tuple[Node, ...]:
     """Return the nodes directly below ``node``."""
-    match node:
-        case Add(nodes) | Mul(nodes) | Apply(_, nodes) | SetOf(nodes) | SetOp(_, nodes) | Ratio(nodes):
-            return nodes
-        case Seq(_, _, nodes) | Items(nodes, _) | Rel(nodes, _):
-            return nodes
-        case Pow(base, exponent):
-            return (base, exponent)
-        case Big(_, _, low, high, body):
-            return (low, high, body)
-        case Percent(value) | Degree(value) | Quantity(value):
-            return (value,)
-        case Residue(value, modulus):
-            return (value, modulus)
-        case Piecewise(pieces):
-            return tuple(node for piece in pieces for node in piece)
-        case Matrix(rows):
-            return tuple(entry for row in rows for entry in row)
-        case _:
-            return ()
+    below = _CHILDREN.get(type(node))
+    return below(node) if below is not None else ()
 
 
 def walk(node: Node) -> list[Node]:
@@ -347,13 +350,33 @@ def walk(node: Node) -> list[Node]:
     while waiting:
         current = waiting.pop()
         found.append(current)
-        waiting.extend(children(current))
+        below = _CHILDREN.get(type(current))
+        if below is not None:
+            waiting += below(current)
     return found
+
+
+def includes(node: Node, kind: type) -> bool:
+    """Whether ``node`` or a node below it is of a kind."""
+    return kind in map(type, walk(node))
 
 
 def free_symbols(node: Node) -> frozenset[str]:
     """Return the names of the variables that ``node`` depends on."""
+    names: set[str] = set()
+    _collect_symbols(node, names)
+    return frozenset(names)
+
+
+def _collect_symbols(node: Node, names: set[str]) -> None:
     if isinstance(node, Sym):
-        return frozenset((node.name,))
-    names: frozenset[str] = frozenset().union(*map(free_symbols, children(node)))
-    return names - {node.variable} if isinstance(node, Big) else names
+        names.add(node.name)
+        return
+    below = _CHILDREN.get(type(node))
+    if below is None:
+        return
+    if isinstance(node, Big):
+        names |= frozenset().union(*map(free_symbols, below(node))) - {node.variable}
+        return
+    for child in below(node):
+        _collect_symbols(child, names)

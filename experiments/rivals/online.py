@@ -116,7 +116,8 @@ def work(
         str(folder / "trainer"), per_device_train_batch_size=BATCH, num_generations=ROLLOUTS,
         max_completion_length=TURN_TOKENS, num_train_epochs=1, shuffle_dataset=False, lr_scheduler_type="constant",
         beta=0.0, seed=seed, bf16=torch.cuda.is_available(), use_cpu=not torch.cuda.is_available(),
-        logging_steps=5, save_strategy="no", report_to="none", disable_tqdm=True, **settings,
+        gradient_checkpointing=False, logging_steps=5, save_strategy="no", report_to="none", disable_tqdm=True,
+        **settings,
     )  # fmt: skip
     stop = _Stop(tokens)
     stop.trainer = arm.trainer(

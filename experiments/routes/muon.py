@@ -55,7 +55,7 @@ class Muon(torch.optim.Optimizer):
 def orthogonal(matrices: torch.Tensor) -> torch.Tensor:
     """Return matrices, shape (number, rows, columns), with the same singular vectors and values near 1."""
     a, b, c = _COEFFICIENTS
-    wide = matrices if matrices.shape[1] <= matrices.shape[2] else matrices.mT
+    wide: torch.Tensor = matrices if matrices.shape[1] <= matrices.shape[2] else matrices.mT
     wide = wide / (wide.norm(dim=(1, 2), keepdim=True) + 1e-7)
     for _ in range(_ROUNDS):
         square = wide @ wide.mT

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from experiments import dose, dose_report
+from experiments import dose
 from experiments.dose import ARMS, DOSES, PAIRS, TUNING_SEEDS, held_out, preference
 from experiments.dose_report import answer, leads
+from experiments.leads import Lead
 from experiments.routes.problems import routes_problems
 from experiments.routes.train import RECIPE
 from experiments.stages import Policy
@@ -127,9 +128,7 @@ def test_a_seed_with_an_unfinished_arm_does_not_count() -> None:
     ],
 )
 def test_what_counts_as_an_answer(seeds: int, mean: float, half: float, p: float, says: str) -> None:
-    lead = dose_report.Lead(
-        "DPO, data-equal", "oracle", "mean", [mean] * seeds, mean, mean - half, mean + half, p
-    )
+    lead = Lead("DPO, data-equal", "oracle", "mean", [mean] * seeds, mean, mean - half, mean + half, p)
     assert answer(lead, p) == says
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import random
 from fractions import Fraction
-from itertools import pairwise
+from itertools import islice, pairwise
 from time import thread_time
 
-from flint import acb, arb
+from flint import arb
 
 from verifier.comparison.expressions import same_expression
 from verifier.functions_table import BY_NAME
@@ -22,11 +22,9 @@ from verifier.tree import (
     Apply,
     Const,
     Degree,
-    LimitError,
     Matrix,
     Mul,
     Node,
-    NotRationalError,
     Num,
     Percent,
     Pm,
@@ -38,22 +36,19 @@ from verifier.tree import (
     Seq,
     SetOp,
     Sym,
-    UndefinedError,
     divide,
     free_symbols,
     subtract,
     walk,
 )  # fmt: skip
-from verifier.values.balls import Ball, Evaluator, UndecidedError, as_ball, precision
+from verifier.values.balls import Ball, Evaluator, precision
 from verifier.values.exact import Fingerprint
 from verifier.values.polynomials import Quotient, changes_sign, factors, has_no_real_zero, monic, quotients
+from verifier.values.roots import BITS, FAILURES, Line
 from verifier.values.sampling import sample_points
 
-BITS = 160
 MIN_SOLUTIONS = 6  # of each equation that must solve the other, to be called the same
 SECONDS = 0.6  # of processor time, after which no further solution is looked for
-ROOT_WIDTH = Fraction(1, 2**60)
-_Failure = (UndefinedError, UndecidedError, LimitError, NotRationalError, ZeroDivisionError, OverflowError)
 
 
 # --- names
@@ -172,7 +167,7 @@ def _certainly_differ(x: Node, y: Node, about: bool) -> bool:
     left, right = Evaluator(BITS, {}), Evaluator(BITS, {})
     try:
         one, other = left.of(x), right.of(y)
-    except _Failure:
+    except FAILURES:
         return False
     if left.approximate or right.approximate:  # a limit: its ball proves nothing
         return False
@@ -226,17 +221,17 @@ def proportional_exactly(f: Node, g: Node) -> bool:
     """Whether f / g has one fingerprint at different points."""
     try:
         ratios = {Fingerprint(seed).of(divide(f, g)) for seed in (1, 2, 3)}
-    except _Failure:
+    except FAILURES:
         return False
     return len(ratios) == 1 and 0 not in ratios
 
 
 def sign_of_ratio(f: Node, g: Node) -> int:
     """Return the sign of f / g at the first sample point at which it has one, for proportional f and g; 0 for none."""
-    for _, point in sample_points(sorted(free_symbols(f) | free_symbols(g))):
+    for _, point in sample_points(tuple(sorted(free_symbols(f) | free_symbols(g)))):
         try:
             ratio = Evaluator(BITS, point).of(divide(f, g))
-        except _Failure:
+        except FAILURES:
             continue
         if isinstance(ratio, arb) and not ratio.contains(0):
             return 1 if ratio > 0 else -1
@@ -247,11 +242,11 @@ def _proportional(f: Node, g: Node, names: list[str]) -> bool:
     """Whether f / g is one constant at all sample points."""
     first: Ball | None = None
     agreeing = 0
-    for positive, point in sample_points(names):
+    for positive, point in sample_points(tuple(names)):
         evaluator = Evaluator(BITS, point)
         try:
             ratio = evaluator.of(divide(f, g))
-        except _Failure:
+        except FAILURES:
             continue
         if evaluator.left_reals and not positive:
             continue
@@ -274,7 +269,7 @@ def _by_factors(f: Node, g: Node) -> Comparison | None:
         if one.opaque or other.opaque:
             return None
         return _by_irreducible_factors(one, other)
-    except _Failure:
+    except FAILURES:
         return None
 
 
@@ -310,13 +305,14 @@ def _by_solutions(f: Node, g: Node, names: list[str]) -> Comparison:
             rest.pop(name)
             if thread_time() > deadline:
                 return unverifiable("no time to find enough solutions")
-            for which, (one, other) in enumerate(((f, g), (g, f))):
-                for root in roots_of(one, name, rest, GRID[::3], deadline)[:3]:
-                    solves = _solves(other, name, root, rest)
-                    if solves is None:
+            lines = Line(f, name, rest), Line(g, name, rest)
+            for which, (one, other) in enumerate((lines, lines[::-1])):
+                for root in islice(one.roots(GRID[::3], deadline), 3):
+                    value = other.around(root)
+                    if value is None:
                         continue
                     checked[which] += 1
-                    if not solves:
+                    if not value.contains(0):  # no zero of it can be there
                         at = ", ".join(f"{n} = {v}" for n, v in rest.items())
                         return incorrect(
                             f"{name} = {float(root):.8g} solves one only" + (f" ({at})" if at else "")
@@ -325,69 +321,3 @@ def _by_solutions(f: Node, g: Node, names: list[str]) -> Comparison:
     if least >= (MIN_SOLUTIONS if len(names) > 1 else 2):
         return correct(f"{sum(checked.values())} solutions agree to 16 digits")
     return unverifiable("too few solutions were found to compare")
-
-
-def _solves(f: Node, name: str, root: Fraction, rest: dict[str, Fraction]) -> bool | None:
-    """Whether a zero within ``ROOT_WIDTH`` of ``root`` can be one of ``f``: the values around it may."""
-    value = _ball(f, name, _around(root), rest)
-    return None if value is None else value.contains(0)
-
-
-def _ball(f: Node, name: str, x: Fraction | Ball, rest: dict[str, Fraction]) -> Ball | None:
-    try:
-        value = Evaluator(BITS, {**rest, name: x}).of(f)
-    except _Failure:
-        return None
-    return None if isinstance(value, acb) else value
-
-
-def roots_of(
-    f: Node, name: str, rest: dict[str, Fraction], grid: list[Fraction], deadline: float
-) -> list[Fraction]:
-    """Return points within ``ROOT_WIDTH`` of zeros of ``f`` in ``name``, between neighbours on a grid at which its
-    sign is proven to differ; that it goes through zero there, rather than through a pole, is checked at the end.
-    """
-    found: list[Fraction] = []
-    previous: tuple[Fraction, int] | None = None
-    for point in grid:
-        if thread_time() > deadline:
-            break
-        sign = _sign(f, name, point, rest)
-        if sign == 0:
-            found.append(point)
-        elif sign is not None and previous is not None and previous[1] != sign:
-            root = _bisect(f, name, rest, previous[0], point, previous[1], deadline)
-            if root is not None:
-                found.append(root)
-        previous = (point, sign) if sign else None
-    return found
-
-
-def _sign(f: Node, name: str, x: Fraction, rest: dict[str, Fraction]) -> int | None:
-    value = _ball(f, name, x, rest)
-    if value is None:
-        return None
-    if value > 0:
-        return 1
-    return -1 if value < 0 else 0
-
-
-def _bisect(
-    f: Node, name: str, rest: dict[str, Fraction], low: Fraction, high: Fraction, at_low: int, deadline: float
-) -> Fraction | None:
-    while high - low > ROOT_WIDTH:
-        if thread_time() > deadline:
-            return None
-        middle = (low + high) / 2
-        sign = _sign(f, name, middle, rest)
-        if sign is None:
-            return None
-        if sign == 0:
-            return middle
-        low, high = (middle, high) if sign == at_low else (low, middle)
-    return low if _ball(f, name, _around(low), rest) is not None else None  # around a pole there is no value
-
-
-def _around(root: Fraction) -> Ball:
-    with precision(BITS):
-        return arb(as_ball(root).mid(), 2 * as_ball(ROOT_WIDTH).mid())

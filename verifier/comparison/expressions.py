@@ -32,7 +32,7 @@ from verifier.tree import (
 from verifier.values.balls import Ball, Evaluator, UndecidedError, precision, shown
 from verifier.values.computer_algebra import has_analysis, same_symbolically
 from verifier.values.exact import Fingerprint, exact_value
-from verifier.values.sampling import sample_points, telling_points, whole_names
+from verifier.values.sampling import points_for, whole_names
 from verifier.verdict import Rounding
 
 PRECISIONS = (128, 512, 2048)  # bits; more are tried where a ball is too wide to decide
@@ -75,7 +75,9 @@ def _same_finite(a: Node, b: Node, rounding: Rounding) -> Comparison:
     exact = _by_fingerprint(a, b)
     if exact == "same":
         return correct("the same by algebra")
-    return _by_sampling(a, b, sorted(names), tolerance, certain=exact == "different" and tolerance is None)
+    return _by_sampling(
+        a, b, tuple(sorted(names)), tolerance, certain=exact == "different" and tolerance is None
+    )
 
 
 def _infinities(a: Node, b: Node) -> Comparison | None:
@@ -244,13 +246,13 @@ def _by_fingerprint(a: Node, b: Node) -> str:
 
 
 def _by_sampling(
-    a: Node, b: Node, names: list[str], tolerance: Fraction | None, *, certain: bool
+    a: Node, b: Node, names: tuple[str, ...], tolerance: Fraction | None, *, certain: bool
 ) -> Comparison:
-    complex_meant = any(n == Const("i") for n in (*walk(a), *walk(b)))
+    complex_meant = Const("i") in walk(a) or Const("i") in walk(b)
     whole = whole_names((a, b))
     deadline = thread_time() + SAMPLING_SECONDS
     agreeing, last_error = 0, "no point at which both have a value"
-    for positive, point in sample_points(names, whole) + telling_points(a, b, names, whole):
+    for positive, point in points_for(a, b, names, whole):
         try:
             found = _compare_at(a, b, point, positive, complex_meant, tolerance)
             if found is True and agreeing == 0 and tolerance is None:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import random
 from fractions import Fraction
-from itertools import pairwise
+from itertools import islice, pairwise
 from time import thread_time
 
-from verifier.comparison.equations import GRID, SECONDS, proportional_exactly, roots_of, sign_of_ratio
+from verifier.comparison.equations import GRID, SECONDS, proportional_exactly, sign_of_ratio
 from verifier.comparison.real_sets import ORDERS, holds
 from verifier.outcome import Comparison, correct, incorrect, unverifiable
 from verifier.tree import LimitError, Node, NotRationalError, Rel, UndefinedError, free_symbols, subtract
 from verifier.values.polynomials import changes_sign, factors, quotients
+from verifier.values.roots import Line
 
 _DRAWS = 4  # of the other variables, for each variable in which boundaries are looked for
 MIN_BOUNDARIES = 3  # points of each boundary, at least
@@ -77,7 +78,7 @@ def _at_boundaries(a: Rel, b: Rel, names: list[str]) -> Comparison:
                 return unverifiable("no time to find enough of their boundaries")
             rest = {n: Fraction(rng.randint(-300, 300), rng.choice((97, 401))) for n in names if n != name}
             for index, boundary in enumerate((*_boundaries(a), *_boundaries(b))):
-                for root in roots_of(boundary, name, rest, _WIDE_GRID, deadline)[:2]:
+                for root in islice(Line(boundary, name, rest).roots(_WIDE_GRID, deadline), 2):
                     told = _beside(a, b, name, root, rest)
                     if isinstance(told, Comparison):
                         return told

@@ -48,6 +48,7 @@ from verifier.tree import (
     children,
     divide,
     free_symbols,
+    includes,
     mul,
     subtract,
     walk,
@@ -199,7 +200,7 @@ def _marked_numbers(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
 
 def _degrees_within(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
     r"""``180^\circ - 2\alpha`` is ``180 - 2\alpha`` too; None unless one answer alone writes degrees in its terms."""
-    marked = [n for n in (a, b) if isinstance(n, Add) and any(isinstance(d, Degree) for d in walk(n))]
+    marked = [n for n in (a, b) if isinstance(n, Add) and includes(n, Degree)]
     if len(marked) != 1 or any(isinstance(n, Apply) and n.name in BY_NAME for n in walk(marked[0])):
         return None
     other = b if marked[0] is a else a

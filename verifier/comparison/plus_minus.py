@@ -19,14 +19,14 @@ from verifier.tree import (
     Rel,
     Seq,
     SetOf,
+    includes,
     mul,
-    walk,
 )
 
 
 def expanded(node: Node) -> Node:
     """Write an answer with a plus-minus sign as the list of its two readings."""
-    if not any(isinstance(n, Pm) for n in walk(node)):
+    if not includes(node, Pm):
         return node
     if isinstance(node, Items):
         parts = [expanded(item) for item in node.items]

@@ -16,6 +16,7 @@ from verifier.tree import (
     Rel,
     Seq,
     add,
+    includes,
     mul,
     walk,
 )  # fmt: skip
@@ -31,7 +32,7 @@ def simplified(node: Node) -> Node:
         ParseError: if shapes do not fit.
         LimitError: if a matrix or a power is too large.
     """
-    if not any(isinstance(n, Matrix) for n in walk(node)):
+    if not includes(node, Matrix):
         return node
     if isinstance(node, Rel):
         return Rel(tuple(_evaluate(side) for side in node.sides), node.ops)

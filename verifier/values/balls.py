@@ -66,16 +66,23 @@ def _new_lock() -> None:
 os.register_at_fork(after_in_child=_new_lock)
 
 
-@contextmanager
-def precision(bits: int) -> Iterator[None]:
+class precision:
     """Compute with ``bits`` bits; other threads wait."""
-    with _lock:
-        saved = ctx.prec
-        ctx.prec = bits
-        try:
-            yield
-        finally:
-            ctx.prec = saved
+
+    __slots__ = ("bits", "lock", "saved")
+
+    def __init__(self, bits: int) -> None:
+        self.bits = bits
+        self.lock = _lock
+
+    def __enter__(self) -> None:
+        self.lock.acquire()
+        self.saved = ctx.prec
+        ctx.prec = self.bits
+
+    def __exit__(self, *raised: object) -> None:
+        ctx.prec = self.saved
+        self.lock.release()
 
 
 def magnitude(value: Ball) -> int:
@@ -88,7 +95,7 @@ def magnitude(value: Ball) -> int:
     if not upper.is_finite():
         raise UndecidedError("no bound of a value")
     mantissa, exponent = upper.man_exp()
-    return int(exponent) + int(mantissa).bit_length() if mantissa else 0
+    return int(exponent) + int(mantissa.bit_length())
 
 
 class Evaluator:
@@ -139,7 +146,8 @@ class Evaluator:
         if isinstance(value, acb) and value.imag.is_zero() and not self.analytic:
             value = value.real
         size = magnitude(value)
-        size = max(0, size) if value.contains(0) else abs(size)
+        if size < 0:
+            size = 0 if value.contains(0) else -size
         if size > self.spread:
             self.spread = size
             if size > MAX_MAGNITUDE:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections.abc import Iterator
 from fractions import Fraction
+from functools import lru_cache
 
 from verifier.tree import (
     Apply,
@@ -44,7 +46,8 @@ def whole_names(nodes: tuple[Node, ...]) -> frozenset[str]:
     return frozenset(found)
 
 
-def sample_points(names: list[str], whole: frozenset[str] = frozenset()) -> list[Point]:
+@lru_cache(maxsize=256)
+def sample_points(names: tuple[str, ...], whole: frozenset[str] = frozenset()) -> tuple[Point, ...]:
     """Return fixed pseudo-random points, the same for the same names; ``whole`` ones are whole and positive there."""
     rng = random.Random("points " + " ".join(names))
 
@@ -63,7 +66,7 @@ def sample_points(names: list[str], whole: frozenset[str] = frozenset()) -> list
         [point(signed) for _ in range(4)] + [point(half) for _ in range(6)] + [point(large) for _ in range(2)]
     )
     mixed += [{n: Fraction((-2, 2, Fraction(1, 2))[i % 3]) for i, n in enumerate(names)}]
-    return [_marked(_with_whole(p, whole)) for p in positive + mixed]
+    return tuple(_marked(_with_whole(p, whole)) for p in positive + mixed)
 
 
 def _with_whole(point: dict[str, Fraction], whole: frozenset[str]) -> dict[str, Fraction]:
@@ -71,13 +74,19 @@ def _with_whole(point: dict[str, Fraction], whole: frozenset[str]) -> dict[str, 
     return {n: Fraction(1 + int(abs(v) * 7) % 40) if n in whole else v for n, v in point.items()}
 
 
-def telling_points(a: Node, b: Node, names: list[str], whole: frozenset[str] = frozenset()) -> list[Point]:
-    """Return points beyond the largest numeral of two expressions, and around those at which a piece of them ends."""
+def points_for(a: Node, b: Node, names: tuple[str, ...], whole: frozenset[str]) -> Iterator[Point]:
+    """Yield the points at which two expressions are compared.
+
+    First the fixed ones, which tell most pairs apart; then those beyond the largest numeral, and around the places at
+    which a piece of them ends.
+    """
+    yield from sample_points(names, whole)
     nodes = [*walk(a), *walk(b)]
     points = _far_points([abs(Fraction(n.value)) for n in nodes if isinstance(n, Num)], names)
     if len(names) == 1:
         points += [{names[0]: value} for value in _around_breaks(_where_pieces_end(nodes), names[0])]
-    return [_marked(_with_whole(p, whole)) for p in points]
+    for point in points:
+        yield _marked(_with_whole(point, whole))
 
 
 def _where_pieces_end(nodes: list[Node]) -> list[Node]:
@@ -107,7 +116,7 @@ def _marked(point: dict[str, Fraction]) -> Point:
     return all(value > 0 for value in point.values()), point
 
 
-def _far_points(numerals: list[Fraction], names: list[str]) -> list[dict[str, Fraction]]:
+def _far_points(numerals: list[Fraction], names: tuple[str, ...]) -> list[dict[str, Fraction]]:
     far = max((n for n in numerals if FAR <= n <= MAX_FAR), default=None)
     if far is None:
         return []

@@ -1,0 +1,86 @@
+"""By how many points one model is ahead of another, a seed a unit, and the plot of several such leads."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, stdev
+
+from scipy import stats
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """Points by which ``second`` is ahead of ``first``, with half of Student's 95 % interval over seeds, and p.
+
+    ``low`` and ``high`` are the ends of the interval; ``where`` is the test; ``values`` are the seeds'; ``p`` is the
+    paired t-test's.
+    """
+
+    first: str
+    second: str
+    where: str
+    values: Sequence[float]
+    mean: float
+    low: float
+    high: float
+    p: float
+
+    @property
+    def seeds(self) -> int:
+        """How many seeds there are."""
+        return len(self.values)
+
+
+def lead_of(first: str, second: str, where: str, values: Sequence[float]) -> Lead:
+    """Return the lead that two or more seeds show; ``values`` are their differences in points."""
+    mean, error = fmean(values), stdev(values) / math.sqrt(len(values))
+    half = float(stats.t.ppf(0.975, len(values) - 1)) * error
+    p = float(stats.ttest_1samp(values, 0.0).pvalue) if error else float(mean == 0)
+    return Lead(first, second, where, values, mean, mean - half, mean + half, p)
+
+
+def draw(leads: Sequence[Lead], least: float, title: str, path: Path) -> None:
+    """Draw leads below each other: every seed a dot, the mean with its interval; nothing if there are none.
+
+    Args:
+        leads: at least two seeds each.
+        least: points from which on a lead is worth having.
+        title: above the plot.
+        path: the picture's file.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    if not leads:
+        return
+    figure, axis = plt.subplots(figsize=(8, 0.55 * len(leads) + 1.6))
+    for row, lead in enumerate(leads):
+        axis.plot(lead.values, [row] * lead.seeds, "o", color="tab:gray", alpha=0.5)
+        axis.errorbar(
+            lead.mean,
+            row,
+            xerr=[[lead.mean - lead.low], [lead.high - lead.mean]],
+            fmt="D",
+            color="tab:blue",
+            capsize=4,
+        )
+    reach = 1.5 * max(least, *(abs(value) for lead in leads for value in lead.values))
+    axis.set_xlim(-reach, reach)  # two seeds have intervals beside which nothing else could be seen
+    axis.axvline(0, color="black", linewidth=0.8)
+    axis.axvspan(
+        0, least, color="tab:gray", alpha=0.15, label=f"too small to matter (below {least:g} points)"
+    )
+    labels = [f"{lead.second} − {lead.first}\n{lead.where}, {lead.seeds} seeds" for lead in leads]
+    axis.set_yticks(range(len(leads)), labels, fontsize=8)
+    axis.set_ylim(len(leads) - 0.5, -0.5)
+    axis.set_xlabel("points by which the first named is ahead (dots: seeds; bars: 95 % intervals)")
+    axis.set_title(title)
+    axis.legend(loc="upper left", bbox_to_anchor=(0, -0.1), fontsize=8, frameon=False)
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+    plt.close(figure)

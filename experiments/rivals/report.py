@@ -1,0 +1,114 @@
+"""What Study B's kept scores say: tables, tests, the plot, and the study's part of the page.
+
+Called by `experiments.report`. A seed is a unit: two arms solve the same held-out problems of a seed, which counts for
+their comparison when both are done. Not covered: how the scores came to be (`experiments.rivals.study`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from eval.metrics import holm
+from experiments import kept
+from experiments.dose import GRID
+from experiments.dose import TESTS as TEST_PROBLEMS
+from experiments.leads import Lead, draw, lead_of
+from experiments.rivals import study
+from experiments.rivals.study import ARMS, ROUNDS, START, TESTS, TOKENS, TUNING_SEEDS, tuned, tuning_name
+
+WANTED_SEEDS = 10
+LEAST = 2.0
+"""Points from which on a lead is worth having: an interval that ends below it says "no"."""
+LEVEL = 0.01
+"""P below which a lead counts, corrected for all comparisons that the page shows."""
+GREEDY = "greedy"
+PRIMARY = ("grpo", "steps")
+SECONDARY = (*(("grpo", arm) for arm in ARMS if arm not in PRIMARY), ("equal", "scdpo"))
+Seeds = Mapping[str, Mapping[str, Any]]
+
+
+def counting() -> Seeds:
+    """Return what is kept of seeds that count, the tuning seeds left out."""
+    return {seed: of for seed, of in kept.read(study.KEPT).items() if int(seed) not in TUNING_SEEDS}
+
+
+def lead(seeds: Seeds, first: str, second: str, test: str) -> Lead | None:
+    """Return the lead of an arm over another by a test; None with fewer than two seeds on which both are done."""
+    models = [arm + TESTS[test] for arm in (first, second)]
+    both = [[of["scores"].get(model) for model in models] for of in seeds.values()]
+    gains = [kept.solved(marks[1]) - kept.solved(marks[0]) for marks in both if all(marks)]
+    return lead_of(ARMS[first], ARMS[second], test, gains) if len(gains) > 1 else None
+
+
+def answer(found: Lead, p: float) -> str:
+    """Return what the rules written down before say of the primary comparison, given its corrected p."""
+    if found.seeds < WANTED_SEEDS:
+        return f"no answer yet: {found.seeds} of {WANTED_SEEDS} seeds"
+    if found.mean >= LEAST and p < LEVEL:
+        return "yes"
+    return "no" if found.high < LEAST else "undecided"
+
+
+def models(seeds: Seeds) -> list[dict[str, Any]]:
+    """Return a row for each model that is done on a seed: solved by test in percent, tokens and minutes, means."""
+    rows = []
+    for model, name in {START: "start", **ARMS}.items():
+        done = [
+            of for of in seeds.values() if all(model + suffix in of["scores"] for suffix in TESTS.values())
+        ]
+        if done:
+            row: dict[str, Any] = {
+                test: fmean(kept.solved(of["scores"][model + suffix]) for of in done)
+                for test, suffix in TESTS.items()
+            }
+            row["tokens"] = fmean(of["tokens"][model] for of in done)
+            row["minutes"] = fmean(of["seconds"][model] for of in done) / 60
+            rows.append({"name": name, "seeds": len(done), **row})
+    return rows
+
+
+def tried() -> list[dict[str, Any]]:
+    """Return, by arm that was tuned, the percent solved with each setting of the grid, and the rate chosen."""
+    seeds = [kept.read(study.KEPT).get(str(seed), {}).get("scores", {}) for seed in TUNING_SEEDS]
+    rows = []
+    for arm, name in ARMS.items():
+        tries = [[scores.get(tuning_name(arm, of)) for scores in seeds] for of in GRID]
+        if all(marks for scores in tries for marks in scores):
+            means = [fmean(map(kept.solved, filter(None, scores))) for scores in tries]
+            rows.append({"arm": name, "means": means, "chosen": tuned(arm)["learning_rate"]})
+    return rows
+
+
+def part() -> dict[str, Any]:
+    """Return what the page shows of the study, from what is kept of it so far."""
+    seeds = counting()
+    wanted = [(PRIMARY, GREEDY), (PRIMARY, "sampled")]
+    wanted += [(pair, test) for test in TESTS for pair in SECONDARY]
+    leads = [found for pair, test in wanted if (found := lead(seeds, *pair, test)) is not None]
+    shown = list(zip(leads, holm([of.p for of in leads]), strict=True))
+    primary = [
+        (of, p, answer(of, p))
+        for of, p in shown
+        if (of.first, of.second, of.where) == (*(ARMS[arm] for arm in PRIMARY), GREEDY)
+    ]
+    return {
+        "models": models(seeds),
+        "leads": shown,
+        "primary": primary,
+        "wanted": WANTED_SEEDS,
+        "tuning": tried(),
+        "grid": GRID,
+        "tuning_seeds": len(TUNING_SEEDS),
+        "tests": TEST_PROBLEMS,
+        "tokens": ROUNDS * TOKENS,
+        "rounds": ROUNDS,
+    }
+
+
+def plot(leads: list[tuple[Lead, float]], path: Path) -> None:
+    """Draw all comparisons."""
+    title = f"Rivals at equal sampled tokens ({WANTED_SEEDS} seeds are wanted)"
+    draw([of for of, _ in leads], LEAST, title, path)

@@ -1,0 +1,62 @@
+"""What is read off Study B's kept scores: a seed a unit, tuning seeds apart, and answers by the rules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from experiments import kept
+from experiments.leads import Lead
+from experiments.rivals import report, study
+from experiments.rivals.report import answer
+
+
+@pytest.fixture
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file with the start and both rivals on two seeds, one rival on a third, and one tuning seed."""
+    path = tmp_path / "rivals.json"
+    monkeypatch.setattr(study, "KEPT", path)
+    marks = {0: ("1000", "1100"), 1: ("1000", "1110"), study.TUNING_SEEDS[0]: ("0000", "1111")}
+    for seed, (grpo, steps) in marks.items():
+        for model, signs in {"start": "1000", "grpo": grpo, "steps": steps}.items():
+            for suffix in study.TESTS.values():
+                told = {"tokens": 6000, "seconds": 120}
+                kept.keep(path, seed, model + suffix, dict(zip("abcd", map(int, signs), strict=True)), told)
+    kept.keep(path, 2, "grpo", {"a": 1.0, "b": 0.0}, {"tokens": 6000, "seconds": 120})
+    return path
+
+
+def test_a_seed_is_a_unit_and_tuning_seeds_do_not_count(results: Path) -> None:
+    found = report.lead(report.counting(), "grpo", "steps", "greedy")
+    assert found is not None
+    assert (found.values, found.mean) == ([25.0, 50.0], 37.5)
+    # Two values that lie 25 apart: standard error 12.5, and Student's quantile of one degree is 12.706.
+    assert found.high - found.mean == pytest.approx(12.706 * 12.5, rel=1e-4)
+
+
+def test_models_are_shown_with_what_they_took(results: Path) -> None:
+    rows = {row["name"]: row for row in report.models(report.counting())}
+    assert rows["GRPO"]["seeds"] == 2  # the third seed lacks the test at temperature 1
+    assert (rows["GRPO"]["greedy"], rows["GRPO, step advantages"]["greedy"]) == (25.0, 62.5)
+    assert (rows["GRPO"]["tokens"], rows["GRPO"]["minutes"]) == (6000, 2)
+
+
+def test_an_arm_that_was_not_run_is_not_shown(results: Path) -> None:
+    assert {(of.first, of.second) for of, _ in report.part()["leads"]} == {("GRPO", "GRPO, step advantages")}
+
+
+@pytest.mark.parametrize(
+    ("seeds", "mean", "half", "p", "says"),
+    [
+        (9, 5.0, 0.5, 1e-6, "no answer yet: 9 of 10 seeds"),
+        (10, 2.5, 1.0, 0.001, "yes"),
+        (10, 2.5, 1.0, 0.02, "undecided"),
+        (10, 1.5, 0.4, 0.001, "no"),
+        (10, 1.5, 1.0, 0.02, "undecided"),
+        (10, -3.0, 1.0, 0.001, "no"),
+    ],
+)
+def test_what_counts_as_an_answer(seeds: int, mean: float, half: float, p: float, says: str) -> None:
+    found = Lead("GRPO", "steps", "greedy", [mean] * seeds, mean, mean - half, mean + half, p)
+    assert answer(found, p) == says
