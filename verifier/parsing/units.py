@@ -198,6 +198,7 @@ _QUALIFYING_WORDS = (
     " january february march april may june july august september october november december jan feb mar apr jun jul aug"
     " sep sept oct nov dec maybe perhaps more less fewer greater higher lower"
     " bigger smaller times guess guessed unsure uncertain unclear doubtful"
+    " excluded rejected discarded extraneous impossible unlikely too"
     " monday tuesday wednesday thursday friday saturday sunday"
     " one two three four five six seven eight nine ten eleven twelve"
 )
@@ -207,7 +208,7 @@ _CHINESE_OPERATING = pattern(
     ".*(?:次方|平方|立方|倍数|分之|[两二三四五六七八九十百]倍|相反数|倒数|绝对值).*|.*[半余]|[折成]"
 )
 # 以上, 之间, 至少, 上午; 个 is left alone.
-_CHINESE_QUALIFYING = pattern(".*(?:[不非没未错多北南东西减降跌亏损]|以[上下内外]|之间|至少|上午|下午).*")
+_CHINESE_QUALIFYING = pattern(".*(?:[不非没未错怪疑多北南东西减降跌亏损]|以[上下内外]|之间|至少|上午|下午).*")
 _IDLE = frozenset(["of", "in", "a", "an", "to", "at", "on", "by", "for", "the", "per", "each"])
 _WORD = pattern("[a-z]+|[\u3400-\u9fff]+")
 
