@@ -228,7 +228,7 @@ def is_operated_on(said: str) -> bool:
 
 def is_counterfactual(sentence: str) -> bool:
     """Whether a sentence says what would be so, if it were not otherwise."""
-    return _COUNTERFACTUAL.search(sentence) is not None
+    return "would" in sentence.lower() and _COUNTERFACTUAL.search(sentence) is not None
 
 
 # --- sentences that take back what was said before them
