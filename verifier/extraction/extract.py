@@ -248,11 +248,16 @@ _LISTS = pattern(
 )
 
 
+_NAME = pattern(r"[*_$]*([A-Za-z](?:_\w|[₀-₉])?)[*_]*\s*=(?=[^=]*\Z)")  # **x** = 8
+
+
 def _parted(text: str) -> Extraction | None:
     parts = parts_of(text)
     if parts is None and (items := parts_of(text, numbered=True)) is not None:
         above = text[: text.rfind(items[0])].rpartition("\n")[0].rstrip()
-        parts = items if _LISTS.search(above) else None
+        names = [_NAME.match(item) for item in items]
+        named = len({name[1] for name in names if name}) == len(items)
+        parts = items if named or _LISTS.search(above) else None
     return None if parts is None else _of_parts(parts)
 
 
@@ -349,8 +354,8 @@ def _number_alone(after: str) -> str | None:
 _ASKED = pattern(r"\A[^.。\n]*(?:[?？]|吗[?？]?)\s*\Z")  # Answer: 5?
 # "31 for even n and 32 for odd n"; "31 for n = 3, m = 5" is left alone.
 _BY_CASE = pattern(
-    r"\W*[\d\\][^.]{0,80}?\b(?:for|if|when)\b[^.]{0,80}?(?:\band|\bor|\bbut|,|;)\s+\$?-?[\d\\][^.]{0,80}?"
-    r"\b(?:for|if|when|otherwise)\b"
+    r"\W*[\d\\][^.]{0,80}?\b(?:for|if|when)\b[^.]{0,80}?(?:(?:\band|\bor|\bbut|,|;)\s+\$?-?[\d\\][^.]{0,80}?"
+    r"\b(?:for|if|when|otherwise)\b|\b(?:else|otherwise)\b(?!\}))"
 )
 _REJECTED = pattern(  # x=5 (rejected), x=7
     r"[^,;，；\n]{0,80}[(（]\s*(?:reject(?:ed)?|extraneous|invalid|discard(?:ed)?|not\s+valid|舍去?)\s*[)）]\s*[,;，；]?\s*"
@@ -363,6 +368,7 @@ _INTRODUCTION = pattern(
     r"\b\s*)*[:：]\s*",
     re.IGNORECASE,
 )
+_INLINE_PARTS = pattern(r"[(（]1[)）][^。；;]{1,80}[；;]\s*[(（]2[)）][^。]{1,80}\Z")  # (1) 3；(2) 5
 _PAIRS = (("\\begin{", "\\end{"), ("{", "}"), ("\\[", "\\]"))
 # "verified and correct", "correct": what is said about an answer; "correct answers" and "corrected" are left alone.
 _JUDGED = pattern(
@@ -410,6 +416,8 @@ def _after_phrase(segment: str, hint: Hint) -> Stated:
     if _JUDGED.fullmatch(first):
         return NOTHING
     first_line = segment.split("\n", 1)[0].strip()
+    if _INLINE_PARTS.match(first_line):
+        return Stated(first_line)
     if any(first_line.count(a) != first_line.count(b) for a, b in _PAIRS):  # a formula of several lines
         first_line = segment
     for part in (first_line, segment):
@@ -491,7 +499,7 @@ _IN_BRACKETS = pattern(
 _ANYTHING = pattern(r"\w|\\[A-Za-z]")
 _FULL_STOP = pattern(r"\.\s")
 _SIGN = pattern(
-    r"^(?:\\(?:therefore|implies|Rightarrow)\b|[∴⇒→]|[-=]*>(?=\s)|=|[A-Za-z]:\s(?=[-\d$\\(]))\s*"
+    r"^(?:\\(?:therefore|implies|Rightarrow)\b|[∴⇒→]|(?:解?得|即|故|则|所以|因此|于是)[，,:：]?(?=\s*[-A-Za-z\d$\\(])|[-=]*>(?=\s)|=|[A-Za-z]:\s(?=[-\d$\\(]))\s*"
 )  # = 5, ∴ x = 5, x: 5
 
 

@@ -34,7 +34,7 @@ _OTHERS = (
 # "One might expect", "at first glance", "my first attempt gave", "so far we have"; "at first he had 5" and "he has run
 # 5 miles so far" are left alone.
 _EXPECTING = (
-    r"\b(?:might|may|would|could)\s+(?:\w+ly\s+)?(?:expect|think|guess|say|answer|assume|believe|conclude|suspect|predict|suggest|argue)\b"
+    r"(?:\b(?:might|may|would|could)|['’]d)\s+(?:\w+ly\s+)?(?:expect|think|guess|say|answer|assume|believe|conclude|suspect|predict|suggest|argue)\b"
     r"|\btempt(?:ing|ed)\b|\bat\s+first\s+(?:glance|sight)\b|\bna[iï]ve(?:ly)?\b|\b(?:supposed|meant)\s+to\b"
     r"|\bso\s+far\s+(?:we|I)\b|\b(?:my|our|a|the)\s+first\s+(?:attempt|try|guess|thought|approximation|estimate)\b"
     r"|\b(?:our|an?(?:\s+(?:upper|lower|crude|rough|trivial))?|the\s+(?:trivial|upper|lower|naive))\s+bound\s+(?:\w+\s+\w+\s+)?(?:is|of|gives)\b|\A\W*(?:say|call\s+it)\s+[$(\\]*\Z|\A\W*(?:now\s+)?take\s+(?:\$?[a-zA-Z]\s*=\s*)?\$?\Z"
@@ -242,7 +242,7 @@ _IT = r"(?:that|this|it|the\s+above|my\s+(?:\w+\s+)?(?:answer|result|work|calcul
 _IS_WRONG = (
     r"(?:(?:['’]s|\s+(?:is|was|seems|looks|turn(?:s|ed)\s+out\s+to\s+be))\s+(?:\w+ly\s+)?"
     r"(?:wrong|incorrect|not\s+(?:right|correct|possible|valid)|mistaken|impossible|a\s+mistake|an\s+error)(?!\s+(?:to|that)\b)"
-    r"|\s+can(?:not|['’]t)\s+be\s+(?:right|correct)|\s+do(?:es\s+not|esn['’]t)\s+(?:look|seem|work|make\s+sense))"
+    r"|(?:\s+is(?:n['’]t|\s+not)|['’]s\s+not)(?=\s*[.!])|\s+can(?:not|['’]t)\s+be\s+(?:right|correct)|\s+do(?:es\s+not|esn['’]t)\s+(?:look|seem|work|make\s+sense))"
 )
 _MISTAKEN = (
     r"(?:\w+[\s,]+){0,3}?I(?:\s+have|['’]ve)?\s+(?:just\s+)?(?:made|see|found|notice\w*|spotted|realized)"
