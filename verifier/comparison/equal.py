@@ -24,10 +24,14 @@ def compare_answers(prediction: str, gold: str, rounding: Rounding = "exact") ->
     Their order matters only for ``0.3 ## 3/10``: a gold answer may state several forms, any of which will do, while
     a prediction that does so must mean the same by all of them.
     """
-    if max(len(prediction), len(gold)) > MAX_ANSWER:
-        quick = compare_quickly(prediction, gold, rounding)
-        return quick or unverifiable(f"an answer of more than {MAX_ANSWER} characters")
     forms, wanted = _forms(prediction), _forms(gold)
+    too_long = max(len(prediction), len(gold)) > MAX_ANSWER
+    if too_long or len(forms) > 1:  # a form alone is compared so below
+        quick = compare_quickly(prediction, gold, rounding)
+        if quick is not None:
+            return quick
+    if too_long:
+        return unverifiable(f"an answer of more than {MAX_ANSWER} characters")
     for other in forms[1:MAX_FORMS]:
         outcome = _compare(forms[0], other, rounding)
         if not outcome.correct:

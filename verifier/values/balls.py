@@ -45,6 +45,7 @@ from verifier.values.exact import hashed
 
 MAX_MAGNITUDE = 10**7  # binary exponent of the largest value computed
 MAX_EXPONENT = 2**60
+MAX_FLOAT = 1_000  # binary exponent up to which sizes are compared as floats, which is fast
 MAX_ANGLE_BITS = 2_000
 MAX_TERMS = 2_000
 MAX_STEPS = 60_000  # operations for one value
@@ -122,6 +123,7 @@ class Evaluator:
         self.approximate = False
         self.analytic = False  # within an integral over complex balls
         self.spread = 0
+        self.low = self.high = 1.0
         self.steps = 0
 
     def of(self, node: Node) -> Ball:
@@ -150,6 +152,12 @@ class Evaluator:
             raise UndecidedError("no value, or none that can be told, here")
         if isinstance(value, acb) and value.imag.is_zero() and not self.analytic:
             value = value.real
+        if not self.low < float(value.abs_upper()) < self.high:
+            self._widen(value)
+        return value
+
+    def _widen(self, value: Ball) -> None:
+        """Let ``spread`` cover a value; one that lies between ``low`` and ``high`` is covered."""
         size = magnitude(value)
         if size < 0:
             size = 0 if value.contains(0) else -size
@@ -157,7 +165,8 @@ class Evaluator:
             self.spread = size
             if size > MAX_MAGNITUDE:
                 raise LimitError("a value too large or too small")
-        return value
+            covered = min(size, MAX_FLOAT)
+            self.low, self.high = 2.0 ** (-covered - 1), 2.0**covered
 
     def _symbol(self, node: Sym) -> Ball:
         if node.name not in self.values:
