@@ -80,4 +80,18 @@ def _compared(a: str, b: str, rounding: Rounding) -> Comparison:
         return unverifiable("an answer is nested too deeply")
     if outcome.status == "correct" and under_another_letter(a, b):
         return unverifiable("the same text under another letter")
+    if outcome.status == "incorrect" and (_lists_groups(a, b) or _lists_groups(b, a)):
+        return unverifiable("one number, or a list of its groups of digits")
     return outcome
+
+
+# 60,120; 1,2 and 1,2345 are left alone.
+_GROUPED = pattern(r"[1-9]\d{0,2}(?:,\d{3})+")
+
+
+def _lists_groups(number: str, answer: str) -> bool:
+    """Whether ``answer`` lists what ``60,120`` is where it is a list too."""
+    if _GROUPED.fullmatch(number.strip()) is None:
+        return False
+    (listed,) = readings(number.strip().replace(",", ", "))
+    return any(same_answer(listed, node).correct for node in readings(answer))

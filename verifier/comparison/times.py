@@ -79,7 +79,12 @@ _WEEKDAY = rf"(?:(?P<weekday>{_WEEKDAYS.replace(' ', '|')})[a-z]*\.?,? )?"
 _YEAR = r"(?:,? (?P<year>\d{4}))?"
 _DATES = tuple(
     pattern(text)
-    for text in (rf"{_WEEKDAY}{_MONTH} {_DAY}{_YEAR}", rf"{_WEEKDAY}{_DAY} (?:of )?{_MONTH}{_YEAR}")
+    for text in (
+        rf"{_WEEKDAY}{_MONTH} {_DAY}{_YEAR}",
+        rf"{_WEEKDAY}{_DAY} (?:of )?{_MONTH}{_YEAR}",
+        r"(?P<year>\d{4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})",
+        r"(?:(?P<year>\d{4})年)?(?P<month>\d{1,2})月(?P<day>\d{1,2})[日号]",
+    )
 )
 
 
@@ -89,9 +94,10 @@ def date_of(text: str) -> dict[str, str | int | None] | None:
     match = next((found for date in _DATES if (found := date.fullmatch(words))), None)
     if match is None:
         return None
+    month = match["month"]
     return {
-        "weekday": match["weekday"],
-        "month": _MONTHS[match["month"]],
+        "weekday": match.groupdict().get("weekday"),
+        "month": int(month) if month.isdecimal() else _MONTHS[month],
         "day": int(match["day"]),
         "year": match["year"],
     }

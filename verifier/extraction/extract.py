@@ -434,8 +434,14 @@ def _after_phrase(segment: str, hint: Hint) -> Stated:
     )
 
 
+# "Perimeter: 24 cm", "**Total cost:** 5" where each part has such a name; "AB: 5" is left alone.
+_PART_NAME = pattern(r"[*_]*[A-Z][a-z]{2,}(?: [A-Za-z]+){0,3}[*_]*:[*_]*\s+(?=[-\d$\\])")
+
+
 def _of_parts(parts: list[str]) -> Extraction:
     """Return the answers of several parts as one list, where each part says no more than its own."""
+    if all(label := [_PART_NAME.match(part) for part in parts]):
+        parts = [part[m.end() :] for part, m in zip(parts, label, strict=True) if m]
     answers = [_after_phrase(part, "any").answer for part in parts]
     if None in answers:
         return Extraction(None, SEVERAL.why)

@@ -701,8 +701,8 @@ class Parser(Cursor):
             case "vec" | "overline" | "underbrace":
                 return Sym(f"{name}({self.argument_text()})")
             case "angle" | "triangle":
-                if self._between_factors() and self.peek().kind == "num":  # 2\angle 60^\circ, in polar form
-                    raise UnknownOperatorError(f"no rules for \\{name} between two numbers")
+                if name == "angle" and self._between_factors() and self.peek().kind != "name":
+                    return called("cis", None, (self._signed_power(),))  # 2\angle 60^\circ, in polar form
                 return Sym(f"{name}({self._vertices(name)})")
             case "mathbb":
                 return self._named_set()

@@ -30,9 +30,11 @@ class NumberAndUnit(NamedTuple):
 
 _SIGNS = {"$": "dollars", "€": "euros", "£": "sterling", "¥": "yuan", "₹": "rupees", "¢": "cents"}
 # "\$5", "US$5", "5€", "Rs. 5"; "\sqrt" and "Rst" are left alone.
-_SIGN = pattern(rf"{TEXT_COMMAND}\{{\s*(\\\$)\s*\}}|(?:\bUS)?\\?(\$)|([€£¥₹¢])|\\(euro|pounds)\b|\b(Rs)\b\.?")
-_CURRENCIES = (*_SIGNS, "\\euro", "\\pounds", "Rs")  # each sign has one of these, which are found faster
-_NAMED_SIGNS = {"euro": "€", "pounds": "£", "Rs": "₹", "\\$": "$"}
+_SIGN = pattern(
+    rf"{TEXT_COMMAND}\{{\s*(\\\$)\s*\}}|(?:\bUS)?\\?(\$)|([€£¥₹¢])|\\(euro|pounds|yen)\b|\b(Rs)\b\.?"
+)
+_NAMED_SIGNS = {"euro": "€", "yen": "¥", "pounds": "£", "Rs": "₹", "\\$": "$"}
+_CURRENCIES = (*_SIGNS, *_NAMED_SIGNS)  # each sign has one of these, which are found faster
 # "5", "-5.20 per"; "5x" is left alone.
 _LEADING = pattern(r"([-+]?) ?([-+]? ?\d[\d.,]*(?<=\d))(?=\s|$|\\(?:text|[ ,;!])|[\u3400-\u9fff])")
 

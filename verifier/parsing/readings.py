@@ -14,7 +14,7 @@ from verifier.parsing.lexer import join_groups
 from verifier.parsing.markup import strip_markup
 from verifier.parsing.matrices import simplified
 from verifier.parsing.notation import TEXT_COMMAND, chinese_words, has_chinese, plain, words_of
-from verifier.parsing.number_words import ORDINALS, number_in_words
+from verifier.parsing.number_words import number_in_words, ordinal_in_words
 from verifier.parsing.numerals import write_cycle
 from verifier.parsing.parser import parse
 from verifier.parsing.plain_numbers import read_number
@@ -290,7 +290,7 @@ def read_one(text: str) -> list[Node]:
     words = _known_words(text)
     if words == Words("infinity"):
         return [words, INFINITY]
-    if (ordinal := ORDINALS.get(words_of(text))) is not None:
+    if (ordinal := ordinal_in_words(words_of(text))) is not None:
         return [Words(words_of(text)), Num(ordinal)]
     if words is not None:
         maybe = any(map(is_typed, text.split())) or (len(text) == 3 and text.islower())  # sin x, abc

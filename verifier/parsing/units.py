@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from functools import lru_cache
 
+from verifier.parsing.number_words import PARTS
 from verifier.patterns import pattern
 
 # --- units: name -> (dimension, factor to the dimension's first unit)
@@ -164,11 +165,20 @@ _CHINESE_SCALES = {"百": 100, "千": 1000, "万": 10**4, "亿": 10**8}
 _MAX_CHINESE_SCALES = 3  # as in 百万亿
 
 
-def take_scale(words: list[str]) -> tuple[int, list[str]]:
+# 5 hundredths, 3 halves; "quarters" may be coins, and "3 third" is left alone.
+_PART_SCALES = {
+    f"{word}s" if word != "half" else "halves": Fraction(1, bottom)
+    for word, bottom in PARTS.items()
+    if word not in ("halves", "quarter")
+}
+
+
+def take_scale(words: list[str]) -> tuple[Fraction | int, list[str]]:
     """Return the product of the words that scale, such as "million" or 万, and the words that remain."""
-    factor, rest = 1, []
+    factor: Fraction | int = 1
+    rest = []
     for word in words:
-        scale = _SCALES.get(word.lower().removesuffix("s"))
+        scale = _SCALES.get(word.lower().removesuffix("s")) or _PART_SCALES.get(word.lower())
         if scale is not None:
             factor *= scale
             continue
