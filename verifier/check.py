@@ -9,7 +9,7 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from verifier.comparison.quick import compare_numbers, compare_quickly
+from verifier.comparison.quick import compare_numbers, compare_written
 from verifier.extraction.extract import ABSENT, Extraction, extract
 from verifier.extraction.golds import Gold, read_gold
 from verifier.extraction.statement import OPEN, SEVERAL, SUPPOSED
@@ -116,7 +116,7 @@ def read(prediction: str | Solution, gold: str, rounding: Rounding, require: Str
             return Read(wanted, found, correct(f"both are {wanted.number}"))
         if (answer := read_number(found.answer)) is not None:
             return Read(wanted, found, compare_numbers(answer, wanted.number, rounding))
-    return Read(wanted, found, compare_quickly(found.answer, wanted.answer, rounding))
+    return Read(wanted, found, compare_written(found.answer, wanted.answer))
 
 
 def _without_answer(found: Extraction, wanted: Gold, prediction: str | Solution) -> Comparison:

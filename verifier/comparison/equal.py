@@ -24,12 +24,14 @@ def compare_answers(prediction: str, gold: str, rounding: Rounding = "exact") ->
     Their order matters only for ``0.3 ## 3/10``: a gold answer may state several forms, any of which will do, while
     a prediction that does so must mean the same by all of them.
     """
-    quick = compare_quickly(prediction, gold, rounding)
-    if quick is not None:
-        return quick
-    if max(len(prediction), len(gold)) > MAX_ANSWER:
-        return unverifiable(f"an answer of more than {MAX_ANSWER} characters")
     forms, wanted = _forms(prediction), _forms(gold)
+    too_long = max(len(prediction), len(gold)) > MAX_ANSWER
+    if too_long or len(forms) > 1:  # a form alone is compared so below
+        quick = compare_quickly(prediction, gold, rounding)
+        if quick is not None:
+            return quick
+    if too_long:
+        return unverifiable(f"an answer of more than {MAX_ANSWER} characters")
     for other in forms[1:MAX_FORMS]:
         outcome = _compare(forms[0], other, rounding)
         if not outcome.correct:
@@ -64,7 +66,7 @@ def _compare(a: str, b: str, rounding: Rounding) -> Comparison:
 
 
 def _compared(a: str, b: str, rounding: Rounding) -> Comparison:
-    if (quick := compare_quickly(a, b, rounding)) is not None:  # a form of several
+    if (quick := compare_quickly(a, b, rounding)) is not None:
         return quick
     for compare in (compare_times, compare_dates, compare_choices):
         outcome = compare(a, b)
