@@ -20,7 +20,8 @@ _DENIAL = (
 )
 _COMPARISON = (
     r"(?:could|might|may)\s+(?:also\s+)?be|(?:more|less|greater|fewer|larger|smaller|bigger|higher|lower|taller|longer|shorter|older|younger)\s+(?:than|or\s+equal\s+to)"
-    r"(?:\s+or\s+equal\s+to)?|exceed(?:s|ed|ing)?|(?:overshoots?|miss(?:es|ed)?|(?:is|was|are)\s+off)\s+by|over|above|below|under|beyond|at\s+least|at\s+most|up\s+to"
+    r"(?:\s+or\s+equal\s+to)?|exceed(?:s|ed|ing)?|(?:overshoots?|miss(?:es|ed)?|(?:is|was|are)\s+off)\s+by|over|above|below|under|beyond"
+    r"|at\s+least|at\s+most|(?<!\bround )(?<!ounded )(?<!ounding )up\s+to"
     r"|upwards?\s+of|north\s+of|barely|something\s+like|at\s+(?:best|worst)|in\s+the\s+(?:neighbou?rhood|region|vicinity|ballpark|range)\s+of"
     r"|divides|(?:co|relatively\s+)prime\s+(?:to|with)|congruent\s+to|proportional\s+to|on\s+the\s+order\s+of|close\s+to|near(?:ly)?|almost|just\s+(?:short\s+of|shy\s+of)|not\s+quite|between|ranges?\s+from"
 )
