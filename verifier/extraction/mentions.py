@@ -84,7 +84,7 @@ _GIVEN = pattern(
 )
 # "Add 12 to get the answer", "We still have to add 12"; "Tom needs to add 12 blocks" is left alone.
 _OPERAND = pattern(
-    r"(?:\A\W*|[,;:]\s*|\bwe\s+(?:\w+\s+){0,4}|\bthen\s+)(?:add|subtract|multiply|divide|take\s+away)\b"
+    r"(?:\A\W*|[,;:]\s*|\bwe\s+(?:\w+\s+){0,4}|\bthen\s+)(?:add|subtract|multiply|divide|take\s+away|replace|swap|change|switch)\b"
     r"(?:(?!\b(?:to\s+get|and\s+get|gives?|is|equals?|have|obtain)\b)[^=,;:])*\Z",
     re.IGNORECASE,
 )
