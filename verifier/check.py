@@ -9,10 +9,10 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from verifier.comparison.quick import compare_numbers, compare_quickly
+from verifier.comparison.quick import compare_numbers, compare_written
 from verifier.extraction.extract import ABSENT, Extraction, extract
 from verifier.extraction.golds import Gold, read_gold
-from verifier.extraction.statement import SEVERAL, SUPPOSED
+from verifier.extraction.statement import OPEN, SEVERAL, SUPPOSED
 from verifier.given import Given, GivenGold, gold_text, prediction_text
 from verifier.outcome import Comparison, correct, incorrect, unverifiable
 from verifier.parsing.plain_numbers import read_number
@@ -78,7 +78,7 @@ class Read(NamedTuple):
 def verdict_on(asked: Read, outcome: Comparison, start: float) -> Verdict:
     """Return the verdict on a pair that was read; ``start`` is when that began."""
     found = asked.found
-    if outcome.status == "incorrect" and any(_is_number(value, asked.gold) for value in found.beside):
+    if outcome.status == "incorrect" and _holds_gold(found.beside, asked.gold.answer or ""):
         outcome = unverifiable("another value of the sentence is the gold answer")
     return Verdict(
         outcome.status,
@@ -116,31 +116,26 @@ def read(prediction: str | Solution, gold: str, rounding: Rounding, require: Str
             return Read(wanted, found, correct(f"both are {wanted.number}"))
         if (answer := read_number(found.answer)) is not None:
             return Read(wanted, found, compare_numbers(answer, wanted.number, rounding))
-    return Read(wanted, found, compare_quickly(found.answer, wanted.answer, rounding))
+    return Read(wanted, found, compare_written(found.answer, wanted.answer))
 
 
 def _without_answer(found: Extraction, wanted: Gold, prediction: str | Solution) -> Comparison:
     if found.source == SEVERAL.why:
         return unverifiable(f"the last statement holds {SEVERAL.why}")
-    if found.source == SUPPOSED.why:
-        return unverifiable(SUPPOSED.why)
+    if found.source in (OPEN.why, SUPPOSED.why):
+        return unverifiable(found.source)
     if found.source == "none" and isinstance(prediction, str) and _names(prediction, wanted.answer or ""):
         return unverifiable("the gold answer is named, and it is not seen whether it is stated")
     return incorrect("no final answer is stated" if found.source == "none" else found.source)
 
 
-_LEADING_NUMBER = pattern(r"\\?[$€£¥₹]?-?[\d.,/]*\d%?")
+_PARTS = pattern(r",|\band\b")  # of a gold answer that lists several
 
 
-def _is_number(value: str, gold: Gold) -> bool:
-    """Whether a value in prose is the number that a gold answer is, its unit aside."""
-    match = _LEADING_NUMBER.match(value) if gold.number is not None else None
-    number = read_number(match[0].lstrip("\\$€£¥₹")) if match else None
-    return (
-        number is not None
-        and gold.number is not None
-        and compare_numbers(number, gold.number, "exact").correct
-    )
+def _holds_gold(values: tuple[str, ...], gold: str) -> bool:
+    """Whether one of the values in prose is the gold answer, or one of several that it lists."""
+    wanted = {gold, *_PARTS.split(gold)} if values else ()
+    return any(_compared(value, part, "exact").correct for value in values for part in wanted)
 
 
 MAX_NAMED = 400  # characters before the end of a text in which the words of a gold answer are looked for

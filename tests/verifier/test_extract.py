@@ -221,3 +221,16 @@ def test_no_text_raises(text: str) -> None:
 )
 def test_no_fragments_raise(parts: list[str]) -> None:
     verify("".join(parts), "1")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[Final Answer] 17", "<FINAL_ANSWER>17</FINAL_ANSWER>", r"Thus \framebox{17}", "<Answer>17</Answer>"],
+)
+def test_other_marks_for_an_answer(text: str) -> None:
+    assert extract_answer(text) == "17"
+
+
+def test_bullets_may_name_what_they_state() -> None:
+    assert verify("Results:\n- Perimeter: 24 cm\n- **Area:** 36 kg", "24 cm, 36 kg").correct
+    assert not verify("Results:\n- Not 24\n- Perimeter: 36 kg", "24, 36").correct

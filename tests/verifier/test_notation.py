@@ -42,6 +42,11 @@ SAME = [
     (r"\pi r^2 h", r"\pi hr^2"), (r"A\cap B=\{2,3\}", r"\{2,3\}"), (r"\nabla f=(2x,2y)", "(2x,2y)"), (r"\frac{\partial f}{\partial x}=2xy", "2xy"),
     (r"\text{HHT, HTH, THH}", "HTH, HHT, THH"), (r"\text{red, blue}", "blue, red"), (r"\text{Mary and John}", "John and Mary"), (r"\text{Quadrant III}", "III"),
     ("[1 2; 3 4]", r"\begin{pmatrix}1&2\\3&4\end{pmatrix}"), ("4 and a half", "4.5"), (r"\frac{3}{4}\text{ of an hour}", "45 minutes"), (r"\hat{\imath}-2\hat{\jmath}", r"\mathbf{i}-2\mathbf{j}"), (r"\text{AB}+\text{CD}", "AB+CD"), (r"\text{Graph (b)}", "(b)"), (r"\text{Car B}", "B"), (r"\text{I and III only}", "I, III"), (r"\text{II only}", "II"), (r"\#5", "5"), (r"25\pi\text{ square inches}", r"25\pi"), (r"25\pi cm^2", r"25\pi"),
+    # polar form, double factorials, parts in words, ordinals, families of numbers
+    (r"2\angle 60^\circ", r"1+\sqrt3 i"), (r"5\angle -90^\circ", "-5i"), (r"3\angle\frac{\pi}{2}", "3i"), ("(2n)!!", "2^n n!"), ("(2n-1)!!", r"\frac{(2n)!}{2^n n!}"),
+    ("three hundredths", "0.03"), (r"3\text{ halves}", "1.5"), (r"3\text{ fifths}", "0.6"), (r"2\text{ thirds of a mile}", "2/3"), ("twenty-first", "21st"), ("thirtieth", "30"), ("the fifth", "5th"),
+    (r"x=5k+3,\ k\in\mathbb{Z}", r"x\equiv3\pmod5"), ("n=7m-2", r"n\equiv5\pmod 7"), (r"\forall x\in\mathbb{R},\ f(x)=0", "f(x)=0"), (r"\yen 300", "300"), (r"\begin{pmatrix}1&0\\0&1\end{pmatrix}", "I_2"),
+    ("(B) and (D)", "B,D"), (r"\text{None of these}", "none of the above"), ("2021-05-05", "May 5, 2021"), ("2021年5月5日", "2021-05-05"), ("x^3+C", "x^3+K"), (r"C_1e^x+C_2e^{-x}", r"Ae^x+Be^{-x}"),
 ]  # fmt: skip
 
 NOT_SAME = [
@@ -53,6 +58,9 @@ NOT_SAME = [
     (r"\text{fourth}", "3rd"), ("third", "1/3"), (r"\text{triangle }Q", "R"), (r"\text{Yes, if n is even}", "yes"), (r"\text{No, it diverges}", "yes"), ("The tallest is not Marcus", "Marcus"), ("It is false that the tallest is Marcus", "Marcus"),
     (r"x=y=z=\frac13", r"(\frac13,\frac13,\frac12)"), ("1 in 6", "6"), (r"x\Omega", "x"), ("2A", "2"), ("5C", "5"), ("2 (3)", "2"), ("7/2 (4.5)", "7/2"), ("AB:5", "5"),
     (r"5\text{ hr}^2", r"5 h^2 r"), ("60,12", "6012"), ("60, 120", "60,120"), (r"A\cap B=\{2,3\}", r"\{2,4\}"), ("x+y=(2,3)", "(3,2)"), (r"\text{red, blue}", "red, green"), (r"\text{Mary and John}", "Mary"), ("[1; 2]", "12"), ("4 and a half", "4"), (r"\frac{3}{4}\text{ of an hour}", "3 hours"), (r"\text{Graph (b)}", "(c)"), (r"\text{I and III only}", "I"),
+    (r"2\angle 30^\circ", r"1+\sqrt3 i"), (r"2\angle ABC", "2"), ("(2n)!!", "(2n)!"), ("(n^2)!!", "n^2"), (r"3\text{ halves}", "3"), (r"3\text{ quarters}", "3"), (r"5\text{ hundredths}", "5"), ("twenty second", "20"), ("first third", "3"),
+    (r"x=5k+2,\ k\in\mathbb{Z}", r"x\equiv3\pmod5"), (r"x=10k+3,\ k\in\mathbb{Z}", r"x\equiv3\pmod5"), (r"\forall x, f(x)=0", "f(x)=1"), (r"\begin{pmatrix}1&0\\0&1\end{pmatrix}", "I_3"), (r"\begin{pmatrix}1&0\\0&2\end{pmatrix}", "I"),
+    ("(B, D)", "B,C"), ("2021-05-06", "May 5, 2021"), ("x^3+C", "x^3+k"),
 ]  # fmt: skip
 
 
@@ -89,3 +97,19 @@ def test_what_cannot_be_read_is_never_called_wrong(unread: str, gold: str) -> No
 def test_a_list_beside_words_that_hold_several_numbers_is_left_open() -> None:
     assert compare_answers(r"\text{Both } 3 \text{ and } 5", "3, 5").status == "unverifiable"
     assert compare_answers(r"\text{isosceles}", "3, 5").status == "incorrect"
+
+
+def test_a_grouped_number_may_be_the_list_of_its_groups() -> None:
+    assert compare_answers(r"60^\circ \text{ or } 120^\circ", "60,120").status == "unverifiable"
+    assert compare_answers("1, 200", "1,200").status == "unverifiable"
+    assert compare_answers("1, 300", "1,200").status == "incorrect"
+
+
+def test_a_letter_may_name_a_matrix() -> None:
+    assert compare_answers(r"\begin{pmatrix}1&0\\0&1\end{pmatrix}", "A").status == "unverifiable"
+    assert compare_answers(r"\begin{pmatrix}1&0\\0&1\end{pmatrix}", "2").status == "incorrect"
+
+
+def test_a_bar_over_an_expression_is_not_read_as_a_name() -> None:
+    assert compare_answers(r"\overline{2+i}", "2-i").status == "unverifiable"
+    assert compare_answers(r"\overline{AB}", r"\overline{AB}").correct

@@ -11,7 +11,7 @@ from verifier.tree import Add, Apply, Node, Rel, Sym, free_symbols, multiplied_o
 from verifier.verdict import Rounding
 
 _INTEGRATION = frozenset({"C", "c", "C_1", "c_1", "C_0", "K", "k"})
-_CERTAIN = frozenset({"C", "c", "C_1", "c_1", "C_0"})  # one of them a capital: a constant of integration
+_CERTAIN = frozenset({"C", "c", "C_1", "c_1", "C_0", "K"})  # one of them a capital: a constant of integration
 
 
 def read_otherwise(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
@@ -77,7 +77,8 @@ def with_constants_named(a: Node, b: Node) -> tuple[list[Node], bool]:
     if not 0 < len(left) == len(right) <= MAX_CONSTANTS or free_symbols(a) <= {*left, "y"}:
         return [], False
     families = [renamed(b, dict(zip(right, order, strict=True))) for order in permutations(left)]
-    return families, all(name in _CALLED_SO or _INDEXED.fullmatch(name) for name in (*left, *right))
+    named = [[bool(_INDEXED.fullmatch(n)) or n in _CALLED_SO for n in side] for side in (left, right)]
+    return families, all(map(all, named)) or any(all(map(_INDEXED.fullmatch, side)) for side in (left, right))
 
 
 def _constants(node: Node, other: Node) -> list[str]:

@@ -8,6 +8,7 @@ from verifier.patterns import pattern
 
 _LIKELY = frozenset("ABCDE")
 _VERTICES = pattern(r"[A-Z]{3}")  # the angle DCA is ACD; "ABCD" and words are left alone
+_LETTER_IN_BRACKETS = pattern(r"\( ?[A-J] ?\)")
 _JOINED = pattern(r"[A-J]{2,}")
 
 
@@ -30,8 +31,8 @@ def compare_choices(a: str, b: str) -> Comparison | None:
         if not (x[1] or y[1]):
             return None
         return correct(f"both choose {_shown(x[0])}") if x[0] == y[0] else incorrect(_differ(x[0], y[0]))
-    if len(x[0]) > 1 and len(y[0]) > 1:  # in brackets they may be a tuple, whose order counts
-        listed = x[1] and y[1] and "(" not in a + b
+    if len(x[0]) > 1 and len(y[0]) > 1:  # in brackets around them all they may be a tuple, whose order counts
+        listed = x[1] and y[1] and "(" not in _LETTER_IN_BRACKETS.sub("", a + b)
         return correct(f"both choose {_shown(x[0])}") if listed and x[0] == y[0] else None
     return incorrect(_differ(x[0], y[0])) if x[1] or y[1] else None
 

@@ -24,12 +24,14 @@ def compare_answers(prediction: str, gold: str, rounding: Rounding = "exact") ->
     Their order matters only for ``0.3 ## 3/10``: a gold answer may state several forms, any of which will do, while
     a prediction that does so must mean the same by all of them.
     """
-    quick = compare_quickly(prediction, gold, rounding)
-    if quick is not None:
-        return quick
-    if max(len(prediction), len(gold)) > MAX_ANSWER:
-        return unverifiable(f"an answer of more than {MAX_ANSWER} characters")
     forms, wanted = _forms(prediction), _forms(gold)
+    too_long = max(len(prediction), len(gold)) > MAX_ANSWER
+    if too_long or len(forms) > 1:  # a form alone is compared so below
+        quick = compare_quickly(prediction, gold, rounding)
+        if quick is not None:
+            return quick
+    if too_long:
+        return unverifiable(f"an answer of more than {MAX_ANSWER} characters")
     for other in forms[1:MAX_FORMS]:
         outcome = _compare(forms[0], other, rounding)
         if not outcome.correct:
@@ -64,7 +66,7 @@ def _compare(a: str, b: str, rounding: Rounding) -> Comparison:
 
 
 def _compared(a: str, b: str, rounding: Rounding) -> Comparison:
-    if (quick := compare_quickly(a, b, rounding)) is not None:  # a form of several
+    if (quick := compare_quickly(a, b, rounding)) is not None:
         return quick
     for compare in (compare_times, compare_dates, compare_choices):
         outcome = compare(a, b)
@@ -78,4 +80,18 @@ def _compared(a: str, b: str, rounding: Rounding) -> Comparison:
         return unverifiable("an answer is nested too deeply")
     if outcome.status == "correct" and under_another_letter(a, b):
         return unverifiable("the same text under another letter")
+    if outcome.status == "incorrect" and (_lists_groups(a, b) or _lists_groups(b, a)):
+        return unverifiable("one number, or a list of its groups of digits")
     return outcome
+
+
+# 60,120; 1,2 and 1,2345 are left alone.
+_GROUPED = pattern(r"[1-9]\d{0,2}(?:,\d{3})+")
+
+
+def _lists_groups(number: str, answer: str) -> bool:
+    """Whether ``answer`` lists what ``60,120`` is where it is a list too."""
+    if _GROUPED.fullmatch(number.strip()) is None:
+        return False
+    (listed,) = readings(number.strip().replace(",", ", "))
+    return any(same_answer(listed, node).correct for node in readings(answer))

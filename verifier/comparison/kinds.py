@@ -10,12 +10,12 @@ from verifier.comparison.expressions import same_expression
 from verifier.comparison.inequalities import is_inequality, same_inequality
 from verifier.comparison.plus_minus import expanded
 from verifier.comparison.real_sets import region_of, same_region
-from verifier.comparison.residues import compare_residues
+from verifier.comparison.residues import as_residues, compare_residues
 from verifier.comparison.vectors import as_sequence
 from verifier.comparison.verbatim import compare_based, compare_unread, compare_words
 from verifier.functions_table import BY_NAME
 from verifier.outcome import Comparison, best, correct, incorrect, unverifiable
-from verifier.parsing.building import matrix_of_rows, transposed
+from verifier.parsing.building import identity_matrix, matrix_of_rows, transposed
 from verifier.parsing.quantities import agreement
 from verifier.parsing.units import other_factors, unit_of
 from verifier.parsing.vocabulary import LETTER_LIKE
@@ -290,7 +290,8 @@ def _two_relations(a: Rel, b: Rel, rounding: Rounding) -> Comparison:
         )
     first, second = labelled(a), labelled(b)
     if first and second:
-        (label, x), (other_label, y) = first, second
+        label, other_label = first[0], second[0]
+        x, y = as_residues(first[1], second[1])
         if label == other_label or (_is_dependent(label) and _is_dependent(other_label)):
             outcome = _same(expanded(x), expanded(y), rounding)
             if outcome.correct or not (free_symbols(x) | free_symbols(y)):
@@ -502,6 +503,10 @@ def _sequences(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
             return incorrect("one of the intervals includes an end that the other leaves out")
         return _paired(a.items, b.items, rounding)
     matrix, rest = (a, b) if isinstance(a, Matrix) else (b, a)
+    if isinstance(matrix, Matrix) and isinstance(rest, Sym):
+        if rest in (Sym("I"), Sym("E"), *(Sym(f"{letter}_{len(matrix.rows)}") for letter in "IE")):
+            return _sequences(matrix, identity_matrix(len(matrix.rows)), rounding)
+        return unverifiable("a matrix, and a letter that may name one")
     if isinstance(matrix, Matrix) and 1 in (len(matrix.rows), len(matrix.rows[0])):
         entries = tuple(x for row in matrix.rows for x in row)
         if (components := as_sequence(rest, len(entries))) is not None:

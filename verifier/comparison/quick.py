@@ -14,6 +14,11 @@ def compare_quickly(a: str, b: str, rounding: Rounding) -> Comparison | None:
     x, y = read_number(a), read_number(b)
     if x is not None and y is not None:
         return compare_numbers(x, y, rounding)
+    return compare_written(a, b)
+
+
+def compare_written(a: str, b: str) -> Comparison | None:
+    """Compare two answers that are not both plain numbers, as they are written; None where that differs."""
     return correct("written the same") if _squeezed(a) == _squeezed(b) else None
 
 
@@ -22,7 +27,8 @@ _PARTING = pattern(r"(?<=\d)\s+(?=\d)|(?<=\d,)\s+(?=\d)")
 
 def _squeezed(text: str) -> str:
     """Take the spaces out, but for those that part two numbers."""
-    return "".join(_PARTING.sub("~", plain(text)).split())
+    words = plain(text).split()
+    return "".join(_PARTING.sub("~", plain(text)).split()) if len(words) > 1 else "".join(words)
 
 
 # --- plain numbers

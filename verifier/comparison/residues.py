@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from verifier.comparison.expressions import same_expression
 from verifier.outcome import Comparison, correct, incorrect, unverifiable
-from verifier.tree import LimitError, Node, NotRationalError, Residue, UndefinedError
+from verifier.tree import Add, LimitError, Mul, Node, NotRationalError, Num, Residue, Sym, UndefinedError
 from verifier.values.exact import exact_value
 from verifier.verdict import Rounding
 
@@ -26,6 +26,22 @@ def compare_residues(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
     if not congruent:
         return incorrect("they are not congruent")
     return correct("they are congruent") if len(moduli) == 2 else unverifiable("a number that is congruent")
+
+
+def as_residues(x: Node, y: Node) -> tuple[Node, Node]:
+    """Return both, where one is a residue and the other ``5k + 3`` with that as the residue 3 modulo 5."""
+    if isinstance(x, Residue) == isinstance(y, Residue):
+        return x, y
+    return (x, _of_family(y)) if isinstance(x, Residue) else (_of_family(x), y)
+
+
+def _of_family(node: Node) -> Node:
+    match node:
+        case Add((Mul((Num(int(step)), Sym("k" | "n" | "m" | "t"))), Num(first))):
+            return Residue(Num(first), Num(abs(step)))
+        case Add((Num(int(first)), Mul((Num(int(step)), Sym("k" | "n" | "m" | "t"))))):
+            return Residue(Num(first), Num(abs(step)))
+    return node
 
 
 def _congruent(x: Node, y: Node, modulus: Node) -> bool | None:

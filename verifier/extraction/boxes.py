@@ -17,8 +17,9 @@ MAX_BOX = 100_000  # characters in which a box must end
 MAX_JOINED_CHARS = 2_000  # from the start of a box to that of one that it is joined to
 MAX_GAP = 64  # characters between two boxes of one list, at most
 
-# \boxed{5}, \boxed 5, \fbox{5}; \box{5} is left alone.
-_BOX = pattern(r"\\(?:boxed|fbox)\s*(?:\{(?:([^{}\\]*)\})?|([0-9A-Za-z]))")
+# \boxed{5}, \boxed 5, \fbox{5}, \framebox{5}; \box{5} is left alone.
+_COMMANDS = ("\\boxed", "\\fbox", "\\framebox")
+_BOX = pattern(r"\\(?:boxed|fbox|framebox)\s*(?:\{(?:([^{}\\]*)\})?|([0-9A-Za-z]))")
 # The end of the line or the formula in which a box that is not closed ends: "$\boxed{5$ so"; \{ is left alone.
 _END_OF_FORMULA = pattern(r"\n|\\[)\]]|\$")
 _JOINT = pattern(
@@ -44,13 +45,10 @@ def boxed_answer(text: str) -> Boxed | None:
     """Return what the last box of ``text`` states; None where there is no box."""
     if "\\" not in text:
         return None
-    command = "\\boxed"
-    start = text.rfind(command)
-    if start < 0:
-        command = "\\fbox"
-        start = text.rfind(command)
-    if start < 0:
+    command = next((name for name in _COMMANDS if name in text), "")
+    if not command:
         return None
+    start = text.rfind(command)
     answers: list[str] = []
     last_end = follower = floor = visited = 0
     while start >= 0 and visited < MAX_BOXES:

@@ -20,19 +20,21 @@ _DENIAL = (
 )
 _COMPARISON = (
     r"(?:could|might|may)\s+(?:also\s+)?be|(?:more|less|greater|fewer|larger|smaller|bigger|higher|lower|taller|longer|shorter|older|younger)\s+(?:than|or\s+equal\s+to)"
-    r"(?:\s+or\s+equal\s+to)?|exceed(?:s|ed|ing)?|over|above|below|under|beyond|at\s+least|at\s+most|up\s+to"
+    r"(?:\s+or\s+equal\s+to)?|exceed(?:s|ed|ing)?|(?:overshoots?|miss(?:es|ed)?|(?:is|was|are)\s+off)\s+by|over|above|below|under|beyond"
+    r"|at\s+least|at\s+most|(?<!\bround )(?<!ounded )(?<!ounding )up\s+to"
+    r"|upwards?\s+of|north\s+of|barely|something\s+like|at\s+(?:best|worst)|in\s+the\s+(?:neighbou?rhood|region|vicinity|ballpark|range)\s+of"
     r"|divides|(?:co|relatively\s+)prime\s+(?:to|with)|congruent\s+to|proportional\s+to|on\s+the\s+order\s+of|close\s+to|near(?:ly)?|almost|just\s+(?:short\s+of|shy\s+of)|not\s+quite|between|ranges?\s+from"
 )
 _CHANGE = (
     r"(?:negative|opposite|inverse|reciprocal|square|cube|half|roots?|thirds?|quarters?|fifths?|tenths?|percent(?:age)?|fraction"
     r"|multiples?|factors?|divisors?|powers?|double|logarithm)"
-    r"\s+of|half|double|twice|triple|thrice|divisible\s+by"
+    r"\s+of|(?:\A\W*|[,;:]\s*|\b(?:so|and|then|thus|hence)\s+)its\s+(?:square|cube|double|half|negative|opposite|reciprocal)\s+is|(?:half|double)\s+(?:of\s+)?(?:it|the\s+answer)\s+is|half|double|twice|triple|thrice|divisible\s+by"
 )
 # The same in the other languages that answers are looked for in.
 _ELSEWHERE = (
     r"no\s+es|non\s+è|não\s+é|n['’]est\s+pas|nicht|kein|не|(?:mayor|menor|maior)\s+(?:que|do\s+que)|(?:más|menos|mais)\s+de|al\s+menos"
     r"|(?:supérieure?|inférieure?)\s+à|(?:plus|moins)\s+de|au\s+(?:moins|plus)|(?:größer|kleiner|mehr|weniger)\s+als|mindestens|höchstens"
-    r"|(?:maggiore|minore|più|meno)\s+di|больше|меньше|(?:не\s+)?(?:более|менее)"
+    r"|casi|presque|fast|почти|quase|quasi|(?:maggiore|minore|più|meno)\s+di|больше|меньше|(?:не\s+)?(?:более|менее)"
 )
 _FILLER = r"(?:(?:the|a|an|of|to|be|is|equals?|exactly|just|about|even|number|value|\$?\\?[a-zA-Z]\s*=)\s*)*[\s$(*:]*\Z"
 # "is not 5", "exceeds the value 5", "at least $5"; "not only", "over 5 days he earns 12" do not touch the 12
@@ -40,7 +42,7 @@ _BEFORE = pattern(rf"\b(?:{_DENIAL}|{_COMPARISON}|{_CHANGE}|{_ELSEWHERE})\s+{_FI
 # 不是5, 大于5, 至少5个; 至少是5 and 最多可以装5个 state a least and a greatest value, which is 5
 _CHINESE_BEFORE = pattern(
     r"(?:(?:不是|并非|并不是|不等于|不为|不选|不(?:会|该|应该?|可能|能|再)(?:是|为|等于)|绝不是|不[止只仅]|排除|舍[去掉]|剔除|差一?点儿?就?|大于|小于|多于|少于|高于|低于|超过|不足|不到|接近|除了|介于)(?:有|是|为|等于)?"
-    r"|(?:至少|至多|最多|最少)有?|比|非|不一定[是为]?|未必[是为]?)[\s$(]*\Z"
+    r"|(?:至少|至多|最多|最少)有?|比|比(?:答案|结果)[大小多少]|[不难]能?说[是有]?|非|不一定[是为]?|未必[是为]?)[\s$(]*\Z"
 )
 _DENIED = pattern(
     rf"\b(?:{_DENIAL}|no\s+es|non\s+è|não\s+é|n['’]est\s+pas|nicht|kein|не)\s+{_FILLER}", re.IGNORECASE
@@ -53,8 +55,9 @@ _CHINESE_DENIED = pattern(r"(?:不是|并非|不等于|不为|不可能是)[\s$(
 _AFTER = pattern(
     r"[)\]$}*]*,?\s*(?:[A-Za-z]+\s+)?(?:(?:more|less|fewer|greater|larger|smaller|higher|lower|times|older|younger|longer)\b"
     r"[^.\d]{0,24}\b(?:than|as)\b(?:[^.\d]{0,24}[\d\\$]"
-    r"|\s+(?:the\s+answer|(?:an?|half\s+an?|one|two|three|four)\s+(?:hour|minute|second|day|week|month|year|dozen|hundred|thousand|million|quarter|half)s?)\b)"
-    r"|plus\s+(?:some|an?\s+(?:unknown|extra|bit|little|few))"
+    r"|\s+(?:the\s+(?:answer|total|result|sum)|(?:an?|half\s+an?|one|two|three|four)\s+(?:hour|minute|second|day|week|month|year|dozen|hundred|thousand|million|quarter|half)s?)\b)"
+    r"|plus\s+(?:some|an?\s+(?:unknown|extra|bit|little|few))|too\s+\w+"
+    r"|(?:at\s+(?:the\s+(?:very\s+)?)?(?:least|most|best|worst))\b|times\s+the\s+(?:answer|result|number)"
     r"|or\s+(?:more|less|fewer|so|higher|greater|above|below|larger)\b"
     r"|(?:is|are|was|would\s+be|seems|might|may|could)\s+(?:\w+\s+)?(?:wrong|incorrect|impossible|false|possible|guess|not|right|too)\b"
     r"|(?:can(?:not|['’]t)|could\s+not|couldn['’]t)\s+be\b|appears?\b"
@@ -64,8 +67,8 @@ _AFTER = pattern(
 )
 # 5以上, 5的一半, 5不是, 5舍去; 5个苹果 is left alone.
 _CHINESE_AFTER = pattern(
-    r"[)$}*]*\s*[个元米人天只倍岁]?(?:太[大小多少高低]|则?不(?:是|符|对|行|成立|满足|合|取)|应?舍[去掉]|以上|以下|以内|之间|多(?!少)|余|的倍数|的平方|的立方|的相反数|的倒数|的绝对值|的一半|的[一两二三四五六七八九十百\d]+(?:倍|半|分之)|不对|是错"
-    r"|より|以上|未満|ではない|じゃない|이?가?\s*아[니닙]|보다|\s*(?:이상|이하|초과|미만))"
+    r"[)$}*]*\s*[个元米人天只倍岁]?(?:这个?(?:答案|结果|说法|数|值))?(?:显然|明显|肯定|应该|也|都)?(?:代入|太[大小多少高低]|(?:是增根|才怪)|则?不(?:是|符|对|行|成立|满足|合|取)|应?舍[去掉]|以上|以下|以内|之间|多(?!少)|余|的倍数|的平方|的立方|的相反数|的倒数|的绝对值|的一半|的[一两二三四五六七八九十百\d]+(?:倍|半|分之)|不对|是错"
+    r"|より|以上|未満|では(?:ない|ありません)|じゃない|이?가?\s*아[니닙]|보다|\s*(?:이상|이하|초과|미만))"
 )
 # "I would guess 5", "probably 5", "roughly between 4 and 6"; "the possible values are 3, 5", "the average guess of 5
 # friends" and 可能的取值为3 leave nothing open.
@@ -74,8 +77,12 @@ _OPEN = pattern(
     r"|(?<!most )(?<!least )(?<!more )(?<!less )(?<!ally )likely(?=\s+(?:\W*\d|it\b|the\s+answer\b))"
     r"|(?:might|may|could)\s+(?:very\s+)?well\s+be|give\s+or\s+take|(?:seems?|looks)\s+(?:to\s+be|like|that)|(?:rough|quick|crude)\s+(?:estimate|guess)|(?:roughly|about|somewhere|approximately)\s+between"
     r"|tentative(?:ly)?|provisional(?:ly)?|vielleicht|möglicherweise|vermutlich|wahrscheinlich|probablement|probablemente|probabilmente|provavelmente|waarschijnlijk|peut[-\s][êe]tre|quiz[áa]s?|tal\s+vez|forse|talvez|podría|pourrait|könnte|potrebbe|poderia|lean(?:ing)?\s+(?:towards?|to)"
-    r"|(?:could|might|may)\s+(?:\w+\s+)?be\s+(?:something|anything|another|different|wrong|off)|remains?\s+(?:open|unclear|unknown)|unsure|not\s+sure|guess(?:ing)?(?!\s+of\b)|unknown|uncertain|also\s+possible)\b"
-    r"|возможно|наверное|вероятно|кажется|может\s+быть|可能[是为]|也可能|可能(?=\s*[\d$])|不确定|也许|或许|猜|かもしれ|たぶん|おそらく|아마|어쩌면",
+    r"|(?:could|might|may)\s+(?:\w+\s+)?be\s+(?:something|anything|another|different|wrong|off)|remains?\s+(?:open|unclear|unknown)|unsure|not\s+sure|guess(?:ing)?(?!\s+of\b)|unknown|uncertain|also\s+possible"
+    r"|if\s+(?:my\s+)?memory|quote\s+me|to\s+the\s+best\s+of\s+my|(?:un|not\s+(?:yet\s+)?)(?:verified|confirmed|tested|proven)"
+    r"|pending\s+(?:confirm|verif|check|review)\w*|subject\s+to\s+(?:check|verif|confirm|review)\w*|in\s+theory|theoretically"
+    r"|hypothetically|for\s+the\s+sake\s+of\s+argument|placeholder|I\s+(?:suspect|reckon|hope|suppose|(?:would\s+|['’]d\s+)?bet)"
+    r"|no\s+(?:estoy|es)\s+segur[oa]|dudo|doute|bezweifle|pas\s+(?:s[ûu]re?|certaine?)|nicht\s+sicher|dubito|non\s+sono\s+sicur[oa])\b"
+    r"|возможно|наверное|вероятно|кажется|может\s+быть|可能[是为]|也可能|可能(?=\s*[\d$])|сомнева|не\s+уверен|不确定|也许|或许|猜|好像|似乎|据说|据称|理论上|かもしれ|たぶん|おそらく|아마|어쩌면",
     re.IGNORECASE,
 )
 _DOUBTED = pattern(r"\b(?:maybe|perhaps|possibly)\s*(?:it(?:'s|\s+is)\s*)?[\s$(\\]*\Z", re.IGNORECASE)
@@ -110,16 +117,18 @@ def gives_up(sentence: str) -> bool:
     return knows_nothing(sentence) or _UNDETERMINED.search(sentence) is not None
 
 
-# Each denial or doubt has one of these, which are found faster.
+# Each denial or doubt has one of these in small letters, which are found faster. "total", "output" and "difference",
+# which stand before many a box, have none.
 _TELLTALES = (
-    "ot", "n't", "n’t", "ever", "nor", "nlike", "but", "far", "xce", "xcl", "out", "stead", "ther", "iffer", "no m",
-    "o way", "ardly", "aybe", "erhaps", "ossibly", "不", "非",
+    "not", "n't", "n’t", "never", "nor", "nlike", "anything", "far", "xce", "xcl", "rul", "stead", "rather", "other",
+    "ifferent", "iffers", "iffer ", "iffer\n", "no m", "o way", "ardly", "aybe", "erhaps", "ossibly", "no es",
+    "non è", "não", "'est pas", "’est pas", "nicht", "kein", "не", "不", "非",
 )  # fmt: skip
 
 
 def may_be_taken_back(text: str, start: int) -> bool:
     """Whether what begins at ``start`` may be denied or doubted: where not, ``denied_before`` need not look."""
-    return any(map(text[max(0, start - MAX_BEFORE) : start].__contains__, _TELLTALES))
+    return any(map(text[max(0, start - MAX_BEFORE) : start].lower().__contains__, _TELLTALES))
 
 
 def denied_before(text: str, start: int) -> bool:

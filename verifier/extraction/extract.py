@@ -28,6 +28,7 @@ from verifier.extraction.lines import (
     sentence_of,
     sentences_from_the_end,
 )
+from verifier.extraction.mentions import is_mentioned
 from verifier.extraction.phrases import last_heading, last_phrase, with_decimal_points
 from verifier.extraction.prose import MAX_BARE, is_bare
 from verifier.extraction.statement import (
@@ -70,7 +71,7 @@ MAX_PROSE = (
 )
 MAX_NUMBER = 24  # characters after an answer phrase that are looked at for a number alone
 MAX_OFFER = 500  # characters before the end in which a question to the reader stands
-MAX_ARTICLE = 5  # characters before "answer" in which nothing is supposed: "The ", "**"
+MAX_IDLE = 5  # characters after an answer in which it is not taken back: "**."
 MAX_END_MARK = 32  # characters that the mark at the end of a proof takes
 MAX_WEAK = 800  # characters before the end in which a sentence can state the answer
 
@@ -161,7 +162,7 @@ def _said(text: str, hint: Hint) -> Extraction:
 
 def _renewed(after: str, hint: Hint) -> Extraction | None:
     """Return what the text after an answer states in its place, where it takes that back; None where it stands."""
-    end = retraction_in(after) if len(after) > MAX_ARTICLE or not after.isascii() else None
+    end = retraction_in(after) if len(after) > MAX_IDLE or not after.isascii() else None
     if end is None:
         return None
     rest = after[end:]
@@ -181,7 +182,7 @@ def _contradicted(boxed: str, after: str, hint: Hint) -> Extraction | None:
     ``\boxed{10}. The answer is 12.`` states two. ``\boxed{3}. The answer is 2.9`` may round, and
     ``\boxed{90}. The answer is 1.5 hours`` may convert: there the box stands.
     """
-    first = _integer(boxed) if hint == "any" and len(after) > MAX_ARTICLE else None
+    first = _integer(boxed) if hint == "any" and len(after) > MAX_IDLE else None
     mark = last_phrase(after) if first is not None else None
     if mark is None or _BESIDE.search(mark[0]):
         return None
@@ -239,18 +240,24 @@ def _agreed(text: str) -> Extraction | None:
     return None
 
 
-# "The roots are:" above bullets; "We know:" is left alone.
+# "The roots are:", "Final results:" above bullets; "We know:" is left alone.
 _LISTS = pattern(
-    r"(?:solutions?|roots|zeros|answers?|values|pairs|numbers)\b[^\n]{0,60}\b(?:is|are)\s*:\s*\Z",
+    r"(?:solutions?|roots|zeros|answers?|values|pairs|numbers)\b[^\n]{0,60}\b(?:is|are)\s*:\s*\Z"
+    r"|(?:\A|\n)[\s*_#]*(?:final\s+)?(?:answers|results)[\s*_]*:[\s*_]*\Z",
     re.IGNORECASE,
 )
+
+
+_NAME = pattern(r"[*_$]*([A-Za-z](?:_\w|[₀-₉])?)[*_]*\s*=(?=[^=]*\Z)")  # **x** = 8
 
 
 def _parted(text: str) -> Extraction | None:
     parts = parts_of(text)
     if parts is None and (items := parts_of(text, numbered=True)) is not None:
         above = text[: text.rfind(items[0])].rpartition("\n")[0].rstrip()
-        parts = items if _LISTS.search(above) else None
+        names = [_NAME.match(item) for item in items]
+        named = len({name[1] for name in names if name}) == len(items)
+        parts = items if named or _LISTS.search(above) else None
     return None if parts is None else _of_parts(parts)
 
 
@@ -301,8 +308,8 @@ def _phrased(text: str, hint: Hint) -> Extraction | None:
 def _after_mark(text: str, mark: re.Match[str], hint: Hint) -> Extraction | None:
     """Return what the answer phrase ``mark`` of ``text`` states; None where it states nothing."""
     before = beginning_of_sentence(text, mark.start())
-    if len(before) > MAX_ARTICLE or not before.isascii():
-        if is_supposed(before, len(before)) or (mark[0][0] in "aA" and not is_led(before)):
+    if before.strip(" *_#>-") not in _ARTICLES:
+        if is_supposed(before, len(before)) or (mark[0].lower().startswith(_NAMES) and not is_led(before)):
             return None
         if leaves_open(before):
             return Extraction(None, OPEN.why)
@@ -327,9 +334,13 @@ def _after_mark(text: str, mark: re.Match[str], hint: Hint) -> Extraction | None
     stated = _after_phrase(with_decimal_points(segment, mark[0]), hint)
     if stated.answer is not None:
         return Extraction(stated.answer, "answer phrase", "stated")
-    return Extraction(None, stated.why) if stated.why else None
+    asked = stated is OPEN and "question" in mark[0]  # the answer to the question: How many are left?
+    return Extraction(None, stated.why) if stated.why and not asked else None
 
 
+# What may stand before "answer" and supposes nothing; "Her answer" and 小明说答案 do not.
+_ARTICLES = frozenset(["", "The", "the", "So", "Final", "final"])
+_NAMES = ("answer", "final", "答")  # of an answer, before which only such words may stand as lead to one
 # "the answer is"; "answer:", after which a sentence may stand, is left alone.
 _IS = pattern(r"\bis\s*$")
 
@@ -343,8 +354,8 @@ def _number_alone(after: str) -> str | None:
 _ASKED = pattern(r"\A[^.。\n]*(?:[?？]|吗[?？]?)\s*\Z")  # Answer: 5?
 # "31 for even n and 32 for odd n"; "31 for n = 3, m = 5" is left alone.
 _BY_CASE = pattern(
-    r"\W*[\d\\][^.]{0,80}?\b(?:for|if|when)\b[^.]{0,80}?(?:\band|\bor|\bbut|,|;)\s+\$?-?[\d\\][^.]{0,80}?"
-    r"\b(?:for|if|when|otherwise)\b"
+    r"\W*[\d\\][^.]{0,80}?\b(?:for|if|when)\b[^.]{0,80}?(?:(?:\band|\bor|\bbut|,|;)\s+\$?-?[\d\\][^.]{0,80}?"
+    r"\b(?:for|if|when|otherwise)\b|\b(?:else|otherwise)\b(?!\}))"
 )
 _REJECTED = pattern(  # x=5 (rejected), x=7
     r"[^,;，；\n]{0,80}[(（]\s*(?:reject(?:ed)?|extraneous|invalid|discard(?:ed)?|not\s+valid|舍去?)\s*[)）]\s*[,;，；]?\s*"
@@ -357,6 +368,7 @@ _INTRODUCTION = pattern(
     r"\b\s*)*[:：]\s*",
     re.IGNORECASE,
 )
+_INLINE_PARTS = pattern(r"[(（]1[)）][^。；;]{1,80}[；;]\s*[(（]2[)）][^。]{1,80}\Z")  # (1) 3；(2) 5
 _PAIRS = (("\\begin{", "\\end{"), ("{", "}"), ("\\[", "\\]"))
 # "verified and correct", "correct": what is said about an answer; "correct answers" and "corrected" are left alone.
 _JUDGED = pattern(
@@ -404,6 +416,8 @@ def _after_phrase(segment: str, hint: Hint) -> Stated:
     if _JUDGED.fullmatch(first):
         return NOTHING
     first_line = segment.split("\n", 1)[0].strip()
+    if _INLINE_PARTS.match(first_line):
+        return Stated(first_line)
     if any(first_line.count(a) != first_line.count(b) for a, b in _PAIRS):  # a formula of several lines
         first_line = segment
     for part in (first_line, segment):
@@ -428,8 +442,14 @@ def _after_phrase(segment: str, hint: Hint) -> Stated:
     )
 
 
+# "Perimeter: 24 cm", "**Total cost:** 5" where each part has such a name; "AB: 5" is left alone.
+_PART_NAME = pattern(r"[*_]*[A-Z][a-z]{2,}(?: [A-Za-z]+){0,3}[*_]*:[*_]*\s+(?=[-\d$\\])")
+
+
 def _of_parts(parts: list[str]) -> Extraction:
     """Return the answers of several parts as one list, where each part says no more than its own."""
+    if all(label := [_PART_NAME.match(part) for part in parts]):
+        parts = [part[m.end() :] for part, m in zip(parts, label, strict=True) if m]
     answers = [_after_phrase(part, "any").answer for part in parts]
     if None in answers:
         return Extraction(None, SEVERAL.why)
@@ -479,8 +499,11 @@ _IN_BRACKETS = pattern(
 _ANYTHING = pattern(r"\w|\\[A-Za-z]")
 _FULL_STOP = pattern(r"\.\s")
 _SIGN = pattern(
-    r"^(?:\\(?:therefore|implies|Rightarrow)\b|[∴⇒→]|[-=]*>(?=\s)|=|[A-Za-z]:\s(?=[-\d$\\(]))\s*"
+    r"^(?:\\(?:therefore|implies|Rightarrow)\b|[∴⇒→]|(?:解?得|即|故|则|所以|因此|于是)[，,:：]?(?=\s*[-A-Za-z\d$\\(])|[-=]*>(?=\s)|=|[A-Za-z]:\s(?=[-\d$\\(]))\s*"
 )  # = 5, ∴ x = 5, x: 5
+
+
+_VALUE_FIRST = pattern(r"[$(\\]*(?:[a-zA-Z]\s*=\s*)?-?[\d.,/]+(?=\s[a-z])")  # x = 7 fails
 
 
 def _bare(text: str) -> Extraction | None:
@@ -493,6 +516,8 @@ def _bare(text: str) -> Extraction | None:
         answer = stripped.strip("$") if stripped[0] == stripped[-1] else stripped
         return Extraction(answer, "bare", "stated")
     stripped = _SIGN.sub("", without_emphasis(stripped)[0])
+    if (subject := _VALUE_FIRST.match(stripped)) and is_mentioned(stripped, 0, subject.end()):
+        return Extraction(None, SUPPOSED.why)
     if stripped.endswith(("?", "？", "吗")) or (leaves_open(stripped) and re.search(r"\d", stripped)):
         return Extraction(None, OPEN.why)
     if (agreed := _AGREES.match(stripped)) and not re.search(r"\d", stripped) and "\n" not in stripped:

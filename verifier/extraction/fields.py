@@ -13,7 +13,7 @@ MAX_FIELD = 20_000  # characters of a field that are read
 
 _PAIRS = (
     ("<answer>", "</answer>"), ("<final_answer>", "</final_answer>"), ("<ANSWER>", "</ANSWER>"),
-    ("<|begin_of_box|>", "<|end_of_box|>"),
+    ("<FINAL_ANSWER>", "</FINAL_ANSWER>"), ("<Answer>", "</Answer>"), ("<|begin_of_box|>", "<|end_of_box|>"),
 )  # fmt: skip
 _COMMAND = "\\answer{"
 # {"answer": 5}, {'final_answer': '5'}; {"answers": 5} is left alone.

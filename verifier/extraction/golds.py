@@ -135,8 +135,10 @@ _DEFINITION = pattern(r"\bwhere\s+[$(\\]*((?:\\[A-Za-z]+|[A-Za-z])(?:_\{?\w+\}?)
 
 def _unqualified(gold: str) -> tuple[list[str], str]:
     """Return a gold answer without what qualifies it; with a definition put in, where it has one."""
-    gold = marked_currency(_REMARK.sub("", gold))
-    if other := _OTHERWISE.search(gold):
+    if "(" in gold or "only" in gold:
+        gold = _REMARK.sub("", gold)
+    gold = marked_currency(gold)
+    if "(" in gold and (other := _OTHERWISE.search(gold)):
         before, why = _unqualified(gold[: other.start()])
         return [*before, *_unqualified(other[1])[0]], why
     match = _QUALIFIER.search(gold)
@@ -208,9 +210,9 @@ def _is_told(text: str) -> bool:
     number = re.search(r"\d", text)
     if number and _SENTENCE.search(text, 0, number.start()):
         return True
-    if len(values_in(text)) < 2:
-        return False
     words = re.findall(r"[A-Za-z]{3,}", text)
-    return bool(words) and (
-        len(re.findall(r"[A-Za-z]\s*:", text)) > 1 or (len(words) > 3 and _SENTENCE.search(text) is not None)
+    if not words or len(values_in(text)) < 2:
+        return False
+    return len(re.findall(r"[A-Za-z]\s*:", text)) > 1 or (
+        len(words) > 3 and _SENTENCE.search(text) is not None
     )

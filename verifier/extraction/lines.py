@@ -14,9 +14,11 @@ from verifier.patterns import pattern
 
 MAX_LINE = 400
 
-# "A. or B.", "Rs. 7", "i.e. 7", "Mrs. Smith" and "approx. 5" go on
+# "A. or B.", "Rs. 7", "i.e. 7", "Mrs. Smith" and "approx. 5" go on. The mark stands first in the pattern, so that the
+# search goes from one mark to the next; the rest looks back at it.
 _SENTENCE_END = pattern(
-    r"(?:(?<![0-9A-Z])(?<!\bRs)(?<!\bNo)(?<!\bi\.e)(?<!\be\.g)(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\bvs)(?<!approx)[.!?]|(?<=[0-9$)\]}A-Z])\.|(?<=[0-9])\?)(?=\s(?!(?:or|and)\b)|$)|。|！|？|；"
+    r"[.!?。！？；](?:(?<=[。！？；])|(?=\s(?!(?:or|and)\b)|$)(?:(?<![0-9A-Z].)(?<!\bRs.)(?<!\bNo.)(?<!\bi\.e.)(?<!\be\.g.)(?<!\bMr.)"
+    r"(?<!\bMrs.)(?<!\bMs.)(?<!\bDr.)(?<!\bvs.)(?<!approx.)|(?<=[0-9$)\]}A-Z]\.)|(?<=[0-9]\?)))"
 )
 
 

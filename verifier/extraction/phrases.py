@@ -13,7 +13,7 @@ _ENGLISH_AND_CHINESE = (
     r"|(?<=#)###(?!#)"
     r"|(?<=答)案(?:应该|应当)?\s*(?:是|为|[:：]|选)+|(?<=答)\s*[:：]"
     r"|(?<=故)选\s*[:：]?|(?<=所)以选(?:项)?\s*[:：]?"
-    r"|(?<=\bf)inal\s+answer(?:\s+is)?\b[\s*_:：]{0,4}(?:\bthe\s+final\s+answer\s+is\b)?\s*[:：]?"
+    r"|(?<=\bf)inal\s+answer(?:\s+is)?\b[\s*_:：\]]{0,4}(?:\bthe\s+final\s+answer\s+is\b)?\s*[:：]?"
     r"|(?<![a-z]a)nswers?(?![a-z])(?:\s+(?:should\s+be|must\s+be|will\s+be|would\s+be|(?:to|for|of)\s+[^.:\n]{1,40}?(?:\s+is\b|(?=[:：]))"
     r"|(?:is|are)(?:\s+for\s+sure|\s+therefore|\s+definitely)?)\b|[*_]{0,3}\s*[:：=])\s*[:：]?"
     r"|(?<=[#*] a)nswer[*:]*[ \t]*\n"

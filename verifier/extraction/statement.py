@@ -17,8 +17,9 @@ from verifier.extraction.doubt import (
     is_another,
     leaves_open,
 )
+from verifier.extraction.mentions import is_mentioned
 from verifier.extraction.phrases import with_decimal_points
-from verifier.extraction.suppositions import is_counterfactual, is_mentioned, is_supposed, is_withdrawn
+from verifier.extraction.suppositions import is_counterfactual, is_supposed, is_withdrawn
 from verifier.extraction.values import Value, in_words, values_in
 from verifier.parsing.notation import chinese_words, has_chinese
 from verifier.patterns import pattern

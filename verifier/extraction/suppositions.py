@@ -19,7 +19,7 @@ _SUPPOSING = (
     r"|\bif\s+(?:it|this|that|the\s+answer)\s+(?:is|was|were)\b|如果|假如|假设|假定|要是|是否"
 )
 # "A student claimed that it is", "The book mentions", 小明认为; "I think it is" and "the problem says" are left alone.
-_OWN = r"(?:I|we|you|problem|question|statement|theorem|rule|formula|it|which|that|this)"
+_OWN = r"(?:can|may|must|to|I|we|you|problem|question|statement|theorem|rule|formula|it|which|that|this)"
 _SAYING = (
     r"(?:claim(?:s|ed)|says?|said|thinks|thought|believe[sd]|argue[sd]|insist(?:s|ed)|guess(?:es|ed)"
     r"|answered|mention(?:s|ed)|wrote|writes|suggest(?:s|ed))"
@@ -29,15 +29,15 @@ _SAID = r"(?:that|the|it|h?e|she|they|his|her|this|\W*\d|[\"“$\\x])"
 _OTHERS = (
     rf"\b(?!{_OWN}\b)[A-Za-z]+\s+(?:\w+ly\s+|has\s+)?{_SAYING}(?:(?=\s+{_SAID})|\s*\Z)|\bhas\s+it\s+that\b"
     r"|\b(?:problem|question|\w*book|sheet|key)\s+(?:mentions|gives|lists)\b|\btold\s+(?:me|us|him|her|them)\b|\b(?:am|was|been)\s+told\b|\bI\s+(?:vaguely\s+)?(?:remember|recall)\b"
-    r"|\b(?:answers?|values?|solutions?|options?|candidates?)\s+includ\w+|(?<![我们])(?:认为|觉得|以为)|有(?:些?人|的?同学|学生)"
+    r"|\b(?:answers?|values?|solutions?|options?|candidates?)\s+includ\w+|(?<![我们])(?:认为|觉得|以为)|(?<!是)(?<!句话)(?<![来地般])说(?!明)|听说|传言|难道|误[得以认]|没有?证据|\A(?:要|需要?|请|试|来|先|只需|为了)(?:证明|验证|检验)|有(?:些?人|的?同学|学生)"
 )
 # "One might expect", "at first glance", "my first attempt gave", "so far we have"; "at first he had 5" and "he has run
 # 5 miles so far" are left alone.
 _EXPECTING = (
-    r"\b(?:might|may|would|could)\s+(?:\w+ly\s+)?(?:expect|think|guess|say|answer|assume|believe|conclude|suspect|predict|suggest|argue)\b"
+    r"(?:\b(?:might|may|would|could)|['’]d)\s+(?:\w+ly\s+)?(?:expect|think|guess|say|answer|assume|believe|conclude|suspect|predict|suggest|argue)\b"
     r"|\btempt(?:ing|ed)\b|\bat\s+first\s+(?:glance|sight)\b|\bna[iï]ve(?:ly)?\b|\b(?:supposed|meant)\s+to\b"
     r"|\bso\s+far\s+(?:we|I)\b|\b(?:my|our|a|the)\s+first\s+(?:attempt|try|guess|thought|approximation|estimate)\b"
-    r"|\b(?:our|an?|the\s+(?:trivial|upper|lower|naive))\s+bound\s+(?:is|of|gives)\b|\A\W*(?:now\s+)?take\s+(?:\$?[a-zA-Z]\s*=\s*)?\$?\Z"
+    r"|\b(?:our|an?(?:\s+(?:upper|lower|crude|rough|trivial))?|the\s+(?:trivial|upper|lower|naive))\s+bound\s+(?:\w+\s+\w+\s+)?(?:is|of|gives)\b|\A\W*(?:say|call\s+it)\s+[$(\\]*\Z|\A\W*(?:now\s+)?take\s+(?:\$?[a-zA-Z]\s*=\s*)?\$?\Z"
 )
 # "A common mistake is", "whether it is", "nobody could get", 答案的个位数是; "no doubt it is" and 答案的值是 are not.
 _FAULTY = (
@@ -60,7 +60,7 @@ _ON_CONDITION = (
     r"|如果[^。]*(?=答案)|\baccording\s+to\s+(?:my|a|an|some|him|her|them|[A-Z](?-i:[a-z]+))\b"
     r"|\banswer,\s+(?:when\s+|if\s+)?(?:divided|multiplied|increased|decreased|reduced|squared|cubed|doubled|halved|plus|minus|times)\b"
     r"|\bas\s+an?\s+(?:\w+\s+){0,2}(?:estimate|guess|bound|approximation|placeholder|example|illustration|trial)\b"
-    r"|\bif\s+(?:you|we|one|I|they)\s+(?:forget|ignore|neglect|overlook|misread)\b"
+    r"|\b(?:(?:dice|afirma|dit|affirme|diz)\s+que|(?:sagt|behauptet),)|говорит|утверждает|\bif\s+(?:you|we|one|I|they)\s+(?:forget|ignore|neglect|overlook|misread)\b"
     r"|\bif\b(?=[^,;]*\b(?:holds?|(?:is|are|was|were)\s+(?:true|right|correct))\b))[^.。!?\n]*\Z"
 )
 # "Let me check 5", "next we consider n = 5": what is to be done; "substituting 3 gives 5" is left alone.
@@ -89,7 +89,8 @@ _TELLTALES = (
     "sources", "books", "predict", "nothing", "none", "no one",
     "nobody", "estimate", "bound", "approximation", "placeholder",
     "检验", "代入", "考虑", "尝试", "如果", "假", "要是", "是否", "认为", "觉得", "以为",
-    "有人", "有些", "有同", "有的", "有学", "答案的",
+    "有人", "有些", "有同", "有的", "有学", "答案的", "说", "答", "传言", "难道", "误", "证",
+    "dice que", "afirma", "dit que", "affirme", "sagt", "behaupt", "diz que", "call", "говорит", "утвержд",
 )  # fmt: skip
 
 
@@ -99,13 +100,22 @@ _LEAD_WORDS = (
     " state believe think confident am is was as so thus hence therefore then and now finally consequently accordingly"
     " ultimately overall again also in conclusion summary short fact result all means implies shows gives follows"
     " correct right exact final numerical numeric simplified required desired requested expected complete only unique"
-    " best turns out but yet recounting recalculating recomputing rechecking"
+    " best turns out but yet shown deduce infer deduced inferred tells us proves note observe notice confirms"
+    " confirm equation calculation computation clear"
+    " substitution substituting recounting recalculating recomputing rechecking"
     " clearly obviously definitely certainly surely indeed no doubt there actual actually integer whole"
 )
 _LEADS = frozenset(_LEAD_WORDS.split())
-_ANSWER = pattern(r"\banswer\s+(?:is|are|was|should|must|will|would)\b", re.IGNORECASE)
+_ANSWER = pattern(
+    r"\banswer(?:\s+(?:is|are|was|should|must|will|would)\b|\s*[:=])|答案?\s*(?:[是为:：]|应)", re.IGNORECASE
+)
 _CLAUSE_END = pattern(r"[,;:，；\])}]|\b(?:so|thus|therefore|hence|then)\b", re.IGNORECASE)
 _LEAD_WORD = pattern(r"[^\W\d_]+")
+# 所以我们认为这道题的正确; 小明的 and 错误 are left alone.
+_CHINESE_LEAD = pattern(
+    "(?:所以|因此|因而|故|从而|于是|那么|则|即|就|综上所述|综上|由此|可[得知见]|得[到出]?|我们|我|认为|觉得|也就是说|换句话说|总之|显然"
+    "|最终|最后|最|正确|标准|完整|这道?|那道?|本|该|此|题目|题|问题|选项|计算|结果|经过?|检验|验证|后|其|它|的|[A-J是为])+"
+)
 
 
 def is_led(before: str) -> bool:
@@ -114,37 +124,8 @@ def is_led(before: str) -> bool:
     "So we conclude that the final answer is" does; "there is no reason to believe the answer is" does not.
     """
     last = max((match.end() for match in _CLAUSE_END.finditer(before)), default=0)
-    return all(word in _LEADS for word in _LEAD_WORD.findall(before[last:].lower()))
-
-
-# A bare number of which something is said, "23 is ruled out", "23 fails", "trying 23 gives": it is mentioned. "23 is
-# the answer", "23 apples are left" and "23 is left" are left alone.
-_SUBJECT = pattern(
-    r"[)\]$}*]*\s+(?:(?:is|was|are|were)\b(?!\s+(?:the|our|also\s+the|left|needed|required|possible|\d))"
-    r"|(?:does|did|do|would|could|should|cannot|can|can['’]t|has|had|fails?|works?|gives?|keeps?|leads?|yields?|makes?|divides"
-    r"|satisf\w+|for\s+(?:instance|example)|comes?|seems?|looks?|remains?\s+(?:un|open)\w*)\b)",
-    re.IGNORECASE,
-)
-_PREDICATE_BEFORE = pattern(
-    r"(?:\b(?:is|are|was|were|be|equals?|gets?|gives?|(?:has|have|had)(?!\s+\w+(?:ed|wn|en)\b)|makes?"
-    r"|becomes?|yields?|leaves?|totals?)\b|=|:)[^,;.]*\Z",
-    re.IGNORECASE,
-)
-
-
-_ONLY = pattern(r"\bonly\s+[$(\\]*\Z")
-_FAILING = pattern(
-    r"[)\]$}*]*\s+(?:fails?|does(?:\s+not|n['’]t)|cannot|can['’]t|leads?\s+to)\b", re.IGNORECASE
-)
-
-
-def is_mentioned(sentence: str, start: int, end: int) -> bool:
-    """Whether the value between ``start`` and ``end`` is what a sentence speaks of, not what it comes to."""
-    if "=" in sentence[start:end]:  # "Hence n = 31 works" says so
-        return _FAILING.match(sentence, end) is not None
-    if _ONLY.search(sentence, 0, start):  # "only 23 works"
-        return False
-    return _SUBJECT.match(sentence, end) is not None and not _PREDICATE_BEFORE.search(sentence, 0, start)
+    words = _LEAD_WORD.findall(before[last:].lower())
+    return all(word in _LEADS or _CHINESE_LEAD.fullmatch(word) for word in words)
 
 
 def is_supposed(text: str, start: int) -> bool:
@@ -161,6 +142,7 @@ _FAULT = (
     r"(?:wrong|incorrect|mistaken|false|impossible|contradict\w*|a\s+(?:contradiction|mistake)|an\s+error"
     r"|not\s+(?:right|correct|possible|enough|quite|the\s+answer)|can(?:not|['’]t)\s+be|ignor\w+|overlook\w*|neglect\w*|forg[eo]t\w*"
     r"|miss(?:es|ed)|overcount\w*|double[-\s]count\w*|too\s+(?:small|large|high|low|big|many|few)"
+    r"|absurd|unreasonable|implausible|unlikely|nonsens\w+|(?:seems|looks)\s+off"
     r"|(?:does|did|do)(?:\s+not|n['’]t)\s+(?:work|look|seem|fit|hold|make\s+sense)|fails?)"
 )
 # "5, which turned out to be wrong", "5, but that ignores zero", "5 leads to a contradiction", 5，但题目不允许,
@@ -168,9 +150,10 @@ _FAULT = (
 _WITHDRAWN = pattern(
     r"[\s,;:—–)$\]}，；](?:(?:which|(?:but|and|though|although|yet)\s+(?:that|this|it|he|she|they|then|we|I))\b"
     rf"[^.\d\\$]{{0,30}}?\b{_FAULT}\b"
-    r"|(?:but|yet)\s+(?:not\s+quite|I\s+doubt|I(?:['’]m|\s+am)\s+not\s+sure|we\s+(?:still\s+)?(?:have|need)\s+to"
-    r"|there\s+(?:is|are)\s+(?:still\s+)?(?:\w+\s+)?(?:more|other|another|further))\b"
+    r"|(?:but|yet)\s+(?!not\s+[$(\\]*[-\d])"
     r"|in\s+(?:the|my|our|an)\s+(?:previous|earlier)\s+(?:attempt|try|version|solution)|as\s+an?\s+(?:\w+\s+)?(?:estimate|guess|approximation|upper|lower|trial|example|starting)\b|,?\s*say\s*\Z|but\s+(?:in\s+general|not\s+always)\b|or\s+so\s+I|\((?:(?:this|it)\s+is\s+)?(?:an?\s+|my\s+|just\s+)*(?:wrong|incorrect|not\s+sure|unsure|guess|placeholder)|(?:but|though|although)\s+I\s+(?:think|believe|suspect|get|got)\b|(?:leads?|led)\s+to\s+a\s+contradiction|I\s+disagree|typo\b"
+    # "5, which I cannot justify", "5 if I recall", in the first person
+    r"|(?:[,(—–]|\bif|\bas\s+far\s+as)\s*(?:[\w'’]+\s+){0,4}(?-i:I|me|my)\b"
     # "5 when we forget one", "a 5% chance I am right"; "5 if we ignore order", "a 5% chance of rain" are left alone.
     r"|(?:when|if|by|only)\s+(?:(?:we|you|one|they|I)\s+)?(?:forg[eo]t\w*|neglect\w*|overlook\w*|misread\w*|mistakenly|wrongly)"
     r"|chance\s+(?:that\s+)?I(?:['’]m|\s+am)\b|unless\s+(?:I|we|you)\b|(?:sure|certain|confident)\b"
@@ -181,7 +164,7 @@ _WITHDRAWN = pattern(
 # "times the number of rows", "more than before"; "5 times", "5 more" and "He has 5 more than Ann" are left alone.
 _OPERATED = pattern(
     r"\W*[-+\d.,/\\{}$%]+\W{0,2}\s+(?:\w+\s+)?(?:(?:more|less|fewer|greater|larger|smaller|higher|lower)\s+than\b"
-    r"|(?:plus|minus|divided\s+by|multiplied\s+by)\s|to\s+the\s+(?:power|\w+th)\b|%?\s*of\s+(?:the|a|what)\b|times\s+(?:the|an?|some|any|another|as|that|what|his|her|its)\b)",
+    r"|(?:plus|minus|divided\s+by|multiplied\s+by)\s|to\s+the\s+(?:power|\w+th)\b|%?\s*of\s+(?:the|a|what)\b|times\s+(?:the|an?|some|any|another|as|that|what|his|her|its)\b|(?:away|short|under|over|below|above|off)\b)",
     re.IGNORECASE,
 )
 # Words between "the answer is" and its number that leave it a number by itself, or a sentence of its own: "exactly",
@@ -245,7 +228,7 @@ def is_operated_on(said: str) -> bool:
 
 def is_counterfactual(sentence: str) -> bool:
     """Whether a sentence says what would be so, if it were not otherwise."""
-    return _COUNTERFACTUAL.search(sentence) is not None
+    return "would" in sentence.lower() and _COUNTERFACTUAL.search(sentence) is not None
 
 
 # --- sentences that take back what was said before them
@@ -259,7 +242,7 @@ _IT = r"(?:that|this|it|the\s+above|my\s+(?:\w+\s+)?(?:answer|result|work|calcul
 _IS_WRONG = (
     r"(?:(?:['’]s|\s+(?:is|was|seems|looks|turn(?:s|ed)\s+out\s+to\s+be))\s+(?:\w+ly\s+)?"
     r"(?:wrong|incorrect|not\s+(?:right|correct|possible|valid)|mistaken|impossible|a\s+mistake|an\s+error)(?!\s+(?:to|that)\b)"
-    r"|\s+can(?:not|['’]t)\s+be\s+(?:right|correct)|\s+do(?:es\s+not|esn['’]t)\s+(?:look|seem|work|make\s+sense))"
+    r"|(?:\s+is(?:n['’]t|\s+not)|['’]s\s+not)(?=\s*[.!])|\s+can(?:not|['’]t)\s+be\s+(?:right|correct)|\s+do(?:es\s+not|esn['’]t)\s+(?:look|seem|work|make\s+sense))"
 )
 _MISTAKEN = (
     r"(?:\w+[\s,]+){0,3}?I(?:\s+have|['’]ve)?\s+(?:just\s+)?(?:made|see|found|notice\w*|spotted|realized)"

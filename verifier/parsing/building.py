@@ -10,10 +10,12 @@ from dataclasses import replace
 
 from verifier.tree import (
     ZERO,
+    Add,
     Apply,
     Const,
     Items,
     Matrix,
+    Mul,
     NamedSet,
     Node,
     Num,
@@ -49,14 +51,18 @@ def transposed(node: Node) -> Node | None:
 
 
 def double_factorial(node: Node) -> Node:
-    """Return ``n!!``, the product of every second number down from ``n``."""
-    if (
-        not isinstance(node, Num)
-        or not isinstance(node.value, int)
-        or not 0 <= node.value <= MAX_DOUBLE_FACTORIAL
-    ):
-        raise UnknownOperatorError("a double factorial")
-    return Num(math.prod(range(node.value, 0, -2)))
+    """Return ``n!!``, the product of every second number down from ``n``: of a number, of ``2n`` or of ``2n-1``."""
+    if isinstance(node, Num) and isinstance(node.value, int) and 0 <= node.value <= MAX_DOUBLE_FACTORIAL:
+        return Num(math.prod(range(node.value, 0, -2)))
+    match node:
+        case Mul((Num(2), Sym() as n)):
+            odd = False
+        case Add((Mul((Num(2), Sym() as n)), Num(-1))):
+            odd = True
+        case _:
+            raise UnknownOperatorError("a double factorial")
+    evens = mul([Pow(Num(2), n), Apply("factorial", (n,))])
+    return divide(Apply("factorial", (mul([Num(2), n]),)), evens) if odd else evens
 
 
 def arranged(name: str, rows: list[list[Node]]) -> Node:
@@ -129,6 +135,11 @@ def distributed(found: list[Node]) -> tuple[Node, ...]:
     if isinstance(last, Residue) and not any(isinstance(f, Residue | Rel) for f in found[:-1]):
         return (*(Residue(f, last.modulus) for f in found[:-1]), last)
     return tuple(found)
+
+
+def identity_matrix(size: int) -> Matrix:
+    """Return the matrix with ones on its diagonal and zeros elsewhere."""
+    return Matrix(tuple(tuple(Num(int(i == j)) for j in range(size)) for i in range(size)))
 
 
 def matrix_of_rows(node: Node) -> Matrix | None:

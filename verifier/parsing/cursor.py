@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from verifier.parsing.lexer import Token
 from verifier.tree import MAX_DEPTH, LimitError, ParseError
 
@@ -16,11 +13,14 @@ class Cursor:
         self.tokens = tokens
         self.at = 0
         self.depth = 0
+        self._level = _Level(self)
 
     def peek(self, ahead: int = 0) -> Token:
         """Return the token ``ahead`` of the position, without moving."""
-        place = self.at + ahead
-        return self.tokens[place] if place < len(self.tokens) else self.tokens[-1]
+        try:
+            return self.tokens[self.at + ahead]
+        except IndexError:
+            return self.tokens[-1]
 
     def take(self) -> Token:
         """Return the next token and move past it."""
@@ -30,12 +30,12 @@ class Cursor:
 
     def is_op(self, *signs: str) -> bool:
         """Whether the next token is one of these signs."""
-        token = self.tokens[self.at] if self.at < len(self.tokens) else self.tokens[-1]
-        return token.text in signs and token.kind == "op"
+        token = self.peek()
+        return token.kind == "op" and token.text in signs
 
     def is_cmd(self, *names: str) -> bool:
         """Whether the next token is one of these commands."""
-        token = self.tokens[self.at] if self.at < len(self.tokens) else self.tokens[-1]
+        token = self.peek()
         return token.kind == "cmd" and token.text in names
 
     def is_word(self, *words: str) -> bool:
@@ -53,14 +53,9 @@ class Cursor:
         """Put letters before the position, as tokens of their own."""
         self.tokens[self.at : self.at] = [Token("name", text, False) for text in texts]
 
-    @contextmanager
-    def deeper(self) -> Iterator[None]:
+    def deeper(self) -> _Level:
         """Count what is read within as one level of brackets more."""
-        self.depth += 1
-        if self.depth > MAX_DEPTH:
-            raise LimitError(f"brackets are nested more than {MAX_DEPTH} deep")
-        yield
-        self.depth -= 1
+        return self._level
 
     def argument_text(self) -> str:
         """The letters of an argument, as they are written."""
@@ -76,3 +71,18 @@ class Cursor:
             parts.append(("\\" if token.kind == "cmd" else "") + token.text)
         self.at += 1
         return "".join(parts)
+
+
+class _Level:
+    """One level of brackets."""
+
+    def __init__(self, cursor: Cursor) -> None:
+        self.cursor = cursor
+
+    def __enter__(self) -> None:
+        self.cursor.depth += 1
+        if self.cursor.depth > MAX_DEPTH:
+            raise LimitError(f"brackets are nested more than {MAX_DEPTH} deep")
+
+    def __exit__(self, *raised: object) -> None:
+        self.cursor.depth -= 1

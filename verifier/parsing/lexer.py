@@ -49,10 +49,10 @@ _ALIASES = {
 _TOKEN = pattern(
     r"(?P<space>(?:\s|~|\\[,!;:> ]|\\/)+)|(?P<num>\d+(?:\.\d+|\.(?=\\overline|\\dot|\\bar))?|\.\d+)"
     r"|\\(?P<cmd>[A-Za-z]+|[{}|%$#&_\\])"
-    r"|(?P<name>[A-Za-z]+)|(?P<op>[-+*/^_=<>!%,;:(){}\[\]|.&'?@\"$#])"
+    # "<=", "**"; "< =" is left alone.
+    r"|(?P<name>[A-Za-z]+)|(?P<two><=|>=|!=|\*\*|==|<>|:=|=<|=>)|(?P<op>[-+*/^_=<>!%,;:(){}\[\]|.&'?@\"$#])"
 )
-# "<=", "**"; "< =" is left alone.
-_TWO = pattern(r"<=|>=|!=|\*\*|==|<>|:=|=<|=>")
+_ONE_FOR_TWO = {"=<": "<=", "<>": "!=", "**": "^", "==": "=", ":=": "="}
 # "1,234", "1\,000", "1 000"; "x_1,2" is left alone.
 _DIGIT_RUN = pattern(r"(?<![\d.,_^])\d+(?:(?:,(?:\\!)?\s?|\{,\}|\\,|\\ | |\\!)\d+)+(?![\d])")
 # "1,234,567"; "1,23" and "0,123" are left alone.
@@ -93,21 +93,6 @@ def tokenize(text: str) -> list[Token]:
     while position < len(text):
         if len(tokens) > MAX_TOKENS:
             raise LimitError(f"the answer has more than {MAX_TOKENS} tokens")
-        two = _TWO.match(text, position)
-        if two:
-            sign = {
-                "<=": "<=",
-                "=<": "<=",
-                ">=": ">=",
-                "!=": "!=",
-                "<>": "!=",
-                "**": "^",
-                "==": "=",
-                ":=": "=",
-            }
-            tokens.append(Token("op", sign.get(two[0], two[0]), spaced))
-            position, spaced = two.end(), False
-            continue
         match = _TOKEN.match(text, position)
         if match is None:
             raise ParseError(f"no meaning for {text[position]!r}")
@@ -122,6 +107,8 @@ def tokenize(text: str) -> list[Token]:
             for name in glued_names(match[0]):
                 tokens.append(Token(kind, name, spaced))
                 spaced = False
+        elif kind == "two":
+            tokens.append(Token("op", _ONE_FOR_TWO.get(match[0], match[0]), spaced))
         elif match[0] not in "$":
             tokens.append(Token(kind, match[0], spaced))
         spaced = kind == "cmd" and match["cmd"] in _SPACE_COMMANDS

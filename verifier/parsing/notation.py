@@ -18,7 +18,8 @@ TEXT_COMMANDS = (
 )  # fmt: skip
 TEXT_COMMAND = rf"\\(?:{'|'.join(TEXT_COMMANDS)})(?![A-Za-z])\*?\s*"
 
-_WORD_NOISE = pattern(rf"{TEXT_COMMAND}|[{{}}$\\~]")
+# The sign stands first, so that the search goes from one to the next; the name of a command goes with its backslash.
+_WORD_NOISE = pattern(rf"[{{}}$\\~](?:(?<=\\){TEXT_COMMAND[2:]})?")
 
 
 def words_of(text: str) -> str:

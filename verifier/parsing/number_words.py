@@ -16,7 +16,7 @@ _TENS = {word: 10 * number for number, word in enumerate(_TENS_WORDS.split(), st
 _SCALES = {"thousand": 1000, "million": 10**6, "billion": 10**9}
 PARTS = {
     "half": 2, "halves": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8,
-    "ninth": 9, "tenth": 10,
+    "ninth": 9, "tenth": 10, "hundredth": 100, "thousandth": 1000,
 }  # fmt: skip
 PART_WORDS = frozenset({*PARTS, *(f"{word}s" for word in PARTS if word[-1] != "s")} - {"halfs"})
 NUMBER_WORDS = frozenset({*_ONES, *_TENS, *_SCALES, "hundred"})
@@ -24,7 +24,8 @@ _ORDINAL_WORDS = (
     "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth"
     " sixteenth seventeenth eighteenth nineteenth twentieth"
 )
-ORDINALS = {word: number for number, word in enumerate(_ORDINAL_WORDS.split(), start=1)}
+_ORDINALS = {word: number for number, word in enumerate(_ORDINAL_WORDS.split(), start=1)}
+_ORDINALS |= {f"{word[:-1]}ieth": number for word, number in _TENS.items()}
 _SIGNS = {"minus": -1, "negative": -1}
 # "twenty-one", "one hundred"; "one, two" is left alone.
 _WORDS = pattern(r"[a-z]+(?:[ -][a-z]+)*")
@@ -54,6 +55,15 @@ def number_in_words(words: str) -> Fraction | None:
     if value is None and (integer := _integer(parts)) is not None:
         value = Fraction(integer)
     return None if value is None else sign * value
+
+
+def ordinal_in_words(words: str) -> int | None:
+    """Return the number of ``third``, ``twenty-first``; None for anything else, such as ``first third``."""
+    *tens, last = words.removeprefix("the ").replace("-", " ").split() or [""]
+    number = _ORDINALS.get(last)
+    if number is None or (tens and (len(tens) > 1 or tens[0] not in _TENS or number > 9)):
+        return None
+    return number + (_TENS[tens[0]] if tens else 0)
 
 
 def _part(parts: list[str]) -> Fraction | None:

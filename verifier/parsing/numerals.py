@@ -31,7 +31,7 @@ _CYCLE = pattern(r"(\d*?)(?:(\d)\2\2+|(\d{2,12}?)\3+)")
 
 def write_cycle(text: str) -> str:
     r"""Write ``0.333...`` as ``0.\overline{3}``; other decimals that go on are marked as cut off."""
-    match = _GOES_ON.search(text)
+    match = _GOES_ON.search(text) if text.endswith((".", "dots", " ")) else None
     if match is None:
         return text
     cycle = _CYCLE.fullmatch(match[2][:MAX_CYCLES])

@@ -31,6 +31,7 @@ from verifier.parsing.building import (
 )
 from verifier.parsing.cursor import Cursor
 from verifier.parsing.lexer import Token, tokenize
+from verifier.parsing.number_words import number_in_words
 from verifier.parsing.numerals import decimal, repeating
 from verifier.parsing.units import unit_of
 from verifier.parsing.vocabulary import (
@@ -85,6 +86,11 @@ _SIMPLE: dict[str, Node] = {
 }
 _BIG = frozenset({"sum", "prod", "int"})
 _PAIRS = {"lfloor": "rfloor", "lceil": "rceil", "langle": "rangle"}
+_SIGNS = frozenset({"-", "+", "pm", "mp"})
+_OPENINGS = frozenset({"(", "{", "[", "\\{"})
+_BEFORE_FACTORS = _OPENINGS | {"*", "/", "|"}
+_CLOSINGS = {"(": (")", "]"), "[": ("]", ")"), "{": ("}",), "\\{": ("\\}",), "|": ("|",)}
+_POSTFIXES = frozenset({"!", "%", "circ", "'"})
 _CHOOSERS = "CAP"  # C_5^2, A_5^2 and P_5^2: choices, and arrangements
 _CASE_WORDS = frozenset({"if", "for", "when", "where", "whenever", "as"})
 _REST_WORDS = frozenset({"otherwise", "else", "elsewhere"})
@@ -144,7 +150,9 @@ class Parser(Cursor):
         separator = None
         while True:
             token = self.peek()
-            if token.kind == "op" and token.text in ",;":
+            if token.kind == "op":
+                if token.text not in ",;":
+                    return separator
                 separator = separator or ","
             elif token.kind in ("text", "name", "cmd") and token.text.strip(" ,").lower() in SEPARATOR_WORDS:
                 separator = SEPARATOR_WORDS[token.text.strip(" ,").lower()]
@@ -190,6 +198,8 @@ class Parser(Cursor):
     def sets(self) -> Node:
         r"""Unions, intersections and differences, from the left; a binomial ``n \\choose k``; a residue."""
         node = self.sum()
+        if self.peek().kind == "op" and self.peek().text != "(":
+            return node
         while self.peek().kind == "cmd" and self.peek().text in _SET_COMMANDS:
             op = _SET_COMMANDS[self.take().text]
             right = self.sum()
@@ -227,7 +237,7 @@ class Parser(Cursor):
     def sum(self) -> Node:
         """Terms between plus, minus and plus-minus; a set minus a set is their difference."""
         terms = [self.product()]
-        while True:
+        while self.peek().text in _SIGNS:
             if self.is_op("+"):
                 self.at += 1
                 terms.append(self.product())
@@ -242,13 +252,14 @@ class Parser(Cursor):
                 flip = self.take().text == "mp"
                 terms.append(mul([Pm(flip), as_operand(self.product())]))
             else:
-                return add([as_operand(t) for t in terms]) if len(terms) > 1 else terms[0]
+                break
+        return add([as_operand(t) for t in terms]) if len(terms) > 1 else terms[0]
 
     def product(self) -> Node:
         """Factors, with or without a sign between them."""
         sign = self._signs()
         factors = [self.power()]
-        while True:
+        while self.peek().kind != "op" or self.peek().text in _BEFORE_FACTORS:
             if self.is_op("*") or self.is_cmd("cdot", "times"):
                 crosses = self.take().text == "times" and is_vector(factors[-1])
                 factors.append(self._signed_power())
@@ -267,8 +278,9 @@ class Parser(Cursor):
                     raise ParseError("two numbers side by side")  # 7 8 is neither 78 nor 56
                 factors.append(self.power())
             else:
-                node = mul([as_operand(f) for f in factors]) if len(factors) > 1 or sign else factors[0]
-                return mul([sign, node]) if sign is not None else node
+                break
+        node = mul([as_operand(f) for f in factors]) if len(factors) > 1 or sign else factors[0]
+        return mul([sign, node]) if sign is not None else node
 
     def _is_remainder(self) -> bool:
         r"""Whether ``\bmod``, ``\mod`` or ``mod`` stands here as an operation."""
@@ -276,7 +288,7 @@ class Parser(Cursor):
 
     def _signs(self) -> Node | None:
         negative, plus_minus = False, None
-        while self.is_op("-", "+") or self.is_cmd("pm", "mp"):
+        while self.peek().text in _SIGNS and (self.is_op("-", "+") or self.is_cmd("pm", "mp")):
             token = self.take()
             if token.kind == "cmd":
                 plus_minus = Pm(token.text == "mp")
@@ -305,7 +317,7 @@ class Parser(Cursor):
         if token.kind == "op":
             if token.text == "(" and self._is_mod(1):
                 return False
-            return token.text in ("(", "{", "[", "\\{") or (token.text == "|" and not self.bars)
+            return token.text in _OPENINGS or (token.text == "|" and not self.bars)
         return False
 
     def power(self) -> Node:
@@ -359,7 +371,7 @@ class Parser(Cursor):
 
     def postfix(self, node: Node) -> Node:
         """``!``, ``%``, degree signs and primes after ``node``."""
-        while True:
+        while self.peek().text in _POSTFIXES:
             if self.is_op("!") and self.peek(1).text == "!" and not self.peek(1).spaced:
                 self.at += 2
                 node = double_factorial(node)
@@ -378,7 +390,8 @@ class Parser(Cursor):
                 if not self.is_op("'") and self._is_function_letter(node.name):
                     return self._apply_unknown(node.name)
             else:
-                return node
+                break
+        return node
 
     # --- atoms
 
@@ -403,13 +416,16 @@ class Parser(Cursor):
 
     def _numeral(self, token: Token) -> Node:
         """The number that starts with ``token``: with its base, its repeating digits, or a fraction after it."""
+        after = self.peek()
+        if after.kind == "op" and after.text not in ("_", "("):
+            return decimal(token.text)
         if self.is_op("_"):
             self.at += 1
             return self._based(token.text)
         if "." in token.text and self.is_cmd("overline", "dot"):
             return self._repeating(token.text)
         number = decimal(token.text)
-        if self._chooses(self.peek(), self.peek(1)) and isinstance(number.value, int):
+        if self._chooses(after, self.peek(1)) and isinstance(number.value, int):
             letter = self.take().text
             return chosen(letter, number, decimal(self.take().text))
         return self._mixed(number) if isinstance(number.value, int) else number
@@ -426,21 +442,11 @@ class Parser(Cursor):
         return Based(digits, base)
 
     def _base(self) -> int | None:
-        words = {
-            "two": 2,
-            "three": 3,
-            "four": 4,
-            "five": 5,
-            "six": 6,
-            "seven": 7,
-            "eight": 8,
-            "nine": 9,
-            "ten": 10,
-        }
         text = self.argument_text().strip("()").strip().lower()
         if text.isdecimal():
             return int(text)
-        return words.get(text)
+        number = number_in_words(text)
+        return int(number) if number is not None and number.denominator == 1 else None
 
     def _repeating(self, text: str) -> Node:
         r"""``0.1\overline{6}``: the digits under the line repeat; ``0.\dot{1}4\dot{2}``: those between the dots do."""
@@ -587,8 +593,9 @@ class Parser(Cursor):
 
     def _is_inverse(self, name: str) -> bool:
         """Whether ``^{-1}(`` follows the letter of a function."""
-        texts = [self.peek(k).text for k in range(6)]
-        return name in ("f", "g", "h") and texts == ["^", "{", "-", "1", "}", "("]
+        if name not in ("f", "g", "h"):
+            return False
+        return [self.peek(k).text for k in range(6)] == ["^", "{", "-", "1", "}", "("]
 
     def _typed_choice(self, name: str) -> Node | None:
         """Read ``C(5,2)``, and ``P(5,2)``, with a number of things and no more that are taken of them."""
@@ -603,11 +610,10 @@ class Parser(Cursor):
 
     def _defines(self) -> bool:
         """Whether ``(t) =`` or ``(A, B) =`` follows: the letter before it is a function that is being stated."""
-        ends = [3, 5] if self.is_op("(") else []
-        return any(
+        return self.is_op("(") and any(
             [self.peek(k).text for k in (*range(2, end, 2), end)] == [",", ")", "="][(5 - end) // 2 :]
             and all(self.peek(k).kind == "name" for k in range(1, end, 2))
-            for end in ends
+            for end in (3, 5)
         )
 
     def argument(self, digit: bool = False) -> Node:
@@ -636,7 +642,7 @@ class Parser(Cursor):
         bars, in_set, in_rows = self.bars, self.in_set, self.in_rows
         with self.deeper():
             self.bars, self.in_set, self.in_rows = int(opening in ("|", "\\{")), opening == "\\{", False
-            closers = {"(": (")", "]"), "[": ("]", ")"), "{": ("}",), "\\{": ("\\}",), "|": ("|",)}[opening]
+            closers = _CLOSINGS[opening]
             if self.is_op(*closers) and opening != "|":
                 closing, inside = self.take().text, None
             else:
@@ -684,10 +690,13 @@ class Parser(Cursor):
             case "binom":
                 return Apply("binom", (self.argument(digit=True), self.argument(digit=True)))
             case "vec" | "overline" | "underbrace":
-                return Sym(f"{name}({self.argument_text()})")
+                below = self.argument_text()
+                if name == "overline" and not below.replace("_", "").isalnum():
+                    raise UnknownOperatorError("a bar over an expression")
+                return Sym(f"{name}({below})")
             case "angle" | "triangle":
-                if self._between_factors() and self.peek().kind == "num":  # 2\angle 60^\circ, in polar form
-                    raise UnknownOperatorError(f"no rules for \\{name} between two numbers")
+                if name == "angle" and self._between_factors() and self.peek().kind != "name":
+                    return called("cis", None, (self._signed_power(),))  # 2\angle 60^\circ, in polar form
                 return Sym(f"{name}({self._vertices(name)})")
             case "mathbb":
                 return self._named_set()

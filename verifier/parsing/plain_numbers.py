@@ -23,6 +23,8 @@ _FRACTION = pattern(
     r"([-+]?)(?:\\[dt]?frac\{([-+]?\d+)\}\{([-+]?\d+)\}|\(?([-+]?\d+)/(\d+)\)?|\\[dt]?frac(\d)(\d))"
 )
 _SPACING = pattern(r"\\[!,;: ]|\{,\}|\s")
+# Every character of the three above: a text with another one is no number, and most are seen at once to be none.
+_ALPHABET = pattern(r"[\s\d+\-$\\.,%(){}/!;:eEdtfrac]*")
 _SPACE = r"(?:\s|\\[,;: ])+"
 # Spaces that part: 7 8, 7\ 8, 3, 4, 1 \frac12; 1 000, 1\,000 and 11,\! 111 are left alone.
 _PARTED = pattern(rf",{_SPACE}\d|\d{_SPACE}\d(?!\d\d(?!\d))|\d{_SPACE}\\[dt]?frac|[.]{_SPACE}\d")
@@ -63,7 +65,7 @@ def read_number(text: str) -> Plain | None:
     """Return the plain number that the whole of ``text`` writes, or None. Exact."""
     if len(text) < MAX_CONVERTED and text.isascii() and text.isdecimal():
         return Plain(int(text))
-    if len(text) > MAX_DIGITS:
+    if len(text) > MAX_DIGITS or _ALPHABET.fullmatch(text) is None:
         return None
     if len(text) > 1 and text[0] == "$":
         text = text.strip("$")

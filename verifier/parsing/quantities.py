@@ -30,14 +30,19 @@ class NumberAndUnit(NamedTuple):
 
 _SIGNS = {"$": "dollars", "€": "euros", "£": "sterling", "¥": "yuan", "₹": "rupees", "¢": "cents"}
 # "\$5", "US$5", "5€", "Rs. 5"; "\sqrt" and "Rst" are left alone.
-_SIGN = pattern(rf"{TEXT_COMMAND}\{{\s*(\\\$)\s*\}}|(?:\bUS)?\\?(\$)|([€£¥₹¢])|\\(euro|pounds)\b|\b(Rs)\b\.?")
-_NAMED_SIGNS = {"euro": "€", "pounds": "£", "Rs": "₹", "\\$": "$"}
+_SIGN = pattern(
+    rf"{TEXT_COMMAND}\{{\s*(\\\$)\s*\}}|(?:\bUS)?\\?(\$)|([€£¥₹¢])|\\(euro|pounds|yen)\b|\b(Rs)\b\.?"
+)
+_NAMED_SIGNS = {"euro": "€", "yen": "¥", "pounds": "£", "Rs": "₹", "\\$": "$"}
+_CURRENCIES = (*_SIGNS, *_NAMED_SIGNS)  # each sign has one of these, which are found faster
 # "5", "-5.20 per"; "5x" is left alone.
 _LEADING = pattern(r"([-+]?) ?([-+]? ?\d[\d.,]*(?<=\d))(?=\s|$|\\(?:text|[ ,;!])|[\u3400-\u9fff])")
 
 
 def write_currency(text: str) -> str:
     """Write the currency sign that begins or ends an answer as the word after its number; others are left out."""
+    if not any(map(text.__contains__, _CURRENCIES)):
+        return text
     found = list(_SIGN.finditer(text))
     if not found:
         return text
@@ -115,8 +120,13 @@ _SHORT_WORDS = (
 _SHORT_NOUNS = frozenset(_SHORT_WORDS.split())
 
 
+_UNITLESS_ENDS = (*"01456789)]", "}}")  # no unit ends so; "cm^2" and r"\text{cm}" end otherwise
+
+
 def split_unit(text: str) -> NumberAndUnit | None:
     """Part the unit, or the words for what is counted, from the end of ``text``; None where there is none."""
+    if text.endswith(_UNITLESS_ENDS):
+        return None
     if match := _LETTER_UNIT.fullmatch(text):
         letters, power = match[2] or match[3], match[4] or ""
         unit = "inch" if letters == "in" else letters

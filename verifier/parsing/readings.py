@@ -14,7 +14,7 @@ from verifier.parsing.lexer import join_groups
 from verifier.parsing.markup import strip_markup
 from verifier.parsing.matrices import simplified
 from verifier.parsing.notation import TEXT_COMMAND, chinese_words, has_chinese, plain, words_of
-from verifier.parsing.number_words import ORDINALS, number_in_words
+from verifier.parsing.number_words import number_in_words, ordinal_in_words
 from verifier.parsing.numerals import write_cycle
 from verifier.parsing.parser import parse
 from verifier.parsing.plain_numbers import read_number
@@ -56,10 +56,10 @@ MAX_QUANTITIES = 20  # in a list
 _LEAD = pattern(
     r"^\\approx\s*|^\\text\s*\{\s*(?:approximately|about|roughly|around)\s*\}\s*|^(?:the\s+)?(?:final\s+)?(?:answer|result|value)\s*(?:is|:|=)\s*|^(?:approximately|about|约|大约|共|有|是|为)\s*"
     r"|^=\s*|^\\?#\s*(?=\d)|^(?=[A-Z]{2}|[A-Za-z]{3})[A-Za-z]+(?: [A-Za-z]+){0,3} ?: +(?=[-+\d\\$])"
-    r"|^\$?\\?[A-Za-z]\w{0,3}\$? ?的[\u3400-\u9fff]{1,8}(?:=|:|是|为|等于) ?(?=[-$\\\d(])"
+    r"|^\$?\\?[A-Za-z]\w{0,3}\$? ?的(?-i:[\u3400-\u9fff]){1,8}(?:=|:|是|为|等于) ?(?=[-$\\\d(])"
     r"|^\\text\s*\{[^{}]*(?:[:=]|is)\s*\}|^(?:\\text\s*\{[^{}]{3,}\}|(?:[A-Za-z]{4,}|[A-Za-z]+\\_[A-Za-z\\_]+)(?:\s+[A-Za-z]+)*)\s*=\s*"
     r"|^(?:\\(?:text\w*|mathrm|mathbf)\s*\{\s*[(][a-jA-J][)]\s*\}|[(]?[a-jA-J][)] |[A-J]\. )\s*(?=[-\d\\.])|^第(?=\d)"
-    r"|^(?:Therefore|Thus|So|Hence),?\s+|^(?!\S*[不非没未])[\u3400-\u9fff,\s]{1,24}(?:=|:|是|为)\s*(?=[-\d$\\(])",
+    r"|^(?:Therefore|Thus|So|Hence),?\s+|^(?!\S*[不非没未])(?-i:[\u3400-\u9fff,\s]){1,24}(?:=|:|是|为)\s*(?=[-\d$\\(])",
     re.IGNORECASE,
 )
 # (或5), (不对) take an answer back; (元) is left alone.
@@ -160,21 +160,21 @@ def _other_writings(answer: str, text: str) -> list[str]:
         others.append(_N.sub("k", text))
     if (cyclic := cycle_written_out(text)) != text:
         others.append(cyclic)
-    if "i" not in text and (imaginary := _PYTHON_IMAGINARY.sub("i", text)) != text:
+    if "j" in text and "i" not in text and (imaginary := _PYTHON_IMAGINARY.sub("i", text)) != text:
         others.append(imaginary)
     if match := _POINT.match(text):
         others.append(text[match.end() :])
-    if match := _MIXED_IN_WORDS.match(text):
+    if "and" in text and (match := _MIXED_IN_WORDS.match(text)):
         others.append(f"{match[1]} {match[2]}")
     if match := _SEGMENT.fullmatch(text):
         others.append(match[1])
-    if match := _LAKHS.match(text):
+    if "," in text and (match := _LAKHS.match(text)):
         others.append(match[0].replace(",", "") + text[match.end() :])
     if match := _NAMED_LETTER.fullmatch(text):
         others.append(match[1])
     if (match := _RESTATED.fullmatch(text)) and _restates(match[1], match[2]):
         others.append(match[1])
-    if match := _ONLY.fullmatch(text):
+    if "only" in text and (match := _ONLY.fullmatch(text)):
         others.append(match[1])
     if match := _AGREED.fullmatch(words_of(text)):
         others.append(match[1])
@@ -222,22 +222,32 @@ def tidy(answer: str) -> str:
         text = re.sub(r"(?<!\\)\\(?=[-\d])", r"\\\\", text)
     elif "\\\\" in text:
         text = re.sub(r"\\\\(?=[A-Za-z(){}])", r"\\", text)
-    text = re.sub(r"(?<=\d)\.\s+(?=\d+\s*\.?$)", ".", text)
-    text = text.replace(r"\(", " ").replace(r"\)", " ").replace(r"\[", " ").replace(r"\]", " ")
+    if ". " in text:
+        text = re.sub(r"(?<=\d)\.\s+(?=\d+\s*\.?$)", ".", text)
+    if "\\" in text:
+        text = text.replace(r"\(", " ").replace(r"\)", " ").replace(r"\[", " ").replace(r"\]", " ")
     text = spaces_written_out(unqualified(text))
     text = write_currency(text).replace("**", "" if text.startswith("**") else "**")
-    text = _TEMPERATURE.sub(lambda m: rf"\text{{ degrees {_TEMPERATURES[m[1]]}}}", text)
-    text = _LIST_GOES_ON.sub(r", \\ldots", text)
+    if "\\circ" in text:
+        text = _TEMPERATURE.sub(lambda m: rf"\text{{ degrees {_TEMPERATURES[m[1]]}}}", text)
+    if text.endswith("..."):
+        text = _LIST_GOES_ON.sub(r", \\ldots", text)
     text = write_cycle(text.strip().strip(",;:：")).rstrip(".,;:：").strip()  # .5 keeps its point
     text = parts_written_out(text)
     for _ in range(2):
-        text = _LEAD.sub("", text).strip()
+        if lead := _LEAD.match(text):
+            text = text[lead.end() :]
+        text = text.strip()
     if match := _ANY_INTEGER.search(text):
         text = text[: match.start()].rstrip().removesuffix("(").rstrip().removesuffix(",").rstrip()
     text = _NEGATIVE.sub("-", _NUMBERED.sub("", text))
     text = sets_written_out(words_written_out(text))
-    text = _ORDINAL.sub(r"\1", text)
-    text = _TYPED_POWER.sub(r"\\times ", _BASED.sub(r"\1", text))
+    if ordinal := _ORDINAL.match(text):
+        text = ordinal[1]
+    if based := _BASED.match(text):
+        text = based[1] + text[based.end() :]
+    if "x" in text or "X" in text:
+        text = _TYPED_POWER.sub(r"\\times ", text)
     if match := _TEXT_LIST.fullmatch(text):
         text = match[1]
     return re.sub(r"\\(?:quad|qquad)(?=[a-z])", r"\\quad ", text) if "\\q" in text else text
@@ -280,7 +290,7 @@ def read_one(text: str) -> list[Node]:
     words = _known_words(text)
     if words == Words("infinity"):
         return [words, INFINITY]
-    if (ordinal := ORDINALS.get(words_of(text))) is not None:
+    if (ordinal := ordinal_in_words(words_of(text))) is not None:
         return [Words(words_of(text)), Num(ordinal)]
     if words is not None:
         maybe = any(map(is_typed, text.split())) or (len(text) == 3 and text.islower())  # sin x, abc

@@ -215,8 +215,11 @@ _FOLLOWS = (
 _QUALIFIER = pattern(
     rf"(?:{TEXT_COMMAND}\{{)?[ ,;(]{{0,3}}(?<![A-Za-z])(?:for|where|with)\b *(?:\}} ?)?(?:\$|\\\()? *(?={_FOLLOWS}).*$"
 )
+_QUALIFYING = ("for", "where", "with")
 # x^2, \forall x \in R; \forall x: x > 0 is left alone.
 _FOR_ALL = pattern(r"(?<=.)\\forall.*$")
+# \forall x > 0, f(x) = 0; \forall x: x > 0 is left alone.
+_FOR_ALL_BEFORE = pattern(r"^\\forall[^,:=]*, ?(?=[^,:]*=)")
 # 12 \text{ (apples)}: brackets around words; 5 \text{ (not)} and (a+b) are left alone.
 _REJECTED = pattern(
     rf"(?:^|,|;|\bor\b) *[^,;]{{1,40}}?(?:{TEXT_COMMAND}\{{)? *\((?:rejected|reject|extraneous)\) *,? *\}}? *,?"
@@ -228,8 +231,8 @@ def unqualified(text: str) -> str:
     if "reject" in text or "extraneous" in text:
         text = _REJECTED.sub("", text).strip(" ,;") or text
     if "\\forall" in text:
-        text = _without_outer_spaces(_FOR_ALL.sub("", text)).rstrip(" ,")
-    match = _QUALIFIER.search(text) if " " in text or "\\" in text else None
+        text = _without_outer_spaces(_FOR_ALL.sub("", _FOR_ALL_BEFORE.sub("", text))).rstrip(" ,")
+    match = _QUALIFIER.search(text) if any(map(text.__contains__, _QUALIFYING)) else None
     head = _without_outer_spaces(text[: match.start()].rstrip(" ,;(")).rstrip(" ,;(") if match else ""
     # A brace that the head leaves open belongs to the qualifier: \text{...} around both.
     return (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from functools import lru_cache
 
+from verifier.parsing.number_words import PARTS
 from verifier.patterns import pattern
 
 # --- units: name -> (dimension, factor to the dimension's first unit)
@@ -164,11 +165,20 @@ _CHINESE_SCALES = {"百": 100, "千": 1000, "万": 10**4, "亿": 10**8}
 _MAX_CHINESE_SCALES = 3  # as in 百万亿
 
 
-def take_scale(words: list[str]) -> tuple[int, list[str]]:
+# 5 hundredths, 3 halves; "quarters" may be coins, and "3 third" is left alone.
+_PART_SCALES = {
+    f"{word}s" if word != "half" else "halves": Fraction(1, bottom)
+    for word, bottom in PARTS.items()
+    if word not in ("halves", "quarter")
+}
+
+
+def take_scale(words: list[str]) -> tuple[Fraction | int, list[str]]:
     """Return the product of the words that scale, such as "million" or 万, and the words that remain."""
-    factor, rest = 1, []
+    factor: Fraction | int = 1
+    rest = []
     for word in words:
-        scale = _SCALES.get(word.lower().removesuffix("s"))
+        scale = _SCALES.get(word.lower().removesuffix("s")) or _PART_SCALES.get(word.lower())
         if scale is not None:
             factor *= scale
             continue
@@ -198,6 +208,7 @@ _QUALIFYING_WORDS = (
     " january february march april may june july august september october november december jan feb mar apr jun jul aug"
     " sep sept oct nov dec maybe perhaps more less fewer greater higher lower"
     " bigger smaller times guess guessed unsure uncertain unclear doubtful"
+    " excluded rejected discarded extraneous impossible unlikely too"
     " monday tuesday wednesday thursday friday saturday sunday"
     " one two three four five six seven eight nine ten eleven twelve"
 )
@@ -207,7 +218,7 @@ _CHINESE_OPERATING = pattern(
     ".*(?:次方|平方|立方|倍数|分之|[两二三四五六七八九十百]倍|相反数|倒数|绝对值).*|.*[半余]|[折成]"
 )
 # 以上, 之间, 至少, 上午; 个 is left alone.
-_CHINESE_QUALIFYING = pattern(".*(?:[不非没未错多北南东西减降跌亏损]|以[上下内外]|之间|至少|上午|下午).*")
+_CHINESE_QUALIFYING = pattern(".*(?:[不非没未错怪疑多北南东西减降跌亏损]|以[上下内外]|之间|至少|上午|下午).*")
 _IDLE = frozenset(["of", "in", "a", "an", "to", "at", "on", "by", "for", "the", "per", "each"])
 _WORD = pattern("[a-z]+|[\u3400-\u9fff]+")
 

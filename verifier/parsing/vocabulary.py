@@ -86,4 +86,6 @@ AGREEING = {
     "all real numbers": "reals", "all reals": "reals", "全体实数": "reals", "任意实数": "reals", "infinity": "infinity",
     "infinitely many": "infinity", "infinite": "infinity", "无穷大": "infinity", "不能确定": "cannot be determined",
     "无法确定": "cannot be determined",
+    "none of these": "none of the above", "none of them": "none of the above",
+    "none of the options": "none of the above",
 }  # fmt: skip

@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from flint import acb, arb, ctx, fmpq
@@ -43,6 +44,8 @@ from verifier.values.calculus import is_analysis, is_proper_integral, value_of_a
 from verifier.values.exact import hashed
 
 MAX_MAGNITUDE = 10**7  # binary exponent of the largest value computed
+MAX_EXPONENT = 2**60
+MAX_FLOAT = 1_000  # binary exponent up to which sizes are compared as floats, which is fast
 MAX_ANGLE_BITS = 2_000
 MAX_TERMS = 2_000
 MAX_STEPS = 60_000  # operations for one value
@@ -120,6 +123,7 @@ class Evaluator:
         self.approximate = False
         self.analytic = False  # within an integral over complex balls
         self.spread = 0
+        self.low = self.high = 1.0
         self.steps = 0
 
     def of(self, node: Node) -> Ball:
@@ -140,11 +144,20 @@ class Evaluator:
         self.steps += 1
         if self.steps > MAX_STEPS:
             raise LimitError("too many operations")
-        value = self._of(node)
+        rule = _RULES.get(type(node))
+        if rule is None:
+            raise NotRationalError
+        value = rule(self, node)
         if not value.is_finite():
             raise UndecidedError("no value, or none that can be told, here")
         if isinstance(value, acb) and value.imag.is_zero() and not self.analytic:
             value = value.real
+        if not self.low < float(value.abs_upper()) < self.high:
+            self._widen(value)
+        return value
+
+    def _widen(self, value: Ball) -> None:
+        """Let ``spread`` cover a value; one that lies between ``low`` and ``high`` is covered."""
         size = magnitude(value)
         if size < 0:
             size = 0 if value.contains(0) else -size
@@ -152,48 +165,32 @@ class Evaluator:
             self.spread = size
             if size > MAX_MAGNITUDE:
                 raise LimitError("a value too large or too small")
-        return value
+            covered = min(size, MAX_FLOAT)
+            self.low, self.high = 2.0 ** (-covered - 1), 2.0**covered
 
-    def _of(self, node: Node) -> Ball:
-        match node:
-            case Num(value):
-                return as_ball(value)
-            case Sym(name):
-                if name not in self.values:
-                    raise NotRationalError
-                return self.values[name]
-            case Const(name):
-                return self._constant(name)
-            case Add(terms):
-                total = self.part(terms[0])
-                for term in terms[1:]:
-                    total = total + self.part(term)
-                return total
-            case Mul(factors):
-                product = self.part(factors[0])
-                for factor in factors[1:]:
-                    product = product * self.part(factor)
-                return product
-            case Pow():
-                return self._power(node)
-            case Percent(value):
-                return self.part(value) / 100
-            case Degree(value):
-                return self.part(value) * arb.pi() / 180
-            case Apply(name, arguments):
-                return self._apply(name, arguments)
-            case Big():
-                return self._big(node)
-            case Piecewise(pieces):
-                return self._piece(pieces)
-        raise NotRationalError
-
-    def _constant(self, name: str) -> Ball:
-        if name in self.values:
-            return self.values[name]
-        if name == "inf":
+    def _symbol(self, node: Sym) -> Ball:
+        if node.name not in self.values:
             raise NotRationalError
-        return {"pi": arb.pi, "e": arb.const_e, "i": lambda: acb(0, 1)}[name]()
+        return self.values[node.name]
+
+    def _sum(self, node: Add) -> Ball:
+        total = self.part(node.terms[0])
+        for term in node.terms[1:]:
+            total = total + self.part(term)
+        return total
+
+    def _product(self, node: Mul) -> Ball:
+        product = self.part(node.factors[0])
+        for factor in node.factors[1:]:
+            product = product * self.part(factor)
+        return product
+
+    def _constant(self, node: Const) -> Ball:
+        if node.name in self.values:
+            return self.values[node.name]
+        if node.name == "inf":
+            raise NotRationalError
+        return {"pi": arb.pi, "e": arb.const_e, "i": lambda: acb(0, 1)}[node.name]()
 
     # --- powers
 
@@ -205,7 +202,7 @@ class Evaluator:
         exponent = as_ball(literal) if literal is not None else self.part(node.exponent)
         if isinstance(exponent, arb) and exponent.is_exact() and exponent.is_integer():
             return self._whole_power(base, int(exponent.unique_fmpz()))
-        self._bound_power(base, exponent)
+        self._bound_power(base, float(exponent.abs_upper()))
         if isinstance(base, acb) or isinstance(exponent, acb):
             return self._complex_power(acb(base), acb(exponent))
         if base.is_zero():
@@ -224,14 +221,17 @@ class Evaluator:
                 raise UndecidedError("a division by what may be zero")
         if base.is_zero():
             return base
-        self._bound_power(base, arb(exponent))
+        self._bound_power(base, abs(exponent))
         return 1 / base if exponent == -1 else base**exponent
 
-    def _bound_power(self, base: Ball, exponent: Ball) -> None:
-        size = float(abs(magnitude(base)))
+    def _bound_power(self, base: Ball, largest: float) -> None:
+        """Raise ``LimitError`` where a power of ``base`` with an exponent of up to ``largest`` may be too large."""
+        size: float = abs(magnitude(base))
+        if largest * (size + 1) <= MAX_MAGNITUDE:
+            return
         if size < 100 and not base.contains(0):
             size = abs(math.log2(float(abs(base).abs_upper())))
-        if magnitude(exponent) > 60 or float(exponent.abs_upper()) * size > MAX_MAGNITUDE:
+        if largest >= MAX_EXPONENT or largest * size > MAX_MAGNITUDE:
             raise LimitError("a power too large or too small")
 
     def _power_of_zero(self, exponent: arb) -> arb:
@@ -260,8 +260,9 @@ class Evaluator:
 
     # --- functions
 
-    def _apply(self, name: str, arguments: tuple[Node, ...]) -> Ball:
-        values = [self.part(a) for a in arguments]
+    def _apply(self, node: Apply) -> Ball:
+        name = node.name
+        values = [self.part(a) for a in node.args]
         if name.endswith(("_", "()")):
             return _unknown(name, values)
         function = BY_NAME.get(name)
@@ -336,8 +337,8 @@ class Evaluator:
 
     # --- pieces, sums, integrals
 
-    def _piece(self, pieces: tuple[tuple[Node, Node], ...]) -> Ball:
-        for value, condition in pieces:
+    def _piece(self, node: Piecewise) -> Ball:
+        for value, condition in node.pieces:
             if self.holds(condition):
                 return self.part(value)
         raise UndefinedError("no piece of a function holds here")
@@ -386,14 +387,31 @@ class Evaluator:
                 self.values[name] = saved
 
 
+# How each kind of node is evaluated; looked up by type, as it is done for every node at every point.
+_RULES: dict[type, Callable[[Evaluator, Any], Ball]] = {
+    Num: lambda _, node: as_ball(node.value),
+    Sym: Evaluator._symbol,
+    Const: Evaluator._constant,
+    Add: Evaluator._sum,
+    Mul: Evaluator._product,
+    Pow: Evaluator._power,
+    Percent: lambda evaluator, node: evaluator.part(node.value) / 100,
+    Degree: lambda evaluator, node: evaluator.part(node.value) * arb.pi() / 180,
+    Apply: Evaluator._apply,
+    Big: Evaluator._big,
+    Piecewise: Evaluator._piece,
+}
+
+
 # --- single values
 
 
 def as_ball(value: Fraction | int | Ball) -> Ball:
     """Return an exact number at working precision, or a ball as it is."""
-    if isinstance(value, int):
+    kind = type(value)  # asking whether a ball is an instance of Fraction takes longer than all of this
+    if kind is int:
         return arb(value)
-    return arb(fmpq(value.numerator, value.denominator)) if isinstance(value, Fraction) else value
+    return arb(fmpq(value.numerator, value.denominator)) if kind is Fraction else value
 
 
 def shown(value: Ball, digits: int = 12) -> str:
@@ -441,5 +459,9 @@ def _ordered(x: Ball, op: str, y: Ball) -> bool:
 
 def _unknown(name: str, values: list[Ball]) -> arb:
     """Some fixed function: a pseudo-random value for each name and arguments."""
-    key = [value.mid().str(15, radius=False) for value in values]
-    return as_ball(Fraction(hashed("unknown", name, key) % 10**9, 10**8) - 5)
+    return as_ball(_chosen(name, tuple(value.mid().str(15, radius=False) for value in values)))
+
+
+@lru_cache(maxsize=1024)
+def _chosen(name: str, arguments: tuple[str, ...]) -> Fraction:
+    return Fraction(hashed("unknown", name, list(arguments)) % 10**9, 10**8) - 5
