@@ -78,6 +78,25 @@ MENTIONED = [
     "所以不能取17。",
     "不妨设x=17。",
     "若取17，则不成立。",
+    "The answer is wrong: 17.",
+    "The answer is 17 (needs checking).",
+    "The answer is 17 by mistake.",
+    "The answer is 17 provided that x > 3.",
+    "The answer is 17 if the claim holds.",
+    "The answer is 17 except for x = 3.",
+    "So x is bounded by 17.",
+    "So x is any number but 17.",
+    "So x is 17 or its opposite.",
+    "So x is plus or minus 17.",
+    "So x ∉ {17}.",
+    "So we could get 17.",
+    "So there is no 17.",
+    "It's no longer 17.",
+    "答案与17不同。",
+    "答案能被17整除。",
+    "答案是17的约数。",
+    "所以要减去17。",
+    "若是17，则不对。",
     "17显然不对。",
     "把17代入检验。",
     "小明说答案是17。",
@@ -120,6 +139,12 @@ STATED = [
     "It is clear that x = 17.",
     "Therefore we can say that x = 17.",
     "My friend has 17 apples.",
+    "There is no doubt: the number of ways is 17.",
+    "No, it is 17.",
+    "He could buy 17.",
+    "The answer is as follows: 17.",
+    "There are 17 ways if we ignore the order.",
+    "若x=3，则结果是17。",
     "The answer is 17!",
     "The answer is 17; 3 would be wrong.",
     "3 fails, so x = 17.",
@@ -186,3 +211,9 @@ def test_what_is_far_off_is_no_rounding() -> None:
 def test_an_equation_with_numbers_before_it_does_not_name_a_vector() -> None:
     assert not verify(r"\boxed{2x = (2,3)}", "(2,3)").correct
     assert verify(r"\boxed{v = (2,3)}", "(2,3)").correct
+
+
+def test_a_sign_in_words_belongs_to_its_number() -> None:
+    assert verify("So the result is minus 17.", "-17").correct
+    assert not verify("So minus 17.", "17").correct
+    assert verify("So 30 minus 13 is 17.", "17").correct

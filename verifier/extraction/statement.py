@@ -52,6 +52,7 @@ def stated_in(sentence: str) -> Stated:
         sentence = chinese_words(sentence)
     plain, bold = without_emphasis(sentence)
     plain = with_decimal_points(_without_place(plain))
+    plain = _NEGATIVE.sub(r"\1-", plain)
     if "=" in plain and (computed := _COMPUTED.search(plain)):
         plain = computed["last"]
     if plain.rstrip().endswith("?"):
@@ -82,6 +83,10 @@ def stated_in(sentence: str) -> Stated:
     return Stated(answer, beside=tuple(g.text for g in groups if g is not group))
 
 
+# "The result is minus 7", "So negative 7"; "12 minus 7" is left alone.
+_NEGATIVE = pattern(
+    r"(\A(?:[Ss]o |[Tt]hus |[Hh]ence )?|\b(?:is|are|was|equals|gives|get|exactly) )(?:[Mm]inus|[Nn]egative) (?=\d)"
+)
 # "The maximum is 9, which occurs when x = 3", 最大值为9，当且仅当x=3时取到: where it is attained comes off; "it occurs
 # 3 times" and 当x=3时，最大值为9 are left alone.
 _PLACE = pattern(

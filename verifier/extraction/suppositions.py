@@ -17,7 +17,7 @@ _SUPPOSING = (
     r"\b(?:suppose|assume|imagine|pretend)\s+(?:that\b|it\b|the\b|we\b|for\b|\$?[a-zA-Z]\s*=)"
     r"|\b(?:suppos(?:e|ing)|assum(?:e|ing)|imagine|pretend|let)[\s$(\\]*\Z|\blet\s+\$?\\?[a-zA-Z]\w*\$?\s+(?:be|denote|equal)\b"
     r"|\bif\s+(?:it|this|that|the\s+answer)\s+(?:is|was|were)\b|如果|假如|假设|假定|要是|是否"
-    r"|(?:不妨设|[设令]|若取|假如取)[\s$]*\Z"
+    r"|(?:不妨设|[设令]|若(?:取|是|为))[\s$]*\Z"
 )
 # "A student claimed that it is", "The book mentions", 小明认为; "I think it is" and "the problem says" are left alone.
 _OWN = r"(?:can|may|must|to|I|we|you|problem|question|statement|theorem|rule|formula|it|which|that|this)"
@@ -38,7 +38,7 @@ _EXPECTING = (
     r"(?:\b(?:might|may|would|could)|['’]d)\s+(?:\w+ly\s+)?(?:expect|think|guess|say|answer|assume|believe|conclude|suspect|predict|suggest|argue)\b"
     r"|\btempt(?:ing|ed)\b|\bat\s+first\s+(?:glance|sight)\b|\bna[iï]ve(?:ly)?\b|\b(?:supposed|meant)\s+to\b"
     r"|\bso\s+far\s+(?:we|I)\b|\b(?:my|our|a|the)\s+first\s+(?:attempt|try|guess|thought|approximation|estimate)\b"
-    r"|\b(?:our|an?(?:\s+(?:upper|lower|crude|rough|trivial))?|the\s+(?:trivial|upper|lower|naive))\s+bound\s+(?:\w+\s+\w+\s+)?(?:is|of|gives)\b|\A\W*(?:say|call\s+it)\s+[$(\\]*\Z|\A\W*(?:now\s+)?take\s+(?:\$?[a-zA-Z]\s*=\s*)?\$?\Z"
+    r"|\b(?:our|an?(?:\s+(?:upper|lower|crude|rough|trivial|approximate))?|the\s+(?:trivial|upper|lower|naive))\s+bound\s+(?:\w+\s+\w+\s+)?(?:is|of|gives)\b|\A\W*(?:say|call\s+it)\s+[$(\\]*\Z|\A\W*(?:now\s+)?take\s+(?:\$?[a-zA-Z]\s*=\s*)?\$?\Z"
 )
 # "A common mistake is", "whether it is", "nobody could get", 答案的个位数是; "no doubt it is" and 答案的值是 are not.
 _FAULTY = (
@@ -89,7 +89,7 @@ _TELLTALES = (
     "take", "crash", "timed", "mistake", "accident", "argue", "example", "illustration", "trial",
     "sources", "books", "predict", "nothing", "none", "no one",
     "nobody", "estimate", "bound", "approximation", "placeholder",
-    "设", "令", "若取", "检验", "代入", "考虑", "尝试", "如果", "假", "要是", "是否", "认为", "觉得", "以为",
+    "设", "令", "若", "如", "检验", "代入", "考虑", "尝试", "如果", "假", "要是", "是否", "认为", "觉得", "以为",
     "有人", "有些", "有同", "有的", "有学", "答案的", "说", "答", "传言", "难道", "误", "证",
     "dice que", "afirma", "dit que", "affirme", "sagt", "behaupt", "diz que", "call", "говорит", "утвержд",
 )  # fmt: skip
@@ -157,7 +157,7 @@ _WITHDRAWN = pattern(
     r"|(?:[,(—–]|\bif|\bas\s+far\s+as)\s*(?:[\w'’]+\s+){0,4}(?-i:I|me|my)\b"
     # "5 when we forget one", "a 5% chance I am right"; "5 if we ignore order", "a 5% chance of rain" are left alone.
     r"|(?:when|if|by|only)\s+(?:(?:we|you|one|they|I)\s+)?(?:forg[eo]t\w*|neglect\w*|overlook\w*|misread\w*|mistakenly|wrongly)"
-    r"|chance\s+(?:that\s+)?I(?:['’]m|\s+am)\b|unless\s+(?:I|we|you)\b|only\s+(?:when|if|for)\b|(?:sure|certain|confident)\b"
+    r"|chance\s+(?:that\s+)?I(?:['’]m|\s+am)\b|unless\s+(?:I|we|you)\b|only\s+(?:when|if|for)\b|by\s+mistake\b|in\s+error\b|under\s+(?:the|an?)\s+(?:wrong|false)\b|\(needs?\b|(?:sure|certain|confident)\b"
     r"|但[^。]{0,8}(?:错|不[对允符合成满可正存]|没有|矛盾)|这[^。]{0,6}(?:错|不对|不正确))",
     re.IGNORECASE,
 )
@@ -165,7 +165,8 @@ _WITHDRAWN = pattern(
 # "times the number of rows", "more than before"; "5 times", "5 more" and "He has 5 more than Ann" are left alone.
 _OPERATED = pattern(
     r"\W*[-+\d.,/\\{}$%]+\W{0,2}\s+(?:\w+\s+)?(?:(?:more|less|fewer|greater|larger|smaller|higher|lower)\s+than\b"
-    r"|(?:plus|minus|divided\s+by|multiplied\s+by)\s|to\s+the\s+(?:power|\w+th)\b|%?\s*of\s+(?:the|a|what)\b|times\s+(?:the|an?|some|any|another|as|that|what|his|her|its)\b|(?:away|short|under|over|below|above|off)\b)",
+    r"|(?:plus|minus|divided\s+by|multiplied\s+by)\s|to\s+the\s+(?:power|\w+th)\b|%?\s*of\s+(?:the|a|what)\b|times\s+(?:the|an?|some|any|another|as|that|what|his|her|its)\b|(?:away|short|under|over|below|above|off)\b)"
+    r"|\W*[-+\d.,/\\{}$%a-z]+\W{0,2}\s+(?:\w+\s+)?(?:if|provided|providing|assuming|except|as\s+long\s+as|on\s+condition)\b",
     re.IGNORECASE,
 )
 # Words between "the answer is" and its number that leave it a number by itself, or a sentence of its own: "exactly",
@@ -176,9 +177,7 @@ _PLAIN_WORD_LIST = (
     " they we there actually really in fact b c d e f g h"
 )
 _PLAIN_WORDS = frozenset(_PLAIN_WORD_LIST.split())
-_VERB = pattern(
-    r"\b(?:is|are|was|were|be|has|have|had|gets?|gives?|makes?|needs?|takes?)\b|[=:]", re.IGNORECASE
-)
+_VERB = pattern(r"\b(?:is|are|was|were|be|has|have|had|gets?|gives?|makes?|needs?|takes?)\b|=", re.IGNORECASE)
 # "expected to be", "conjectured to be"; "found to be" is left alone.
 _HELD = pattern(
     r"\b(?!(?:found|known|given|seen|shown|determined|calculated|computed|proved)\b)(?:\w+(?:ed|ought)|said)\s+to\s+be\b",

@@ -68,7 +68,7 @@ _TOKEN = pattern(
     r"(?:[.,]\d+)?(?:\.{3}|…)?(?:[eE][-+]?\d+(?!\w))?(?:(?:st|nd|rd|th)\b)?"
     r"|(?<![\w.])\.\d+)"
     rf"|(?P<symbol>{TEXT_COMMAND}\{{[^{{}}]*\}}|\\[A-Za-z]+|\\[%$,;!#]|[√∛π∞°℃%％½⅓⅔¼¾⅛⅜⅝⅞∅ℝℤ²³¹⁰⁴-⁹⁺⁻ⁿ₀-₉…′″€£¥₹¢$θα-ω]|(?<=\d)[:：](?=\d))"
-    r"|(?P<sign>\*\*|[-+−–*/⁄∕×÷·⋅^=<>≤≥≠≈±∈∪∩!|_~:&'])"
+    r"|(?P<sign>\*\*|[-+−–*/⁄∕×÷·⋅^=<>≤≥≠≈±∈∉∪∩!|_~:&'])"
     r"|(?P<bracket>[()\[\]{}])"
     r"|(?P<word>[A-Za-zÀ-ÖØ-öø-ɏ]+(?:['’][a-z]+)?|[\u3400-\u9fff]+|[^\W\d_]+)"
     r"|(?P<stop>.)",
@@ -196,8 +196,8 @@ def _kind(tokens: list[_Token], i: int) -> str:
         and after is not None
         and (after.kind in ("number", "symbol", "sign") or after.text in "(")
     )
-    related = (after is not None and after.kind == "sign" and after.text in "=+*/^<>≤≥×·-−") or (
-        before is not None and before.kind == "sign" and before.text in "=+*/^<>≤≥×·-−"
+    related = (after is not None and after.kind == "sign" and after.text in "=+*/^<>≤≥×·-−~∉") or (
+        before is not None and before.kind == "sign" and before.text in "=+*/^<>≤≥×·-−~∉"
     )
     if len(token.text) == 1 and (touches or related):
         return "math"

@@ -216,7 +216,7 @@ _QUALIFYING_WORDS = (
 _QUALIFYING = frozenset(_QUALIFYING_WORDS.split())
 # 平方, 倍数, 的两倍, 半; 米 and 倍 are left alone.
 _CHINESE_OPERATING = pattern(
-    ".*(?:次方|平方|立方|倍数|分之|[两二三四五六七八九十百]倍|相反数|倒数|绝对值).*|.*[半余]|[折成]"
+    ".*(?:次方|平方|立方|倍数|约数|因[数子]|分之|[两二三四五六七八九十百]倍|相反数|倒数|绝对值).*|.*[半余]|[折成]"
 )
 # 以上, 之间, 至少, 上午; 个 is left alone.
 _CHINESE_QUALIFYING = pattern(".*(?:[不非没未错怪疑多北南东西减降跌亏损]|以[上下内外]|之间|至少|上午|下午).*")
