@@ -58,7 +58,7 @@ NOT_SAME = [
     (r"\text{fourth}", "3rd"), ("third", "1/3"), (r"\text{triangle }Q", "R"), (r"\text{Yes, if n is even}", "yes"), (r"\text{No, it diverges}", "yes"), ("The tallest is not Marcus", "Marcus"), ("It is false that the tallest is Marcus", "Marcus"),
     (r"x=y=z=\frac13", r"(\frac13,\frac13,\frac12)"), ("1 in 6", "6"), (r"x\Omega", "x"), ("2A", "2"), ("5C", "5"), ("2 (3)", "2"), ("7/2 (4.5)", "7/2"), ("AB:5", "5"),
     (r"5\text{ hr}^2", r"5 h^2 r"), ("60,12", "6012"), ("60, 120", "60,120"), (r"A\cap B=\{2,3\}", r"\{2,4\}"), ("x+y=(2,3)", "(3,2)"), (r"\text{red, blue}", "red, green"), (r"\text{Mary and John}", "Mary"), ("[1; 2]", "12"), ("4 and a half", "4"), (r"\frac{3}{4}\text{ of an hour}", "3 hours"), (r"\text{Graph (b)}", "(c)"), (r"\text{I and III only}", "I"),
-    (r"2\angle 30^\circ", r"1+\sqrt3 i"), (r"2\angle ABC", "2"), ("(2n)!!", "(2n)!"), ("(n^2)!!", "n^2"), (r"3\text{ halves}", "3"), (r"3\text{ quarters}", "3"), (r"5\text{ hundredths}", "5"), ("twenty second", "20"), ("first third", "3"),
+    (r"2\angle 30^\circ", r"1+\sqrt3 i"), (r"2\angle ABC", "2"), (r"0.0\frac34", "3/4"), ("(2n)!!", "(2n)!"), ("(n^2)!!", "n^2"), (r"3\text{ halves}", "3"), (r"3\text{ quarters}", "3"), (r"5\text{ hundredths}", "5"), ("twenty second", "20"), ("first third", "3"),
     (r"x=5k+2,\ k\in\mathbb{Z}", r"x\equiv3\pmod5"), (r"x=10k+3,\ k\in\mathbb{Z}", r"x\equiv3\pmod5"), (r"\forall x, f(x)=0", "f(x)=1"), (r"\begin{pmatrix}1&0\\0&1\end{pmatrix}", "I_3"), (r"\begin{pmatrix}1&0\\0&2\end{pmatrix}", "I"),
     ("(B, D)", "B,C"), ("2021-05-06", "May 5, 2021"), ("x^3+C", "x^3+k"),
 ]  # fmt: skip

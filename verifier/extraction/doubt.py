@@ -24,7 +24,7 @@ _COMPARISON = (
     r"(?:\s+or\s+equal\s+to)?|exceed(?:s|ed|ing)?|(?:overshoots?|miss(?:es|ed)?|(?:is|was|are)\s+off)\s+by|over|above|below|under|beyond"
     r"|at\s+least|at\s+most|(?<!\bround )(?<!ounded )(?<!ounding )up\s+to"
     r"|upwards?\s+of|north\s+of|barely|something\s+like|at\s+(?:best|worst)|in\s+the\s+(?:neighbou?rhood|region|vicinity|ballpark|range)\s+of"
-    r"|divides|(?:co|relatively\s+)prime\s+(?:to|with)|congruent\s+to|proportional\s+to|on\s+the\s+order\s+of|close\s+to|near(?:ly)?|almost|just\s+(?:short\s+of|shy\s+of)|not\s+quite|between|ranges?\s+from"
+    r"|divides|(?:co|relatively\s+)prime\s+(?:to|with)|congruent\s+to|proportional\s+to|on\s+the\s+order\s+of|nothing\s+to\s+do\s+with|close\s+to|near(?:ly)?|almost|just\s+(?:short\s+of|shy\s+of)|not\s+quite|between|ranges?\s+from"
 )
 _CHANGE = (
     r"(?:negative|opposite|inverse|reciprocal|square|cube|half|roots?|thirds?|quarters?|fifths?|tenths?|percent(?:age)?|fraction"
@@ -42,7 +42,7 @@ _FILLER = r"(?:(?:the|a|an|of|to|be|is|equals?|exactly|just|about|even|number|va
 _BEFORE = pattern(rf"\b(?:{_DENIAL}|{_COMPARISON}|{_CHANGE}|{_ELSEWHERE})\s+{_FILLER}", re.IGNORECASE)
 # 不是5, 大于5, 至少5个; 至少是5 and 最多可以装5个 state a least and a greatest value, which is 5
 _CHINESE_BEFORE = pattern(
-    r"(?:(?:不是|并非|并不是|不等于|不为|不选|不(?:会|该|应该?|可能|能|再)(?:是|为|等于|取)|绝不是|不[止只仅]|排除|舍[去掉]|剔除|差一?点儿?就?|大于|小于|多于|少于|高于|低于|超过|不足|不到|接近|除了|介于)(?:有|是|为|等于)?"
+    r"(?:(?:不是|并非|并不是|不等于|不为|不选|不(?:会|该|应该?|可能|能|再)(?:是|为|等于|取)|绝不是|不[止只仅]|排除|舍[去掉]|剔除|差一?点儿?就?|大于|小于|多于|少于|高于|低于|超过|不足|不到|接近|除了|介于|没有)(?:有|是|为|等于|了|于)?"
     r"|(?:至少|至多|最多|最少)有?|(?:要|再|还要?|需要?)(?:减去?|加上?|乘以?|除以)|比|比(?:答案|结果)[大小多少]|[不难]能?说[是有]?|非|不一定[是为]?|未必[是为]?)[\s$(]*\Z"
 )
 _DENIED = pattern(
@@ -68,7 +68,7 @@ _AFTER = pattern(
 )
 # 5以上, 5的一半, 5不是, 5舍去; 5个苹果 is left alone.
 _CHINESE_AFTER = pattern(
-    r"[)$}*]*\s*[个元米人天只倍岁]?(?:这个?(?:答案|结果|说法|数|值))?(?:显然|明显|肯定|应该|也|都)?(?:代入|不同|无关|互质|整除|的[约因]数|的因子|太[大小多少高低]|(?:是增根|才怪)|则?不(?:是|符|对|行|成立|满足|合|取)|应?舍[去掉]|以上|以下|以内|之间|多(?!少)|余|的倍数|的平方|的立方|的相反数|的倒数|的绝对值|的一半|的[一两二三四五六七八九十百\d]+(?:倍|半|分之)|不对|是错"
+    r"[)$}*]*\s*[个元米人天只倍岁]?(?:这个?(?:答案|结果|说法|数|值))?(?:显然|明显|肯定|必须|应该|应|被|也|都)*(?:排除|偏[大小多少高低]|不相等|不可取|代入|不同|无关|互质|整除|的[约因]数|的因子|太[大小多少高低]|(?:是增根|才怪)|则?不(?:是|符|对|行|成立|满足|合|取)|应?舍[去掉]|以上|以下|以内|之间|多(?!少)|余|的倍数|的平方|的立方|的相反数|的倒数|的绝对值|的一半|的[一两二三四五六七八九十百\d]+(?:倍|半|分之)|不对|是错"
     r"|より|以上|未満|では(?:ない|ありません)|じゃない|이?가?\s*아[니닙]|보다|\s*(?:이상|이하|초과|미만))"
 )
 # "I would guess 5", "probably 5", "roughly between 4 and 6"; "the possible values are 3, 5", "the average guess of 5
@@ -81,9 +81,9 @@ _OPEN = pattern(
     r"|(?:could|might|may)\s+(?:\w+\s+)?be\s+(?:something|anything|another|different|wrong|off)|remains?\s+(?:open|unclear|unknown)|unsure|not\s+sure|guess(?:ing)?(?!\s+of\b)|unknown|uncertain|also\s+possible"
     r"|if\s+(?:my\s+)?memory|quote\s+me|to\s+the\s+best\s+of\s+my|(?:un|not\s+(?:yet\s+)?)(?:verified|confirmed|tested|proven)"
     r"|pending\s+(?:confirm|verif|check|review)\w*|subject\s+to\s+(?:check|verif|confirm|review)\w*|in\s+theory|theoretically"
-    r"|hypothetically|for\s+the\s+sake\s+of\s+argument|placeholder|I\s+(?:suspect|reckon|hope|suppose|(?:would\s+|['’]d\s+)?bet)"
+    r"|hypothetically|for\s+the\s+sake\s+of\s+argument|placeholder|(?:I|we)\s+(?:suspect|reckon|hope|suppose|(?:would\s+|['’]d\s+)?bet)"
     r"|no\s+(?:estoy|es)\s+segur[oa]|dudo|doute|bezweifle|pas\s+(?:s[ûu]re?|certaine?)|nicht\s+sicher|dubito|non\s+sono\s+sicur[oa])\b"
-    r"|возможно|наверное|вероятно|кажется|может\s+быть|可能[是为]|也可能|可能(?=\s*[\d$])|сомнева|не\s+уверен|不确定|也许|或许|猜|好像|似乎|据说|据称|理论上|かもしれ|たぶん|おそらく|아마|어쩌면",
+    r"|возможно|наверное|вероятно|кажется|может\s+быть|可能[是为]|也可能|可能(?=\s*[\d$])|сомнева|не\s+уверен|不确定|也许|或许|猜|好像|似乎|据说|据称|暂定|理论上|かもしれ|たぶん|おそらく|아마|어쩌면",
     re.IGNORECASE,
 )
 _DOUBTED = pattern(r"\b(?:maybe|perhaps|possibly)\s*(?:it(?:'s|\s+is)\s*)?[\s$(\\]*\Z", re.IGNORECASE)

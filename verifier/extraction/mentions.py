@@ -17,7 +17,7 @@ MAX_MATRIX = 120  # characters before a value in which the clause stands that it
 _CLOSED = r"(?:[)\]$}*]|\\[)\]])*"
 # What is said of an answer: "is the only root", "will be needed"; "is an extraneous root", "will not do" are not.
 _OF_AN_ANSWER = (
-    r"(?:the|our|also\s+the|left|needed|required|possible|correct|right|valid|indeed"
+    r"(?:the|our|also\s+the|left(?!\s+out)|needed|required|possible|correct|right|valid|indeed"
     r"|an?\s+(?:valid\s+|real\s+)?(?:solution|root)\b|\d)"
 )
 _BE = r"(?:is|was|are|were)"
@@ -26,8 +26,8 @@ _PREDICATE = (
     rf"{_BE}\s+the\s+(?:answer|solution|value)\s+(?:to|of|for|in)\s+(?:an?|another|the\s+other)\b"
     rf"|{_BE}\b(?!\s+{_OF_AN_ANSWER})|{_MODAL}\b(?!\s+be\s+{_OF_AN_ANSWER})|(?:{_BE[3:-1]}|{_MODAL[3:-1]}|wo|ca)n['’]t\b"
     r"|never\b|turn(?:s|ed)\s+out\b|remains?\s+(?:to|un|open)\w*|for\s+(?:instance|example)\b"
-    r"|(?:fails?|breaks?|clash(?:es)?|leads?|comes?|came|seems?|looks?|appears?)\b|(?!satisf)[a-z]+(?:[^s]s|ed)\s+(?:the|our|its|no|both"
-    r"|about|right|wrong|off|like|too|good|fine|odd|strange|plausible|reasonable|promising|suspicious|nothing|nowhere)\b"
+    r"|(?:cancels?|vanish(?:es)?|disappears?|fails?|breaks?|clash(?:es)?|leads?|comes?|came|seems?|looks?|appears?)\b|(?!satisf)[a-z]+(?:[^s]s|ed)\s+(?:the|our|its|no|both"
+    r"|about|right|wrong|off|like|too|good|fine|odd|strange|plausible|reasonable|promising|suspicious|nothing|nowhere|out|away)\b"
 )
 # "7 fails", "23 is ruled out", "23 keeps it even"; "7 apples are left", "23 is the answer" are left alone.
 _SUBJECT = pattern(
@@ -76,7 +76,18 @@ _SOMEBODY = pattern(
     r"\s+[$(\\]*\Z",
     re.IGNORECASE,
 )
-_BARE_END = pattern(rf"{_CLOSED}\W*(?:\Z|,)")
+# "So we skip 7", "I would start from 7": with a verb that comes to no result; "we get 7", "we are left with 7" and "we
+# can seat 7 people" are left alone.
+_RESULT = (
+    r"(?:get|got|find|found|obtain(?:ed)?|have|had|see|know|conclude|deduce|derive|reach|arrive|end|are|were|need|compute[ds]?"
+    r"|calculated?|counte?d?|say|answer|write|think|believe|choose|pick|take|round|simplify|evaluate)"
+)
+_WE = pattern(
+    r"\b(?:we|I)\s+(?:(?:can|must|will|should|would|then|now|thus|therefore|also|finally|still|just|have\s+to|need\s+to)\s+)*"
+    rf"(?!{_RESULT}\b)[a-z]+(?:\s+(?:at|to|with|from|on|for|of|off|up|down|only|exactly|short))*\s+[$(\\]*\Z"
+)
+# the end, or what parts a verb in two: "we rule 7 out"; "7 out of 10" is left alone.
+_BARE_END = pattern(rf"{_CLOSED}\W*(?:\Z|,|\b(?:out|away|aside)\b(?!\s+of))")
 
 # "All 12 attempts failed", "These 12 are"; "all of the 12" and "The answer 12" are left alone.
 _GIVEN = pattern(
@@ -106,9 +117,11 @@ def is_mentioned(sentence: str, start: int, end: int) -> bool:
         return True
     if not equation and _OPERAND.search(sentence, begin, start):
         return True
-    if _DENIED.match(sentence, 0, start) or (
-        _SOMEBODY.search(sentence, begin, start) and _BARE_END.match(sentence, end)
+    if _BARE_END.match(sentence, end) and (
+        _SOMEBODY.search(sentence, begin, start) or _WE.search(sentence, begin, start)
     ):
+        return True
+    if _DENIED.match(sentence, 0, start):
         return True
     clause = _COMPLEMENT.search(sentence, begin, start)
     if clause and (equation or clause[0].count(" ") > 1) and not is_led(sentence[begin : clause.start()]):

@@ -85,7 +85,8 @@ def stated_in(sentence: str) -> Stated:
 
 # "The result is minus 7", "So negative 7"; "12 minus 7" is left alone.
 _NEGATIVE = pattern(
-    r"(\A(?:[Ss]o |[Tt]hus |[Hh]ence )?|\b(?:is|are|was|equals|gives|get|exactly) )(?:[Mm]inus|[Nn]egative) (?=\d)"
+    r"(\A(?:[Ss]o |[Tt]hus |[Hh]ence )?"
+    r"|\b(?:is|are|was|equals|gives|get|exactly) )(?:[Mm]inus|[Nn]egative) (?=[\d\\$√])"
 )
 # "The maximum is 9, which occurs when x = 3", 最大值为9，当且仅当x=3时取到: where it is attained comes off; "it occurs
 # 3 times" and 当x=3时，最大值为9 are left alone.

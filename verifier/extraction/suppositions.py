@@ -203,7 +203,7 @@ def is_said_directly(said: str) -> bool:
 
 
 # "a two-digit number whose units digit is"; "the number that is" is left alone.
-_DESCRIBED = pattern(r"\bwhose\b", re.IGNORECASE)
+_DESCRIBED = pattern(r"\bwhose\b|\bleft\s+of\b", re.IGNORECASE)
 _ORDINAL = pattern(r"\d+(?:st|nd|rd|th)\s+[a-z]")
 
 # "would be 5 if we ignored zero", "would have been 5 had we", "if it goes on, it would be 5", "were x even, would

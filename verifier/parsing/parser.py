@@ -428,7 +428,7 @@ class Parser(Cursor):
         if self._chooses(after, self.peek(1)) and isinstance(number.value, int):
             letter = self.take().text
             return chosen(letter, number, decimal(self.take().text))
-        return self._mixed(number) if isinstance(number.value, int) else number
+        return number if "." in token.text else self._mixed(number)
 
     def _chooses(self, letter: Token, after: Token) -> bool:
         """Whether ``C2`` follows a number that it touches, as in ``5C2``; ``5 C`` and ``5C + 2`` are products."""

@@ -57,7 +57,7 @@ _LEAD = pattern(
     r"^\\approx\s*|^\\text\s*\{\s*(?:approximately|about|roughly|around)\s*\}\s*|^(?:the\s+)?(?:final\s+)?(?:answer|result|value)\s*(?:is|:|=)\s*|^(?:approximately|about|约|大约|共|有|是|为)\s*"
     r"|^=\s*|^\\?#\s*(?=\d)|^(?=[A-Z]{2}|[A-Za-z]{3})[A-Za-z]+(?: [A-Za-z]+){0,3} ?: +(?=[-+\d\\$])"
     r"|^\$?\\?[A-Za-z]\w{0,3}\$? ?的(?-i:[\u3400-\u9fff]){1,8}(?:=|:|是|为|等于) ?(?=[-$\\\d(])"
-    r"|^\\text\s*\{[^{}]*(?:[:=]|is)\s*\}|^(?:\\text\s*\{[^{}]{3,}\}|(?:[A-Za-z]{4,}|[A-Za-z]+\\_[A-Za-z\\_]+)(?:\s+[A-Za-z]+)*)\s*=\s*"
+    r"|^\\text\s*\{(?![^{}]*\b(?:false|wrong|not|incorrect|guess)\b)[^{}]*(?:[:=]|is)\s*\}|^(?:\\text\s*\{[^{}]{3,}\}|(?:[A-Za-z]{4,}|[A-Za-z]+\\_[A-Za-z\\_]+)(?:\s+[A-Za-z]+)*)\s*=\s*"
     r"|^(?:\\(?:text\w*|mathrm|mathbf)\s*\{\s*[(][a-jA-J][)]\s*\}|[(]?[a-jA-J][)] |[A-J]\. )\s*(?=[-\d\\.])|^第(?=\d)"
     r"|^(?:Therefore|Thus|So|Hence),?\s+|^(?!\S*[不非没未])(?-i:[\u3400-\u9fff,\s]){1,24}(?:=|:|是|为)\s*(?=[-\d$\\(])",
     re.IGNORECASE,

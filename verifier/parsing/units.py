@@ -219,7 +219,9 @@ _CHINESE_OPERATING = pattern(
     ".*(?:次方|平方|立方|倍数|约数|因[数子]|分之|[两二三四五六七八九十百]倍|相反数|倒数|绝对值).*|.*[半余]|[折成]"
 )
 # 以上, 之间, 至少, 上午; 个 is left alone.
-_CHINESE_QUALIFYING = pattern(".*(?:[不非没未错怪疑多北南东西减降跌亏损]|以[上下内外]|之间|至少|上午|下午).*")
+_CHINESE_QUALIFYING = pattern(
+    ".*(?:[不非没未错怪疑多北南东西减降跌亏损]|以[上下内外]|之[间前后]|至少|上午|下午).*"
+)
 _IDLE = frozenset(["of", "in", "a", "an", "to", "at", "on", "by", "for", "the", "per", "each"])
 _WORD = pattern("[a-z]+|[\u3400-\u9fff]+")
 
