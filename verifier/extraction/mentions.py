@@ -27,7 +27,7 @@ _PREDICATE = (
     rf"|{_BE}\b(?!\s+{_OF_AN_ANSWER})|{_MODAL}\b(?!\s+be\s+{_OF_AN_ANSWER})|(?:{_BE[3:-1]}|{_MODAL[3:-1]}|wo|ca)n['’]t\b"
     r"|never\b|turn(?:s|ed)\s+out\b|remains?\s+(?:to|un|open)\w*|for\s+(?:instance|example)\b"
     r"|(?:cancels?|vanish(?:es)?|disappears?|fails?|breaks?|clash(?:es)?|leads?|comes?|came|seems?|looks?|appears?)\b|(?!satisf)[a-z]+(?:[^s]s|ed)\s+(?:the|our|its|no|both"
-    r"|about|right|wrong|off|like|too|good|fine|odd|strange|plausible|reasonable|promising|suspicious|nothing|nowhere|out|away)\b"
+    r"|about|right|wrong|off|like|too|good|fine|odd|strange|plausible|reasonable|promising|suspicious|nothing|nowhere|out(?!\s+of)|away(?!\s+from))\b"
 )
 # "7 fails", "23 is ruled out", "23 keeps it even"; "7 apples are left", "23 is the answer" are left alone.
 _SUBJECT = pattern(
