@@ -49,6 +49,37 @@ MENTIONED = [
     "Upwards of 17.",
     "At best 17.",
     r"\boxed{17\text{ excluded}}",
+    "17 sounds about right.",
+    "17 feels right.",
+    "You'd think it's 17. It isn't.",
+    "All 17 attempts failed.",
+    "We still have to add 17.",
+    "Add 17 to get the answer.",
+    "Subtract 17 from the total to find the answer.",
+    "The first of them is 17.",
+    "For instance, 17.",
+    "An example is 17.",
+    "Answer: 17 (if we count zero), else 16",
+    "So x cannot equal 17.",
+    "So x may equal 17.",
+    "So x is one of 3, 17.",
+    "So we reject 17.",
+    "So it doubles 17.",
+    "So it is 17 short of 20.",
+    "It used to be 17.",
+    "Assuming 17, we get a contradiction.",
+    "Replace 17 with 3.",
+    "The answer is 17 only when x > 3.",
+    "The answer is said to be 17.",
+    "<answer>3</answer> or <answer>17</answer>",
+    r"\boxed{17 \text{ (unverified)}}",
+    r"\boxed{17 \text{ days ago}}",
+    r"\boxed{17 \text{ for every } 3}",
+    "所以不能取17。",
+    "不妨设x=17。",
+    "若取17，则不成立。",
+    "17显然不对。",
+    "把17代入检验。",
     "小明说答案是17。",
     "据说答案是17。",
     "错误答案：17",
@@ -89,6 +120,20 @@ STATED = [
     "It is clear that x = 17.",
     "Therefore we can say that x = 17.",
     "My friend has 17 apples.",
+    "The answer is 17!",
+    "The answer is 17; 3 would be wrong.",
+    "3 fails, so x = 17.",
+    "<answer>3</answer> is wrong, <answer>17</answer>",
+    "The value is 17 ≈ 17.02.",
+    "Tom needs to add 17 blocks.",
+    "Add them: 8 + 9 = 17.",
+    "Then we round up to 17.",
+    "Now we add the two to get 17.",
+    "One of the twins is 17 years old.",
+    "The smallest of them is 17.",
+    "Thus, 17 people got on the bus.",
+    "17 women stayed.",
+    "Each of the friends pays 17.",
     "The number of girls who are not in the club is 17.",
     "It does not include the driver, so there are 17 people.",
     "The room is 17 feet longer than it is wide.",
@@ -126,3 +171,18 @@ def test_one_of_two_quantities_that_the_gold_lists_is_not_called_wrong() -> None
 def test_bullets_below_a_heading_that_names_the_answers_are_one_list() -> None:
     assert verify("Results:\n- 24 cm\n- 36 kg", "24 cm, 36 kg").correct
     assert not verify("Steps:\n- 24 cm\n- 36 kg", "24 cm, 36 kg").correct
+
+
+def test_a_number_with_an_exclamation_mark_may_be_a_factorial() -> None:
+    assert verify("The answer is 5!", "120").status == "unverifiable"
+    assert verify("The answer is $5!$", "120").correct
+    assert verify("The answer is 5!", "7").status == "incorrect"
+
+
+def test_what_is_far_off_is_no_rounding() -> None:
+    assert not verify("So 17 ≈ 3.", "17").correct
+
+
+def test_an_equation_with_numbers_before_it_does_not_name_a_vector() -> None:
+    assert not verify(r"\boxed{2x = (2,3)}", "(2,3)").correct
+    assert verify(r"\boxed{v = (2,3)}", "(2,3)").correct

@@ -44,7 +44,7 @@ SAME = [
     ("[1 2; 3 4]", r"\begin{pmatrix}1&2\\3&4\end{pmatrix}"), ("4 and a half", "4.5"), (r"\frac{3}{4}\text{ of an hour}", "45 minutes"), (r"\hat{\imath}-2\hat{\jmath}", r"\mathbf{i}-2\mathbf{j}"), (r"\text{AB}+\text{CD}", "AB+CD"), (r"\text{Graph (b)}", "(b)"), (r"\text{Car B}", "B"), (r"\text{I and III only}", "I, III"), (r"\text{II only}", "II"), (r"\#5", "5"), (r"25\pi\text{ square inches}", r"25\pi"), (r"25\pi cm^2", r"25\pi"),
     # polar form, double factorials, parts in words, ordinals, families of numbers
     (r"2\angle 60^\circ", r"1+\sqrt3 i"), (r"5\angle -90^\circ", "-5i"), (r"3\angle\frac{\pi}{2}", "3i"), ("(2n)!!", "2^n n!"), ("(2n-1)!!", r"\frac{(2n)!}{2^n n!}"),
-    ("three hundredths", "0.03"), (r"3\text{ halves}", "1.5"), (r"3\text{ fifths}", "0.6"), (r"2\text{ thirds of a mile}", "2/3"), ("twenty-first", "21st"), ("thirtieth", "30"),
+    ("three hundredths", "0.03"), (r"3\text{ halves}", "1.5"), (r"3\text{ fifths}", "0.6"), (r"2\text{ thirds of a mile}", "2/3"), ("twenty-first", "21st"), ("thirtieth", "30"), ("the fifth", "5th"),
     (r"x=5k+3,\ k\in\mathbb{Z}", r"x\equiv3\pmod5"), ("n=7m-2", r"n\equiv5\pmod 7"), (r"\forall x\in\mathbb{R},\ f(x)=0", "f(x)=0"), (r"\yen 300", "300"), (r"\begin{pmatrix}1&0\\0&1\end{pmatrix}", "I_2"),
     ("(B) and (D)", "B,D"), (r"\text{None of these}", "none of the above"), ("2021-05-05", "May 5, 2021"), ("2021年5月5日", "2021-05-05"), ("x^3+C", "x^3+K"), (r"C_1e^x+C_2e^{-x}", r"Ae^x+Be^{-x}"),
 ]  # fmt: skip
@@ -108,3 +108,8 @@ def test_a_grouped_number_may_be_the_list_of_its_groups() -> None:
 def test_a_letter_may_name_a_matrix() -> None:
     assert compare_answers(r"\begin{pmatrix}1&0\\0&1\end{pmatrix}", "A").status == "unverifiable"
     assert compare_answers(r"\begin{pmatrix}1&0\\0&1\end{pmatrix}", "2").status == "incorrect"
+
+
+def test_a_bar_over_an_expression_is_not_read_as_a_name() -> None:
+    assert compare_answers(r"\overline{2+i}", "2-i").status == "unverifiable"
+    assert compare_answers(r"\overline{AB}", r"\overline{AB}").correct

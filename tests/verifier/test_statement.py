@@ -349,3 +349,20 @@ def test_another_value_of_the_sentence_proves_nothing() -> None:
         "unverifiable",
         "incorrect",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "gold"),
+    [
+        ("So the probability that both are red is 3⁄10.", "3/10"),
+        ("- **x** = 8\n- **y** = 13", "x=8, y=13"),
+        ("答案：(1) 3；(2) 5", "3, 5"),
+        ("即 x=3 或 x=-1", "3,-1"),
+    ],
+)
+def test_layouts_of_one_or_two_values(text: str, gold: str) -> None:
+    assert verify(text, gold).correct
+
+
+def test_bullets_with_one_name_for_several_values_are_no_list() -> None:
+    assert not verify("- x = 8\n- x = 13", "x=8, x=13").correct

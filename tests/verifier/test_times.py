@@ -20,7 +20,7 @@ def test_the_halves_of_the_day_differ(a: str, b: str) -> None:
     assert compare_answers(a, b).status == "incorrect"
 
 
-@pytest.mark.parametrize(("a", "b"), [("9 PM", "21:00"), (r"9\text{ AM}", "9:00 a.m."), ("10 o'clock", "10:00"), (r"7\!:\!30", "7:30")])  # fmt: skip
+@pytest.mark.parametrize(("a", "b"), [("9 PM", "21:00"), (r"9\text{ AM}", "9:00 a.m."), ("10 o'clock", "10:00"), ("noon", "12:00 PM"), ("half past ten", "10:30"), ("a quarter to 3 p.m.", "2:45 PM"), (r"7\!:\!30", "7:30")])  # fmt: skip
 def test_a_time_may_be_written_in_several_ways(a: str, b: str) -> None:
     assert compare_answers(a, b).correct
 

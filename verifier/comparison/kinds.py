@@ -35,6 +35,7 @@ from verifier.tree import (
     Num,
     Percent,
     Piecewise,
+    Pow,
     Quantity,
     Ratio,
     Rel,
@@ -252,7 +253,10 @@ def _relations(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
     if is_inequality(relation):
         return _as_regions(a, b) if type(other) in _SHAPES else incorrect("an inequality and a value")
     last = relation.sides[-1]
-    if isinstance(other, Seq | Matrix | SetOf) and isinstance(last, type(other)) and relation.ops == ("=",):
+    named = relation.ops == ("=",) and not any(
+        isinstance(n, Num | Pow | Apply) for n in walk(relation.sides[0])
+    )
+    if isinstance(other, Seq | Matrix | SetOf) and isinstance(last, type(other)) and named:
         return _same(
             last, other, rounding
         )  # A \cap B = {2, 3}: what is equal to a set or a vector is its name

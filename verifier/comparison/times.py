@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 from typing import NamedTuple
 
 from verifier.outcome import Comparison, correct, incorrect, unverifiable
 from verifier.parsing.notation import plain, words_of
+from verifier.parsing.number_words import number_in_words
 from verifier.patterns import pattern
 
 _CLOCK = pattern(r"(\d{1,2}):(\d{2})(?::(\d{2}))?(?:\s*([ap])\.?\s*m\.?)?", re.IGNORECASE)
@@ -26,6 +28,9 @@ class Time(NamedTuple):
 def time_of(text: str) -> Time | None:
     """Return the time of day that ``text`` states, or None."""
     words = words_of(_SPACING.sub("", plain(text))).strip(" .")
+    words = _NAMED.get(words.removeprefix("12 "), words)
+    if spoken := _SPOKEN.fullmatch(words):
+        words = _clock_of(spoken)
     if match := _CLOCK.fullmatch(words):
         hour, minute, second = (int(g or 0) for g in match.groups()[:3])
         half, certain = match[4], bool(match[3] or match[4])
@@ -44,6 +49,20 @@ def time_of(text: str) -> Time | None:
     if half:
         hour = hour % 12 + (12 if half.lower() == "p" else 0)
     return Time(hour * 3600 + minute * 60 + second, bool(half), certain)
+
+
+# half past ten, quarter to 3 p.m.
+_SPOKEN = pattern(r"(?:a )?(half|quarter) (past|after|to) ([a-z]+|\d{1,2})(?: o'?clock)?( ?[ap]\.?m\.?)?")
+_NAMED = {"noon": "12:00 p.m.", "midday": "12:00 p.m.", "midnight": "12:00 a.m."}
+
+
+def _clock_of(spoken: re.Match[str]) -> str:
+    """Return ``10:30`` for ``half past ten``; the words themselves where they tell no hour."""
+    number = Fraction(spoken[3]) if spoken[3].isdecimal() else number_in_words(spoken[3])
+    if number is None or not 1 <= number <= 24:
+        return spoken[0]
+    minutes = 60 * int(number) + (30 if spoken[1] == "half" else 15) * (-1 if spoken[2] == "to" else 1)
+    return f"{minutes // 60 or 12}:{minutes % 60:02}{spoken[4] or ''}"
 
 
 def compare_times(a: str, b: str) -> Comparison | None:

@@ -14,20 +14,21 @@ MAX_BEFORE = 48  # characters before a value in which such words stand
 MAX_AFTER = 60  # characters after it
 
 _DENIAL = (
-    r"not(?:\s+necessarily)?|never|neither|nor|hardly\s+ever|by\s+no\s+means|no\s+way\s+(?:that\s+)?(?:this|that|it)|hardly|(?:ca|could|is|was|are|does|do|did|wo|would|must|should)n['’]t(?:\s+be)?|cannot\s+be|unlike"
+    r"not(?:\s+necessarily)?|never|neither|nor|hardly\s+ever|by\s+no\s+means|no\s+way\s+(?:that\s+)?(?:this|that|it)|hardly|(?:ca|could|is|was|are|does|do|did|wo|would|must|should)n['’]t(?:\s+be)?|can\s?not(?:\s+(?:be|have|take|reach))?|unlike"
     r"|anything\s+but|far\s+from|except(?:\s+for)?|excluding|rul(?:es?|ed|ing)\s+out|instead\s+of|rather\s+than"
     r"|(?:other|different)\s+(?:than|from)|differs?\s+from"
 )
 _COMPARISON = (
-    r"(?:could|might|may)\s+(?:also\s+)?be|(?:more|less|greater|fewer|larger|smaller|bigger|higher|lower|taller|longer|shorter|older|younger)\s+(?:than|or\s+equal\s+to)"
-    r"(?:\s+or\s+equal\s+to)?|exceed(?:s|ed|ing)?|(?:overshoots?|miss(?:es|ed)?|(?:is|was|are)\s+off)\s+by|over|above|below|under|beyond|at\s+least|at\s+most|up\s+to"
+    r"(?:could|might|may)\s+(?:also\s+)?(?:be|equal)|used\s+to\s+be|(?:more|less|greater|fewer|larger|smaller|bigger|higher|lower|taller|longer|shorter|older|younger)\s+(?:than|or\s+equal\s+to)"
+    r"(?:\s+or\s+equal\s+to)?|exceed(?:s|ed|ing)?|(?:overshoots?|miss(?:es|ed)?|(?:is|was|are)\s+off)\s+by|over|above|below|under|beyond"
+    r"|at\s+least|at\s+most|(?<!\bround )(?<!ounded )(?<!ounding )up\s+to"
     r"|upwards?\s+of|north\s+of|barely|something\s+like|at\s+(?:best|worst)|in\s+the\s+(?:neighbou?rhood|region|vicinity|ballpark|range)\s+of"
     r"|divides|(?:co|relatively\s+)prime\s+(?:to|with)|congruent\s+to|proportional\s+to|on\s+the\s+order\s+of|close\s+to|near(?:ly)?|almost|just\s+(?:short\s+of|shy\s+of)|not\s+quite|between|ranges?\s+from"
 )
 _CHANGE = (
     r"(?:negative|opposite|inverse|reciprocal|square|cube|half|roots?|thirds?|quarters?|fifths?|tenths?|percent(?:age)?|fraction"
     r"|multiples?|factors?|divisors?|powers?|double|logarithm)"
-    r"\s+of|(?:\A\W*|[,;:]\s*|\b(?:so|and|then|thus|hence)\s+)its\s+(?:square|cube|double|half|negative|opposite|reciprocal)\s+is|(?:half|double)\s+(?:of\s+)?(?:it|the\s+answer)\s+is|half|double|twice|triple|thrice|divisible\s+by"
+    r"\s+of|(?:\A\W*|[,;:]\s*|\b(?:so|and|then|thus|hence)\s+)its\s+(?:square|cube|double|half|negative|opposite|reciprocal)\s+is|(?:half|double)\s+(?:of\s+)?(?:it|the\s+answer)\s+is|half|doubles?|twice|triples?|halves|thrice|divisible\s+by"
 )
 # The same in the other languages that answers are looked for in.
 _ELSEWHERE = (
@@ -40,7 +41,7 @@ _FILLER = r"(?:(?:the|a|an|of|to|be|is|equals?|exactly|just|about|even|number|va
 _BEFORE = pattern(rf"\b(?:{_DENIAL}|{_COMPARISON}|{_CHANGE}|{_ELSEWHERE})\s+{_FILLER}", re.IGNORECASE)
 # 不是5, 大于5, 至少5个; 至少是5 and 最多可以装5个 state a least and a greatest value, which is 5
 _CHINESE_BEFORE = pattern(
-    r"(?:(?:不是|并非|并不是|不等于|不为|不选|不(?:会|该|应该?|可能|能|再)(?:是|为|等于)|绝不是|不[止只仅]|排除|舍[去掉]|剔除|差一?点儿?就?|大于|小于|多于|少于|高于|低于|超过|不足|不到|接近|除了|介于)(?:有|是|为|等于)?"
+    r"(?:(?:不是|并非|并不是|不等于|不为|不选|不(?:会|该|应该?|可能|能|再)(?:是|为|等于|取)|绝不是|不[止只仅]|排除|舍[去掉]|剔除|差一?点儿?就?|大于|小于|多于|少于|高于|低于|超过|不足|不到|接近|除了|介于)(?:有|是|为|等于)?"
     r"|(?:至少|至多|最多|最少)有?|比|比(?:答案|结果)[大小多少]|[不难]能?说[是有]?|非|不一定[是为]?|未必[是为]?)[\s$(]*\Z"
 )
 _DENIED = pattern(
@@ -55,7 +56,7 @@ _AFTER = pattern(
     r"[)\]$}*]*,?\s*(?:[A-Za-z]+\s+)?(?:(?:more|less|fewer|greater|larger|smaller|higher|lower|times|older|younger|longer)\b"
     r"[^.\d]{0,24}\b(?:than|as)\b(?:[^.\d]{0,24}[\d\\$]"
     r"|\s+(?:the\s+(?:answer|total|result|sum)|(?:an?|half\s+an?|one|two|three|four)\s+(?:hour|minute|second|day|week|month|year|dozen|hundred|thousand|million|quarter|half)s?)\b)"
-    r"|plus\s+(?:some|an?\s+(?:unknown|extra|bit|little|few))|too\s+\w+"
+    r"|plus\s+(?:some|an?\s+(?:unknown|extra|bit|little|few))|too\s+\w+|short\s+of\s+[\d$\\]"
     r"|(?:at\s+(?:the\s+(?:very\s+)?)?(?:least|most|best|worst))\b|times\s+the\s+(?:answer|result|number)"
     r"|or\s+(?:more|less|fewer|so|higher|greater|above|below|larger)\b"
     r"|(?:is|are|was|would\s+be|seems|might|may|could)\s+(?:\w+\s+)?(?:wrong|incorrect|impossible|false|possible|guess|not|right|too)\b"
@@ -66,7 +67,7 @@ _AFTER = pattern(
 )
 # 5以上, 5的一半, 5不是, 5舍去; 5个苹果 is left alone.
 _CHINESE_AFTER = pattern(
-    r"[)$}*]*\s*[个元米人天只倍岁]?(?:这个?(?:答案|结果|说法|数|值))?(?:太[大小多少高低]|(?:是增根|才怪)|则?不(?:是|符|对|行|成立|满足|合|取)|应?舍[去掉]|以上|以下|以内|之间|多(?!少)|余|的倍数|的平方|的立方|的相反数|的倒数|的绝对值|的一半|的[一两二三四五六七八九十百\d]+(?:倍|半|分之)|不对|是错"
+    r"[)$}*]*\s*[个元米人天只倍岁]?(?:这个?(?:答案|结果|说法|数|值))?(?:显然|明显|肯定|应该|也|都)?(?:代入|太[大小多少高低]|(?:是增根|才怪)|则?不(?:是|符|对|行|成立|满足|合|取)|应?舍[去掉]|以上|以下|以内|之间|多(?!少)|余|的倍数|的平方|的立方|的相反数|的倒数|的绝对值|的一半|的[一两二三四五六七八九十百\d]+(?:倍|半|分之)|不对|是错"
     r"|より|以上|未満|では(?:ない|ありません)|じゃない|이?가?\s*아[니닙]|보다|\s*(?:이상|이하|초과|미만))"
 )
 # "I would guess 5", "probably 5", "roughly between 4 and 6"; "the possible values are 3, 5", "the average guess of 5

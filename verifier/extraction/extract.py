@@ -248,11 +248,16 @@ _LISTS = pattern(
 )
 
 
+_NAME = pattern(r"[*_$]*([A-Za-z](?:_\w|[₀-₉])?)[*_]*\s*=(?=[^=]*\Z)")  # **x** = 8
+
+
 def _parted(text: str) -> Extraction | None:
     parts = parts_of(text)
     if parts is None and (items := parts_of(text, numbered=True)) is not None:
         above = text[: text.rfind(items[0])].rpartition("\n")[0].rstrip()
-        parts = items if _LISTS.search(above) else None
+        names = [_NAME.match(item) for item in items]
+        named = len({name[1] for name in names if name}) == len(items)
+        parts = items if named or _LISTS.search(above) else None
     return None if parts is None else _of_parts(parts)
 
 
@@ -328,7 +333,7 @@ def _after_mark(text: str, mark: re.Match[str], hint: Hint) -> Extraction | None
         return Extraction(None, SUPPOSED.why)
     stated = _after_phrase(with_decimal_points(segment, mark[0]), hint)
     if stated.answer is not None:
-        return Extraction(stated.answer, "answer phrase", "stated")
+        return Extraction(stated.answer, "answer phrase", "stated", stated.beside)
     asked = stated is OPEN and "question" in mark[0]  # the answer to the question: How many are left?
     return Extraction(None, stated.why) if stated.why and not asked else None
 
@@ -349,8 +354,8 @@ def _number_alone(after: str) -> str | None:
 _ASKED = pattern(r"\A[^.。\n]*(?:[?？]|吗[?？]?)\s*\Z")  # Answer: 5?
 # "31 for even n and 32 for odd n"; "31 for n = 3, m = 5" is left alone.
 _BY_CASE = pattern(
-    r"\W*[\d\\][^.]{0,80}?\b(?:for|if|when)\b[^.]{0,80}?(?:\band|\bor|\bbut|,|;)\s+\$?-?[\d\\][^.]{0,80}?"
-    r"\b(?:for|if|when|otherwise)\b"
+    r"\W*[\d\\](?:[^.]|\.(?=\d)){0,80}?\b(?:for|if|when)\b(?:[^.]|\.(?=\d)){0,80}?(?:(?:\band|\bor|\bbut|,|;)\s+\$?-?[\d\\](?:[^.]|\.(?=\d)){0,80}?"
+    r"\b(?:for|if|when|otherwise)\b|\b(?:else|otherwise)\b(?!\}))"
 )
 _REJECTED = pattern(  # x=5 (rejected), x=7
     r"[^,;，；\n]{0,80}[(（]\s*(?:reject(?:ed)?|extraneous|invalid|discard(?:ed)?|not\s+valid|舍去?)\s*[)）]\s*[,;，；]?\s*"
@@ -363,6 +368,8 @@ _INTRODUCTION = pattern(
     r"\b\s*)*[:：]\s*",
     re.IGNORECASE,
 )
+_EXCLAIMED = pattern(r"[$*]*(-?\d[\d.,/]*)[$*]*!+")  # "The answer is 7!", which may be a factorial
+_INLINE_PARTS = pattern(r"[(（]1[)）][^。；;]{1,80}[；;]\s*[(（]2[)）][^。]{1,80}\Z")  # (1) 3；(2) 5
 _PAIRS = (("\\begin{", "\\end{"), ("{", "}"), ("\\[", "\\]"))
 # "verified and correct", "correct": what is said about an answer; "correct answers" and "corrected" are left alone.
 _JUDGED = pattern(
@@ -397,6 +404,8 @@ def _after_phrase(segment: str, hint: Hint) -> Stated:
             return Stated(letter)
     elif "$" not in segment and read_number(segment) is not None:
         return Stated(segment.removesuffix("."))
+    if exclaimed := _EXCLAIMED.fullmatch(segment):
+        return Stated(exclaimed[1], beside=(f"{exclaimed[1]}!",))
     segment = _REJECTED.sub("", segment)
     parts = parts_of(segment, numbered=True)
     if parts is not None:
@@ -410,6 +419,8 @@ def _after_phrase(segment: str, hint: Hint) -> Stated:
     if _JUDGED.fullmatch(first):
         return NOTHING
     first_line = segment.split("\n", 1)[0].strip()
+    if _INLINE_PARTS.match(first_line):
+        return Stated(first_line)
     if any(first_line.count(a) != first_line.count(b) for a, b in _PAIRS):  # a formula of several lines
         first_line = segment
     for part in (first_line, segment):
@@ -457,10 +468,10 @@ def _as_value(answer: str) -> str:
 
 # Values in which a unit was told from letters: "5\text{ m}"; "5m" is left alone.
 _TOLD = pattern(r"\\text|[€£¥₹]")
-# "5 because", "5 (which is"; "5 (mod 7)" is left alone.
+# "5 because", "5 (which is", "5; 6 would be wrong"; "5 (mod 7)" and "5; 6" are left alone.
 _REASON = pattern(
     r"\b(?:because|since|rather\s+than|instead\s+of|which|when|whenever|where|if|but|not|for)\b"
-    r"|(?<=\s)\((?!or\b|p?mod\b)(?=[A-Za-z]{2})"
+    r"|;(?=[^;]*\b(?:is|are|was|would|cannot|can|does|must|will)\b)|(?<=\s)\((?!or\b|p?mod\b)(?=[A-Za-z]{2})"
 )
 # "5", "$x$"; "yes" is left alone.
 _DIGIT_OR_FORMULA = pattern(r"[\d$\\]")
@@ -491,7 +502,7 @@ _IN_BRACKETS = pattern(
 _ANYTHING = pattern(r"\w|\\[A-Za-z]")
 _FULL_STOP = pattern(r"\.\s")
 _SIGN = pattern(
-    r"^(?:\\(?:therefore|implies|Rightarrow)\b|[∴⇒→]|[-=]*>(?=\s)|=|[A-Za-z]:\s(?=[-\d$\\(]))\s*"
+    r"^(?:\\(?:therefore|implies|Rightarrow)\b|[∴⇒→]|(?:解?得|即|故|则|所以|因此|于是)[，,:：]?(?=\s*[-A-Za-z\d$\\(])|[-=]*>(?=\s)|=|[A-Za-z]:\s(?=[-\d$\\(]))\s*"
 )  # = 5, ∴ x = 5, x: 5
 
 
@@ -508,7 +519,9 @@ def _bare(text: str) -> Extraction | None:
         answer = stripped.strip("$") if stripped[0] == stripped[-1] else stripped
         return Extraction(answer, "bare", "stated")
     stripped = _SIGN.sub("", without_emphasis(stripped)[0])
-    if (subject := _VALUE_FIRST.match(stripped)) and is_mentioned(stripped, 0, subject.end()):
+    subject = _VALUE_FIRST.match(stripped)
+    alone = subject is not None and not _DIGIT_OR_FORMULA.search(stripped, subject.end())
+    if subject is not None and alone and is_mentioned(stripped, 0, subject.end()):
         return Extraction(None, SUPPOSED.why)
     if stripped.endswith(("?", "？", "吗")) or (leaves_open(stripped) and re.search(r"\d", stripped)):
         return Extraction(None, OPEN.why)

@@ -22,6 +22,9 @@ _JSON = pattern(
     re.IGNORECASE,
 )
 
+# "<answer>3</answer> or <answer>7</answer>" offers two; "<answer>3</answer> is wrong, <answer>7</answer>" one.
+_OFFERED = pattern(r"</\w+>\W*(?:or|或者?)\W*\Z")
+
 
 def tagged(text: str) -> str | None:
     """Return what the last filled pair of tags, or command, for an answer holds; None where there is none.
@@ -33,7 +36,10 @@ def tagged(text: str) -> str | None:
         start = text.rfind(opening, 0, end) if end >= 0 else -1
         content = text[start + len(opening) : end].strip()[:MAX_FIELD] if start >= 0 else ""
         if content:
-            return "" if left_open_after(text, end + len(closing)) else content
+            offered = left_open_after(text, end + len(closing)) or _OFFERED.search(
+                text, max(0, start - 40), start
+            )
+            return "" if offered else content
     start = text.rfind(_COMMAND)
     stop = closing_brace(text, start + len(_COMMAND)) if start >= 0 else None
     return text[start + len(_COMMAND) : stop].strip() or None if stop is not None else None

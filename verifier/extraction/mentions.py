@@ -26,7 +26,8 @@ _PREDICATE = (
     rf"{_BE}\s+the\s+(?:answer|solution|value)\s+(?:to|of|for|in)\s+(?:an?|another|the\s+other)\b"
     rf"|{_BE}\b(?!\s+{_OF_AN_ANSWER})|{_MODAL}\b(?!\s+be\s+{_OF_AN_ANSWER})|(?:{_BE[3:-1]}|{_MODAL[3:-1]}|wo|ca)n['’]t\b"
     r"|never\b|turn(?:s|ed)\s+out\b|remains?\s+(?:to|un|open)\w*|for\s+(?:instance|example)\b"
-    r"|(?:fails?|breaks?|clash(?:es)?|leads?|comes?|came|seems?|looks?|appears?)\b|(?!satisf)[a-z]+(?:[^s]s|ed)\s+(?:the|our|its|no|both)\b"
+    r"|(?:fails?|breaks?|clash(?:es)?|leads?|comes?|came|seems?|looks?|appears?)\b|(?!satisf)[a-z]+(?:[^s]s|ed)\s+(?:the|our|its|no|both"
+    r"|about|right|wrong|off|like|too|good|fine|odd|strange|plausible|reasonable|promising|suspicious|nothing|nowhere)\b"
 )
 # "7 fails", "23 is ruled out", "23 keeps it even"; "7 apples are left", "23 is the answer" are left alone.
 _SUBJECT = pattern(
@@ -77,6 +78,23 @@ _SOMEBODY = pattern(
 )
 _BARE_END = pattern(rf"{_CLOSED}\W*(?:\Z|,)")
 
+# "All 12 attempts failed", "These 12 are"; "all of the 12" and "The answer 12" are left alone.
+_GIVEN = pattern(
+    r"(?:\A|[,;:]\s+|\b(?:[Ss]o|[Tt]hus|[Hh]ence|[Tt]herefore|[Tt]hat)\s+)\W*(?:[Tt]he|[Aa]ll|[Tt]hese|[Tt]hose|[Ee]ach\s+of\s+the)\s+[$(\\]*\Z"
+)
+# "Add 12 to get the answer", "We still have to add 12"; "Tom needs to add 12 blocks" is left alone.
+_OPERAND = pattern(
+    r"(?:\A\W*|[,;:]\s*|\bwe\s+(?:\w+\s+){0,4}|\bthen\s+)(?:add|subtract|multiply|divide|take\s+away|replace|swap|change|switch)\b"
+    r"(?:(?!\b(?:to\s+get|and\s+get|gives?|is|equals?|have|obtain)\b)[^=,;:])*\Z",
+    re.IGNORECASE,
+)
+# "The first of them is 12", "For instance, 12"; "the smallest of them is 12" is left alone.
+_ONE_OF_SEVERAL = pattern(
+    r"(?:\A\W*|[,;:]\s*)(?:the\s+)?(?:one|first|second|third|some|two)\s+of\s+(?:them|these|those)\s+(?:is|are|was)\s+[$(\\]*\Z"
+    r"|(?:\A\W*|[,;:]\s*)(?:for\s+(?:instance|example)|e\.g\.)[,\s$(\\]*\Z|\b(?:an?|another)\s+(?:\w+\s+)?example\s+is\s+[$(\\]*\Z",
+    re.IGNORECASE,
+)
+
 
 def is_mentioned(sentence: str, start: int, end: int) -> bool:
     """Whether the value between ``start`` and ``end`` is what a sentence speaks of, not what it comes to."""
@@ -84,6 +102,10 @@ def is_mentioned(sentence: str, start: int, end: int) -> bool:
     equation = "=" in sentence[start:end]
     if _TOPIC.search(sentence, begin, start):
         return (_CLAUSE_AFTER_EQUATION if equation else _CLAUSE_AFTER).match(sentence, end) is not None
+    if any(words.search(sentence, begin, start) for words in (_GIVEN, _ONE_OF_SEVERAL)):
+        return True
+    if not equation and _OPERAND.search(sentence, begin, start):
+        return True
     if _DENIED.match(sentence, 0, start) or (
         _SOMEBODY.search(sentence, begin, start) and _BARE_END.match(sentence, end)
     ):

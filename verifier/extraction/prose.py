@@ -22,6 +22,7 @@ _FAMILIAR = (
     " units miles pounds grams per square cubic hundred thousand million billion dozen negative minus"
     " january february march april may june july august september october november december"
 )
+_CONCLUDES = pattern(r"[,;]\s*(?:so|hence|thus|therefore)\b")  # 3 fails, so x = 7
 _KNOWN_WORDS = frozenset({*_FAMILIAR.split(), *map(str.lower, SPELLINGS)})
 
 
@@ -31,7 +32,9 @@ def is_bare(text: str) -> bool:
         return "\n" not in text and " " not in text[:MAX_BARE]
     if has_chinese(text):
         return _CJK_SENTENCE.search(text) is None and not _CJK_CLAUSE.match(text)
-    if _MATHEMATICAL.search(text) and (_OTHER_LETTERS.search(text) or not _begins_with_value(text)):
+    if _MATHEMATICAL.search(text) and (
+        _CONCLUDES.search(text) or _OTHER_LETTERS.search(text) or not _begins_with_value(text)
+    ):
         return False
     if MATH.search(text):
         outside = MATH.sub(" ", text)

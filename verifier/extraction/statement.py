@@ -118,8 +118,8 @@ def _after_formula(text: str) -> str | None:
     return right.strip()
 
 
-# "either 23 or its negative", of which the other is not read; "either way, 23" is left alone.
-_EITHER = pattern(r"\beither\s+[$(\\]*\Z", re.IGNORECASE)
+# "either 23 or its negative", of which the other is not read; "one of 7, 23"; "either way, 23" is left alone.
+_EITHER = pattern(r"\b(?:either|one\s+of)\s+[$(\\]*\Z|\bone\s+of\s+[$(\\]*[-\d\\][^.;]*\Z", re.IGNORECASE)
 # "The answer is [45]." as some prompts ask for; an interval [3, 4] and an index a[5] are none
 _BRACKETED = pattern(r"(?<![\w)*^/+\-=∈\\])\[\s*(?=[^\[\]\n]*\d)([^\[\],\n]{1,60})\](?=[\s.,!]|$)")
 

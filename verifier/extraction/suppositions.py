@@ -15,8 +15,9 @@ MAX_CLAUSE = 160  # characters on either side of a value in which a clause suppo
 # "assume that the answer is"; "assuming a constant speed" is left alone.
 _SUPPOSING = (
     r"\b(?:suppose|assume|imagine|pretend)\s+(?:that\b|it\b|the\b|we\b|for\b|\$?[a-zA-Z]\s*=)"
-    r"|\b(?:suppose|assume|imagine|pretend|let)[\s$(\\]*\Z|\blet\s+\$?\\?[a-zA-Z]\w*\$?\s+(?:be|denote|equal)\b"
+    r"|\b(?:suppos(?:e|ing)|assum(?:e|ing)|imagine|pretend|let)[\s$(\\]*\Z|\blet\s+\$?\\?[a-zA-Z]\w*\$?\s+(?:be|denote|equal)\b"
     r"|\bif\s+(?:it|this|that|the\s+answer)\s+(?:is|was|were)\b|如果|假如|假设|假定|要是|是否"
+    r"|(?:不妨设|[设令]|若取|假如取)[\s$]*\Z"
 )
 # "A student claimed that it is", "The book mentions", 小明认为; "I think it is" and "the problem says" are left alone.
 _OWN = r"(?:can|may|must|to|I|we|you|problem|question|statement|theorem|rule|formula|it|which|that|this)"
@@ -34,7 +35,7 @@ _OTHERS = (
 # "One might expect", "at first glance", "my first attempt gave", "so far we have"; "at first he had 5" and "he has run
 # 5 miles so far" are left alone.
 _EXPECTING = (
-    r"\b(?:might|may|would|could)\s+(?:\w+ly\s+)?(?:expect|think|guess|say|answer|assume|believe|conclude|suspect|predict|suggest|argue)\b"
+    r"(?:\b(?:might|may|would|could)|['’]d)\s+(?:\w+ly\s+)?(?:expect|think|guess|say|answer|assume|believe|conclude|suspect|predict|suggest|argue)\b"
     r"|\btempt(?:ing|ed)\b|\bat\s+first\s+(?:glance|sight)\b|\bna[iï]ve(?:ly)?\b|\b(?:supposed|meant)\s+to\b"
     r"|\bso\s+far\s+(?:we|I)\b|\b(?:my|our|a|the)\s+first\s+(?:attempt|try|guess|thought|approximation|estimate)\b"
     r"|\b(?:our|an?(?:\s+(?:upper|lower|crude|rough|trivial))?|the\s+(?:trivial|upper|lower|naive))\s+bound\s+(?:\w+\s+\w+\s+)?(?:is|of|gives)\b|\A\W*(?:say|call\s+it)\s+[$(\\]*\Z|\A\W*(?:now\s+)?take\s+(?:\$?[a-zA-Z]\s*=\s*)?\$?\Z"
@@ -45,7 +46,7 @@ _FAULTY = (
     r"|\b(?:some|many|most|other)\s+(?:people|students|sources|books|textbooks)\s+(?:get|answer|say|think|would|might|write|give|list|have)\b"
     r"|\bno(?:thing|body|ne|\s+one)\s+(?:here|proves|shows|says|of\s+this|can|could|would|should|gets?)\b|答案的(?!值|结果)"
     r"|(?<!no )(?<!\ba )\bdoubt(?:s|ed)?\b|\bnot\s+convinced\b"
-    r"|\b(?:not\s+true|untrue|false)\s+that\b|\b(?:reject|exclud|discard|eliminat|dismiss|avoid|ignor)(?:s|e[sd]?|ed|ing)\b"
+    r"|\b(?:not\s+true|untrue|false)\s+that\b|\b(?:reject|exclud|discard|eliminat|dismiss|avoid|ignor)(?:s|e[sd]?|ed|ing)?\b"
     r"|\bcrash(?:ed|es)\b|\btimed\s+out\b|\bby\s+(?:mistake|error|accident)\b|\bof\s+(?:the\s+)?(?:\w+\s+)?answers\b"
     r"|\banswer\s+(?:to|of|for)\s+(?:the|an?)\s+(?:previous|earlier|other|different|similar)\b"
     # "The answer has", "approaches", "used to be"; "the answer is", "must be" and "to the question" are left alone.
@@ -88,7 +89,7 @@ _TELLTALES = (
     "take", "crash", "timed", "mistake", "accident", "argue", "example", "illustration", "trial",
     "sources", "books", "predict", "nothing", "none", "no one",
     "nobody", "estimate", "bound", "approximation", "placeholder",
-    "检验", "代入", "考虑", "尝试", "如果", "假", "要是", "是否", "认为", "觉得", "以为",
+    "设", "令", "若取", "检验", "代入", "考虑", "尝试", "如果", "假", "要是", "是否", "认为", "觉得", "以为",
     "有人", "有些", "有同", "有的", "有学", "答案的", "说", "答", "传言", "难道", "误", "证",
     "dice que", "afirma", "dit que", "affirme", "sagt", "behaupt", "diz que", "call", "говорит", "утвержд",
 )  # fmt: skip
@@ -156,7 +157,7 @@ _WITHDRAWN = pattern(
     r"|(?:[,(—–]|\bif|\bas\s+far\s+as)\s*(?:[\w'’]+\s+){0,4}(?-i:I|me|my)\b"
     # "5 when we forget one", "a 5% chance I am right"; "5 if we ignore order", "a 5% chance of rain" are left alone.
     r"|(?:when|if|by|only)\s+(?:(?:we|you|one|they|I)\s+)?(?:forg[eo]t\w*|neglect\w*|overlook\w*|misread\w*|mistakenly|wrongly)"
-    r"|chance\s+(?:that\s+)?I(?:['’]m|\s+am)\b|unless\s+(?:I|we|you)\b|(?:sure|certain|confident)\b"
+    r"|chance\s+(?:that\s+)?I(?:['’]m|\s+am)\b|unless\s+(?:I|we|you)\b|only\s+(?:when|if|for)\b|(?:sure|certain|confident)\b"
     r"|但[^。]{0,8}(?:错|不[对允符合成满可正存]|没有|矛盾)|这[^。]{0,6}(?:错|不对|不正确))",
     re.IGNORECASE,
 )
@@ -180,7 +181,7 @@ _VERB = pattern(
 )
 # "expected to be", "conjectured to be"; "found to be" is left alone.
 _HELD = pattern(
-    r"\b(?!(?:found|known|given|seen|shown|determined|calculated|computed|proved)\b)\w+(?:ed|ought)\s+to\s+be\b",
+    r"\b(?!(?:found|known|given|seen|shown|determined|calculated|computed|proved)\b)(?:\w+(?:ed|ought)|said)\s+to\s+be\b",
     re.IGNORECASE,
 )
 # "7", "$x$", "√2", "minus 7", "sqrt(2)", "pi/6", where a value begins; "two-digit" and "the (only)" are left alone.
@@ -209,7 +210,7 @@ _ORDINAL = pattern(r"\d+(?:st|nd|rd|th)\s+[a-z]")
 # "would be 5 if we ignored zero", "would have been 5 had we", "if it goes on, it would be 5", "were x even, would
 # be 5": what is not so; "would be 5" and "if he had 3 more, he would have 5" are left alone.
 _COUNTERFACTUAL = pattern(
-    r"\bwould\b.*?\d.*?\b(?:if|had|were|under|otherwise)\b|\bif\b[^.]*\bwere\b[^.]*\bwould\b.*?(?:\d|\b[A-J]\b)"
+    r"\bwould\b.*?[\d\\$π√].*?\b(?:if|had|were|under|otherwise)\b|\bif\b[^.]*\bwere\b[^.]*\bwould\b.*?(?:\d|\b[A-J]\b)"
     r"|\bif\b[^,.]*,\s*(?:it|this|that|the\s+answer)\s+would\b.*?\d"
     r"|\bif\b[^,.]*\bhad\s+(?:not\s+)?(?:been|\w+ed)\b.*?\bwould\b.*?\d|,\s*were\s[^,.]*,\s*would\b.*?\d",
     re.IGNORECASE | re.DOTALL,
@@ -242,7 +243,7 @@ _IT = r"(?:that|this|it|the\s+above|my\s+(?:\w+\s+)?(?:answer|result|work|calcul
 _IS_WRONG = (
     r"(?:(?:['’]s|\s+(?:is|was|seems|looks|turn(?:s|ed)\s+out\s+to\s+be))\s+(?:\w+ly\s+)?"
     r"(?:wrong|incorrect|not\s+(?:right|correct|possible|valid)|mistaken|impossible|a\s+mistake|an\s+error)(?!\s+(?:to|that)\b)"
-    r"|\s+can(?:not|['’]t)\s+be\s+(?:right|correct)|\s+do(?:es\s+not|esn['’]t)\s+(?:look|seem|work|make\s+sense))"
+    r"|(?:\s+is(?:n['’]t|\s+not)|['’]s\s+not)(?=\s*[.!])|\s+can(?:not|['’]t)\s+be\s+(?:right|correct)|\s+do(?:es\s+not|esn['’]t)\s+(?:look|seem|work|make\s+sense))"
 )
 _MISTAKEN = (
     r"(?:\w+[\s,]+){0,3}?I(?:\s+have|['’]ve)?\s+(?:just\s+)?(?:made|see|found|notice\w*|spotted|realized)"

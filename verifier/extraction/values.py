@@ -13,6 +13,7 @@ from verifier.functions_table import SPELLINGS
 from verifier.parsing.markup import MATH, unwrap
 from verifier.parsing.notation import TEXT_COMMAND, plain
 from verifier.parsing.number_words import NUMBER_WORDS, PART_WORDS, number_in_words
+from verifier.parsing.plain_numbers import read_number
 from verifier.parsing.units import unit_of
 from verifier.parsing.vocabulary import CONSTANTS, GREEK
 from verifier.patterns import pattern
@@ -67,7 +68,7 @@ _TOKEN = pattern(
     r"(?:[.,]\d+)?(?:\.{3}|…)?(?:[eE][-+]?\d+(?!\w))?(?:(?:st|nd|rd|th)\b)?"
     r"|(?<![\w.])\.\d+)"
     rf"|(?P<symbol>{TEXT_COMMAND}\{{[^{{}}]*\}}|\\[A-Za-z]+|\\[%$,;!#]|[√∛π∞°℃%％½⅓⅔¼¾⅛⅜⅝⅞∅ℝℤ²³¹⁰⁴-⁹⁺⁻ⁿ₀-₉…′″€£¥₹¢$θα-ω]|(?<=\d)[:：](?=\d))"
-    r"|(?P<sign>\*\*|[-+−–*/×÷·⋅^=<>≤≥≠≈±∈∪∩!|_~:&'])"
+    r"|(?P<sign>\*\*|[-+−–*/⁄∕×÷·⋅^=<>≤≥≠≈±∈∪∩!|_~:&'])"
     r"|(?P<bracket>[()\[\]{}])"
     r"|(?P<word>[A-Za-zÀ-ÖØ-öø-ɏ]+(?:['’][a-z]+)?|[\u3400-\u9fff]+|[^\W\d_]+)"
     r"|(?P<stop>.)",
@@ -309,14 +310,24 @@ def _last_side(text: str, cut_off: bool) -> str:
 
     ``12π ≈ 37.7`` is 12π.
     """
-    exact, rounded, _ = text.partition("≈")
-    if rounded and _VALUED.search(exact):
+    exact, rounded, decimal = text.partition("≈")
+    if rounded and _VALUED.search(exact) and not _far_apart(exact, decimal):
         text = exact.strip()
     if "=" not in text or re.search(r"[<>≤≥≠!]=|\\(?!\$)", text):
         return text
     sides = [side.strip() for side in text.split("=")]
     named = re.search(r"[A-Za-z]", sides[0]) is not None and not cut_off
     return text if named or not sides[-1] else sides[-1]
+
+
+def _far_apart(exact: str, rounded: str) -> bool:
+    """Whether the second of two numbers cannot be the first one rounded: ``7 ≈ 3``."""
+    a, b = read_number(exact.strip()), read_number(rounded.strip())
+    return (
+        a is not None
+        and b is not None
+        and 2 * abs(a.top * b.bottom - b.top * a.bottom) > abs(a.top * b.bottom)
+    )
 
 
 _MORE_UNITS = frozenset(

@@ -59,7 +59,7 @@ def number_in_words(words: str) -> Fraction | None:
 
 def ordinal_in_words(words: str) -> int | None:
     """Return the number of ``third``, ``twenty-first``; None for anything else, such as ``first third``."""
-    *tens, last = words.replace("-", " ").split() or [""]
+    *tens, last = words.removeprefix("the ").replace("-", " ").split() or [""]
     number = _ORDINALS.get(last)
     if number is None or (tens and (len(tens) > 1 or tens[0] not in _TENS or number > 9)):
         return None

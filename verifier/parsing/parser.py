@@ -31,6 +31,7 @@ from verifier.parsing.building import (
 )
 from verifier.parsing.cursor import Cursor
 from verifier.parsing.lexer import Token, tokenize
+from verifier.parsing.number_words import number_in_words
 from verifier.parsing.numerals import decimal, repeating
 from verifier.parsing.units import unit_of
 from verifier.parsing.vocabulary import (
@@ -441,21 +442,11 @@ class Parser(Cursor):
         return Based(digits, base)
 
     def _base(self) -> int | None:
-        words = {
-            "two": 2,
-            "three": 3,
-            "four": 4,
-            "five": 5,
-            "six": 6,
-            "seven": 7,
-            "eight": 8,
-            "nine": 9,
-            "ten": 10,
-        }
         text = self.argument_text().strip("()").strip().lower()
         if text.isdecimal():
             return int(text)
-        return words.get(text)
+        number = number_in_words(text)
+        return int(number) if number is not None and number.denominator == 1 else None
 
     def _repeating(self, text: str) -> Node:
         r"""``0.1\overline{6}``: the digits under the line repeat; ``0.\dot{1}4\dot{2}``: those between the dots do."""
@@ -699,7 +690,10 @@ class Parser(Cursor):
             case "binom":
                 return Apply("binom", (self.argument(digit=True), self.argument(digit=True)))
             case "vec" | "overline" | "underbrace":
-                return Sym(f"{name}({self.argument_text()})")
+                below = self.argument_text()
+                if name == "overline" and not below.replace("_", "").isalnum():
+                    raise UnknownOperatorError("a bar over an expression")
+                return Sym(f"{name}({below})")
             case "angle" | "triangle":
                 if name == "angle" and self._between_factors() and self.peek().kind != "name":
                     return called("cis", None, (self._signed_power(),))  # 2\angle 60^\circ, in polar form

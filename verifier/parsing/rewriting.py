@@ -208,7 +208,7 @@ def sets_written_out(text: str) -> str:
 # --- qualifiers
 
 _FOLLOWS = (
-    r"(?:all|any|some|each|every|real|integers?|positive|constants?"
+    r"(?:(?:all|any|some|each|every)(?! ?\}? ?\d)|real|integers?|positive|constants?"
     r"|\\?[a-zA-Z]\w{0,2}(?:_\w+)?\b ?(?:,|\\|[<>=≥≤]|is\b|in\b|are\b|\}|\$))"
 )
 # 2^n-1 \text{ for } n \ge 1, 2x \text{ where } x > 0; 5 \text{ for } 3 and 5 \text{ (for main seats)} are left alone.

@@ -208,7 +208,8 @@ _QUALIFYING_WORDS = (
     " january february march april may june july august september october november december jan feb mar apr jun jul aug"
     " sep sept oct nov dec maybe perhaps more less fewer greater higher lower"
     " bigger smaller times guess guessed unsure uncertain unclear doubtful"
-    " excluded rejected discarded extraneous impossible unlikely too"
+    " excluded rejected discarded extraneous impossible unlikely fails without too unverified"
+    " unconfirmed unproven tentative ago"
     " monday tuesday wednesday thursday friday saturday sunday"
     " one two three four five six seven eight nine ten eleven twelve"
 )
