@@ -231,7 +231,7 @@ async def pairs(
         ours = await our_rates(sampler, [*solutions, *naive], settings)
     return {
         "chosen solutions": len(chosen),
-        "places to branch": sum(len(branch_steps(s.solution)) for s in chosen),
+        "places to branch": sum(len(branch_steps(s)) for s in chosen),
         "ours, pairs an hour": ours.pairs,
         "loop, pairs an hour": theirs.pairs,
         "ratio (goal 5)": ours.pairs / theirs.pairs if theirs.pairs else float("inf"),
@@ -267,7 +267,7 @@ async def their_rates(
     """Run the loop for so long; it is far from the end of its list by then."""
     started = time.perf_counter()
     loop = Loop(engine, asyncio.get_running_loop(), settings, started + seconds)
-    places = [(solution, step) for solution in chosen for step in branch_steps(solution.solution)]
+    places = [(solution, step) for solution in chosen for step in branch_steps(solution)]
     with ThreadPoolExecutor(WORKERS) as workers:
         calls = [
             asyncio.get_running_loop().run_in_executor(workers, loop.branch, solution, step)

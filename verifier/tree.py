@@ -361,6 +361,11 @@ def includes(node: Node, kind: type) -> bool:
     return kind in map(type, walk(node))
 
 
+def constants(node: Node) -> set[str]:
+    """Return the names of the constants in ``node``."""
+    return {n.name for n in walk(node) if isinstance(n, Const)}
+
+
 def free_symbols(node: Node) -> frozenset[str]:
     """Return the names of the variables that ``node`` depends on."""
     names: set[str] = set()

@@ -23,7 +23,7 @@ from scdpo.corrupt.rollouts import ROLLOUTS_AT_ONCE, Track, draft_of
 from scdpo.corrupt.slips import no_slip, sides, with_same_output
 from scdpo.corrupt.temperature import Branches, judge
 from scdpo.data.moves import first_move, move_ends
-from scdpo.data.pairs import step_controlled_pair
+from scdpo.data.pairs import branch_steps, step_controlled_pair
 from scdpo.data.records import BranchRecord, DropRecord, OriginRecord, PairRecord, SolutionRecord
 from scdpo.sampling.sampler import Draft, Sampler, derive_seed
 from scdpo.sampling.schedule import Schedule
@@ -90,7 +90,7 @@ def guided_id(chosen: SolutionRecord, step: int, settings: GuidedSettings) -> st
 async def corrupt_by_guidance(
     chosen: SolutionRecord, sampler: Sampler, settings: GuidedSettings, done: Set[str] = frozenset()
 ) -> AsyncIterator[Branches]:
-    """Ask for a slip after every move of a preferred solution but the last.
+    """Ask for a slip after every move of a preferred solution before it states its answer.
 
     Args:
         chosen: the preferred solution.
@@ -105,7 +105,11 @@ async def corrupt_by_guidance(
         EngineError: if the engine cannot serve.
         SandboxError: if no session can be had.
     """
-    places = [step for step in move_ends(chosen.solution) if guided_id(chosen, step, settings) not in done]
+    places = [
+        step
+        for step in set(move_ends(chosen.solution)).intersection(branch_steps(chosen))
+        if guided_id(chosen, step, settings) not in done
+    ]
     async with Track(sampler.box) as track:
         for step in chosen.solution.steps[: max(places, default=-1) + 1]:
             try:

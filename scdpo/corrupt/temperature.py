@@ -31,7 +31,7 @@ class BranchSettings:
 
     Attributes:
         schedule: the temperature of each new step.
-        steps: how many steps of a solution to branch after, drawn by the seed; None for all but the last.
+        steps: how many steps of a solution to branch after, drawn by the seed; None for all.
         attempts: continuations tried after a step before it is given up.
         wave: so many of them are sampled first; each further wave is twice as large, so that little is
             sampled in vain after a step where most continuations go wrong.
@@ -119,7 +119,9 @@ async def corrupt_by_temperature(
     settings: BranchSettings,
     before: Mapping[int, Before] | None = None,
 ) -> AsyncIterator[Branches]:
-    """Branch off a preferred solution after every step but the last, or after as many as the settings say.
+    """Branch off a preferred solution after every step before the one that states its answer.
+
+    The settings may ask for fewer.
 
     A call that goes on where others ended makes the pairs that one call with its settings would have made.
 

@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 
 from sandbox import Block, Solution
 from scdpo.data.records import OriginRecord, PairRecord, SolutionRecord, block_records
+from verifier import verify
 
 
 class Sided(Protocol):
@@ -167,9 +168,16 @@ def common_steps(one: Solution, other: Solution) -> int:
     return sum(1 for _ in itertools.takewhile(lambda ab: ab[0].blocks == ab[1].blocks, pairs))
 
 
-def branch_steps(solution: Solution) -> range:
-    """Return the steps after which a solution can be made to go wrong: all but its last."""
-    return range(max(0, len(solution.steps) - 1))
+def branch_steps(chosen: SolutionRecord) -> range:
+    """Return the steps after which a right solution can be made to go wrong: those before it states the answer.
+
+    What comes after "The answer is 4." contradicts it or repeats it, and teaches nothing of the problem. A value
+    that a step only finds ("So there are 4 trout.") is not stated, and may be followed by a slip.
+    """
+    solution = chosen.solution
+    last = max(0, len(solution.steps) - 1)
+    stated = (k for k in range(last) if verify(solution.prefix(k), chosen.gold, require="stated").correct)
+    return range(next(stated, last))
 
 
 def drawn_steps(chosen: SolutionRecord, count: int | None, seed: int) -> list[int]:
@@ -177,7 +185,7 @@ def drawn_steps(chosen: SolutionRecord, count: int | None, seed: int) -> list[in
 
     The draw depends on the seed and the solution's id alone.
     """
-    steps = branch_steps(chosen.solution)
+    steps = branch_steps(chosen)
     if count is None or count >= len(steps):
         return list(steps)
     return sorted(random.Random(f"{seed} {chosen.id}").sample(steps, count))

@@ -9,7 +9,7 @@ from scdpo.corrupt.outputs import same_output, shows_failure
 from scdpo.corrupt.slips import no_slip, tells_another_output, with_same_output
 from scdpo.data.import_solutions import as_record
 from scdpo.data.moves import first_move
-from scdpo.data.pairs import common_steps, step_controlled_pair
+from scdpo.data.pairs import branch_steps, common_steps, drawn_steps, step_controlled_pair
 from scdpo.data.records import ConfirmationRecord, OriginRecord, PairRecord, RateRecord
 
 
@@ -146,3 +146,23 @@ def test_outputs_are_compared_without_white_space_and_failures_are_known_by_thei
     assert not same_output("12", "13")
     assert shows_failure("ZeroDivisionError: division by zero")
     assert not shows_failure("Error bound: 0.5")
+
+
+def in_words(*texts: str) -> list[int]:
+    """Return the steps after which a right solution in words can be made to go wrong; the answer is 4."""
+    solution = as_record(Solution(tuple(map(T, texts))), "What is 2 + 2?", "4", id="s", problem_id="p")
+    assert drawn_steps(solution, None, 0) == list(branch_steps(solution))
+    return list(branch_steps(solution))
+
+
+def test_nothing_branches_off_once_the_answer_is_stated() -> None:
+    assert in_words("We add.", "So 2 and 2 make 4 pens.", "The answer is 4.") == [0, 1]
+    assert in_words("We add.", "So they make 4 pens.", "The answer is 4.", "So, it is 4.") == [0, 1]
+    assert in_words("We add.", "2 + 2 = 4", "The answer is 4.") == [0]  # a line of its own states it too
+    assert in_words("The answer is 4.", "For 2 + 2 is 4.") == []
+    assert list(branch_steps(CHOSEN)) == [0, 1, 2, 3]
+
+
+def test_a_value_that_is_found_or_another_answer_may_still_be_followed_by_a_slip() -> None:
+    assert in_words("So there are 4 so far.", "None is lost.", "The answer is 4.") == [0, 1]
+    assert in_words("The answer is 5.", "Wait, 2 + 2 = 4.", "The answer is 4.") == [0, 1]

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from scdpo.sampling.engines import Completion, EngineError, Request
+from scdpo.sampling.engines.prefix_cache import PrefixCache
+from scdpo.sampling.engines.slots import Slots
 from scdpo.sampling.engines.transformers import TransformersEngine
 
 
@@ -96,6 +99,61 @@ def test_a_stop_string_split_across_tokens_ends_the_text_there(tiny_model: Path)
     stopped = served(tiny_model, together(Request(prompt(25), 40, 1.0, 3, (stop,))))[0]
     assert stopped.finish == "stop"
     assert stopped.text == free.text[: free.text.index(stop) + len(stop)]
+
+
+def test_states_stay_within_their_memory_and_the_samples_are_the_same(tiny_model: Path) -> None:
+    wanted = [Request(prompt(5 + 11 * s % 60), 20 + 30 * (s % 7), 1.0, s) for s in range(40)]
+    took: list[int] = []
+
+    async def narrow() -> list[Completion]:
+        engine = TransformersEngine(tiny_model, device="cpu", batch=32, state_bytes=bound)
+        inner = engine._slots.forward
+
+        def forward(*args: Any) -> torch.Tensor:
+            logits = inner(*args)
+            took.append(engine._slots._states.nbytes)
+            return logits
+
+        engine._slots.forward = forward  # type: ignore[method-assign]
+        try:
+            return list(await asyncio.gather(*(engine.complete(request) for request in wanted)))
+        finally:
+            await engine.close()
+
+    slots = Slots(AutoConfig.from_pretrained(tiny_model), torch.float32, "cpu")
+    bound = slots.bytes_for(4, 256)
+    made = asyncio.run(narrow())
+    assert max(took) == bound  # four rows at once, and never more
+    assert [c.token_ids for c in made] == [c.token_ids for c in served(tiny_model, together(*wanted))]
+
+
+def test_a_request_that_is_too_long_for_the_memory_is_computed_alone(tiny_model: Path) -> None:
+    async def main() -> list[Completion]:
+        engine = TransformersEngine(tiny_model, device="cpu", state_bytes=1)
+        try:
+            return list(
+                await asyncio.gather(*(engine.complete(Request(prompt(9), 5, 0.0, s)) for s in range(3)))
+            )
+        finally:
+            await engine.close()
+
+    assert len({completion.token_ids for completion in asyncio.run(main())}) == 1
+
+
+def test_a_cache_of_prompts_keeps_what_was_used_last_within_its_bytes() -> None:
+    state = torch.zeros(2, 2, 1, 16, 4)
+    cache = PrefixCache(3 * state.nbytes)
+    for start in (0, 100, 200, 300):
+        cache.put(range(start, start + 16), lambda *_: state)
+    assert [cache.get(range(start, start + 17)) is not None for start in (0, 100, 200, 300)] == [
+        False,
+        True,
+        True,
+        True,
+    ]
+    assert cache.get(range(100, 117)) is not None
+    cache.put(range(400, 416), lambda *_: state)
+    assert cache.get(range(200, 217)) is None
 
 
 def test_a_full_context_is_said(tiny_model: Path) -> None:

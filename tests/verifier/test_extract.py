@@ -82,6 +82,8 @@ def test_what_explains_an_answer_is_left_out(text: str, answer: str) -> None:
         "The answer is either 3 or maybe 5.",
         "It could be 3, or it could be 5",
         "Answer: 5 (or 4)",
+        r"It is NOT \boxed{5}.",
+        r"Die Antwort ist nicht \boxed{5}.",
     ],
 )
 def test_what_is_denied_or_left_open_is_no_answer(text: str) -> None:

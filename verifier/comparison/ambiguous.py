@@ -73,6 +73,8 @@ def with_constants_named(a: Node, b: Node) -> tuple[list[Node], bool]:
     Beside them whether they are such for certain: ``A`` and ``B`` may be. Nothing is returned where they have none, or
     stand for all there is, as in ``c_1 = 3`` and ``A = 2x``.
     """
+    if not any(name in _CALLED_SO | _BY_CUSTOM or _INDEXED.fullmatch(name) for name in free_symbols(a)):
+        return [], False
     left, right = _constants(a, b), _constants(b, a)
     if not 0 < len(left) == len(right) <= MAX_CONSTANTS or free_symbols(a) <= {*left, "y"}:
         return [], False

@@ -13,7 +13,7 @@ from time import thread_time
 
 from flint import arb
 
-from verifier.comparison.expressions import same_expression
+from verifier.comparison.expressions import differ_exactly, same_expression
 from verifier.functions_table import BY_NAME
 from verifier.outcome import Comparison, correct, incorrect, unverifiable
 from verifier.tree import (
@@ -214,7 +214,7 @@ def _same_chain(a: Rel, b: Rel) -> Comparison:
 
 
 def _is_zero(f: Node) -> bool:
-    return same_expression(f, Num(0)).correct
+    return not differ_exactly(f, Num(0)) and same_expression(f, Num(0)).correct
 
 
 def proportional_exactly(f: Node, g: Node) -> bool:

@@ -26,6 +26,7 @@ from verifier.tree import (
     NotRationalError,
     Num,
     UndefinedError,
+    constants,
     free_symbols,
     walk,
 )
@@ -80,6 +81,11 @@ def _same_finite(a: Node, b: Node, rounding: Rounding) -> Comparison:
     )
 
 
+def differ_exactly(a: Node, b: Node) -> bool:
+    """Whether two expressions are rational functions, or numbers, that are proven to differ."""
+    return _by_fingerprint(a, b) == "different" and _float_tolerance(a, b) is None
+
+
 def _infinities(a: Node, b: Node) -> Comparison | None:
     signs = [infinite_sign(node) for node in (a, b)]
     if signs == [0, 0]:
@@ -91,8 +97,8 @@ def _infinities(a: Node, b: Node) -> Comparison | None:
 
 def infinite_sign(node: Node) -> int:
     """+1 or -1 for plus or minus infinity, else 0."""
-    if node == Const("inf"):
-        return 1
+    if isinstance(node, Const):
+        return 1 if node.name == "inf" else 0
     match node:
         case Mul((Num(value), Const("inf"))):
             return -1 if value < 0 else 1
@@ -248,7 +254,7 @@ def _by_fingerprint(a: Node, b: Node) -> str:
 def _by_sampling(
     a: Node, b: Node, names: tuple[str, ...], tolerance: Fraction | None, *, certain: bool
 ) -> Comparison:
-    complex_meant = Const("i") in walk(a) or Const("i") in walk(b)
+    complex_meant = "i" in constants(a) | constants(b)
     whole = whole_names((a, b))
     deadline = thread_time() + SAMPLING_SECONDS
     agreeing, last_error = 0, "no point at which both have a value"

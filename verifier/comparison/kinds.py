@@ -58,7 +58,9 @@ from verifier.values.balls import UndecidedError
 from verifier.verdict import Rounding
 
 MAX_ITEMS = 100
-_Shape = Items | Seq | SetOf | SetOp | NamedSet | Matrix | Rel | Ratio | Residue | Based | Words
+_SHAPES = frozenset(
+    (Items, Seq, SetOf, SetOp, NamedSet, Matrix, Rel, Ratio, Residue, Based, Words)
+)  # what is no expression
 
 
 def same_answer(a: Node, b: Node, rounding: Rounding = "exact") -> Comparison:
@@ -74,7 +76,11 @@ def same_answer(a: Node, b: Node, rounding: Rounding = "exact") -> Comparison:
             return unverifiable("the same but for letters that may be constants of integration")
         if certain:
             return unverifiable("two families, which may hold the same functions")
-        if not outcome.correct and DOTS in (*walk(a), *walk(b)) and not _ends_differ(a, b, rounding):
+        if (
+            not outcome.correct
+            and DOTS.name in free_symbols(a) | free_symbols(b)
+            and not _ends_differ(a, b, rounding)
+        ):
             return unverifiable("dots stand for what is not written")
         return outcome
     except LimitError as error:
@@ -128,7 +134,7 @@ def _same(a: Node, b: Node, rounding: Rounding) -> Comparison:
 
 def _holds_shape(node: Node) -> bool:
     """Whether anything but an expression stands in ``node``; the conditions of pieces do not count."""
-    if isinstance(node, _Shape):
+    if type(node) in _SHAPES:
         return True
     parts = [value for value, _ in node.pieces] if isinstance(node, Piecewise) else children(node)
     return any(map(_holds_shape, parts))
@@ -245,7 +251,7 @@ def _relations(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
     if "in" in relation.ops and not is_inequality(relation):
         return _same(relation.sides[-1], other, rounding)
     if is_inequality(relation):
-        return _as_regions(a, b) if isinstance(other, _Shape) else incorrect("an inequality and a value")
+        return _as_regions(a, b) if type(other) in _SHAPES else incorrect("an inequality and a value")
     last = relation.sides[-1]
     named = relation.ops == ("=",) and not any(
         isinstance(n, Num | Pow | Apply) for n in walk(relation.sides[0])
@@ -327,7 +333,7 @@ def _as_regions(a: Node, b: Node) -> Comparison:
     if one is None or other is None:
         unread = [n for n, region in ((a, one), (b, other)) if region is None]
         if len(unread) == 1 and (
-            isinstance(unread[0], Matrix | Seq | Words) or not isinstance(unread[0], _Shape)
+            isinstance(unread[0], Matrix | Seq | Words) or type(unread[0]) not in _SHAPES
         ):
             return incorrect("a relation and an answer of another kind")
         return unverifiable("relations that cannot be solved here")
@@ -461,7 +467,7 @@ def _sets(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
     if isinstance(a, SetOf) or isinstance(b, SetOf):
         group, other = (a, b) if isinstance(a, SetOf) else (b, a)
         assert isinstance(group, SetOf)
-        if len(group.items) == 1 and not isinstance(other, _Shape):
+        if len(group.items) == 1 and type(other) not in _SHAPES:
             return _same(group.items[0], other, rounding)
     words = [n for n in (a, b) if isinstance(n, Words)]
     reals = Words("reals") in (a, b) and any(isinstance(n, Seq) for n in (a, b))
@@ -552,7 +558,7 @@ def _ratios(a: Node, b: Node, rounding: Rounding) -> Comparison | None:
     if isinstance(a, Ratio) or isinstance(b, Ratio):
         ratio, other = (a, b) if isinstance(a, Ratio) else (b, a)
         assert isinstance(ratio, Ratio)
-        if len(ratio.parts) == 2 and not isinstance(other, _Shape):
+        if len(ratio.parts) == 2 and type(other) not in _SHAPES:
             outcome = same_expression(divide(*ratio.parts), other, rounding)
             whole = isinstance(other, Num) and isinstance(other.value, int)
             return (

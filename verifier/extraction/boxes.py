@@ -45,10 +45,11 @@ def boxed_answer(text: str) -> Boxed | None:
     """Return what the last box of ``text`` states; None where there is no box."""
     if "\\" not in text:
         return None
-    command = next((name for name in _COMMANDS if name in text), "")
-    if not command:
+    for command in _COMMANDS:
+        if (start := text.rfind(command)) >= 0:
+            break
+    else:
         return None
-    start = text.rfind(command)
     answers: list[str] = []
     last_end = follower = floor = visited = 0
     while start >= 0 and visited < MAX_BOXES:

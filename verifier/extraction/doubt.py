@@ -120,16 +120,19 @@ def gives_up(sentence: str) -> bool:
 
 # Each denial or doubt has one of these in small letters, which are found faster. "total", "output" and "difference",
 # which stand before many a box, have none.
-_TELLTALES = (
-    "not", "n't", "n’t", "never", "nor", "nlike", "anything", "far", "xce", "xcl", "rul", "stead", "rather", "other",
-    "ifferent", "iffers", "iffer ", "iffer\n", "no m", "o way", "ardly", "aybe", "erhaps", "ossibly", "no es",
-    "non è", "não", "'est pas", "’est pas", "nicht", "kein", "не", "不", "非",
-)  # fmt: skip
+_TELLTALE = pattern(
+    r"n(?:ot|['’]t|ever|either|or|like|icht|o (?:m|es)|on è|ão)|['’]est pas|anything|far|xc[el]|rul|stead|rather|other"
+    r"|iffer(?:ent|s|[ \n])|o way|ardly|aybe|erhaps|ossibly|kein|не|[不非]"
+)
+_OPENINGS = (
+    " \n\t$(*:\\"  # between such words and what begins there: a word, or the sign of x =, stands before them
+)
 
 
 def may_be_taken_back(text: str, start: int) -> bool:
     """Whether what begins at ``start`` may be denied or doubted: where not, ``denied_before`` need not look."""
-    return any(map(text[max(0, start - MAX_BEFORE) : start].lower().__contains__, _TELLTALES))
+    before = text[max(0, start - MAX_BEFORE) : start].rstrip(_OPENINGS).lower()
+    return (before[-1:].isalpha() or before.endswith("=")) and _TELLTALE.search(before) is not None
 
 
 def denied_before(text: str, start: int) -> bool:

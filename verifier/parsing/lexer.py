@@ -97,21 +97,21 @@ def tokenize(text: str) -> list[Token]:
         if match is None:
             raise ParseError(f"no meaning for {text[position]!r}")
         position = match.end()
-        kind = match.lastgroup or ""
+        kind, found = match.lastgroup or "", match[0]
         if kind == "space":
             spaced = True
             continue
         if kind == "cmd":
-            position = _command(text, position, match["cmd"], spaced, tokens)
+            position = _command(text, position, found[1:], spaced, tokens)
         elif kind == "name":
-            for name in glued_names(match[0]):
+            for name in glued_names(found):
                 tokens.append(Token(kind, name, spaced))
                 spaced = False
         elif kind == "two":
-            tokens.append(Token("op", _ONE_FOR_TWO.get(match[0], match[0]), spaced))
-        elif match[0] not in "$":
-            tokens.append(Token(kind, match[0], spaced))
-        spaced = kind == "cmd" and match["cmd"] in _SPACE_COMMANDS
+            tokens.append(Token("op", _ONE_FOR_TWO.get(found, found), spaced))
+        elif found != "$":
+            tokens.append(Token(kind, found, spaced))
+        spaced = kind == "cmd" and found[1:] in _SPACE_COMMANDS
     tokens.append(Token("end", "", False))
     return tokens
 

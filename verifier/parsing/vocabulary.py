@@ -26,7 +26,7 @@ _ARGUMENTS = frozenset("abcnrtuvwxyz")
 def glued_names(word: str) -> list[str]:
     """Part functions and Greek letters typed without spaces, such as ``sinxcosx``; other words stay whole."""
     if (
-        word in SPELLINGS or word in CONSTANTS or word in GREEK or _INVERSE.search(word)
+        len(word) == 1 or word in SPELLINGS or word in CONSTANTS or word in GREEK or _INVERSE.search(word)
     ):  # asinx: a sin x, or arcsin
         return [word]
     parts = _GLUED.split(word)

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from flint import acb, arb
 
-from verifier.tree import Big, Const, LimitError, Node, NotRationalError, UndefinedError, walk
+from verifier.tree import Big, Const, LimitError, Node, NotRationalError, UndefinedError, constants
 
 DIGITS = 15  # to which an extrapolated value is trusted
 _LIMIT_STEPS = 24
@@ -40,12 +40,12 @@ class AnalysisEvaluator(Protocol):
 
 def is_analysis(node: Big) -> bool:
     """Whether ``node`` is a limit, an integral, or a sum or product with an infinite bound."""
-    return node.kind in ("lim", "int") or Const("inf") in (*walk(node.low), *walk(node.high))
+    return node.kind in ("lim", "int") or "inf" in constants(node.low) | constants(node.high)
 
 
 def is_proper_integral(node: Big) -> bool:
     """Whether ``node`` is an integral between finite bounds."""
-    return node.kind == "int" and Const("inf") not in (*walk(node.low), *walk(node.high))
+    return node.kind == "int" and "inf" not in constants(node.low) | constants(node.high)
 
 
 def value_of_analysis(node: Big, evaluator: AnalysisEvaluator) -> Ball:
@@ -102,7 +102,7 @@ def _limit(node: Big, evaluator: AnalysisEvaluator) -> tuple[Ball, Ball]:
 
 
 def _infinite_sign(node: Node) -> int:
-    if Const("inf") not in walk(node):
+    if "inf" not in constants(node):
         return 0
     return 1 if node == Const("inf") else -1
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from functools import lru_cache
 from hashlib import blake2b
 
 from verifier.functions_table import exact_call
@@ -120,6 +121,12 @@ def hashed(*parts: object) -> int:
     return int.from_bytes(blake2b(repr(parts).encode(), digest_size=8).digest(), "big") % PRIME
 
 
+@lru_cache(maxsize=1024)
+def _coordinate(seed: int, name: str) -> int:
+    """Return the coordinate of a variable at the point that ``seed`` stands for."""
+    return hashed(seed, "variable", name)
+
+
 class Fingerprint:
     """Evaluates expressions at one pseudo-random point of the field.
 
@@ -150,7 +157,7 @@ class Fingerprint:
                 )
             case Sym(name):
                 found = self.values.get(name)
-                return hashed(self.seed, "variable", name) if found is None else found
+                return _coordinate(self.seed, name) if found is None else found
             case Const(name):
                 return self._constant(name)
             case Add(terms):

@@ -12,7 +12,7 @@ from time import thread_time
 
 from flint import acb, arb
 
-from verifier.tree import Apply, LimitError, Node, NotRationalError, UndefinedError, walk
+from verifier.tree import Apply, LimitError, Node, NotRationalError, UndefinedError, free_symbols, walk
 from verifier.values.balls import Ball, Evaluator, UndecidedError, as_ball, precision
 
 BITS = 160
@@ -36,8 +36,10 @@ class Line:
         self.name = name
         with precision(BITS):
             self.rest = {n: as_ball(value) for n, value in rest.items()}
-        # What stands for an unknown function has a value at a place, and none on a stretch.
-        self.known = not any(isinstance(n, Apply) and n.name.endswith(("_", "()")) for n in walk(f))
+        # The value of an unknown function jumps from place to place, so that its signs tell of no zero between them.
+        self.continuous = not any(
+            isinstance(n, Apply) and n.name.endswith(("_", "()")) and name in free_symbols(n) for n in walk(f)
+        )
 
     def at(self, x: Fraction | Ball) -> Ball | None:
         """Return the value at a place or within a ball; None where it has no real one."""
@@ -51,6 +53,8 @@ class Line:
         """Yield, from left to right, places within ``ROOT_WIDTH`` of zeros between neighbours on a grid at which the
         sign is proven to differ; that it goes through zero there, rather than through a pole, is checked at the end.
         """
+        if not self.continuous:
+            return
         before: tuple[Fraction, Ball] | None = None
         for place, value in self._values(grid, 0, len(grid) - 1):
             if thread_time() > deadline:
@@ -75,7 +79,7 @@ class Line:
             for place in grid[first : last + 1]:
                 yield place, self.at(place)
             return
-        value = self._on(grid[first], grid[last]) if self.known else None
+        value = self._on(grid[first], grid[last])
         if value is not None and not value.contains(0):
             yield grid[first], value
             yield grid[last], value

@@ -31,6 +31,7 @@ Point = tuple[bool, dict[str, Fraction]]  # whether all coordinates are positive
 FAR = 12  # numerals from here on may lie beyond most of the usual points
 MAX_FAR = 10**15
 MAX_BREAKS = 12  # zeros of the arguments of |…|, max, min and roots around which there are points
+MAX_KEPT = 6  # names up to which the points are kept, so that they take little memory
 _PIECEWISE = frozenset({"abs", "max", "min", "floor", "ceil", "sgn"})
 
 
@@ -46,9 +47,12 @@ def whole_names(nodes: tuple[Node, ...]) -> frozenset[str]:
     return frozenset(found)
 
 
-@lru_cache(maxsize=256)
 def sample_points(names: tuple[str, ...], whole: frozenset[str] = frozenset()) -> tuple[Point, ...]:
     """Return fixed pseudo-random points, the same for the same names; ``whole`` ones are whole and positive there."""
+    return (_kept_points if len(names) <= MAX_KEPT else _points)(names, whole)
+
+
+def _points(names: tuple[str, ...], whole: frozenset[str]) -> tuple[Point, ...]:
     rng = random.Random("points " + " ".join(names))
 
     def point(choose: object) -> dict[str, Fraction]:
@@ -69,8 +73,13 @@ def sample_points(names: tuple[str, ...], whole: frozenset[str] = frozenset()) -
     return tuple(_marked(_with_whole(p, whole)) for p in positive + mixed)
 
 
+_kept_points = lru_cache(maxsize=256)(_points)
+
+
 def _with_whole(point: dict[str, Fraction], whole: frozenset[str]) -> dict[str, Fraction]:
     """Move the coordinates of ``whole`` names to whole numbers from 1 to 40."""
+    if not whole:
+        return point
     return {n: Fraction(1 + int(abs(v) * 7) % 40) if n in whole else v for n, v in point.items()}
 
 

@@ -19,11 +19,12 @@ class PrefixCache:
     """Keys and values by token prefix.
 
     Args:
-        max_tokens: how many tokens are kept; the oldest blocks make room.
+        max_bytes: how much is kept; the oldest blocks make room.
     """
 
-    def __init__(self, max_tokens: int) -> None:
-        self._max_blocks = max_tokens // BLOCK_TOKENS
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._bytes = 0
         self._blocks: OrderedDict[tuple[int, tuple[int, ...]], torch.Tensor] = OrderedDict()
 
     def _keys(self, tokens: Sequence[int]) -> list[tuple[int, tuple[int, ...]]]:
@@ -62,6 +63,8 @@ class PrefixCache:
         for number, key in enumerate(self._keys(tokens)):
             if key not in self._blocks:
                 self._blocks[key] = read(number * BLOCK_TOKENS, (number + 1) * BLOCK_TOKENS)
+                self._bytes += self._blocks[key].nbytes
             self._blocks.move_to_end(key)
-        while len(self._blocks) > self._max_blocks:
-            self._blocks.popitem(last=False)
+        while self._bytes > self._max_bytes:
+            _, oldest = self._blocks.popitem(last=False)
+            self._bytes -= oldest.nbytes

@@ -14,38 +14,36 @@ import torch
 from transformers import Cache
 from transformers.cache_utils import CacheLayerMixin
 
-START_POSITIONS = 256
+LEAST_POSITIONS = 256
 
 
 class Slots:
-    """Room for the keys and values of ``count`` rows of a network.
+    """Room for the keys and values of the rows of a batch: it grows and shrinks with them.
 
     Args:
         config: the network's configuration (transformers).
-        count: rows at once.
-        context: most tokens a row.
         dtype: of keys and values.
         device: where they lie.
     """
 
-    def __init__(self, config: Any, count: int, context: int, dtype: torch.dtype, device: str) -> None:
+    def __init__(self, config: Any, dtype: torch.dtype, device: str) -> None:
         heads = config.num_attention_heads
-        self._shape = (
-            config.num_hidden_layers,
-            2,
-            count,
-            getattr(config, "num_key_value_heads", None) or heads,
-            min(START_POSITIONS, context + 1),
-            getattr(config, "head_dim", None) or config.hidden_size // heads,
-        )
-        self._context = context
-        self._states = torch.zeros(self._shape, dtype=dtype, device=device)
+        head_size = getattr(config, "head_dim", None) or config.hidden_size // heads
+        heads = getattr(config, "num_key_value_heads", None) or heads
+        shape = (config.num_hidden_layers, 2, 1, heads, LEAST_POSITIONS, head_size)
+        self._states = torch.zeros(shape, dtype=dtype, device=device)
         self.lengths: list[int] = []
+
+    def bytes_for(self, rows: int, positions: int) -> int:
+        """Return how much so many rows take, of which the longest comes to so many positions (tokens and one)."""
+        slots, room = _room(rows, positions)
+        have = self._states.shape[2] * self._states.shape[4]
+        return slots * room * (self._states.nbytes // have)
 
     def add(self, known: torch.Tensor | None) -> None:
         """Open a slot and put in it what is known of its row, shape (layers, 2, heads, tokens, head size)."""
         length = 0 if known is None else known.shape[3]
-        self._make_room(length + 1)
+        self._make_room(len(self.lengths) + 1, max([length, *self.lengths]) + 1)
         self.lengths.append(length)
         if known is not None:
             self._states[:, :, len(self.lengths) - 1, :, 1 : length + 1] = known
@@ -84,7 +82,7 @@ class Slots:
             places[i, width - len(new) :] = torch.arange(length + 1, length + len(new) + 1)
             self.lengths[first + i] = length + len(new)
         reach = max(self.lengths[first:]) + 1
-        self._make_room(reach)
+        self._make_room(len(self.lengths), max(self.lengths) + 1)
         places = places.to(device)
         order = torch.arange(reach, device=device)
         # Padding sees position 0 alone: a row of nothing but masked scores would be not-a-number.
@@ -101,16 +99,21 @@ class Slots:
         logits: torch.Tensor = output.logits[:, -1].float()
         return logits
 
-    def _make_room(self, positions: int) -> None:
-        """Double the positions of every slot until there are enough, up to the context."""
-        have = self._states.shape[4]
-        if positions <= have:
+    def _make_room(self, rows: int, positions: int) -> None:
+        """Take what so many rows and positions need where either is short, and give back what the other need not."""
+        layers, two, slots, heads, room, size = self._states.shape
+        if rows <= slots and positions <= room:
             return
-        while have < positions:
-            have = min(2 * have, self._context + 1)
-        grown = self._states.new_zeros(*self._states.shape[:4], have, self._states.shape[5])
-        grown[:, :, :, :, : self._states.shape[4]] = self._states
-        self._states = grown
+        slots, room = _room(rows, positions)
+        made = self._states.new_zeros(layers, two, slots, heads, room, size)
+        rows, end = len(self.lengths), min(room, self._states.shape[4])
+        made[:, :, :rows, :, :end] = self._states[:, :, :rows, :, :end]
+        self._states = made
+
+
+def _room(rows: int, positions: int) -> tuple[int, int]:
+    """Return the powers of two that hold so many rows and positions: few steps, so that growing copies little."""
+    return 1 << (rows - 1).bit_length(), max(LEAST_POSITIONS, 1 << (positions - 1).bit_length())
 
 
 class _View(Cache):  # type: ignore[misc]  # transformers has no types

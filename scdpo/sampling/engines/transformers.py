@@ -25,6 +25,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
+from sandbox.host_memory import memory
 from scdpo.data.tokens import Tokens
 from scdpo.sampling.engines.base import Completion, EngineError, FinishReason, Request
 from scdpo.sampling.engines.prefix_cache import PrefixCache
@@ -61,8 +62,9 @@ class TransformersEngine:
     Args:
         model: a folder or a hub name that ``from_pretrained`` takes.
         device: ``cpu``, ``cuda`` or another torch device; None takes a GPU where there is one.
-        batch: how many requests are computed together.
-        cache_tokens: how many tokens of earlier prompts keep their keys and values.
+        batch: how many requests are computed together, where the memory suffices.
+        state_bytes: how much the keys and values of these may take, and as much again those of earlier prompts; None
+            takes an eighth of the memory that is free once the weights are loaded. One request is always computed.
         context: tokens that prompt and completion may have together; None takes the model's own.
         dtype: of the weights, as torch names it; None for float32 on a CPU and bfloat16 elsewhere.
         trust_remote_code: whether code from the model's folder may run.
@@ -79,7 +81,7 @@ class TransformersEngine:
         *,
         device: str | None = None,
         batch: int = 128,
-        cache_tokens: int = 200_000,
+        state_bytes: int | None = None,
         context: int | None = None,
         dtype: str | None = None,
         trust_remote_code: bool = False,
@@ -105,14 +107,15 @@ class TransformersEngine:
         ends = [self.tokenizer.eos_token_id] if ends is None else ends
         self._ends = frozenset(i for i in (ends if isinstance(ends, list) else [ends]) if i is not None)
         self._batch = batch
-        self._prefixes = PrefixCache(cache_tokens)
+        self._state_bytes = state_bytes or _free_bytes(self._device) // 8
+        self._prefixes = PrefixCache(self._state_bytes)
         self._waiting: list[_BatchRow] = []
         self._entering: list[_BatchRow] = []
         self._wake = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
         self._failure: EngineError | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="engine")
-        self._slots = Slots(self._network.config, batch, self.context, weights, self._device)
+        self._slots = Slots(self._network.config, weights, self._device)
         self._rows: list[_BatchRow] = []
         self._logits = torch.empty(0)
 
@@ -163,13 +166,28 @@ class TransformersEngine:
                 await self._wake.wait()
             await asyncio.sleep(0)  # lets every caller that is ready hand in its next request
             # A newcomer's prompt stalls the whole batch while it is computed, so newcomers come in groups.
-            room = self._batch - len(self._rows)
+            room = self._room()
             if len(self._waiting) >= self._batch // 8 or len(self._rows) < self._batch // 2:
                 self._entering, self._waiting = self._waiting[:room], self._waiting[room:]
             for row in await asyncio.get_running_loop().run_in_executor(self._thread, self._step):
                 if not row.future.done():
                     assert row.finish is not None
                     row.future.set_result(Completion(row.text, tuple(row.tokens), row.finish))
+
+    def _room(self) -> int:
+        """Return how many of those who wait may enter, the first first: their states must have room at full length."""
+        longest = max(map(self._positions, self._rows), default=0)
+        rows = len(self._rows)
+        for row in self._waiting[: self._batch - rows]:
+            longest = max(longest, self._positions(row))
+            if rows and self._slots.bytes_for(rows + 1, longest) > self._state_bytes:
+                break
+            rows += 1
+        return rows - len(self._rows)
+
+    def _positions(self, row: _BatchRow) -> int:
+        """Return how many positions a row comes to at most."""
+        return min(len(row.request.prompt) + row.request.max_tokens, self.context) + 1
 
     def _ended(self, loop: asyncio.Task[None]) -> None:
         """Answer everyone who waits when the loop has ended by an error: no memory left, a lost device, a bug."""
@@ -288,6 +306,13 @@ def _likeliest(probabilities: torch.Tensor, shares: Sequence[float]) -> torch.Te
     before = ordered.cumsum(dim=-1) - ordered
     kept = ordered.masked_fill(before >= share, 0.0)
     return torch.zeros_like(probabilities).scatter(-1, places, kept)
+
+
+def _free_bytes(device: str) -> int:
+    """Return how much memory a device has left."""
+    if device.startswith("cuda"):
+        return int(torch.cuda.mem_get_info(device)[0])
+    return memory().available
 
 
 def _dtype(name: str) -> torch.dtype:
