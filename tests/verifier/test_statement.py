@@ -366,3 +366,66 @@ def test_layouts_of_one_or_two_values(text: str, gold: str) -> None:
 
 def test_bullets_with_one_name_for_several_values_are_no_list() -> None:
     assert not verify("- x = 8\n- x = 13", "x=8, x=13").correct
+
+
+DENIALS = [
+    "no",
+    "no longer",
+    "not",
+    "not necessarily",
+    "never",
+    "neither",
+    "nor",
+    "hardly ever",
+    "by no means",
+    "no way that it",
+    "hardly",
+    "can't",
+    "couldn't be",
+    "isn't",
+    "wasn’t",
+    "aren't",
+    "doesn't",
+    "don't",
+    "didn't",
+    "won't",
+    "wouldn't",
+    "mustn't",
+    "can not be",
+    "cannot",
+    "unlike",
+    "anything but",
+    "far from",
+    "except",
+    "except for",
+    "excluding",
+    "rules out",
+    "ruled out",
+    "instead of",
+    "rather than",
+    "other than",
+    "different from",
+    "differs from",
+    "no es",
+    "non è",
+    "não é",
+    "n'est pas",
+    "nicht",
+    "kein",
+    "не",
+    "不是",
+    "并非",
+    "并不是",
+    "不等于",
+    "不为",
+    "不可能是",
+    "maybe",
+    "perhaps",
+    "possibly",
+]
+
+
+@pytest.mark.parametrize("words", DENIALS)
+def test_a_box_under_any_word_of_denial_or_doubt_is_not_accepted(words: str) -> None:
+    assert verify(f"Thus it is {words} \\boxed{{5}}.", "5").status != "correct"
+    assert verify(f"It is 5 in all, {words.upper()} $\\boxed{{5}}$.", "5").status != "correct"

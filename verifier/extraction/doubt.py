@@ -121,7 +121,7 @@ def gives_up(sentence: str) -> bool:
 # Each denial or doubt has one of these in small letters, which are found faster. "total", "output" and "difference",
 # which stand before many a box, have none.
 _TELLTALE = pattern(
-    r"n(?:ot|['’]t|ever|either|or|like|icht|o (?:m|es)|on è|ão)|['’]est pas|anything|far|xc[el]|rul|stead|rather|other"
+    r"\bno\b|n(?:ot|['’]t|ever|either|or|like|icht|on è|ão)|['’]est pas|anything|far|xc[el]|rul|stead|rather|other"
     r"|iffer(?:ent|s|[ \n])|o way|ardly|aybe|erhaps|ossibly|kein|не|[不非]"
 )
 _OPENINGS = (
