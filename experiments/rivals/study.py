@@ -5,8 +5,8 @@
 
 What is compared and what counts as an answer was written down before (``experiments/PREREGISTERED.md``). A seed fixes
 the problems, every sample, every training and the held-out problems, which all of its models solve greedily and at
-temperature 1. Scores, tokens and processor seconds of every model are kept as soon as it is tested; a run that was stopped goes
-on with those that are missing.
+temperature 1. Scores, tokens and processor seconds of every model are kept as soon as it is tested; a run that was
+stopped goes on with those that are missing.
 """
 
 from __future__ import annotations
