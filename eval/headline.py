@@ -6,6 +6,7 @@ the first. Not covered: the chance in sampling and training, which only several 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from eval.compare import paired_test
@@ -47,5 +48,5 @@ def _sentence(first: Evaluation, second: Evaluation, paired: Paired) -> str:
         return sides + f"On these {paired.problems} problems, one seed, that is more than chance."
     return sides + (
         f"{paired.problems} problems cannot tell the two apart: that takes a difference of about "
-        f"{(high - low) / 2:.0f} points or more."
+        f"{math.ceil((high - low) / 2)} points or more."
     )

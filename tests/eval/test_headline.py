@@ -40,6 +40,15 @@ def test_few_problems_that_cannot_tell_are_said_to() -> None:
     assert "4 problems cannot tell the two apart" in sentence
 
 
+def test_what_it_takes_is_more_than_a_difference_that_does_not_suffice() -> None:
+    before = {str(number): float(number < 200) for number in range(300)}
+    lost, gained = map(str, range(10)), map(str, range(200, 204))
+    after = before | dict.fromkeys(lost, 0.0) | dict.fromkeys(gained, 1.0)
+    (sentence,) = headlines([evaluation("first", before), evaluation("last", after)])
+    assert "the difference is -2.0 points" in sentence
+    assert sentence.endswith("that takes a difference of about 3 points or more.")
+
+
 def test_one_model_alone_has_no_headline() -> None:
     alone: list[Evaluation] = [evaluation("only", {"a": 1.0})]
     assert headlines(alone) == []
