@@ -72,15 +72,15 @@ def draw(leads: Sequence[Lead], least: float, title: str, path: Path) -> None:
     reach = 1.5 * max(least, *(abs(value) for lead in leads for value in lead.values))
     axis.set_xlim(-reach, reach)  # two seeds have intervals beside which nothing else could be seen
     axis.axvline(0, color="black", linewidth=0.8)
-    axis.axvspan(
-        0, least, color="tab:gray", alpha=0.15, label=f"too small to matter (below {least:g} points)"
-    )
+    axis.axvspan(0, least, color="tab:gray", alpha=0.15)
     labels = [f"{lead.second} − {lead.first}\n{lead.where}, {lead.seeds} seeds" for lead in leads]
     axis.set_yticks(range(len(leads)), labels, fontsize=8)
     axis.set_ylim(len(leads) - 0.5, -0.5)
-    axis.set_xlabel("points by which the first named is ahead (dots: seeds; bars: 95 % intervals)")
+    axis.set_xlabel(
+        "points by which the first named is ahead\n"
+        f"(dots: seeds; bars: 95 % intervals; grey: below {least:g} points, too small to matter)"
+    )
     axis.set_title(title)
-    axis.legend(loc="upper left", bbox_to_anchor=(0, -0.1), fontsize=8, frameon=False)
     figure.tight_layout()
     figure.savefig(path, dpi=110)
     plt.close(figure)
