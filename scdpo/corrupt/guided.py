@@ -105,10 +105,11 @@ async def corrupt_by_guidance(
         EngineError: if the engine cannot serve.
         SandboxError: if no session can be had.
     """
+    possible = branch_steps(chosen)
     places = [
         step
-        for step in set(move_ends(chosen.solution)).intersection(branch_steps(chosen))
-        if guided_id(chosen, step, settings) not in done
+        for step in move_ends(chosen.solution)
+        if step in possible and guided_id(chosen, step, settings) not in done
     ]
     async with Track(sampler.box) as track:
         for step in chosen.solution.steps[: max(places, default=-1) + 1]:
