@@ -6,7 +6,7 @@ their comparison when both are done. Not covered: how the scores came to be (`ex
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -16,7 +16,8 @@ from experiments import kept
 from experiments.dose import GRID
 from experiments.dose import TESTS as TEST_PROBLEMS
 from experiments.leads import Lead, draw, lead_of
-from experiments.rivals import study
+from experiments.rivals import mistakes, study
+from experiments.rivals.online import BRANCHES
 from experiments.rivals.study import ARMS, ROUNDS, START, TESTS, TOKENS, TUNING_SEEDS, tuned, tuning_name
 
 WANTED_SEEDS = 10
@@ -70,6 +71,39 @@ def models(seeds: Seeds) -> list[dict[str, Any]]:
     return rows
 
 
+def mistaken(seeds: Seeds) -> list[dict[str, Any]]:
+    """Return where wrong solutions first go wrong, a row for each model and test: percent of the problems, mean.
+
+    The steps up to the trees' last branching, each of which has an advantage of its own, are told from those after it,
+    which share one. Only seeds on which both arms of the primary comparison are done count.
+    """
+    rows = []
+    for test, suffix in TESTS.items():
+        models = [model + suffix for model in (START, *PRIMARY)]
+        marked = [of["mistakes"] for of in seeds.values() if "mistakes" in of]
+        done = [marks for marks in marked if all(model in marks for model in models)]
+        for model in models if done else ():
+            shares = [_shares(marks[model]) for marks in done]
+            name = ARMS.get(model.removesuffix(suffix), "start")
+            rows.append({"name": name, "test": test, "seeds": len(done), **_mean(shares)})
+    return rows
+
+
+def _shares(marks: str) -> dict[str, float]:
+    """Return the percent of a model's problems that go wrong first while trees branch, after that, in the answer."""
+    steps = [int(mark) for mark in marks if mark not in (mistakes.SOLVED, mistakes.ANSWER)]
+    counts = {
+        "early": sum(step <= len(BRANCHES) for step in steps),
+        "late": sum(step > len(BRANCHES) for step in steps),
+        "answer": marks.count(mistakes.ANSWER),
+    }
+    return {place: 100 * count / len(marks) for place, count in counts.items()}
+
+
+def _mean(shares: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    return {place: fmean(of[place] for of in shares) for place in shares[0]}
+
+
 def tried() -> list[dict[str, Any]]:
     """Return, by arm that was tuned, the percent solved with each setting of the grid, and the rate chosen."""
     seeds = [kept.read(study.KEPT).get(str(seed), {}).get("scores", {}) for seed in TUNING_SEEDS]
@@ -96,6 +130,8 @@ def part() -> dict[str, Any]:
     ]
     return {
         "models": models(seeds),
+        "mistaken": mistaken(seeds),
+        "branching": len(BRANCHES),
         "leads": shown,
         "primary": primary,
         "wanted": WANTED_SEEDS,

@@ -46,20 +46,19 @@ class RoundsArm:
         name: in tables.
         train: takes a round's run, its problems, the model to start from, the folder of the new one, the seed, and
             settings of the training.
-        extend: what is sampled of a chunk besides solutions; takes the run, the model and the seed.
-        samples: whether it samples at all.
+        sampling: what it samples, of `SAMPLING`; None for nothing.
     """
 
     name: str
     train: Callable[[Run, Problems, Policy, Path, int, Mapping[str, Any]], None]
-    extend: Extend | None = None
-    samples: bool = True
+    sampling: str | None = "solutions"
 
 
 def work(
     arm: RoundsArm,
     policy: Policy,
     folder: Path,
+    shared: Path,
     rounds: Sequence[Problems],
     tokens: int,
     seed: int,
@@ -70,7 +69,8 @@ def work(
     Args:
         arm: what is done.
         policy: the model to start from.
-        folder: holds a run folder for each round, with its model.
+        folder: holds the model of each round, and the run of all but the first.
+        shared: holds the run of the first round, which is the same for all arms that sample alike.
         rounds: the problems of each.
         tokens: to be sampled in a round.
         seed: of samples and trainings.
@@ -81,24 +81,24 @@ def work(
     """
     spent = 0
     for number, problems in enumerate(rounds):
-        with Run(folder / f"round-{number}") as run:
-            if arm.samples:
-                spent += spend(arm, run, policy, problems, tokens, seed)
-            path = run.folder / "model"
+        with Run(folder / f"round-{number}" if number else shared / f"first-{arm.sampling}") as run:
+            if arm.sampling is not None:
+                spent += spend(run, policy, problems, tokens, seed, SAMPLING[arm.sampling])
+            path = folder / f"model-{number}"
             arm.train(run, problems, policy, path, seed, {**STEPS, **settings})
         policy = replace(policy, path=path)
     return policy, spent
 
 
-def spend(arm: RoundsArm, run: Run, policy: Policy, problems: Problems, tokens: int, seed: int) -> int:
+def spend(run: Run, policy: Policy, problems: Problems, tokens: int, seed: int, extend: Extend | None) -> int:
     """Sample chunk by chunk until the tokens are spent, or all problems are; return how many were."""
     settings = NaiveSettings(at_most=SAMPLES, pairs=2, seed=seed)
     for end in range(CHUNK, len(problems) + CHUNK, CHUNK):
         if sampled(run) >= tokens:
             break
         sample(run, policy, [item.problem for item in problems[:end]], settings)
-        if arm.extend is not None:
-            arm.extend(run, policy, seed)
+        if extend is not None:
+            extend(run, policy, seed)
     return sampled(run)
 
 
@@ -182,11 +182,13 @@ def _on_demonstrations(
     _fine_tune(made, policy, path, seed, settings)
 
 
+SAMPLING: Mapping[str, Extend | None] = {"solutions": None, "branches": _branches, "pits": _pits}
+"""By what is sampled, what of a chunk besides its solutions; takes the run, the model and the seed."""
 ROUNDS_ARMS: Mapping[str, RoundsArm] = {
-    "sft": RoundsArm("SFT on the planner's solutions", _on_demonstrations, samples=False),
+    "sft": RoundsArm("SFT on the planner's solutions", _on_demonstrations, None),
     "rft": RoundsArm("rejection fine-tuning", _on_own),
     "dpo": RoundsArm("DPO", _preferences(_one, "dpo")),
     "equal": RoundsArm("DPO, data-equal", _preferences(_equal, "dpo")),
-    "scdpo": RoundsArm("SCDPO", _preferences(_controlled, "scdpo"), _branches),
-    "pits": RoundsArm("first pits", _preferences(_controlled, "scdpo"), _pits),
+    "scdpo": RoundsArm("SCDPO", _preferences(_controlled, "scdpo"), "branches"),
+    "pits": RoundsArm("first pits", _preferences(_controlled, "scdpo"), "pits"),
 }

@@ -17,16 +17,19 @@ from itertools import islice
 from pathlib import Path
 from statistics import fmean
 from time import process_time
+from typing import Any
 
+from eval.results import transcripts_path
 from experiments import kept
 from experiments.dose import GRID, POLICY, held_out
-from experiments.rivals import online, rounds
+from experiments.rivals import mistakes, online, rounds
 from experiments.rivals.online import ONLINE_ARMS
 from experiments.rivals.rounds import ROUNDS_ARMS
 from experiments.routes.problems import routes_problems
 from experiments.stages import Policy, one_thread, solve
 from scdpo.data.problems import GeneratedProblem
-from scdpo.data.runs import Run
+from scdpo.data.records import SolutionRecord
+from scdpo.data.runs import RecordFile, Run
 
 ROUNDS = 3
 TOKENS = 60_000
@@ -51,12 +54,12 @@ def preference(seed: int) -> list[list[GeneratedProblem]]:
 
 
 def make(
-    arm: str, policy: Policy, folder: Path, seed: int, settings: Mapping[str, float]
+    arm: str, policy: Policy, folder: Path, shared: Path, seed: int, settings: Mapping[str, float]
 ) -> tuple[Policy, int]:
     """Train an arm's model; return it, and the tokens that were sampled for it."""
     problems = preference(seed)
     if arm in ROUNDS_ARMS:
-        return rounds.work(ROUNDS_ARMS[arm], policy, folder, problems, TOKENS, seed, settings)
+        return rounds.work(ROUNDS_ARMS[arm], policy, folder, shared, problems, TOKENS, seed, settings)
     stream = [item for some in problems for item in some]
     return online.work(ONLINE_ARMS[arm], policy, folder, stream, ROUNDS * TOKENS, seed, settings)
 
@@ -78,21 +81,28 @@ def work(
         for model, (arm, settings) in jobs.items():
             if _known(model, seed):
                 continue
-            start = (
-                process_time()
-            )  # other work on the machine does not count; nor do the kernels, which cost little
-            trained, tokens = make(arm, policy, run.folder / "arms" / model, seed, settings)
+            own = run.folder / "arms" / model
+            # Arms that sample alike share their first round where the grid is tried; the seconds of a seed that counts
+            # are those of all its rounds.
+            shared = run.folder if seed in TUNING_SEEDS else own
+            # Other work on the machine does not count; nor do the kernels, which cost little.
+            start = process_time()
+            trained, tokens = make(arm, policy, own, shared, seed, settings)
             test(run, trained, model, seed, tokens, process_time() - start)
 
 
 def test(run: Run, policy: Policy, model: str, seed: int, tokens: int, seconds: float) -> None:
-    """Solve a seed's held-out problems and keep the scores, with what the model took."""
-    problems = [item.problem for item in held_out(seed)]
-    told = {"tokens": tokens, "seconds": round(seconds)}
+    """Solve a seed's held-out problems; keep the scores, the mistakes (`mistakes.marks`), and what the model took."""
+    items = held_out(seed)
+    told: dict[str, Any] = {"tokens": tokens, "seconds": round(seconds)}
     for of, suffix in TESTS.items():
-        scores = solve(run, model, policy, of, problems, seed).scores
-        print(f"seed {seed}, {model}, {of}: {sum(scores.values()):.0f} of {len(scores)}", flush=True)
-        kept.keep(KEPT, seed, model + suffix, scores, told)
+        evaluation = solve(run, model, policy, of, [item.problem for item in items], seed)
+        solved = evaluation.scores
+        print(f"seed {seed}, {model}, {of}: {sum(solved.values()):.0f} of {len(solved)}", flush=True)
+        transcripts = RecordFile(transcripts_path(run.folder, evaluation.name), SolutionRecord)
+        told["mistakes"] = mistakes.marks(items, {record.problem_id: record for record in transcripts})
+        transcripts.close()
+        kept.keep(KEPT, seed, model + suffix, solved, told)
         told = {}
 
 

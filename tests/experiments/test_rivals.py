@@ -63,6 +63,24 @@ def test_an_arm_that_is_not_tuned_is_not_run(results: Path) -> None:
 
 
 @pytest.mark.scripts
+def test_settings_of_an_arm_share_the_first_round(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounds, "STEPS", {"max_steps": 2, "per_device_train_batch_size": 4})
+    problems = [some[:8] for some in study.preference(SEED)[:2]]
+    arm, shared = ROUNDS_ARMS["rft"], tmp_path / "shared"
+    made = [
+        rounds.work(
+            arm, dose.POLICY, tmp_path / str(rate), shared, problems, 2000, SEED, {"learning_rate": rate}
+        )
+        for rate in (1e-4, 1e-3)
+    ]
+    assert [path.name for path in shared.iterdir()] == ["first-solutions"]
+    with Run(shared / "first-solutions") as first:
+        spent = rounds.sampled(first)
+    assert all(tokens - spent >= 2000 for _, tokens in made)  # each has a second round of its own
+    assert len({(policy.path / "model.safetensors").read_bytes() for policy, _ in made}) == 2
+
+
+@pytest.mark.scripts
 @pytest.mark.parametrize("arm", study.ARMS)
 def test_an_arm_is_trained_and_tested(
     arm: str, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -78,7 +96,7 @@ def test_an_arm_is_trained_and_tested(
     assert {model: len(marks) for model, marks in found["scores"].items()} == {
         "start": 4, "start@1": 4, arm: 4, f"{arm}@1": 4,
     }  # fmt: skip
-    if arm in ROUNDS_ARMS and not ROUNDS_ARMS[arm].samples:
+    if arm in ROUNDS_ARMS and ROUNDS_ARMS[arm].sampling is None:
         assert found["tokens"][arm] == 0
     else:
         assert found["tokens"][arm] >= 4000  # both rounds were spent
@@ -88,4 +106,4 @@ def test_an_arm_is_trained_and_tested(
 
 def _model(folder: Path, arm: str) -> Path:
     arms = folder / "runs" / f"seed-{SEED}" / "arms" / arm
-    return arms / ("round-1/model" if arm in ROUNDS_ARMS else "model")
+    return arms / ("model-1" if arm in ROUNDS_ARMS else "model")

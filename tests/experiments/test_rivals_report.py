@@ -46,6 +46,19 @@ def test_an_arm_that_was_not_run_is_not_shown(results: Path) -> None:
     assert {(of.first, of.second) for of, _ in report.part()["leads"]} == {("GRPO", "GRPO, step advantages")}
 
 
+def test_mistakes_are_told_apart_by_the_last_branching(results: Path) -> None:
+    of_models = {"start": "1340a", "grpo": "00440", "steps": "00000"}
+    for seed in (0, 1):
+        for model, marks in of_models.items():
+            for suffix in study.TESTS.values():
+                kept.keep(results, seed, model + suffix, dict.fromkeys("abcd", 1.0), {"mistakes": marks})
+    rows = report.part()["mistaken"]
+    assert [(row["name"], row["early"], row["late"], row["answer"]) for row in rows if row["test"] == "greedy"] == [
+        ("start", 40.0, 20.0, 20.0), ("GRPO", 0.0, 40.0, 0.0), ("GRPO, step advantages", 0.0, 0.0, 0.0),
+    ]  # fmt: skip
+    assert {row["seeds"] for row in rows} == {2}
+
+
 @pytest.mark.parametrize(
     ("seeds", "mean", "half", "p", "says"),
     [
