@@ -84,10 +84,26 @@ def test_what_explains_an_answer_is_left_out(text: str, answer: str) -> None:
         "Answer: 5 (or 4)",
         r"It is NOT \boxed{5}.",
         r"Die Antwort ist nicht \boxed{5}.",
+        r"It is something other than \boxed{5}.",
+        r"It can be anything but \boxed{5}.",
     ],
 )
 def test_what_is_denied_or_left_open_is_no_answer(text: str) -> None:
     assert not verify(text, "5").correct
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        r"It is nothing other than \boxed{5}.",
+        r"The answer is none other than \boxed{5}.",
+        r"The value can't be anything but $\boxed{5}$.",
+        r"It is no number other than \boxed{5}.",
+        r"So the sum is not different from \boxed{5}.",
+    ],
+)
+def test_what_is_denied_twice_is_stated(text: str) -> None:
+    assert verify(text, "5").correct
 
 
 @pytest.mark.parametrize(("text", "answer"), STATED)

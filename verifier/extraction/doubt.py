@@ -50,6 +50,12 @@ _DENIED = pattern(
 )
 # 12ではなく15です, 12가 아니라 15입니다; 12です is left alone.
 _DENIED_AFTER = pattern(r"[)\]$}*]*\s*(?:ではなく|じゃなく|이?가?\s*아니라)")
+# "nothing other than 5", "cannot be anything but 5" state it; "something other than 5", "anything but 5" deny it.
+_DENIED_TWICE = pattern(
+    r"\b(?:nothing|none|no(?:\s+\w+)?|not|(?:can\s?not|can['’]t|could\s+not|couldn['’]t)\s+be(?:\s+any(?:thing|\s+\w+))?)"
+    rf"\s+(?:(?:other|else|different)\s+(?:than|from|but)|but)\s+{_FILLER}",
+    re.IGNORECASE,
+)
 _CHINESE_DENIED = pattern(r"(?:不是|并非|不等于|不为|不可能是)[\s$(]*\Z")
 
 # "5?", "5 or so", "5 is wrong", "5 more than 3", "5 squared"; "5 more apples than Ann" answers how many more
@@ -138,6 +144,8 @@ def may_be_taken_back(text: str, start: int) -> bool:
 def denied_before(text: str, start: int) -> bool:
     """Whether what begins at ``start`` is denied: "not", 不是."""
     before = text[max(0, start - MAX_BEFORE) : start]
+    if _DENIED_TWICE.search(before):
+        return False
     return bool(_DENIED.search(before) or _CHINESE_DENIED.search(before))
 
 
@@ -161,7 +169,7 @@ def is_another(text: str, start: int, end: int) -> bool:
     """Whether the words around a value deny it, compare it, or make another number of it."""
     before = text[max(0, start - MAX_BEFORE) : start]
     return bool(
-        _BEFORE.search(before)
+        (_BEFORE.search(before) and not _DENIED_TWICE.search(before))
         or _CHINESE_BEFORE.search(before)
         or _AFTER.match(text, end, end + MAX_AFTER)
         or _CHINESE_AFTER.match(text, end)
