@@ -42,6 +42,15 @@ def lead_of(first: str, second: str, where: str, values: Sequence[float]) -> Lea
     return Lead(first, second, where, values, mean, mean - half, mean + half, p)
 
 
+FEWEST = 3
+"""Seeds from which on an interval is drawn: that of two dwarfs everything else."""
+
+
+def spread(values: Sequence[float], row: float) -> list[float]:
+    """Return the heights of dots at these values: equal ones lie below each other."""
+    return [row + 0.12 * values[:index].count(value) for index, value in enumerate(values)]
+
+
 def draw(leads: Sequence[Lead], least: float, title: str, path: Path) -> None:
     """Draw leads below each other: every seed a dot, the mean with its interval; nothing if there are none.
 
@@ -59,8 +68,13 @@ def draw(leads: Sequence[Lead], least: float, title: str, path: Path) -> None:
     if not leads:
         return
     figure, axis = plt.subplots(figsize=(8, 0.55 * len(leads) + 1.6))
+    reach = least
     for row, lead in enumerate(leads):
-        axis.plot(lead.values, [row] * lead.seeds, "o", color="tab:gray", alpha=0.5)
+        axis.plot(lead.values, spread(lead.values, row), "o", color="tab:gray", alpha=0.5)
+        reach = max(reach, *map(abs, lead.values))
+        if lead.seeds < FEWEST:
+            continue
+        reach = max(reach, abs(lead.low), abs(lead.high))
         axis.errorbar(
             lead.mean,
             row,
@@ -69,8 +83,7 @@ def draw(leads: Sequence[Lead], least: float, title: str, path: Path) -> None:
             color="tab:blue",
             capsize=4,
         )
-    reach = 1.5 * max(least, *(abs(value) for lead in leads for value in lead.values))
-    axis.set_xlim(-reach, reach)  # two seeds have intervals beside which nothing else could be seen
+    axis.set_xlim(-1.1 * reach, 1.1 * reach)
     axis.axvline(0, color="black", linewidth=0.8)
     axis.axvspan(0, least, color="tab:gray", alpha=0.15)
     labels = [f"{lead.second} − {lead.first}\n{lead.where}, {lead.seeds} seeds" for lead in leads]

@@ -27,6 +27,7 @@ from scipy import stats
 from eval.metrics import compare, holm
 from eval.results import read_results
 from experiments import dose_report
+from experiments.leads import spread
 from experiments.problem_sets import TESTS
 from experiments.rivals import report as rivals_report
 from experiments.stages import ATTEMPTS, ROLLOUTS, SAMPLES
@@ -287,14 +288,16 @@ def plot(tests: Mapping[str, Any], path: Path) -> None:
     import matplotlib.pyplot as plt
 
     rows = max(len(test["models"]) for test in tests.values())
-    figure, axes = plt.subplots(1, len(tests), figsize=(4.2 * len(tests), 0.45 * rows + 1.2), squeeze=False)
+    figure, axes = plt.subplots(
+        1, len(tests), figsize=(4.2 * len(tests), 0.45 * rows + 1.4), squeeze=False, sharex=True
+    )
     for axis, (name, test) in zip(axes[0], tests.items(), strict=True):
         for row, model in enumerate(test["models"]):
             values = list(model["seeds"].values())
-            axis.plot(values, [row] * len(values), "o", color="tab:gray", alpha=0.5)
+            axis.plot(values, spread(values, row), "o", color="tab:gray", alpha=0.5)
             axis.errorbar(model["mean"], row, xerr=model["half_width"], fmt="D", color="tab:blue", capsize=4)
         axis.set_yticks(range(len(test["models"])), [model["model"] for model in test["models"]])
-        axis.invert_yaxis()
+        axis.set_ylim(len(test["models"]) - 0.5, -0.5)
         axis.set_title(name)
         axis.set_xlabel("solved, %")
     figure.tight_layout()
@@ -344,9 +347,10 @@ def main() -> None:
         studies=found,
         lead=lead,
         corrected=corrected(found),
-        dose=rendered("dose.md.jinja", **dose),
-        rivals=rendered("rivals/report.md.jinja", **rivals),
-        primary=[lead for lead, _, _ in dose["primary"]],
+        dose=dose,
+        dose_part=rendered("dose.md.jinja", **dose),
+        rivals=rivals,
+        rivals_part=rendered("rivals/report.md.jinja", **rivals),
         samples=SAMPLES,
         attempts=ATTEMPTS,
         rollouts=ROLLOUTS,

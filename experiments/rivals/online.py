@@ -1,7 +1,8 @@
 """GRPO, and GRPO with an advantage a step, on TRL's trainer as a user would call it, until its tokens are sampled.
 
-The policy is given a chat template, and calls the isolated kernel as a tool. Both trainers have the same settings; the
-second grows trees of roll-outs from forks of a live kernel (``scdpo.environments.step_values``).
+The policy is given a chat template, and calls the isolated kernel as a tool. Both trainers have the same settings, but
+TRL's divides advantages by the standard deviation of a problem's rewards, and the other does not. It grows trees of
+roll-outs from forks of a live kernel (``scdpo.environments.step_values``).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import torch
@@ -17,6 +19,7 @@ from datasets import Dataset
 from transformers import TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
 
+from experiments.rivals.taken import Taken, finish, taken
 from experiments.stages import Policy
 from scdpo.data.problems import GeneratedProblem
 from scdpo.environments.embedded import embedded_tool_model
@@ -27,10 +30,10 @@ from verifier import accuracy_reward
 ROLLOUTS = 8
 """Of a problem."""
 BRANCHES = (2, 2, 2)
-"""How often each of the first steps is continued: as many roll-outs, of which the first steps are shared."""
+"""How often the root and each of the first steps but the last is continued: as many roll-outs, which share these."""
 BATCH = 32
 """Roll-outs of an optimizer step."""
-TURN_TOKENS = 320
+ROLLOUT_TOKENS = 320
 """Of a roll-out at most, the kernel's included."""
 
 
@@ -88,7 +91,7 @@ def work(
     tokens: int,
     seed: int,
     settings: Mapping[str, Any],
-) -> tuple[Policy, int]:
+) -> tuple[Policy, Taken]:
     """Train a policy on problems, in their order, until the tokens are sampled.
 
     Args:
@@ -101,12 +104,16 @@ def work(
         settings: of the training, a learning rate say.
 
     Returns:
-        The new model, and the tokens sampled.
+        The new model, and what it took.
+
+    Raises:
+        ValueError: if the problems do not suffice for the tokens.
     """
-    path = folder / "model"
-    count = folder / "sampled.txt"
-    if count.exists():
-        return replace(policy, path=path), int(count.read_text())
+    path, done = folder / "model", folder / "done.json"
+    before = taken(done)
+    if before is not None:
+        return replace(policy, path=path), before
+    began = process_time()
     start = embedded_tool_model(folder / "start", policy.path)
     rows = [
         {"prompt": [{"role": "user", "content": item.problem.question}], "answer": item.problem.gold}
@@ -114,7 +121,7 @@ def work(
     ]
     args = GRPOConfig(
         str(folder / "trainer"), per_device_train_batch_size=BATCH, num_generations=ROLLOUTS,
-        max_completion_length=TURN_TOKENS, num_train_epochs=1, shuffle_dataset=False, lr_scheduler_type="constant",
+        max_completion_length=ROLLOUT_TOKENS, num_train_epochs=1, shuffle_dataset=False, lr_scheduler_type="constant",
         beta=0.0, seed=seed, bf16=torch.cuda.is_available(), use_cpu=not torch.cuda.is_available(),
         gradient_checkpointing=False, logging_steps=5, save_strategy="no", report_to="none", disable_tqdm=True,
         **settings,
@@ -125,10 +132,14 @@ def work(
         environment_factory=PythonEnvironment, callbacks=[stop], **arm.also,
     )  # fmt: skip
     stop.trainer.train()
+    if stop.trainer.sampled < tokens:
+        raise ValueError(
+            f"{len(problems)} problems gave {stop.trainer.sampled} of {tokens} tokens: take more"
+        )
     shutil.copytree(
         policy.path, path, dirs_exist_ok=True
     )  # the policy's own tokenizer and ends, with new weights
     stop.trainer.save_model(str(folder / "trained"))
     shutil.copy(folder / "trained" / "model.safetensors", path / "model.safetensors")
-    count.write_text(str(stop.trainer.sampled))
-    return replace(policy, path=path), int(stop.trainer.sampled)
+    of = Taken(int(stop.trainer.sampled), int(stop.trainer.state.global_step), process_time() - began)
+    return replace(policy, path=path), finish(done, of)

@@ -24,7 +24,7 @@ WANTED_SEEDS = 10
 LEAST = 2.0
 """Points from which on a lead is worth having: an interval that ends below it says "no"."""
 LEVEL = 0.01
-"""P below which a lead counts, corrected for all comparisons that the page shows."""
+"""P below which a lead counts, corrected for all comparisons that were registered."""
 GREEDY = "greedy"
 PRIMARY = ("grpo", "steps")
 SECONDARY = (*(("grpo", arm) for arm in ARMS if arm not in PRIMARY), ("equal", "scdpo"))
@@ -32,8 +32,8 @@ Seeds = Mapping[str, Mapping[str, Any]]
 
 
 def counting() -> Seeds:
-    """Return what is kept of seeds that count, the tuning seeds left out."""
-    return {seed: of for seed, of in kept.read(study.KEPT).items() if int(seed) not in TUNING_SEEDS}
+    """Return what is kept of the registered seeds."""
+    return {seed: of for seed, of in kept.read(study.KEPT).items() if int(seed) in range(WANTED_SEEDS)}
 
 
 def lead(seeds: Seeds, first: str, second: str, test: str) -> Lead | None:
@@ -54,7 +54,7 @@ def answer(found: Lead, p: float) -> str:
 
 
 def models(seeds: Seeds) -> list[dict[str, Any]]:
-    """Return a row for each model that is done on a seed: solved by test in percent, tokens and minutes, means."""
+    """Return a row for each model that is done on a seed: what it solves in percent, and what it took, means."""
     rows = []
     for model, name in {START: "start", **ARMS}.items():
         done = [
@@ -67,6 +67,7 @@ def models(seeds: Seeds) -> list[dict[str, Any]]:
             }
             row["tokens"] = fmean(of["tokens"][model] for of in done)
             row["minutes"] = fmean(of["seconds"][model] for of in done) / 60
+            row["steps"] = fmean(of["steps"][model] for of in done)
             rows.append({"name": name, "seeds": len(done), **row})
     return rows
 
@@ -74,7 +75,7 @@ def models(seeds: Seeds) -> list[dict[str, Any]]:
 def mistaken(seeds: Seeds) -> list[dict[str, Any]]:
     """Return where wrong solutions first go wrong, a row for each model and test: percent of the problems, mean.
 
-    The steps up to the trees' last branching, each of which has an advantage of its own, are told from those after it,
+    The steps before the trees' last branching, each of which has an advantage of its own, are told from those after it,
     which share one. Only seeds on which both arms of the primary comparison are done count.
     """
     rows = []
@@ -93,8 +94,8 @@ def _shares(marks: str) -> dict[str, float]:
     """Return the percent of a model's problems that go wrong first while trees branch, after that, in the answer."""
     steps = [int(mark) for mark in marks if mark not in (mistakes.SOLVED, mistakes.ANSWER)]
     counts = {
-        "early": sum(step <= len(BRANCHES) for step in steps),
-        "late": sum(step > len(BRANCHES) for step in steps),
+        "early": sum(step < len(BRANCHES) for step in steps),
+        "late": sum(step >= len(BRANCHES) for step in steps),
         "answer": marks.count(mistakes.ANSWER),
     }
     return {place: 100 * count / len(marks) for place, count in counts.items()}
@@ -119,10 +120,11 @@ def tried() -> list[dict[str, Any]]:
 def part() -> dict[str, Any]:
     """Return what the page shows of the study, from what is kept of it so far."""
     seeds = counting()
-    wanted = [(PRIMARY, GREEDY), (PRIMARY, "sampled")]
-    wanted += [(pair, test) for test in TESTS for pair in SECONDARY]
-    leads = [found for pair, test in wanted if (found := lead(seeds, *pair, test)) is not None]
-    shown = list(zip(leads, holm([of.p for of in leads]), strict=True))
+    registered = [(pair, test) for pair in (PRIMARY, *SECONDARY) for test in TESTS]
+    leads = [found for pair, test in registered if (found := lead(seeds, *pair, test)) is not None]
+    # Those that are not run yet count as if they showed nothing, so that no answer changes when they are.
+    corrected = holm([of.p for of in leads] + [1.0] * (len(registered) - len(leads)))
+    shown = list(zip(leads, corrected[: len(leads)], strict=True))
     primary = [
         (of, p, answer(of, p))
         for of, p in shown
@@ -133,6 +135,7 @@ def part() -> dict[str, Any]:
         "mistaken": mistaken(seeds),
         "branching": len(BRANCHES),
         "leads": shown,
+        "registered": len(registered),
         "primary": primary,
         "wanted": WANTED_SEEDS,
         "tuning": tried(),

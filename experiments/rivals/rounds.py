@@ -11,8 +11,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from time import process_time
 from typing import Any
 
+from experiments.rivals.taken import Taken, finish, taken
 from experiments.routes.demonstrations import written
 from experiments.routes.plans import plan
 from experiments.stages import Policy, branch, find_pits, sample, train_on, training_settings
@@ -63,7 +65,7 @@ def work(
     tokens: int,
     seed: int,
     settings: Mapping[str, Any],
-) -> tuple[Policy, int]:
+) -> tuple[Policy, Taken]:
     """Do all rounds of an arm; one that is done is not done again.
 
     Args:
@@ -77,21 +79,30 @@ def work(
         settings: of the training, besides `STEPS`.
 
     Returns:
-        The last model, and the tokens sampled in all.
+        The last model, and what all rounds took; a first round that was there counts its tokens, and no seconds.
     """
-    spent = 0
+    total = Taken()
     for number, problems in enumerate(rounds):
-        with Run(folder / f"round-{number}" if number else shared / f"first-{arm.sampling}") as run:
-            if arm.sampling is not None:
-                spent += spend(run, policy, problems, tokens, seed, SAMPLING[arm.sampling])
-            path = folder / f"model-{number}"
-            arm.train(run, problems, policy, path, seed, {**STEPS, **settings})
+        path, done = folder / f"model-{number}", folder / f"round-{number}.json"
+        of = taken(done)
+        if of is None:
+            began, spent = process_time(), 0
+            with Run(folder / f"round-{number}" if number else shared / f"first-{arm.sampling}") as run:
+                if arm.sampling is not None:
+                    spent = spend(run, policy, problems, tokens, seed, SAMPLING[arm.sampling])
+                arm.train(run, problems, policy, path, seed, {**STEPS, **settings})
+            of = finish(done, Taken(spent, STEPS["max_steps"], process_time() - began))
+        total += of
         policy = replace(policy, path=path)
-    return policy, spent
+    return policy, total
 
 
 def spend(run: Run, policy: Policy, problems: Problems, tokens: int, seed: int, extend: Extend | None) -> int:
-    """Sample chunk by chunk until the tokens are spent, or all problems are; return how many were."""
+    """Sample chunk by chunk until the tokens are spent; return how many were.
+
+    Raises:
+        ValueError: if the problems do not suffice for the tokens.
+    """
     settings = NaiveSettings(at_most=SAMPLES, pairs=2, seed=seed)
     for end in range(CHUNK, len(problems) + CHUNK, CHUNK):
         if sampled(run) >= tokens:
@@ -99,6 +110,8 @@ def spend(run: Run, policy: Policy, problems: Problems, tokens: int, seed: int, 
         sample(run, policy, [item.problem for item in problems[:end]], settings)
         if extend is not None:
             extend(run, policy, seed)
+    if sampled(run) < tokens:
+        raise ValueError(f"{len(problems)} problems gave {sampled(run)} of {tokens} tokens: take more")
     return sampled(run)
 
 

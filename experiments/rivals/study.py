@@ -5,18 +5,18 @@
 
 What is compared and what counts as an answer was written down before (``experiments/PREREGISTERED.md``). A seed fixes
 the problems, every sample, every training and the held-out problems, which all of its models solve greedily and at
-temperature 1. Scores, tokens and processor seconds of every model are kept as soon as it is tested; a run that was
-stopped goes on with those that are missing.
+temperature 1. Of every model its scores, tokens, optimizer steps and processor seconds are kept as soon as it is
+tested; a run that was stopped goes on with those that are missing.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from statistics import fmean
-from time import process_time
 from typing import Any
 
 from eval.results import transcripts_path
@@ -25,6 +25,7 @@ from experiments.dose import GRID, POLICY, held_out
 from experiments.rivals import mistakes, online, rounds
 from experiments.rivals.online import ONLINE_ARMS
 from experiments.rivals.rounds import ROUNDS_ARMS
+from experiments.rivals.taken import Taken
 from experiments.routes.problems import routes_problems
 from experiments.stages import Policy, one_thread, solve
 from scdpo.data.problems import GeneratedProblem
@@ -55,8 +56,8 @@ def preference(seed: int) -> list[list[GeneratedProblem]]:
 
 def make(
     arm: str, policy: Policy, folder: Path, shared: Path, seed: int, settings: Mapping[str, float]
-) -> tuple[Policy, int]:
-    """Train an arm's model; return it, and the tokens that were sampled for it."""
+) -> tuple[Policy, Taken]:
+    """Train an arm's model; return it, and what it took."""
     problems = preference(seed)
     if arm in ROUNDS_ARMS:
         return rounds.work(ROUNDS_ARMS[arm], policy, folder, shared, problems, TOKENS, seed, settings)
@@ -77,7 +78,7 @@ def work(
     """
     with Run(folder / f"seed-{seed}") as run:
         if not _known(START, seed):
-            test(run, policy, START, seed, 0, 0.0)
+            test(run, policy, START, seed, Taken())
         for model, (arm, settings) in jobs.items():
             if _known(model, seed):
                 continue
@@ -85,16 +86,14 @@ def work(
             # Arms that sample alike share their first round where the grid is tried; the seconds of a seed that counts
             # are those of all its rounds.
             shared = run.folder if seed in TUNING_SEEDS else own
-            # Other work on the machine does not count; nor do the kernels, which cost little.
-            start = process_time()
-            trained, tokens = make(arm, policy, own, shared, seed, settings)
-            test(run, trained, model, seed, tokens, process_time() - start)
+            trained, took = make(arm, policy, own, shared, seed, settings)
+            test(run, trained, model, seed, took)
 
 
-def test(run: Run, policy: Policy, model: str, seed: int, tokens: int, seconds: float) -> None:
+def test(run: Run, policy: Policy, model: str, seed: int, took: Taken) -> None:
     """Solve a seed's held-out problems; keep the scores, the mistakes (`mistakes.marks`), and what the model took."""
     items = held_out(seed)
-    told: dict[str, Any] = {"tokens": tokens, "seconds": round(seconds)}
+    told: dict[str, Any] = {**asdict(took), "seconds": round(took.seconds)}
     for of, suffix in TESTS.items():
         evaluation = solve(run, model, policy, of, [item.problem for item in items], seed)
         solved = evaluation.scores

@@ -6,13 +6,14 @@ import json
 from collections import Counter
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from experiments import dose
 from experiments.dose import ARMS, DOSES, PAIRS, TUNING_SEEDS, held_out, preference
-from experiments.dose_report import answer, leads
-from experiments.leads import Lead
+from experiments.dose_report import WANTED_SEEDS, answer, families, leads
+from experiments.leads import Lead, spread
 from experiments.routes.problems import routes_problems
 from experiments.routes.train import RECIPE
 from experiments.stages import Policy
@@ -92,9 +93,14 @@ def test_an_arm_that_is_not_tuned_on_all_seeds_is_not_run(results: Path) -> None
         dose.counted(["oracle"], [8])
 
 
-def scores(equal: tuple[str, str, str], oracle: tuple[str, str, str]) -> dict[str, dict[str, str]]:
+def scores(equal: tuple[str, str, str], oracle: tuple[str, str, str]) -> dict[str, Any]:
+    families = ("legs", "legs", "bus", "shop")
+    problems = [f"routes/{family}/test-0-{n}" for n, family in enumerate(families[: len(equal[0])])]
     made = {f"equal-{size}": marks for size, marks in zip(DOSES, equal, strict=True)}
-    return {"scores": made | {f"oracle-{size}": marks for size, marks in zip(DOSES, oracle, strict=True)}}
+    return {
+        "problems": problems,
+        "scores": made | {f"oracle-{size}": marks for size, marks in zip(DOSES, oracle, strict=True)},
+    }
 
 
 def test_a_seed_is_a_unit_and_its_doses_are_averaged() -> None:
@@ -112,9 +118,28 @@ def test_a_seed_is_a_unit_and_its_doses_are_averaged() -> None:
 
 def test_a_seed_with_an_unfinished_arm_does_not_count() -> None:
     whole = scores(("10", "10", "10"), ("11", "11", "10"))
-    part = {"scores": {name: marks for name, marks in whole["scores"].items() if name != "oracle-30"}}
+    part = {
+        **whole,
+        "scores": {name: marks for name, marks in whole["scores"].items() if name != "oracle-30"},
+    }
     assert leads({"0": whole, "1": part}, "equal", "oracle") == []
     assert leads({"0": whole, "1": whole, "2": part}, "equal", "oracle")[0].seeds == 2
+
+
+def test_families_are_told_apart_once_all_seeds_are_done() -> None:
+    seed = scores(("1000", "1000", "1000"), ("0110", "1100", "1011"))
+    assert families({str(n): seed for n in range(WANTED_SEEDS - 1)}, "equal", "oracle") == {}
+    found = families({str(n): seed for n in range(WANTED_SEEDS)}, "equal", "oracle")
+    assert {name: [lead.mean for lead in of] for name, of in found.items()} == {
+        "legs": [0, 50, 0],  # of two
+        "bus": [100, 0, 100],
+        "shop": [0, 0, 100],
+        "all but legs": [50, 0, 100],
+    }
+
+
+def test_equal_dots_of_a_plot_lie_below_each_other() -> None:
+    assert spread([1.0, 2.0, 1.0], 3) == [3, 3, pytest.approx(3.12)]
 
 
 @pytest.mark.parametrize(

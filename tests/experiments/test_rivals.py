@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from experiments import dose, kept
-from experiments.rivals import online, rounds, study
+from experiments import dose, dose_report, kept
+from experiments.rivals import online, report, rounds, study
 from experiments.rivals.rounds import PAIRS, ROUNDS_ARMS
+from experiments.rivals.taken import Taken, finish, taken
+from scdpo.data.records import BranchRecord, SamplingRecord
 from scdpo.data.runs import Run
 from tests.experiments.planned import planned_run
 
@@ -31,14 +33,40 @@ def test_dpo_has_one_pair_a_problem_and_data_equal_four_times_as_many(run: Run) 
 
 
 def test_no_problem_is_in_two_rounds_or_studies_or_in_the_tests() -> None:
-    questions = [item.problem.question for some in study.preference(0) for item in some]
-    assert len(set(questions)) == len(questions) == study.ROUNDS * study.PROBLEMS
-    others = [*dose.preference(0), *dose.held_out(0), *dose.held_out(1)]
-    assert not {item.problem.question for item in others} & set(questions)
+    counted = range(report.WANTED_SEEDS)
+    pairs = {
+        seed: [item.problem.question for some in study.preference(seed) for item in some]
+        for seed in (*counted, *study.TUNING_SEEDS)
+    }
+    assert all(len(set(of)) == study.ROUNDS * study.PROBLEMS for of in pairs.values())
+    others = [dose.held_out(seed) for seed in range(dose_report.WANTED_SEEDS)]
+    others += [dose.held_out(seed) for seed in (*dose.TUNING_SEEDS, *study.TUNING_SEEDS)]
+    others += [dose.preference(seed) for seed in (*range(dose_report.WANTED_SEEDS), *dose.TUNING_SEEDS)]
+    questions = {item.problem.question for some in others for item in some}
+    assert not any(questions & set(of) for of in pairs.values())
 
 
 def test_tokens_are_those_of_solutions_and_of_what_branched_off(run: Run) -> None:
-    assert rounds.sampled(run) == sum(solution.sampling.tokens for solution in run.solutions)
+    assert rounds.sampled(run) == 0  # the planner's
+    told = SamplingRecord(
+        engine="e",
+        model="m",
+        format="mathcoder",
+        seed=0,
+        temperatures=[],
+        finish="end",
+        tokens=70,
+        block_tokens=[],
+    )
+    solution = next(iter(run.solutions))
+    run.solutions.append(solution.model_copy(update={"id": "sampled", "sampling": told}))
+    run.branches.append(
+        BranchRecord(
+            id="sampled.0", problem_id=solution.problem_id, chosen_id="sampled", branch_step=0, corruptor="temperature",
+            attempts=2, kept=0, dropped=[], tokens=11,
+        )
+    )  # fmt: skip
+    assert rounds.sampled(run) == 81
 
 
 @pytest.fixture
@@ -62,6 +90,18 @@ def test_an_arm_that_is_not_tuned_is_not_run(results: Path) -> None:
         study.counted(["grpo"])
 
 
+def test_what_a_model_took_is_known_after_a_stop(tmp_path: Path) -> None:
+    assert taken(tmp_path / "round-0.json") is None
+    total = sum((finish(tmp_path / f"round-{n}.json", Taken(100 + n, 20, 1.5)) for n in range(2)), Taken())
+    assert total == Taken(201, 40, 3.0)
+    assert taken(tmp_path / "round-1.json") == Taken(101, 20, 1.5)
+
+
+def test_too_few_problems_for_the_tokens_are_an_error(run: Run) -> None:
+    with pytest.raises(ValueError, match="0 problems gave 0 of 60000 tokens: take more"):
+        rounds.spend(run, dose.POLICY, [], study.TOKENS, SEED, None)
+
+
 @pytest.mark.scripts
 def test_settings_of_an_arm_share_the_first_round(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rounds, "STEPS", {"max_steps": 2, "per_device_train_batch_size": 4})
@@ -76,7 +116,7 @@ def test_settings_of_an_arm_share_the_first_round(tmp_path: Path, monkeypatch: p
     assert [path.name for path in shared.iterdir()] == ["first-solutions"]
     with Run(shared / "first-solutions") as first:
         spent = rounds.sampled(first)
-    assert all(tokens - spent >= 2000 for _, tokens in made)  # each has a second round of its own
+    assert all(took.tokens - spent >= 2000 for _, took in made)  # each has a second round of its own
     assert len({(policy.path / "model.safetensors").read_bytes() for policy, _ in made}) == 2
 
 
