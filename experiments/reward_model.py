@@ -12,7 +12,6 @@ seeds.
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import random
 from collections.abc import Sequence
@@ -39,7 +38,7 @@ from sandbox.formats import Format, get_format
 from scdpo.corrupt.temperature import BranchSettings
 from scdpo.corrupt.values import ValueSettings
 from scdpo.data.export_values import export_values, move_texts
-from scdpo.data.moves import move_blocks
+from scdpo.data.moves import move_at
 from scdpo.data.records import PairRecord
 from scdpo.data.runs import Run
 from scdpo.jobs.local import NaiveSettings
@@ -123,8 +122,7 @@ def scored(
         pair: step-controlled; its rejected side begins with the error, or with the text that announces it.
     """
     wrong = Solution.of(block.model_dump() for block in (*pair.prefix, *pair.rejected))
-    ends = itertools.accumulate(map(len, move_blocks(wrong)))
-    error = next(number for number, end in enumerate(ends) if end > len(pair.prefix))
+    error = move_at(wrong, len(pair.prefix))
     if not error:
         return None
     texts = [form.prompt(pair.question), *move_texts(wrong, form)]

@@ -32,3 +32,9 @@ def move_blocks(solution: Solution) -> list[tuple[Block, ...]]:
     """Return the blocks of each move, in order."""
     ends = [0, *(len(solution.prefix(step).blocks) for step in move_ends(solution)), len(solution.blocks)]
     return [solution.blocks[start:end] for start, end in itertools.pairwise(ends) if end > start]
+
+
+def move_at(solution: Solution, block: int) -> int:
+    """Return the number of the move, from 0 on, that holds a block (numbered from 0 on)."""
+    ends = itertools.accumulate(map(len, move_blocks(solution)))
+    return next(number for number, end in enumerate(ends) if end > block)

@@ -6,15 +6,16 @@
         branches=(4, 2, 2),
     )
 
-A step is a turn of the policy with the outputs of its calls. The first ``len(branches)`` steps are each continued
-several times, from forks of their kernel, so no cell runs twice. The value of a step is the mean reward of the
+A step is a turn of the policy with the outputs of its calls. The first ``len(branches)`` steps are each written
+several times after the same beginning, from forks of its kernel, so no cell runs twice (but where the kernel cannot be
+forked: there the session runs its cells again). The value of a step is the mean reward of the
 roll-outs that go through it; its advantage is that value less the one before it (VinePPO, arXiv:2410.01679; TreeRPO,
 arXiv:2506.05183). What follows the last branching of a roll-out counts as one step. The advantages at the branchings
 of a roll-out add up to its reward less the mean of its tree, which is GRPO's advantage without scaling. A roll-out that
 ends early stands for all those that its place in the tree would have had.
 
-Not covered: images, several environments in one data set, scaling by the standard deviation, and
-evaluation, which samples plain roll-outs.
+Not covered: images, tools beside the environment's, several environments in one data set, scaling by the standard
+deviation (``scale_rewards`` changes nothing), and evaluation, which samples plain roll-outs.
 """
 
 from __future__ import annotations
@@ -104,7 +105,8 @@ class StepValueTrainer(GRPOTrainer):  # type: ignore[misc]
     """TRL's trainer on trees of roll-outs, with an advantage a step. Its arguments are TRL's, and these.
 
     Args:
-        branches: how often each of the first steps is continued; their product is ``num_generations``.
+        branches: how many times each of the first steps is written after the same beginning; their product is
+            ``num_generations``.
         environment_factory: ``PythonEnvironment``, or a class of its kind.
 
     Raises:
@@ -112,6 +114,10 @@ class StepValueTrainer(GRPOTrainer):  # type: ignore[misc]
     """
 
     def __init__(self, *args: Any, branches: Sequence[int], **kwargs: Any) -> None:
+        if kwargs.get("rollout_func") or kwargs.get("tools"):
+            raise ValueError(
+                "step values grow their own roll-outs with the environment's tools: leave out rollout_func and tools"
+            )
         super().__init__(*args, **kwargs)
         self.branches = tuple(branches)
         self._leaves: list[TreeStep] = []

@@ -57,11 +57,13 @@ class PythonEnvironment:
     def __init__(self) -> None:
         self._session: Session | None = None
         self._outputs: list[str] = []
+        self._lost = False  # whether the kernel was lost and the policy has not been told
 
     def reset(self, **_: Any) -> None:
         """Begin another roll-out with an empty kernel; the columns of its row are not used."""
         self._close()
         self._outputs = []
+        self._lost = False
 
     def python(self, code: str) -> str:
         """Run Python code and return what it prints, with the value of its last line. Variables are kept.
@@ -73,9 +75,12 @@ class PythonEnvironment:
             The output, or the error.
         """
         try:
-            result = self._opened().run(code)
+            result = None if self._lost else self._opened().run(code)
         except SessionClosed:  # its code, or the host short of memory, ended the kernel
+            result = None
+        if result is None:
             self._close()
+            self._lost = False
             return "The kernel was lost with all variables. The next call starts a new one."
         self._outputs.append(result.output)
         if result.state_lost:
@@ -97,7 +102,7 @@ def branch(environment: PythonEnvironment, count: int) -> list[PythonEnvironment
     """Return environments that go on from this one's state: forks of its kernel, so that no cell runs twice.
 
     Args:
-        environment: stays as it is.
+        environment: stays as it is; if its kernel was lost, it and its branches are told so at their next calls.
         count: 1 or more.
 
     Raises:
@@ -105,9 +110,15 @@ def branch(environment: PythonEnvironment, count: int) -> list[PythonEnvironment
     """
     branches = [type(environment)() for _ in range(count)]
     session = environment._session
-    forks = session.fork(count) if session is not None else [None] * count
+    forks: Sequence[Session | None] = [None] * count
+    if session is not None:
+        try:
+            forks = session.fork(count)
+        except SessionClosed:  # it was lost between two calls: each branch is told at its next one
+            environment._close()
+            environment._lost = True
     for one, fork in zip(branches, forks, strict=True):
-        one._session, one._outputs = fork, list(environment._outputs)
+        one._session, one._outputs, one._lost = fork, list(environment._outputs), environment._lost
     return branches
 
 

@@ -1,14 +1,16 @@
 """Token credit: the implicit reward of preference training, token by token (paper, equation 7).
 
 r(x_i) = beta * (log pi(x_i | before) - log pi_reference(x_i | before)). ``token_credit`` gives it for a solution
-and two models; ``localise`` measures how well it points at the step where a solution goes wrong, which
-step-controlled pairs tell. Drawing is in ``eval.heat``. Not covered: credit of the kernel's tokens
-as a figure (they are marked as not the model's own).
+and two models; ``localise`` measures how well it points at the move where a solution goes wrong, which
+step-controlled pairs tell: a text and the code that it announces are one move, since a text that only words its plan
+in another way is no error (``scdpo.data.moves``). Drawing is in ``eval.heat``. Not covered: credit of the kernel's
+tokens as a figure (they are marked as not the model's own).
 """
 
 from __future__ import annotations
 
 import itertools
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -19,6 +21,7 @@ import torch
 
 from sandbox import Solution
 from scdpo.data.encoding import NAIVE, SolutionEncoder
+from scdpo.data.moves import move_at, move_ends
 from scdpo.data.tokens import Tokens
 from scdpo.errors import SettingsError
 
@@ -85,15 +88,14 @@ def first_difference(
     return next((i for i, id in enumerate(ids) if others[i : i + 1] != [id]), None)
 
 
-def step_credit(tokens: Sequence[TokenCredit]) -> list[float]:
-    """Return the mean credit of each step's own tokens, steps in order; a step without any has 0."""
-    by_step: dict[int, list[float]] = {}
+def move_credit(tokens: Sequence[TokenCredit], solution: Solution) -> list[float]:
+    """Return the mean credit of the own tokens of each move of a solution, in order; a move without any has 0."""
+    ends = move_ends(solution)
+    credits: list[list[float]] = [[] for _ in range(len(ends) + 1)]
     for token in tokens:
-        if token.step is not None:
-            by_step.setdefault(token.step, [])
-            if token.own:
-                by_step[token.step].append(token.credit)
-    return [fmean(credits) if credits else 0.0 for _, credits in sorted(by_step.items())]
+        if token.step is not None and token.own:
+            credits[bisect_left(ends, token.step)].append(token.credit)
+    return [fmean(of) if of else 0.0 for of in credits]
 
 
 @dataclass(frozen=True)
@@ -107,16 +109,16 @@ class MeanInterval:
 
 @dataclass(frozen=True)
 class Localisation:
-    """How well credit finds the step where wrong solutions go wrong.
+    """How well credit finds the move where wrong solutions go wrong.
 
     Attributes:
         solutions: how many were measured.
         problems: of how many problems they are.
-        rank: mean rank of the erroneous step among all steps of its solution by credit; 1 is the lowest.
+        rank: mean rank of the erroneous move among all moves of its solution by credit; 1 is the lowest.
         chance_rank: what ranking at random would give.
-        first: share of solutions whose erroneous step has the lowest credit.
-        auroc: the probability that the erroneous step has less credit than a step before it, averaged
-            over solutions; 0.5 is chance. Steps after the error are neither right nor wrong and left out.
+        first: share of solutions whose erroneous move has the lowest credit.
+        auroc: the probability that the erroneous move has less credit than a move before it, averaged
+            over solutions; 0.5 is chance. Moves after the error are neither right nor wrong and left out.
     """
 
     solutions: int
@@ -134,7 +136,7 @@ def localise(
     pairs: Iterable[Mapping[str, Any]],
     beta: float = 0.1,
 ) -> Localisation:
-    """Measure error localisation on the rejected sides of step-controlled pairs.
+    """Measure error localisation on the rejected sides of step-controlled pairs that share a whole move.
 
     Args:
         model: the trained model.
@@ -144,37 +146,38 @@ def localise(
         beta: of the training; the figures do not depend on it.
 
     Raises:
-        ValueError: if there is no step-controlled pair.
+        ValueError: if there is no such pair.
     """
     measured: dict[str, list[ErrorScores]] = {}
     for pair in pairs:
         if pair["kind"] == NAIVE:
             continue
-        prefix = Solution.of(pair["prefix"])
         wrong = Solution.of([*pair["prefix"], *pair["rejected"]])
-        credits = step_credit(token_credit(model, reference, encoder, pair["question"], wrong, beta))
-        scores = error_scores(credits, len(prefix.steps))
-        measured.setdefault(pair["problem_id"], []).append(scores)
+        error = move_at(wrong, len(pair["prefix"]))
+        if error:  # else there is no move before it to tell it from
+            tokens = token_credit(model, reference, encoder, pair["question"], wrong, beta)
+            scores = error_scores(move_credit(tokens, wrong), error)
+            measured.setdefault(pair["problem_id"], []).append(scores)
     return summarise(measured)
 
 
 @dataclass(frozen=True)
 class ErrorScores:
-    """One solution: where its erroneous step stands."""
+    """One solution: where its erroneous move stands."""
 
     rank: float
-    steps: int
+    moves: int
     auroc: float
 
 
 def error_scores(credits: Sequence[float], error: int) -> ErrorScores:
-    """Return where step ``error`` stands among the credits of all steps; ties count half.
+    """Return where move ``error`` stands among the credits of all moves; ties count half.
 
     Raises:
-        ValueError: if there is no such step, or none before it.
+        ValueError: if there is no such move, or none before it.
     """
     if not 1 <= error < len(credits):
-        raise ValueError(f"step {error} of {len(credits)} cannot be the first wrong one after a shared step")
+        raise ValueError(f"move {error} of {len(credits)} cannot be the first wrong one after a shared move")
     mine = credits[error]
     lower = sum(1.0 if c < mine else 0.5 for i, c in enumerate(credits) if i != error and c <= mine)
     before = [1.0 if mine < c else 0.5 if mine == c else 0.0 for c in credits[:error]]
@@ -196,7 +199,7 @@ def summarise(
     """
     groups = list(measured.values())
     if not groups:
-        raise SettingsError("no step-controlled pair to measure error localisation on")
+        raise SettingsError("no step-controlled pair with a shared move to measure error localisation on")
     sizes = np.array([len(group) for group in groups])
     drawn = np.random.default_rng(seed).integers(len(groups), size=(draws, len(groups)))
 
@@ -209,7 +212,7 @@ def summarise(
         solutions=int(sizes.sum()),
         problems=len(groups),
         rank=interval(lambda one: one.rank),
-        chance_rank=fmean((one.steps + 1) / 2 for group in groups for one in group),
+        chance_rank=fmean((one.moves + 1) / 2 for group in groups for one in group),
         first=interval(lambda one: one.rank == 1),
         auroc=interval(lambda one: one.auroc),
     )

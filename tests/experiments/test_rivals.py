@@ -97,6 +97,20 @@ def test_what_a_model_took_is_known_after_a_stop(tmp_path: Path) -> None:
     assert taken(tmp_path / "round-1.json") == Taken(101, 20, 1.5)
 
 
+def test_online_tokens_are_those_that_the_policy_writes() -> None:
+    class Writes:
+        def _generate_single_turn(self, contexts: list[list[int]]) -> tuple[list[list[int]], None]:
+            return [context[:2] for context in contexts], None
+
+    class Counted(online._Counted, Writes):
+        pass
+
+    trainer = Counted()
+    assert trainer._generate_single_turn([[5, 6, 7], [8]]) == ([[5, 6], [8]], None)
+    trainer._generate_single_turn([[5, 6, 7]])
+    assert trainer.sampled == 5
+
+
 def test_too_few_problems_for_the_tokens_are_an_error(run: Run) -> None:
     with pytest.raises(ValueError, match="0 problems gave 0 of 60000 tokens: take more"):
         rounds.spend(run, dose.POLICY, [], study.TOKENS, SEED, None)

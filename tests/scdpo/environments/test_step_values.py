@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from pathlib import Path
 from typing import Any
@@ -79,12 +80,13 @@ TURNS = [
 
 
 class Scripted(StepValueTrainer):
-    """Its policy writes ``TURNS``; the model counts in the loss only."""
+    """Its policy writes ``turns``; the model counts in the loss only."""
 
     contexts: list[list[str]]
+    turns = TURNS
 
     def _generate_single_turn(self, prompt_ids: Any, *_: Any, **__: Any) -> tuple[list[list[int]], None]:
-        turns = TURNS[len(self.contexts)]
+        turns = self.turns[len(self.contexts)]
         self.contexts.append([self.processing_class.decode(ids) for ids in prompt_ids])
         assert len(turns) == len(prompt_ids)
         return [self.processing_class(turn, add_special_tokens=False)["input_ids"] for turn in turns], None
@@ -153,6 +155,30 @@ def test_each_token_has_the_advantage_of_its_step(trainer: Scripted) -> None:
     assert (batch["advantages"] * (1 - batch["completion_mask"])).abs().sum() == 0
 
 
+TWO_TREES = [
+    # 3 + 4: one first step answers at once, after the other come 7 and 8; 4 + 5: after the first come 9 and 1
+    [ANSWER.format(7), CODE.format("3 + 4"), CODE.format("print(4 + 5)"), ANSWER.format(1)],
+    [ANSWER.format(7), ANSWER.format(8), ANSWER.format(9), ANSWER.format(1)],
+]
+
+
+def test_trees_of_a_batch_are_kept_apart(folder: str, tmp_path: Path) -> None:
+    trainer = _trainer(folder, tmp_path, Scripted, per_device_train_batch_size=8)
+    trainer.contexts, trainer.turns = [], TWO_TREES
+    trainer.model.train()
+    first = trainer.train_dataset[0]
+    second = {"prompt": [{"role": "user", "content": "What is 4 + 5?"}], "answer": "9"}
+    batch = trainer._generate_and_score_completions([first] * 4 + [second] * 4)
+    # Values: 3/4, first steps 1 and 1/2; and 1/4, first steps 1/2 and 0.
+    steps = [[0.25], [0.25], [-0.25, 0.5], [-0.25, -0.5], [0.25, 0.5], [0.25, -0.5], [-0.25], [-0.25]]
+    for row, of_steps in enumerate(steps):
+        own, there = batch["tool_mask"][row].bool(), batch["completion_mask"][row].bool()
+        found = batch["advantages"][row][own & there].tolist()
+        lengths = [sum(1 for _ in of) for mine, of in itertools.groupby(own[there].tolist()) if mine]
+        assert found == [a for a, length in zip(of_steps, lengths, strict=True) for _ in range(length)]
+    assert ["What is 3 + 4?" in context for context in trainer.contexts[1]] == [True, True, False, False]
+
+
 def test_the_gradient_is_the_one_worked_out_by_hand(trainer: Scripted) -> None:
     batch = _batch(trainer)
     model = trainer.model
@@ -192,15 +218,29 @@ def test_sessions_end_with_their_batch(trainer: Scripted) -> None:
     [
         ({"branches": (2, 3)}, "num_generations is 4"),
         ({"branches": ()}, "num_generations is 4"),
-        ({"per_device_train_batch_size": 2, "steps_per_generation": 3, "num_generations": 2, "branches": (2,)}, None),
-        ({"per_device_train_batch_size": 1, "steps_per_generation": 4}, None),
     ],
-)  # fmt: skip
+)
 def test_settings_that_cannot_work_are_refused(
-    folder: str, tmp_path: Path, changed: dict[str, Any], said: str | None
+    folder: str, tmp_path: Path, changed: dict[str, Any], said: str
 ) -> None:
-    if said is None:
-        _trainer(folder, tmp_path, StepValueTrainer, **changed)
-        return
     with pytest.raises(ValueError, match=said):
         _trainer(folder, tmp_path, StepValueTrainer, **changed)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"per_device_train_batch_size": 2, "steps_per_generation": 3, "num_generations": 2, "branches": (2,)},
+        {"per_device_train_batch_size": 1, "steps_per_generation": 4},
+    ],
+)
+def test_a_batch_may_be_sampled_in_parts_that_hold_whole_trees(
+    folder: str, tmp_path: Path, changed: dict[str, Any]
+) -> None:
+    assert _trainer(folder, tmp_path, StepValueTrainer, **changed).num_generations in (2, 4)
+
+
+@pytest.mark.parametrize("given", [{"tools": [len]}, {"rollout_func": len}])
+def test_roll_outs_and_tools_of_others_are_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="leave out rollout_func and tools"):
+        StepValueTrainer(NOWHERE, accuracy_reward, branches=(2,), **given)

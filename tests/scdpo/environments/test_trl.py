@@ -68,6 +68,18 @@ def test_branches_go_on_from_the_state_and_diverge(environment: PythonEnvironmen
         made.reset()
 
 
+def test_branches_of_a_kernel_that_was_lost_between_calls_are_told(environment: PythonEnvironment) -> None:
+    environment.python("x = 1")
+    assert environment._session is not None
+    environment._session.close()  # as the host does where it is short of memory
+    (one,) = branch(environment, 1)
+    for made in (one, environment):
+        assert "lost with all variables" in made.python("x")
+        assert "NameError" in made.python("x")
+        assert made.python("1 + 1") == "2"
+    one.reset()
+
+
 def test_the_reward_pays_for_an_answer_that_the_kernel_printed(environment: PythonEnvironment) -> None:
     environment.python("print('so'); 6 * 7")
     silent = PythonEnvironment()

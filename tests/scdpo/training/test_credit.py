@@ -18,15 +18,17 @@ from eval.report import credit_page, write_report
 from sandbox import Solution
 from scdpo.cli import app
 from scdpo.data.encoding import SolutionEncoder
+from scdpo.data.moves import move_at
 from scdpo.data.records import PairRecord
 from scdpo.data.runs import RecordFile
 from scdpo.errors import MissingFileError
 from scdpo.training.credit import (
     ErrorScores,
+    TokenCredit,
     error_scores,
     first_difference,
     localise,
-    step_credit,
+    move_credit,
     summarise,
     token_credit,
 )
@@ -75,7 +77,17 @@ def test_tokens_join_to_the_solution_and_know_their_steps(
         assert text == encoder.format.render(step.blocks)
     assert tokens[-1].step is None
     assert not any(token.own for token in tokens if token.text == "<|execution|>")
-    assert len(step_credit(tokens)) == len(solution.steps)
+
+
+def test_a_text_and_the_code_it_announces_have_one_credit_together() -> None:
+    kinds = ("text", "code", "execution", "text", "text", "code", "text")
+    solution = Solution.of([{"type": kind, "content": kind} for kind in kinds])
+    # its moves: text and code with its output; a text alone; text and code; a text alone
+    credits = {0: [1.0, 2.0], 1: [6.0], 2: [0.5], 3: [-1.0], 4: [3.0], 5: [4.0]}  # by step
+    tokens = [TokenCredit("t", credit, step, True) for step, of in credits.items() for credit in of]
+    tokens += [TokenCredit("said by the kernel", 50.0, 1, False), TokenCredit("end", 50.0, None, True)]
+    assert move_credit(tokens, solution) == [3.0, 0.5, 1.0, 4.0]
+    assert [move_at(solution, block) for block in range(len(kinds))] == [0, 0, 0, 1, 2, 2, 3]
 
 
 def test_a_character_of_several_tokens_is_shown_once(
@@ -119,11 +131,12 @@ def test_many_solutions_of_few_problems_do_not_narrow_the_interval() -> None:
     assert (measured.auroc.low, measured.auroc.high) == (0.0, 1.0)
 
 
-def test_a_model_that_dislikes_the_error_finds_it(
+def test_pairs_that_share_a_move_are_measured(
     encoder: SolutionEncoder, models: tuple[Any, Any], pairs: list[dict[str, Any]]
 ) -> None:
     measured = localise(*models, encoder, pairs)
-    assert (measured.solutions, measured.problems) == (6, 3)
+    # Of the two pairs of a problem, one shares a text whose code is already another: no move is before the error.
+    assert (measured.solutions, measured.problems) == (3, 3)
     assert 1 <= measured.rank.value <= 5
     with pytest.raises(ValueError, match="no step-controlled pair"):
         localise(*models, encoder, pairs[:1])
@@ -147,7 +160,7 @@ def test_the_command_measures_on_the_pairs_of_another_run(
     assert result.exit_code == 0, result.output
     figures = json.loads((run / "credit" / "localisation.json").read_text())
     assert figures["same"]["auroc"]["value"] == 0.5  # a model that did not change credits nothing
-    assert figures["trained"]["solutions"] == 6
+    assert figures["trained"]["solutions"] == 3
     assert "AUROC" in result.output
     assert "0.500 [0.500, 0.500]" in result.output
     write_report(run)  # the figures beside the heat-map do not break the page
