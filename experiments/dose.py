@@ -15,7 +15,7 @@ tested; a run that was stopped goes on with those that are missing, on another m
 from __future__ import annotations
 
 import argparse
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -28,7 +28,7 @@ from experiments.kept import keep, read, solved
 from experiments.routes.demonstrations import oracle_pairs
 from experiments.routes.problems import routes_problems
 from experiments.stages import Policy, branch, one_thread, sample, solve, train_on
-from experiments.studies import is_confirmed
+from experiments.studies import few_branches, first_naive, is_confirmed
 from scdpo.corrupt.temperature import BranchSettings
 from scdpo.data.pairs import data_equal
 from scdpo.data.problems import GeneratedProblem
@@ -78,7 +78,7 @@ class Arm:
 
 def naive(run: Run, problems: Problems, seed: int) -> list[PairRecord]:
     """Return one naive pair a problem."""
-    first = {pair.problem_id: pair for pair in reversed(list(run.pairs)) if pair.kind == "naive"}
+    first = {pair.problem_id: pair for pair in first_naive(run)}
     return [first[item.problem.id] for item in problems]
 
 
@@ -95,12 +95,8 @@ def equal(run: Run, problems: Problems, seed: int) -> list[PairRecord]:
 def controlled(run: Run, problems: Problems, seed: int) -> list[PairRecord]:
     """Return a naive pair a problem, and its step-controlled pairs."""
     wanted = {item.problem.id for item in problems}
-    branches: dict[str, list[PairRecord]] = defaultdict(list)
-    for pair in run.pairs:
-        if pair.kind == "step_controlled" and pair.problem_id in wanted:
-            branches[pair.problem_id].append(pair)
-    kept = [pair for some in branches.values() for pair in some[: PAIRS - 1]]
-    return naive(run, problems, seed) + kept
+    branches = [pair for pair in few_branches(run, PAIRS - 1) if pair.problem_id in wanted]
+    return naive(run, problems, seed) + branches
 
 
 def confirmed(run: Run, problems: Problems, seed: int) -> list[PairRecord]:

@@ -41,6 +41,14 @@ def step_controlled(run: Run) -> list[PairRecord]:
     return [pair for pair in run.pairs if pair.kind == "step_controlled"]
 
 
+def few_branches(run: Run, most: int) -> list[PairRecord]:
+    """Return the first step-controlled pairs of each problem, at most so many, problem by problem."""
+    branches: dict[str, list[PairRecord]] = {}
+    for pair in step_controlled(run):
+        branches.setdefault(pair.problem_id, []).append(pair)
+    return [pair for some in branches.values() for pair in some[:most]]
+
+
 def scdpo_pairs(run: Run) -> list[PairRecord]:
     """Return what SCDPO trains on: a naive pair a problem and all step-controlled pairs."""
     return first_naive(run) + step_controlled(run)
@@ -53,10 +61,7 @@ def data_equal_pairs(run: Run) -> list[PairRecord]:
 
 def one_branch(run: Run) -> list[PairRecord]:
     """Return a naive pair a problem and its first step-controlled pair."""
-    first: dict[str, PairRecord] = {}
-    for pair in step_controlled(run):
-        first.setdefault(pair.problem_id, pair)
-    return first_naive(run) + list(first.values())
+    return first_naive(run) + few_branches(run, 1)
 
 
 def confirmed(run: Run) -> list[PairRecord]:

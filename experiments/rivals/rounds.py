@@ -18,6 +18,7 @@ from experiments.rivals.taken import Taken, finish, taken
 from experiments.routes.demonstrations import written
 from experiments.routes.plans import plan
 from experiments.stages import Policy, branch, find_pits, sample, train_on, training_settings
+from experiments.studies import few_branches, first_naive
 from scdpo.corrupt.first_pit import PitSettings
 from scdpo.corrupt.temperature import BranchSettings
 from scdpo.data.import_solutions import as_record
@@ -130,24 +131,14 @@ def _pits(run: Run, policy: Policy, seed: int) -> None:
         find_pits(run, policy, PitSettings(rollouts=PAIRS, seed=seed))
 
 
-def _one(run: Run) -> list[PairRecord]:
-    """Return the first naive pair of each problem."""
-    first = {pair.problem_id: pair for pair in reversed(list(run.pairs)) if pair.kind == "naive"}
-    return list(first.values())
-
-
 def _equal(run: Run) -> list[PairRecord]:
     """Return up to `PAIRS` naive pairs a problem."""
-    return data_equal(_one(run) * PAIRS, run.solutions)
+    return data_equal(first_naive(run) * PAIRS, run.solutions)
 
 
 def _controlled(run: Run) -> list[PairRecord]:
     """Return a naive pair a problem, and up to `PAIRS` - 1 that branch off a solution."""
-    branches: dict[str, list[PairRecord]] = defaultdict(list)
-    for pair in run.pairs:
-        if pair.kind == "step_controlled":
-            branches[pair.problem_id].append(pair)
-    return _one(run) + [pair for some in branches.values() for pair in some[: PAIRS - 1]]
+    return first_naive(run) + few_branches(run, PAIRS - 1)
 
 
 def _preferences(pairs: Callable[[Run], list[PairRecord]], method: Any) -> Any:
@@ -200,7 +191,7 @@ SAMPLING: Mapping[str, Extend | None] = {"solutions": None, "branches": _branche
 ROUNDS_ARMS: Mapping[str, RoundsArm] = {
     "sft": RoundsArm("SFT on the planner's solutions", _on_demonstrations, None),
     "rft": RoundsArm("rejection fine-tuning", _on_own),
-    "dpo": RoundsArm("DPO", _preferences(_one, "dpo")),
+    "dpo": RoundsArm("DPO", _preferences(first_naive, "dpo")),
     "equal": RoundsArm("DPO, data-equal", _preferences(_equal, "dpo")),
     "scdpo": RoundsArm("SCDPO", _preferences(_controlled, "scdpo"), "branches"),
     "pits": RoundsArm("first pits", _preferences(_controlled, "scdpo"), "pits"),

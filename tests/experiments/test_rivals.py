@@ -12,6 +12,7 @@ from experiments import dose, dose_report, kept
 from experiments.rivals import online, report, rounds, study
 from experiments.rivals.rounds import PAIRS, ROUNDS_ARMS
 from experiments.rivals.taken import Taken, finish, taken
+from experiments.studies import first_naive
 from scdpo.data.records import BranchRecord, SamplingRecord
 from scdpo.data.runs import Run
 from tests.experiments.planned import planned_run
@@ -26,7 +27,7 @@ def run(tmp_path: Path) -> Run:
 
 
 def test_dpo_has_one_pair_a_problem_and_data_equal_four_times_as_many(run: Run) -> None:
-    one, equal = rounds._one(run), rounds._equal(run)
+    one, equal = first_naive(run), rounds._equal(run)
     assert set(Counter(pair.problem_id for pair in one).values()) == {1}
     assert Counter(p.problem_id for p in equal) == Counter({p.problem_id: PAIRS for p in one})
     assert len({pair.id for pair in equal}) == len(equal)
