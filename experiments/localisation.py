@@ -1,4 +1,4 @@
-r"""How well the credit of trained models finds the step where a solution goes wrong, over several seeds.
+r"""How well the credit of trained models finds the move where a solution goes wrong, over several seeds.
 
     python -m experiments.reward_model runs/reward        # makes the pairs, among other things
     python -m experiments.localisation runs/dose --pairs runs/reward/test \
@@ -6,11 +6,11 @@ r"""How well the credit of trained models finds the step where a solution goes w
 
 The folder holds ``seed-*`` run folders of Study A with the models trained in them (paths within each); a seed that
 lacks one of these is left out. All are measured on the step-controlled pairs of one run, of problems that no seed
-trained on: first on all, then on those that roll-outs of the policy confirm, where the step that is called erroneous
+trained on: first on all, then on those that roll-outs of the policy confirm, where the move that is called erroneous
 is. A figure is the mean over seeds with Student's 95 % interval; a difference is the mean of the seeds' differences
 to the first model.
 
-Not covered: which steps after the branch are wrong too; other pairs than these, which the intervals do not know of.
+Not covered: which moves after the branch are wrong too; other pairs than these, which the intervals do not know of.
 """
 
 from __future__ import annotations

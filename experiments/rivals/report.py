@@ -7,6 +7,7 @@ their comparison when both are done. Not covered: how the scores came to be (`ex
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import compress
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -72,6 +73,34 @@ def models(seeds: Seeds) -> list[dict[str, Any]]:
     return rows
 
 
+def by_seed(seeds: Seeds) -> list[dict[str, Any]]:
+    """Return a row for each seed on which both arms of the primary comparison are done, with each one's worst family.
+
+    What an arm solves greedily, and of the family of which it solves least so: what it solves by each test.
+    """
+    rows = []
+    for seed, of in seeds.items():
+        if all(arm + suffix in of["scores"] for arm in PRIMARY for suffix in TESTS.values()):
+            arms = [{GREEDY: kept.solved(of["scores"][arm]), **_worst(of, arm)} for arm in PRIMARY]
+            rows.append({"seed": int(seed), "arms": arms})
+    return sorted(rows, key=lambda row: row["seed"])
+
+
+def _worst(of_seed: Mapping[str, Any], arm: str) -> dict[str, Any]:
+    names = [name.split("/")[1] for name in of_seed["problems"]]
+    solved = {
+        family: {
+            test: kept.solved(
+                "".join(compress(of_seed["scores"][arm + suffix], (name == family for name in names)))
+            )
+            for test, suffix in TESTS.items()
+        }
+        for family in sorted(set(names))
+    }
+    family = min(solved, key=lambda name: solved[name][GREEDY])
+    return {"family": family, "of_family": solved[family]}
+
+
 def mistaken(seeds: Seeds) -> list[dict[str, Any]]:
     """Return where wrong solutions first go wrong, a row for each model and test: percent of the problems, mean.
 
@@ -132,6 +161,8 @@ def part() -> dict[str, Any]:
     ]
     return {
         "models": models(seeds),
+        "by_seed": by_seed(seeds),
+        "names": [ARMS[arm] for arm in PRIMARY],
         "mistaken": mistaken(seeds),
         "branching": len(BRANCHES),
         "leads": shown,

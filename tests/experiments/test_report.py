@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
 import pytest
 
-from experiments.report import by_family, by_seed, difference, mean_and_half_width, read
+from experiments import dose_report
+from experiments.dose import RESULTS
+from experiments.report import EQUAL, SCDPO, by_family, by_seed, difference, mean_and_half_width, read
+from experiments.rivals import report as rivals_report
+from experiments.studies import START
 
 FIRST = {"seed-0/a": 1.0, "seed-0/b": 0.0, "seed-1/a": 0.0, "seed-1/b": 0.0}
 SECOND = {"seed-0/a": 1.0, "seed-0/b": 1.0, "seed-1/a": 1.0, "seed-1/b": 1.0}
@@ -40,3 +45,20 @@ def test_a_folder_without_a_finished_seed_says_what_to_run(tmp_path: Path) -> No
 def test_accuracy_by_family_is_taken_over_all_seeds() -> None:
     scores = {"seed-0/seen/legs/1": 1.0, "seed-1/seen/legs/1": 0.0, "seed-1/seen/sums/2": 1.0}
     assert by_family({"one": scores}) == {"one": {"legs": 50.0, "sums": 100.0}}
+
+
+def test_the_readme_says_what_the_kept_figures_say() -> None:
+    few = json.loads((RESULTS / "replication.json").read_text(encoding="utf-8"))["few-problems"]
+    means = {row["model"]: row["mean"] for row in few["tests"]["seen"]["models"]}
+    study = dose_report.study()
+    (behind,) = [lead for lead, _, _ in study["primary"] if lead.second == SCDPO]
+    said = " ".join((RESULTS.parents[1] / "README.md").read_text(encoding="utf-8").split())
+    assert f"from {means[START]:.1f} to {means[SCDPO]:.1f} % with SCDPO" in said
+    assert f"to {means[EQUAL]:.1f} % with plain DPO on as many pairs ({len(few['seeds'])} seeds)" in said
+    assert f"{-behind.mean:.1f} points behind" in said
+    assert f"({-behind.high:.1f} to {-behind.low:.1f}, {behind.seeds} seeds, pre-registered)" in said
+    ((steps, _, answer),) = rivals_report.part()["primary"]
+    assert (
+        f"is {answer} ({steps.mean:.1f} points, {steps.low:.1f} to {steps.high:.1f}, {steps.seeds} seeds)"
+        in said
+    )

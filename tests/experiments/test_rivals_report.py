@@ -11,6 +11,8 @@ from experiments.leads import Lead
 from experiments.rivals import report, study
 from experiments.rivals.report import answer
 
+PROBLEMS = [f"routes/bus/test-0-{number}" for number in range(4)]
+
 
 @pytest.fixture
 def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -22,8 +24,10 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for model, signs in {"start": "1000", "grpo": grpo, "steps": steps}.items():
             for suffix in study.TESTS.values():
                 told = {"tokens": 6000, "seconds": 120, "steps": 50}
-                kept.keep(path, seed, model + suffix, dict(zip("abcd", map(int, signs), strict=True)), told)
-    kept.keep(path, 2, "grpo", {"a": 1.0, "b": 0.0}, {"tokens": 6000, "seconds": 120, "steps": 50})
+                kept.keep(path, seed, model + suffix, dict(zip(PROBLEMS, map(int, signs), strict=True)), told)
+    kept.keep(
+        path, 2, "grpo", dict.fromkeys(PROBLEMS[:2], 1.0), {"tokens": 6000, "seconds": 120, "steps": 50}
+    )
     return path
 
 
@@ -53,12 +57,24 @@ def test_comparisons_that_are_not_run_yet_are_corrected_for(results: Path) -> No
     assert corrected == pytest.approx(min(1.0, 16 * found.p))
 
 
+def test_the_worst_family_of_a_model_is_the_one_it_solves_least_greedily(results: Path) -> None:
+    names = ("routes/legs/1", "routes/bus/1", "routes/legs/2", "routes/bus/2")
+    marks = {"grpo": "1110", "grpo@1": "0101", "steps": "0011", "steps@1": "1000"}
+    for model, signs in marks.items():
+        kept.keep(results, 7, model, dict(zip(names, map(int, signs), strict=True)), {})
+    (row,) = report.by_seed({"7": kept.read(results)["7"]})
+    grpo, steps = row["arms"]
+    assert (row["seed"], grpo["greedy"], steps["greedy"]) == (7, 75.0, 50.0)
+    assert (grpo["family"], grpo["of_family"]) == ("bus", {"greedy": 50.0, "sampled": 100.0})
+    assert (steps["family"], steps["of_family"]) == ("bus", {"greedy": 50.0, "sampled": 0.0})
+
+
 def test_mistakes_are_told_apart_by_the_last_branching(results: Path) -> None:
     of_models = {"start": "1230a", "grpo": "00330", "steps": "00000"}
     for seed in (0, 1):
         for model, marks in of_models.items():
             for suffix in study.TESTS.values():
-                kept.keep(results, seed, model + suffix, dict.fromkeys("abcd", 1.0), {"mistakes": marks})
+                kept.keep(results, seed, model + suffix, dict.fromkeys(PROBLEMS, 1.0), {"mistakes": marks})
     rows = report.part()["mistaken"]
     assert [(row["name"], row["early"], row["late"], row["answer"]) for row in rows if row["test"] == "greedy"] == [
         ("start", 40.0, 20.0, 20.0), ("GRPO", 0.0, 40.0, 0.0), ("GRPO, step advantages", 0.0, 0.0, 0.0),
