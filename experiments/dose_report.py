@@ -30,7 +30,7 @@ from experiments.dose import (
     tuned,
     tuning_mean,
 )
-from experiments.kept import solved
+from experiments.kept import family, solved, solved_of
 from experiments.leads import Lead, draw, lead_of
 
 WANTED_SEEDS = 20
@@ -58,7 +58,7 @@ def leads(seeds: Seeds, first: str, second: str, families: Collection[str] = ())
     """
     gains = [
         [
-            _share(seed, f"{second}-{dose}", families) - _share(seed, f"{first}-{dose}", families)
+            solved_of(seed, f"{second}-{dose}", families) - solved_of(seed, f"{first}-{dose}", families)
             for dose in DOSES
         ]
         for seed in finished(seeds, (first, second)).values()
@@ -68,16 +68,6 @@ def leads(seeds: Seeds, first: str, second: str, families: Collection[str] = ())
     columns = {MEAN: [fmean(of) for of in gains]}
     columns |= {f"{dose} problems": [of[index] for of in gains] for index, dose in enumerate(DOSES)}
     return [lead_of(ARMS[first].name, ARMS[second].name, where, values) for where, values in columns.items()]
-
-
-def _share(seed: Mapping[str, Any], model: str, families: Collection[str]) -> float:
-    """Return the percent of a seed's problems, or of those of some families, that a model solves."""
-    marks = zip(seed["problems"], seed["scores"][model], strict=True)
-    return solved("".join(mark for name, mark in marks if not families or _family(name) in families))
-
-
-def _family(problem: str) -> str:
-    return problem.split("/")[1]
 
 
 def answer(lead: Lead, p: float) -> str:
@@ -120,7 +110,7 @@ def families(seeds: Seeds, first: str, second: str) -> dict[str, list[Lead]]:
     done = finished(seeds, (first, second))
     if len(done) < WANTED_SEEDS:
         return {}
-    names = sorted({_family(name) for seed in done.values() for name in seed["problems"]})
+    names = sorted({family(name) for seed in done.values() for name in seed["problems"]})
     groups = {name: [name] for name in names} | {f"all but {OWN}": [name for name in names if name != OWN]}
     return {title: leads(done, first, second, group)[1:] for title, group in groups.items()}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,3 +43,14 @@ def keep(path: Path, seed: int, model: str, scores: Mapping[str, float], told: M
 def solved(scores: str) -> float:
     """Return the share of ones in percent."""
     return 100 * scores.count("1") / len(scores)
+
+
+def family(problem: str) -> str:
+    """Return the family of a problem of the routes policy, by its name."""
+    return problem.split("/")[1]
+
+
+def solved_of(of_seed: Mapping[str, Any], model: str, families: Collection[str] = ()) -> float:
+    """Return the percent of a seed's problems, or of those of some families, that a model solves."""
+    marks = zip(of_seed["problems"], of_seed["scores"][model], strict=True)
+    return solved("".join(mark for name, mark in marks if not families or family(name) in families))

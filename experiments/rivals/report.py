@@ -7,7 +7,6 @@ their comparison when both are done. Not covered: how the scores came to be (`ex
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import compress
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -87,15 +86,9 @@ def by_seed(seeds: Seeds) -> list[dict[str, Any]]:
 
 
 def _worst(of_seed: Mapping[str, Any], arm: str) -> dict[str, Any]:
-    names = [name.split("/")[1] for name in of_seed["problems"]]
     solved = {
-        family: {
-            test: kept.solved(
-                "".join(compress(of_seed["scores"][arm + suffix], (name == family for name in names)))
-            )
-            for test, suffix in TESTS.items()
-        }
-        for family in sorted(set(names))
+        family: {test: kept.solved_of(of_seed, arm + suffix, [family]) for test, suffix in TESTS.items()}
+        for family in sorted(set(map(kept.family, of_seed["problems"])))
     }
     family = min(solved, key=lambda name: solved[name][GREEDY])
     return {"family": family, "of_family": solved[family]}

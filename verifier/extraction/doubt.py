@@ -144,9 +144,8 @@ def may_be_taken_back(text: str, start: int) -> bool:
 def denied_before(text: str, start: int) -> bool:
     """Whether what begins at ``start`` is denied: "not", 不是."""
     before = text[max(0, start - MAX_BEFORE) : start]
-    if _DENIED_TWICE.search(before):
-        return False
-    return bool(_DENIED.search(before) or _CHINESE_DENIED.search(before))
+    denied = _DENIED.search(before) and not _DENIED_TWICE.search(before)
+    return bool(denied or _CHINESE_DENIED.search(before))
 
 
 def denied_after(text: str, end: int) -> bool:
