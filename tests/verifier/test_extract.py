@@ -86,6 +86,12 @@ def test_what_explains_an_answer_is_left_out(text: str, answer: str) -> None:
         r"Die Antwort ist nicht \boxed{5}.",
         r"It is something other than \boxed{5}.",
         r"It can be anything but \boxed{5}.",
+        r"It is nothing like \boxed{5}.",
+        r"The total is not even close to \boxed{5}.",
+        r"It is nowhere near \boxed{5}, then.",
+        r"It fails to be \boxed{5}.",
+        r"It would be wrong to say that it is \boxed{5}.",
+        r"It isn't really \boxed{5}.",
     ],
 )
 def test_what_is_denied_or_left_open_is_no_answer(text: str) -> None:
@@ -100,6 +106,7 @@ def test_what_is_denied_or_left_open_is_no_answer(text: str) -> None:
         r"The value can't be anything but $\boxed{5}$.",
         r"It is no number other than \boxed{5}.",
         r"So the sum is not different from \boxed{5}.",
+        r"It's not wrong to say that it is \boxed{5}.",
     ],
 )
 def test_what_is_denied_twice_is_stated(text: str) -> None:

@@ -16,7 +16,10 @@ MAX_AFTER = 60  # characters after it
 _DENIAL = (
     r"no(?:\s+longer)?(?=\s)|not(?:\s+necessarily)?|never|neither|nor|hardly\s+ever|by\s+no\s+means|no\s+way\s+(?:that\s+)?(?:this|that|it)|hardly|(?:ca|could|is|was|are|does|do|did|wo|would|must|should)n['’]t(?:\s+be)?|can\s?not(?:\s+(?:be|have|take|reach))?|unlike"
     r"|anything\s+but|far\s+from|except(?:\s+for)?|excluding|rul(?:es?|ed|ing)\s+out|instead\s+of|rather\s+than"
-    r"|(?:other|different)\s+(?:than|from)|differs?\s+from"
+    r"|(?:other|different)\s+(?:than|from)|differs?\s+from|distinct\s+from|(?:any|no)thing\s+(?:at\s+all\s+)?like|nowhere\s+near"
+    r"|not\s+(?:even\s+)?(?:close\s+to|near)|a\s+far\s+cry\s+from|scarcely|in\s+no\s+way|fails?\s+to\s+(?:be|equal)"
+    r"|(?<!not )(?<!n't )(?:wrong|incorrect|a\s+mistake)\s+to\s+(?:say|answer|claim|conclude)"
+    r"(?:\s+that)?(?:\s+it)?|den(?:y|ies)\s+that\s+it"
 )
 _COMPARISON = (
     r"(?:could|might|may)\s+(?:also\s+)?(?:be|equal)|(?:we|it|one)\s+(?:could|might|may)\s+(?:get|have|obtain|reach)|surpass(?:es|ed)?"
@@ -37,7 +40,10 @@ _ELSEWHERE = (
     r"|(?:supérieure?|inférieure?)\s+à|(?:plus|moins)\s+de|au\s+(?:moins|plus)|(?:größer|kleiner|mehr|weniger)\s+als|mindestens|höchstens"
     r"|casi|presque|fast|почти|quase|quasi|(?:maggiore|minore|più|meno)\s+di|больше|меньше|(?:не\s+)?(?:более|менее)"
 )
-_FILLER = r"(?:(?:the|a|an|of|to|be|is|equals?|exactly|just|about|even|number|value|\$?\\?[a-zA-Z]\s*=)\s*)*[\s$(*:]*\Z"
+_FILLER = (
+    r"(?:(?:the|a|an|of|to|be|is|equals?|exactly|just|about|even|really|number|value|\$?\\?[a-zA-Z]\s*=)\s*)*"
+    r"[\s$(*:]*\Z"
+)
 # "is not 5", "exceeds the value 5", "at least $5"; "not only", "over 5 days he earns 12" do not touch the 12
 _BEFORE = pattern(rf"\b(?:{_DENIAL}|{_COMPARISON}|{_CHANGE}|{_ELSEWHERE})\s+{_FILLER}", re.IGNORECASE)
 # 不是5, 大于5, 至少5个; 至少是5 and 最多可以装5个 state a least and a greatest value, which is 5
@@ -128,7 +134,8 @@ def gives_up(sentence: str) -> bool:
 # which stand before many a box, have none.
 _TELLTALE = pattern(
     r"\bno\b|n(?:ot|['’]t|ever|either|or|like|icht|on è|ão)|['’]est pas|anything|far|xc[el]|rul|stead|rather|other"
-    r"|iffer(?:ent|s|[ \n])|o way|ardly|aybe|erhaps|ossibly|kein|не|[不非]"
+    r"|iffer(?:ent|s|[ \n])|istinct|o way|where near|(?:ard|arce)ly|ails? to|(?:wrong|correct|mistake) to"
+    r"|\bden(?:y|ies)|aybe|erhaps|ossibly|kein|не|[不非]"
 )
 _OPENINGS = (
     " \n\t$(*:\\"  # between such words and what begins there: a word, or the sign of x =, stands before them
