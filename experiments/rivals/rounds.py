@@ -80,40 +80,57 @@ def work(
         settings: of the training, besides `STEPS`.
 
     Returns:
-        The last model, and what all rounds took; a first round that was there counts its tokens, and no seconds.
+        The last model, and what all rounds took, the first as if it were not shared.
     """
     total = Taken()
     for number, problems in enumerate(rounds):
         path, done = folder / f"model-{number}", folder / f"round-{number}.json"
         of = taken(done)
         if of is None:
-            began, spent = process_time(), 0
             with Run(folder / f"round-{number}" if number else shared / f"first-{arm.sampling}") as run:
-                if arm.sampling is not None:
-                    spent = spend(run, policy, problems, tokens, seed, SAMPLING[arm.sampling])
+                of = _sample(arm, run, policy, problems, tokens, seed)
+                began = process_time()
                 arm.train(run, problems, policy, path, seed, {**STEPS, **settings})
-            of = finish(done, Taken(spent, STEPS["max_steps"], process_time() - began))
+            of = finish(done, of + Taken(0, STEPS["max_steps"], process_time() - began))
         total += of
         policy = replace(policy, path=path)
     return policy, total
 
 
+def _sample(arm: RoundsArm, run: Run, policy: Policy, problems: Problems, tokens: int, seed: int) -> Taken:
+    """Sample what an arm wants of a round, unless that is done; return what it took."""
+    done = run.folder / "taken.json"
+    of = taken(done)
+    if of is None:
+        began = process_time()
+        spent = spend(run, policy, problems, tokens, seed, SAMPLING[arm.sampling]) if arm.sampling else 0
+        of = finish(done, Taken(spent, 0, process_time() - began))
+    return of
+
+
 def spend(run: Run, policy: Policy, problems: Problems, tokens: int, seed: int, extend: Extend | None) -> int:
     """Sample chunk by chunk until the tokens are spent; return how many were.
+
+    Chunks that the tokens suffice for in any case are sampled at once, which fills the batch.
 
     Raises:
         ValueError: if the problems do not suffice for the tokens.
     """
     settings = NaiveSettings(at_most=SAMPLES, pairs=2, seed=seed)
-    for end in range(CHUNK, len(problems) + CHUNK, CHUNK):
-        if sampled(run) >= tokens:
-            break
+    end = 0
+    while (spent := sampled(run)) < tokens and end < len(problems):
+        end += CHUNK * max(1, affordable(spent, end // CHUNK, tokens))
         sample(run, policy, [item.problem for item in problems[:end]], settings)
         if extend is not None:
             extend(run, policy, seed)
-    if sampled(run) < tokens:
-        raise ValueError(f"{len(problems)} problems gave {sampled(run)} of {tokens} tokens: take more")
-    return sampled(run)
+    if spent < tokens:
+        raise ValueError(f"{len(problems)} problems gave {spent} of {tokens} tokens: take more")
+    return spent
+
+
+def affordable(spent: int, chunks: int, tokens: int) -> int:
+    """Return how many more chunks the tokens suffice for, even if they take half as much again as those before."""
+    return int((tokens - spent) / (1.5 * spent / chunks)) if chunks else 0
 
 
 def sampled(run: Run) -> int:

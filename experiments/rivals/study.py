@@ -57,7 +57,7 @@ def preference(seed: int) -> list[list[GeneratedProblem]]:
 def make(
     arm: str, policy: Policy, folder: Path, shared: Path, seed: int, settings: Mapping[str, float]
 ) -> tuple[Policy, Taken]:
-    """Train an arm's model; return it, and what it took."""
+    """Train an arm's model; return it, and what it took. Arms of a seed that sample alike share their first round."""
     problems = preference(seed)
     if arm in ROUNDS_ARMS:
         return rounds.work(ROUNDS_ARMS[arm], policy, folder, shared, problems, TOKENS, seed, settings)
@@ -83,10 +83,7 @@ def work(
             if _known(model, seed):
                 continue
             own = run.folder / "arms" / model
-            # Arms that sample alike share their first round where the grid is tried; the seconds of a seed that counts
-            # are those of all its rounds.
-            shared = run.folder if seed in TUNING_SEEDS else own
-            trained, took = make(arm, policy, own, shared, seed, settings)
+            trained, took = make(arm, policy, own, run.folder, seed, settings)
             test(run, trained, model, seed, took)
 
 

@@ -112,6 +112,12 @@ def test_online_tokens_are_those_that_the_policy_writes() -> None:
     assert trainer.sampled == 5
 
 
+def test_chunks_are_sampled_at_once_while_the_tokens_suffice_for_half_as_much_again() -> None:
+    assert rounds.affordable(0, 0, 60_000) == 0  # nothing is known yet
+    assert rounds.affordable(8_000, 1, 60_000) == 4  # 52,000 are left, for chunks of 12,000 at most
+    assert rounds.affordable(50_000, 6, 60_000) == 0
+
+
 def test_too_few_problems_for_the_tokens_are_an_error(run: Run) -> None:
     with pytest.raises(ValueError, match="0 problems gave 0 of 60000 tokens: take more"):
         rounds.spend(run, dose.POLICY, [], study.TOKENS, SEED, None)
@@ -132,6 +138,10 @@ def test_settings_of_an_arm_share_the_first_round(tmp_path: Path, monkeypatch: p
     with Run(shared / "first-solutions") as first:
         spent = rounds.sampled(first)
     assert all(took.tokens - spent >= 2000 for _, took in made)  # each has a second round of its own
+    sampling = taken(shared / "first-solutions" / "taken.json")
+    assert sampling is not None
+    assert sampling.tokens == spent
+    assert all(took.seconds > sampling.seconds for _, took in made)  # also of the one that found it done
     assert len({(policy.path / "model.safetensors").read_bytes() for policy, _ in made}) == 2
 
 
