@@ -18,6 +18,7 @@ from experiments.dose import TESTS as TEST_PROBLEMS
 from experiments.leads import Lead, draw, lead_of
 from experiments.rivals import mistakes, study
 from experiments.rivals.online import BRANCHES
+from experiments.rivals.rounds import ROUNDS_ARMS, SAMPLES, STEPS
 from experiments.rivals.study import ARMS, ROUNDS, START, TESTS, TOKENS, TUNING_SEEDS, tuned, tuning_name
 
 WANTED_SEEDS = 10
@@ -144,8 +145,9 @@ def part() -> dict[str, Any]:
     seeds = counting()
     registered = [(pair, test) for pair in (PRIMARY, *SECONDARY) for test in TESTS]
     leads = [found for pair, test in registered if (found := lead(seeds, *pair, test)) is not None]
-    # Those that are not run yet count as if they showed nothing, so that no answer changes when they are.
-    corrected = holm([of.p for of in leads] + [1.0] * (len(registered) - len(leads)))
+    # Those without all of their seeds count as if they showed nothing: an answer is not read off earlier.
+    known = [of.p if of.seeds >= WANTED_SEEDS else 1.0 for of in leads]
+    corrected = holm(known + [1.0] * (len(registered) - len(leads)))
     shown = list(zip(leads, corrected[: len(leads)], strict=True))
     primary = [
         (of, p, answer(of, p))
@@ -168,6 +170,9 @@ def part() -> dict[str, Any]:
         "tests": TEST_PROBLEMS,
         "tokens": ROUNDS * TOKENS,
         "rounds": ROUNDS,
+        "steps": STEPS["max_steps"],
+        "samples": SAMPLES,
+        "in_rounds": list(ROUNDS_ARMS.values()),
     }
 
 

@@ -1,14 +1,15 @@
 """Arms that work in rounds: the newest model samples until its tokens are spent, and is trained on what came of it.
 
-A chunk of problems at a time is sampled, and branched off where the arm wants that, so that what is spent is over the
-budget by less than a chunk. Not covered: tokens that are spent in training.
+As many problems at a time are sampled, and branched off where the arm wants that, as the tokens suffice for in any
+case, at last one by one, so that what is spent is over the budget by less than a problem takes. Not covered: tokens
+that are spent in training.
 """
 
 from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import process_time
@@ -22,15 +23,17 @@ from experiments.studies import few_branches, first_naive
 from scdpo.corrupt.first_pit import PitSettings
 from scdpo.corrupt.temperature import BranchSettings
 from scdpo.data.import_solutions import as_record
-from scdpo.data.pairs import data_equal
+from scdpo.data.pairs import naive_pairs
 from scdpo.data.problems import GeneratedProblem
 from scdpo.data.records import PairRecord, SolutionRecord
 from scdpo.data.runs import RecordFile, Run
 from scdpo.jobs.local import NaiveSettings
 from scdpo.training.sft import sft
 
-CHUNK = 8
-"""Problems that are sampled before the tokens are counted."""
+FIRST = 8
+"""Problems that are sampled before it is known what one takes."""
+MARGIN = 1.5
+"""Problems to come may take so many times what those before took, and still do not spend more than is left."""
 SAMPLES = 8
 """Solutions sampled a problem at most."""
 PAIRS = 4
@@ -47,13 +50,15 @@ class RoundsArm:
 
     Attributes:
         name: in tables.
+        data: what it is trained on, as the page says it.
         train: takes a round's run, its problems, the model to start from, the folder of the new one, the seed, and
-            settings of the training.
+            settings of the training; returns whether there was anything to train on.
         sampling: what it samples, of `SAMPLING`; None for nothing.
     """
 
     name: str
-    train: Callable[[Run, Problems, Policy, Path, int, Mapping[str, Any]], None]
+    data: str
+    train: Callable[[Run, Problems, Policy, Path, int, Mapping[str, Any]], bool]
     sampling: str | None = "solutions"
 
 
@@ -80,7 +85,8 @@ def work(
         settings: of the training, besides `STEPS`.
 
     Returns:
-        The last model, and what all rounds took, the first as if it were not shared.
+        The last model, and what all rounds took, the first as if it were not shared. A round that gives nothing to
+        train on leaves the model as it is.
     """
     total = Taken()
     for number, problems in enumerate(rounds):
@@ -90,10 +96,12 @@ def work(
             with Run(folder / f"round-{number}" if number else shared / f"first-{arm.sampling}") as run:
                 of = _sample(arm, run, policy, problems, tokens, seed)
                 began = process_time()
-                arm.train(run, problems, policy, path, seed, {**STEPS, **settings})
-            of = finish(done, of + Taken(0, STEPS["max_steps"], process_time() - began))
+                trained = arm.train(run, problems, policy, path, seed, {**STEPS, **settings})
+            steps = STEPS["max_steps"] if trained else 0
+            of = finish(done, of + Taken(0, steps, process_time() - began))
         total += of
-        policy = replace(policy, path=path)
+        if of.steps:
+            policy = replace(policy, path=path)
     return policy, total
 
 
@@ -109,28 +117,38 @@ def _sample(arm: RoundsArm, run: Run, policy: Policy, problems: Problems, tokens
 
 
 def spend(run: Run, policy: Policy, problems: Problems, tokens: int, seed: int, extend: Extend | None) -> int:
-    """Sample chunk by chunk until the tokens are spent; return how many were.
+    """Sample one problem after another until the tokens are spent; return how many were.
 
-    Chunks that the tokens suffice for in any case are sampled at once, which fills the batch.
+    Problems that the tokens suffice for in any case are sampled together, which fills the batch. Those that a run holds
+    solutions of are finished first.
 
     Raises:
         ValueError: if the problems do not suffice for the tokens.
     """
     settings = NaiveSettings(at_most=SAMPLES, pairs=2, seed=seed)
-    end = 0
-    while (spent := sampled(run)) < tokens and end < len(problems):
-        end += CHUNK * max(1, affordable(spent, end // CHUNK, tokens))
+    begun = {solution.problem_id for solution in run.solutions}
+    end = max((n for n, item in enumerate(problems, 1) if item.problem.id in begun), default=FIRST)
+    while True:
         sample(run, policy, [item.problem for item in problems[:end]], settings)
         if extend is not None:
             extend(run, policy, seed)
-    if spent < tokens:
-        raise ValueError(f"{len(problems)} problems gave {spent} of {tokens} tokens: take more")
-    return spent
+        spent = sampled(run)
+        if spent >= tokens:
+            return spent
+        if end >= len(problems):
+            raise ValueError(f"{len(problems)} problems gave {spent} of {tokens} tokens: take more")
+        end += max(1, affordable(spent, end, tokens))
 
 
-def affordable(spent: int, chunks: int, tokens: int) -> int:
-    """Return how many more chunks the tokens suffice for, even if they take half as much again as those before."""
-    return int((tokens - spent) / (1.5 * spent / chunks)) if chunks else 0
+def affordable(spent: int, problems: int, tokens: int) -> int:
+    """Return how many more problems the tokens suffice for, even if each takes `MARGIN` times the mean of those before.
+
+    Args:
+        spent: tokens of the problems before.
+        problems: how many these are.
+        tokens: that may be spent in all.
+    """
+    return int((tokens - spent) / (MARGIN * spent / problems))
 
 
 def sampled(run: Run) -> int:
@@ -150,7 +168,7 @@ def _pits(run: Run, policy: Policy, seed: int) -> None:
 
 def _equal(run: Run) -> list[PairRecord]:
     """Return up to `PAIRS` naive pairs a problem."""
-    return data_equal(first_naive(run) * PAIRS, run.solutions)
+    return list(naive_pairs(sorted(run.solutions, key=lambda solution: solution.id), PAIRS))
 
 
 def _controlled(run: Run) -> list[PairRecord]:
@@ -161,38 +179,43 @@ def _controlled(run: Run) -> list[PairRecord]:
 def _preferences(pairs: Callable[[Run], list[PairRecord]], method: Any) -> Any:
     def train(
         run: Run, problems: Problems, policy: Policy, path: Path, seed: int, settings: Mapping[str, Any]
-    ) -> None:
-        train_on(pairs(run), policy, path, method, seed, settings)
+    ) -> bool:
+        found = pairs(run)
+        if found:
+            train_on(found, policy, path, method, seed, settings)
+        return bool(found)
 
     return train
 
 
 def _fine_tune(
-    solutions: Iterable[SolutionRecord], policy: Policy, path: Path, seed: int, settings: Mapping[str, Any]
-) -> None:
-    if (path / "model.safetensors").exists():
-        return
+    solutions: Sequence[SolutionRecord], policy: Policy, path: Path, seed: int, settings: Mapping[str, Any]
+) -> bool:
+    if not solutions or (path / "model.safetensors").exists():
+        return bool(solutions)
     file = RecordFile(path / "solutions.jsonl", SolutionRecord)
     for solution in sorted(solutions, key=lambda solution: solution.id):
         file.append(solution)
     file.close()
     sft(path / "solutions.jsonl", str(policy.path), path, {**training_settings(policy, seed), **settings})
+    return True
 
 
 def _on_own(
     run: Run, problems: Problems, policy: Policy, path: Path, seed: int, settings: Mapping[str, Any]
-) -> None:
+) -> bool:
     """Fine-tune on up to `PAIRS` of a problem's own right solutions."""
     right: dict[str, list[SolutionRecord]] = defaultdict(list)
     for solution in run.solutions:
         if solution.preferred:
             right[solution.problem_id].append(solution)
-    _fine_tune((s for some in right.values() for s in some[:PAIRS]), policy, path, seed, settings)
+    own = [solution for some in right.values() for solution in some[:PAIRS]]
+    return _fine_tune(own, policy, path, seed, settings)
 
 
 def _on_demonstrations(
     run: Run, problems: Problems, policy: Policy, path: Path, seed: int, settings: Mapping[str, Any]
-) -> None:
+) -> bool:
     """Fine-tune on the planner's solutions without slips."""
     made = []
     for item in problems:
@@ -200,16 +223,28 @@ def _on_demonstrations(
         solution, _ = written(plan(item.problem.source, item.metadata, rng), (), rng)
         question, gold, id = item.problem.question, item.problem.gold, item.problem.id
         made.append(as_record(solution, question, gold, id=f"{id}#planner", problem_id=id))
-    _fine_tune(made, policy, path, seed, settings)
+    return _fine_tune(made, policy, path, seed, settings)
 
 
 SAMPLING: Mapping[str, Extend | None] = {"solutions": None, "branches": _branches, "pits": _pits}
 """By what is sampled, what of a chunk besides its solutions; takes the run, the model and the seed."""
 ROUNDS_ARMS: Mapping[str, RoundsArm] = {
-    "sft": RoundsArm("SFT on the planner's solutions", _on_demonstrations, None),
-    "rft": RoundsArm("rejection fine-tuning", _on_own),
-    "dpo": RoundsArm("DPO", _preferences(first_naive, "dpo")),
-    "equal": RoundsArm("DPO, data-equal", _preferences(_equal, "dpo")),
-    "scdpo": RoundsArm("SCDPO", _preferences(_controlled, "scdpo"), "branches"),
-    "pits": RoundsArm("first pits", _preferences(_controlled, "scdpo"), "pits"),
+    "sft": RoundsArm("SFT", "the planner's right solutions; it samples nothing", _on_demonstrations, None),
+    "rft": RoundsArm("rejection fine-tuning", f"up to {PAIRS} right solutions a problem", _on_own),
+    "dpo": RoundsArm("DPO", "one naive pair a problem", _preferences(first_naive, "dpo")),
+    "equal": RoundsArm(
+        "DPO, data-equal", f"up to {PAIRS} naive pairs a problem", _preferences(_equal, "dpo")
+    ),
+    "scdpo": RoundsArm(
+        "SCDPO",
+        f"one naive pair a problem, and up to {PAIRS - 1} that branch off its right solution",
+        _preferences(_controlled, "scdpo"),
+        "branches",
+    ),
+    "pits": RoundsArm(
+        "first pits",
+        "one naive pair a problem, and that of the first pit of a wrong solution",
+        _preferences(_controlled, "scdpo"),
+        "pits",
+    ),
 }

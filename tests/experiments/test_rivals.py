@@ -112,15 +112,40 @@ def test_online_tokens_are_those_that_the_policy_writes() -> None:
     assert trainer.sampled == 5
 
 
-def test_chunks_are_sampled_at_once_while_the_tokens_suffice_for_half_as_much_again() -> None:
-    assert rounds.affordable(0, 0, 60_000) == 0  # nothing is known yet
-    assert rounds.affordable(8_000, 1, 60_000) == 4  # 52,000 are left, for chunks of 12,000 at most
-    assert rounds.affordable(50_000, 6, 60_000) == 0
+def test_problems_are_sampled_together_while_the_tokens_suffice_for_half_as_much_again() -> None:
+    assert rounds.affordable(8_000, 8, 60_000) == 34  # 52,000 are left, for problems of 1,500 at most
+    assert rounds.affordable(59_000, 50, 60_000) == 0
 
 
-def test_too_few_problems_for_the_tokens_are_an_error(run: Run) -> None:
-    with pytest.raises(ValueError, match="0 problems gave 0 of 60000 tokens: take more"):
-        rounds.spend(run, dose.POLICY, [], study.TOKENS, SEED, None)
+def test_what_was_begun_is_finished_before_the_tokens_are_counted(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = []
+    monkeypatch.setattr(rounds, "sample", lambda run, policy, problems, settings: given.append(len(problems)))
+    monkeypatch.setattr(rounds, "sampled", lambda run: 900 * given[-1])
+    problems = study.preference(SEED)[0]  # the run has solutions of the first three
+    assert rounds.spend(run, dose.POLICY, problems, 8_000, SEED, None) == 8_100
+    assert given == [3, 6, 7, 8, 9]  # 5,300 are left for problems of 1,350, and so on
+
+
+def test_too_few_problems_for_the_tokens_are_an_error(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounds, "sample", lambda run, policy, problems, settings: None)
+    monkeypatch.setattr(rounds, "sampled", lambda run: 100)
+    with pytest.raises(ValueError, match="3 problems gave 100 of 60000 tokens: take more"):
+        rounds.spend(run, dose.POLICY, study.preference(SEED)[0][:3], study.TOKENS, SEED, None)
+
+
+def test_a_round_without_pairs_leaves_the_model_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds, "spend", lambda *_: 700)
+    problems = [some[:1] for some in study.preference(SEED)[:2]]
+    for arm in ("dpo", "rft"):
+        policy, took = rounds.work(
+            ROUNDS_ARMS[arm], dose.POLICY, tmp_path / arm, tmp_path, problems, 700, SEED, {}
+        )
+        assert policy == dose.POLICY
+        assert (took.tokens, took.steps) == (1400, 0)
 
 
 @pytest.mark.scripts
