@@ -51,10 +51,18 @@ def test_an_arm_that_was_not_run_is_not_shown(results: Path) -> None:
     assert {(of.first, of.second) for of, _ in report.part()["leads"]} == {("GRPO", "GRPO, step advantages")}
 
 
-def test_comparisons_that_are_not_run_yet_are_corrected_for(results: Path) -> None:
+@pytest.mark.parametrize(("wanted", "counts"), [(3, True), (4, False)])
+def test_all_registered_comparisons_are_corrected_for_and_unfinished_ones_show_nothing(
+    wanted: int, counts: bool, results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report, "WANTED_SEEDS", wanted)
+    for model, signs in {"grpo": "1000", "steps": "1110"}.items():
+        kept.keep(results, 2, model, dict(zip(PROBLEMS, map(int, signs), strict=True)), {})
     found, corrected = report.part()["leads"][0]
     assert report.part()["registered"] == 16
-    assert corrected == pytest.approx(min(1.0, 16 * found.p))
+    # Leads of 25, 50 and 50: mean 41.7, standard error 8.33, and two-sided p of t = 5 at two degrees is 0.0377.
+    assert found.p == pytest.approx(0.0377, abs=1e-4)
+    assert corrected == pytest.approx(16 * found.p if counts else 1.0)
 
 
 def test_the_worst_family_of_a_model_is_the_one_it_solves_least_greedily(results: Path) -> None:
