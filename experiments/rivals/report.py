@@ -26,6 +26,8 @@ LEAST = 2.0
 """Points from which on a lead is worth having: an interval that ends below it says "no"."""
 LEVEL = 0.01
 """P below which a lead counts, corrected for all comparisons that were registered."""
+ENDLESS = 10.0
+"""Percent of a model's solutions that never end, from which on the page shows it."""
 GREEDY = "greedy"
 PRIMARY = ("grpo", "steps")
 SECONDARY = (*(("grpo", arm) for arm in ARMS if arm not in PRIMARY), ("equal", "scdpo"))
@@ -55,7 +57,10 @@ def answer(found: Lead, p: float) -> str:
 
 
 def models(seeds: Seeds) -> list[dict[str, Any]]:
-    """Return a row for each model that is done on a seed: what it solves in percent, and what it took, means."""
+    """Return a row for each model that is done on a seed: percent solved, percent that never ended, and what it took.
+
+    All are means over seeds; ``endless`` is None where it was not kept of all of them.
+    """
     rows = []
     for model, name in {START: "start", **ARMS}.items():
         done = [
@@ -69,8 +74,27 @@ def models(seeds: Seeds) -> list[dict[str, Any]]:
             row["tokens"] = fmean(of["tokens"][model] for of in done)
             row["minutes"] = fmean(of["seconds"][model] for of in done) / 60
             row["steps"] = fmean(of["steps"][model] for of in done)
+            endless = [100 * of["endless"][model] / len(of["problems"]) for of in done if _ends(of, model)]
+            row["endless"] = fmean(endless) if len(endless) == len(done) else None
             rows.append({"name": name, "seeds": len(done), **row})
     return rows
+
+
+def forgetful(seeds: Seeds) -> list[dict[str, Any]]:
+    """Return a row for each model and seed of which more than `ENDLESS` percent of the greedy solutions never end."""
+    rows = []
+    for model, name in ARMS.items():
+        for seed, of in seeds.items():
+            if _ends(of, model):
+                endless = 100 * of["endless"][model] / len(of["problems"])
+                greedy = kept.solved(of["scores"][model])
+                rows.append({"name": name, "seed": int(seed), "greedy": greedy, "endless": endless})
+    return [row for row in rows if row["endless"] > ENDLESS]
+
+
+def _ends(of_seed: Mapping[str, Any], model: str) -> bool:
+    """Whether it is kept how many of a model's solutions ended; of the first runs it is not."""
+    return model in of_seed.get("endless", {})
 
 
 def by_seed(seeds: Seeds) -> list[dict[str, Any]]:
@@ -154,9 +178,13 @@ def part() -> dict[str, Any]:
         for of, p in shown
         if (of.first, of.second, of.where) == (*(ARMS[arm] for arm in PRIMARY), GREEDY)
     ]
+    shown_models = models(seeds)
+    whole = {row["name"] for row in shown_models if row["seeds"] >= WANTED_SEEDS}
     return {
-        "models": models(seeds),
+        "models": shown_models,
+        "missing": [name for name in ARMS.values() if name not in whole],
         "by_seed": by_seed(seeds),
+        "forgetful": forgetful(seeds),
         "names": [ARMS[arm] for arm in PRIMARY],
         "mistaken": mistaken(seeds),
         "branching": len(BRANCHES),

@@ -88,7 +88,10 @@ def work(
 
 
 def test(run: Run, policy: Policy, model: str, seed: int, took: Taken) -> None:
-    """Solve a seed's held-out problems; keep the scores, the mistakes (`mistakes.marks`), and what the model took."""
+    """Solve a seed's held-out problems; keep the scores, and what is told of the model.
+
+    That is what it took, where its solutions first go wrong (`mistakes.marks`), and how many never ended.
+    """
     items = held_out(seed)
     told: dict[str, Any] = {**asdict(took), "seconds": round(took.seconds)}
     for of, suffix in TESTS.items():
@@ -96,6 +99,7 @@ def test(run: Run, policy: Policy, model: str, seed: int, took: Taken) -> None:
         solved = evaluation.scores
         print(f"seed {seed}, {model}, {of}: {sum(solved.values()):.0f} of {len(solved)}", flush=True)
         transcripts = RecordFile(transcripts_path(run.folder, evaluation.name), SolutionRecord)
+        told["endless"] = len(items) - evaluation.endings.get("end", 0)
         told["mistakes"] = mistakes.marks(items, {record.problem_id: record for record in transcripts})
         transcripts.close()
         kept.keep(KEPT, seed, model + suffix, solved, told)

@@ -190,6 +190,7 @@ def test_an_arm_is_trained_and_tested(
         assert found["tokens"][arm] == 0
     else:
         assert found["tokens"][arm] >= 4000  # both rounds were spent
+    assert all(0 <= found["endless"][model] <= 4 for model in found["scores"])
     start, made = (path / "model.safetensors" for path in (dose.POLICY.path, _model(tmp_path, arm)))
     assert start.read_bytes() != made.read_bytes()
 

@@ -45,6 +45,22 @@ def test_models_are_shown_with_what_they_took(results: Path) -> None:
     assert (rows["GRPO"]["greedy"], rows["GRPO, step advantages"]["greedy"]) == (25.0, 62.5)
     assert (rows["GRPO"]["tokens"], rows["GRPO"]["minutes"]) == (6000, 2)
     assert rows["GRPO"]["steps"] == 50
+    assert rows["GRPO"]["endless"] is None  # not kept
+
+
+def test_solutions_that_never_end_are_told_once_all_seeds_have_them(results: Path) -> None:
+    for seed, endless in ((0, 1), (1, 2)):
+        kept.keep(results, seed, "grpo", dict.fromkeys(PROBLEMS, 1.0), {"endless": endless})
+    rows = {row["name"]: row for row in report.models(report.counting())}
+    assert rows["GRPO"]["endless"] == 37.5  # 1 and 2 of 4 problems
+
+
+def test_a_model_is_forgetful_where_more_than_a_tenth_never_end() -> None:
+    of = {"problems": PROBLEMS * 5, "scores": {"equal": "1" * 5 + "0" * 15, "scdpo": "1" * 20}}
+    seeds = {"7": {**of, "endless": {"equal": 3, "equal@1": 9, "scdpo": 2}}}
+    assert report.forgetful(seeds) == [
+        {"name": "DPO, data-equal", "seed": 7, "greedy": 25.0, "endless": 15.0}
+    ]
 
 
 def test_an_arm_that_was_not_run_is_not_shown(results: Path) -> None:
