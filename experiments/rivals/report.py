@@ -30,7 +30,8 @@ ENDLESS = 10.0
 """Percent of a model's solutions that never end, from which on the page shows it."""
 GREEDY = "greedy"
 PRIMARY = ("grpo", "steps")
-SECONDARY = (*(("grpo", arm) for arm in ARMS if arm not in PRIMARY), ("equal", "scdpo"))
+CONTROLLED = ("equal", "scdpo")
+SECONDARY = (*(("grpo", arm) for arm in ARMS if arm not in PRIMARY), CONTROLLED)
 Seeds = Mapping[str, Mapping[str, Any]]
 
 
@@ -178,6 +179,7 @@ def part() -> dict[str, Any]:
         for of, p in shown
         if (of.first, of.second, of.where) == (*(ARMS[arm] for arm in PRIMARY), GREEDY)
     ]
+    controlled = lead(seeds, *CONTROLLED, GREEDY)
     shown_models = models(seeds)
     whole = {row["name"] for row in shown_models if row["seeds"] >= WANTED_SEEDS}
     return {
@@ -191,6 +193,7 @@ def part() -> dict[str, Any]:
         "leads": shown,
         "registered": len(registered),
         "primary": primary,
+        "controlled": [controlled] if controlled is not None and controlled.seeds >= WANTED_SEEDS else [],
         "wanted": WANTED_SEEDS,
         "tuning": tried(),
         "grid": GRID,

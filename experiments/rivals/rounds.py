@@ -227,7 +227,7 @@ def _on_demonstrations(
 
 
 SAMPLING: Mapping[str, Extend | None] = {"solutions": None, "branches": _branches, "pits": _pits}
-"""By what is sampled, what of a chunk besides its solutions; takes the run, the model and the seed."""
+"""By what is sampled, what besides the problems' solutions; takes the run, the model and the seed."""
 ROUNDS_ARMS: Mapping[str, RoundsArm] = {
     "sft": RoundsArm("SFT", "the planner's right solutions; it samples nothing", _on_demonstrations, None),
     "rft": RoundsArm("rejection fine-tuning", f"up to {PAIRS} right solutions a problem", _on_own),
