@@ -30,6 +30,7 @@ from experiments import dose_report
 from experiments.leads import spread
 from experiments.problem_sets import TESTS
 from experiments.rivals import report as rivals_report
+from experiments.rivals.grounds import GROUNDS
 from experiments.stages import ATTEMPTS, ROLLOUTS, SAMPLES
 from experiments.studies import (
     START,
@@ -328,20 +329,25 @@ def main() -> None:
     for name, study in found.items():
         plot(study["tests"], docs / "images" / f"replication-{name}.png")
     environment = jinja2.Environment(  # Markdown, of our own figures
-        undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True
+        loader=jinja2.FileSystemLoader(HERE),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
     )
     for name, study in found.items():
         study["tuning"] = tuning(name)
         study["problems"] = STUDIES[name].problems
 
     def rendered(name: str, **values: Any) -> str:
-        return environment.from_string((HERE / name).read_text(encoding="utf-8")).render(**values)
+        return environment.get_template(name).render(**values)
 
     dose = dose_report.study()
     if dose["primary"]:
         dose_report.plot(dose["seeds"], docs / "images" / "dose.png")
-    rivals = rivals_report.part()
+    rivals, built_in = (rivals_report.part(GROUNDS[name]) for name in ("routes", "built-in"))
     rivals_report.plot(rivals["leads"], docs / "images" / "rivals.png")
+    if built_in["leads"]:
+        rivals_report.plot(built_in["leads"], docs / "images" / "rivals-built-in.png")
     page = rendered(
         "replication.md.jinja",
         studies=found,
@@ -351,6 +357,8 @@ def main() -> None:
         dose_part=rendered("dose.md.jinja", **dose),
         rivals=rivals,
         rivals_part=rendered("rivals/report.md.jinja", **rivals),
+        built_in=built_in,
+        built_in_part=rendered("rivals/built_in.md.jinja", **built_in),
         samples=SAMPLES,
         attempts=ATTEMPTS,
         rollouts=ROLLOUTS,

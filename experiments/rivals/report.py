@@ -1,4 +1,4 @@
-"""What Study B's kept scores say: tables, tests, the plot, and the study's part of the page.
+"""What Study B's kept scores of a ground say: tables, tests, the plot, and the study's part of the page.
 
 Called by `experiments.report`. A seed is a unit: two arms solve the same held-out problems of a seed, which counts for
 their comparison when both are done. Not covered: how the scores came to be (`experiments.rivals.study`).
@@ -16,10 +16,11 @@ from experiments import kept
 from experiments.dose import GRID
 from experiments.dose import TESTS as TEST_PROBLEMS
 from experiments.leads import Lead, draw, lead_of
-from experiments.rivals import mistakes, study
+from experiments.rivals import mistakes
+from experiments.rivals.grounds import MODES, ROUNDS, TEMPLATES, Ground, tested
 from experiments.rivals.online import BRANCHES
 from experiments.rivals.rounds import ROUNDS_ARMS, SAMPLES, STEPS
-from experiments.rivals.study import ARMS, ROUNDS, START, TESTS, TOKENS, TUNING_SEEDS, tuned, tuning_name
+from experiments.rivals.study import ARMS, START, TUNING_SEEDS, tried, tuned
 
 WANTED_SEEDS = 10
 LEAST = 2.0
@@ -35,17 +36,16 @@ SECONDARY = (*(("grpo", arm) for arm in ARMS if arm not in PRIMARY), CONTROLLED)
 Seeds = Mapping[str, Mapping[str, Any]]
 
 
-def counting() -> Seeds:
+def counting(ground: Ground) -> Seeds:
     """Return what is kept of the registered seeds."""
-    return {seed: of for seed, of in kept.read(study.KEPT).items() if int(seed) in range(WANTED_SEEDS)}
+    return {seed: of for seed, of in kept.read(ground.kept).items() if int(seed) in range(WANTED_SEEDS)}
 
 
-def lead(seeds: Seeds, first: str, second: str, test: str) -> Lead | None:
-    """Return the lead of an arm over another by a test; None with fewer than two seeds on which both are done."""
-    models = [arm + TESTS[test] for arm in (first, second)]
-    both = [[of["scores"].get(model) for model in models] for of in seeds.values()]
-    gains = [kept.solved(marks[1]) - kept.solved(marks[0]) for marks in both if all(marks)]
-    return lead_of(ARMS[first], ARMS[second], test, gains) if len(gains) > 1 else None
+def lead(ground: Ground, seeds: Seeds, first: str, second: str, outcome: str) -> Lead | None:
+    """Return the lead of an arm over another; None with fewer than two seeds on which both are done."""
+    both = [of for of in seeds.values() if tested(of, first) and tested(of, second)]
+    gains = [ground.solved(of, second, outcome) - ground.solved(of, first, outcome) for of in both]
+    return lead_of(ARMS[first], ARMS[second], outcome, gains) if len(gains) > 1 else None
 
 
 def answer(found: Lead, p: float) -> str:
@@ -57,27 +57,31 @@ def answer(found: Lead, p: float) -> str:
     return "no" if found.high < LEAST else "undecided"
 
 
-def models(seeds: Seeds) -> list[dict[str, Any]]:
+def models(ground: Ground, seeds: Seeds) -> list[dict[str, Any]]:
     """Return a row for each model that is done on a seed: percent solved, percent that never ended, and what it took.
 
     All are means over seeds; ``endless`` is None where it was not kept of all of them.
     """
     rows = []
     for model, name in {START: "start", **ARMS}.items():
-        done = [
-            of for of in seeds.values() if all(model + suffix in of["scores"] for suffix in TESTS.values())
-        ]
+        done = [of for of in seeds.values() if tested(of, model)]
         if done:
-            row: dict[str, Any] = {
-                test: fmean(kept.solved(of["scores"][model + suffix]) for of in done)
-                for test, suffix in TESTS.items()
+            solved = {
+                outcome: fmean(ground.solved(of, model, outcome) for of in done)
+                for outcome in ground.outcomes
             }
-            row["tokens"] = fmean(of["tokens"][model] for of in done)
-            row["minutes"] = fmean(of["seconds"][model] for of in done) / 60
-            row["steps"] = fmean(of["steps"][model] for of in done)
             endless = [100 * of["endless"][model] / len(of["problems"]) for of in done if _ends(of, model)]
-            row["endless"] = fmean(endless) if len(endless) == len(done) else None
-            rows.append({"name": name, "seeds": len(done), **row})
+            rows.append(
+                {
+                    "name": name,
+                    "seeds": len(done),
+                    "solved": solved,
+                    "tokens": fmean(of["tokens"][model] for of in done),
+                    "minutes": fmean(of["seconds"][model] for of in done) / 60,
+                    "steps": fmean(of["steps"][model] for of in done),
+                    "endless": fmean(endless) if len(endless) == len(done) else None,
+                }
+            )
     return rows
 
 
@@ -105,7 +109,7 @@ def by_seed(seeds: Seeds) -> list[dict[str, Any]]:
     """
     rows = []
     for seed, of in seeds.items():
-        if all(arm + suffix in of["scores"] for arm in PRIMARY for suffix in TESTS.values()):
+        if all(tested(of, arm) for arm in PRIMARY):
             arms = [{GREEDY: kept.solved(of["scores"][arm]), **_worst(of, arm)} for arm in PRIMARY]
             rows.append({"seed": int(seed), "arms": arms})
     return sorted(rows, key=lambda row: row["seed"])
@@ -113,7 +117,7 @@ def by_seed(seeds: Seeds) -> list[dict[str, Any]]:
 
 def _worst(of_seed: Mapping[str, Any], arm: str) -> dict[str, Any]:
     solved = {
-        family: {test: kept.solved_of(of_seed, arm + suffix, [family]) for test, suffix in TESTS.items()}
+        family: {test: kept.solved_of(of_seed, arm + suffix, [family]) for test, suffix in MODES.items()}
         for family in sorted(set(map(kept.family, of_seed["problems"])))
     }
     family = min(solved, key=lambda name: solved[name][GREEDY])
@@ -127,7 +131,7 @@ def mistaken(seeds: Seeds) -> list[dict[str, Any]]:
     which share one. Only seeds on which both arms of the primary comparison are done count.
     """
     rows = []
-    for test, suffix in TESTS.items():
+    for test, suffix in MODES.items():
         models = [model + suffix for model in (START, *PRIMARY)]
         marked = [of["mistakes"] for of in seeds.values() if "mistakes" in of]
         done = [marks for marks in marked if all(model in marks for model in models)]
@@ -153,23 +157,23 @@ def _mean(shares: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {place: fmean(of[place] for of in shares) for place in shares[0]}
 
 
-def tried() -> list[dict[str, Any]]:
+def tuning(ground: Ground) -> list[dict[str, Any]]:
     """Return, by arm that was tuned, the percent solved with each setting of the grid, and the rate chosen."""
-    seeds = [kept.read(study.KEPT).get(str(seed), {}).get("scores", {}) for seed in TUNING_SEEDS]
-    rows = []
-    for arm, name in ARMS.items():
-        tries = [[scores.get(tuning_name(arm, of)) for scores in seeds] for of in GRID]
-        if all(marks for scores in tries for marks in scores):
-            means = [fmean(map(kept.solved, filter(None, scores))) for scores in tries]
-            rows.append({"arm": name, "means": means, "chosen": tuned(arm)["learning_rate"]})
-    return rows
+    means = {arm: tried(ground, arm) for arm in ARMS}
+    return [
+        {"arm": ARMS[arm], "means": of, "chosen": tuned(ground, arm)["learning_rate"]}
+        for arm, of in means.items()
+        if of is not None
+    ]
 
 
-def part() -> dict[str, Any]:
-    """Return what the page shows of the study, from what is kept of it so far."""
-    seeds = counting()
-    registered = [(pair, test) for pair in (PRIMARY, *SECONDARY) for test in TESTS]
-    leads = [found for pair, test in registered if (found := lead(seeds, *pair, test)) is not None]
+def part(ground: Ground) -> dict[str, Any]:
+    """Return what the page shows of the study on a ground, from what is kept of it so far."""
+    seeds = counting(ground)
+    registered = [(pair, outcome) for pair in (PRIMARY, *SECONDARY) for outcome in ground.outcomes]
+    leads = [
+        found for pair, outcome in registered if (found := lead(ground, seeds, *pair, outcome)) is not None
+    ]
     # Those without all of their seeds count as if they showed nothing: an answer is not read off earlier.
     known = [of.p if of.seeds >= WANTED_SEEDS else 1.0 for of in leads]
     corrected = holm(known + [1.0] * (len(registered) - len(leads)))
@@ -179,11 +183,12 @@ def part() -> dict[str, Any]:
         for of, p in shown
         if (of.first, of.second, of.where) == (*(ARMS[arm] for arm in PRIMARY), GREEDY)
     ]
-    controlled = lead(seeds, *CONTROLLED, GREEDY)
-    shown_models = models(seeds)
+    controlled = lead(ground, seeds, *CONTROLLED, GREEDY)
+    shown_models = models(ground, seeds)
     whole = {row["name"] for row in shown_models if row["seeds"] >= WANTED_SEEDS}
     return {
         "models": shown_models,
+        "outcomes": list(ground.outcomes),
         "missing": [name for name in ARMS.values() if name not in whole],
         "by_seed": by_seed(seeds),
         "forgetful": forgetful(seeds),
@@ -195,11 +200,12 @@ def part() -> dict[str, Any]:
         "primary": primary,
         "controlled": [controlled] if controlled is not None and controlled.seeds >= WANTED_SEEDS else [],
         "wanted": WANTED_SEEDS,
-        "tuning": tried(),
+        "tuning": tuning(ground),
         "grid": GRID,
         "tuning_seeds": len(TUNING_SEEDS),
         "tests": TEST_PROBLEMS,
-        "tokens": ROUNDS * TOKENS,
+        "templates": TEMPLATES,
+        "tokens": ROUNDS * ground.tokens,
         "rounds": ROUNDS,
         "steps": STEPS["max_steps"],
         "samples": SAMPLES,

@@ -15,9 +15,8 @@ from pathlib import Path
 from time import process_time
 from typing import Any
 
+from experiments.rivals.grounds import Ground
 from experiments.rivals.taken import Taken, finish, taken
-from experiments.routes.demonstrations import written
-from experiments.routes.plans import plan
 from experiments.stages import Policy, branch, find_pits, sample, train_on, training_settings
 from experiments.studies import few_branches, first_naive
 from scdpo.corrupt.first_pit import PitSettings
@@ -51,52 +50,43 @@ class RoundsArm:
     Attributes:
         name: in tables.
         data: what it is trained on, as the page says it.
-        train: takes a round's run, its problems, the model to start from, the folder of the new one, the seed, and
-            settings of the training; returns whether there was anything to train on.
+        train: takes a round's run, the ground, the round's problems, the model to start from, the folder of the
+            new one, the seed, and settings of the training; returns whether there was anything to train on.
         sampling: what it samples, of `SAMPLING`; None for nothing.
     """
 
     name: str
     data: str
-    train: Callable[[Run, Problems, Policy, Path, int, Mapping[str, Any]], bool]
+    train: Callable[[Run, Ground, Problems, Policy, Path, int, Mapping[str, Any]], bool]
     sampling: str | None = "solutions"
 
 
 def work(
-    arm: RoundsArm,
-    policy: Policy,
-    folder: Path,
-    shared: Path,
-    rounds: Sequence[Problems],
-    tokens: int,
-    seed: int,
-    settings: Mapping[str, Any],
+    arm: RoundsArm, ground: Ground, folder: Path, shared: Path, seed: int, settings: Mapping[str, Any]
 ) -> tuple[Policy, Taken]:
     """Do all rounds of an arm; one that is done is not done again.
 
     Args:
         arm: what is done.
-        policy: the model to start from.
+        ground: the model to start from, the problems, and how many tokens are sampled in a round.
         folder: holds the model of each round, and the run of all but the first.
         shared: holds the run of the first round, which is the same for all arms that sample alike.
-        rounds: the problems of each.
-        tokens: to be sampled in a round.
-        seed: of samples and trainings.
+        seed: of problems, samples and trainings.
         settings: of the training, besides `STEPS`.
 
     Returns:
         The last model, and what all rounds took, the first as if it were not shared. A round that gives nothing to
         train on leaves the model as it is.
     """
-    total = Taken()
-    for number, problems in enumerate(rounds):
+    total, policy = Taken(), ground.policy
+    for number, problems in enumerate(ground.preference(seed)):
         path, done = folder / f"model-{number}", folder / f"round-{number}.json"
         of = taken(done)
         if of is None:
             with Run(folder / f"round-{number}" if number else shared / f"first-{arm.sampling}") as run:
-                of = _sample(arm, run, policy, problems, tokens, seed)
+                of = _sample(arm, run, policy, problems, ground.tokens, seed)
                 began = process_time()
-                trained = arm.train(run, problems, policy, path, seed, {**STEPS, **settings})
+                trained = arm.train(run, ground, problems, policy, path, seed, {**STEPS, **settings})
             steps = STEPS["max_steps"] if trained else 0
             of = finish(done, of + Taken(0, steps, process_time() - began))
         total += of
@@ -178,7 +168,13 @@ def _controlled(run: Run) -> list[PairRecord]:
 
 def _preferences(pairs: Callable[[Run], list[PairRecord]], method: Any) -> Any:
     def train(
-        run: Run, problems: Problems, policy: Policy, path: Path, seed: int, settings: Mapping[str, Any]
+        run: Run,
+        ground: Ground,
+        problems: Problems,
+        policy: Policy,
+        path: Path,
+        seed: int,
+        settings: Mapping[str, Any],
     ) -> bool:
         found = pairs(run)
         if found:
@@ -202,7 +198,13 @@ def _fine_tune(
 
 
 def _on_own(
-    run: Run, problems: Problems, policy: Policy, path: Path, seed: int, settings: Mapping[str, Any]
+    run: Run,
+    ground: Ground,
+    problems: Problems,
+    policy: Policy,
+    path: Path,
+    seed: int,
+    settings: Mapping[str, Any],
 ) -> bool:
     """Fine-tune on up to `PAIRS` of a problem's own right solutions."""
     right: dict[str, list[SolutionRecord]] = defaultdict(list)
@@ -214,15 +216,21 @@ def _on_own(
 
 
 def _on_demonstrations(
-    run: Run, problems: Problems, policy: Policy, path: Path, seed: int, settings: Mapping[str, Any]
+    run: Run,
+    ground: Ground,
+    problems: Problems,
+    policy: Policy,
+    path: Path,
+    seed: int,
+    settings: Mapping[str, Any],
 ) -> bool:
     """Fine-tune on the planner's solutions without slips."""
     made = []
     for item in problems:
-        rng = random.Random(f"{seed}/{item.problem.id}")
-        solution, _ = written(plan(item.problem.source, item.metadata, rng), (), rng)
         question, gold, id = item.problem.question, item.problem.gold, item.problem.id
-        made.append(as_record(solution, question, gold, id=f"{id}#planner", problem_id=id))
+        solution = ground.right(item, random.Random(f"{seed}/{id}"))
+        if solution is not None:
+            made.append(as_record(solution, question, gold, id=f"{id}#planner", problem_id=id))
     return _fine_tune(made, policy, path, seed, settings)
 
 

@@ -10,26 +10,23 @@ a policy stays as it is. Not covered: resuming.
 from __future__ import annotations
 
 import argparse
-import json
 import random
-import time
 from collections import defaultdict
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from statistics import fmean
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from experiments.embedded.demonstrations import Demonstration, checked
-from experiments.embedded.train import Example, Recipe, describe, encode, learn
+from experiments.embedded.demonstrations import Demonstration
+from experiments.embedded.fine_tune import fine_tune, holds_policy, save
+from experiments.embedded.train import Recipe, encode
 from experiments.routes.demonstrations import demonstrations, written
 from experiments.routes.muon import Muon
 from experiments.routes.plans import HABIT, LAPSE, plan
 from experiments.routes.problems import routes_problems
-from sandbox import Sandbox
-from scdpo.data.problems import embedded_model_path
 
 RECIPE = Recipe(problems=20_000, steps=1600, peak_rate=4e-3)
 PROBED = 60
@@ -41,37 +38,14 @@ def train_policy(folder: Path, recipe: Recipe = RECIPE) -> None:
 
     A folder that holds a policy stays as it is.
     """
-    if (folder / "model.safetensors").exists():
-        print(f"{folder} holds a policy", flush=True)
+    if holds_policy(folder):
         return
-    torch.manual_seed(recipe.seed)
-    start = time.monotonic()
-    with Sandbox() as box:
-        data = list(
-            checked(demonstrations(islice(routes_problems("train"), recipe.problems), recipe.seed), box)
-        )
-    tokenizer = AutoTokenizer.from_pretrained(embedded_model_path())
-    model = AutoModelForCausalLM.from_pretrained(embedded_model_path(), dtype=torch.float32)
-    examples = [with_mark(encode(tokenizer, item), tokenizer) for item in data]
-    print(f"{len(data)} demonstrations", flush=True)
-    seen, curve = learn(model, examples, recipe, tokenizer.pad_token_id, optimizers(model, recipe.peak_rate))
-    tokenizer.save_pretrained(folder)
-    model.save_pretrained(folder)
-    log = {
-        "recipe": asdict(recipe) | {"habit": HABIT, "lapse": LAPSE},
-        "data": describe(data),
-        "training": {"tokens": seen, "loss": curve, "minutes": round((time.monotonic() - start) / 60, 1)},
-        "numbers": numbers_predicted(model, tokenizer),
-    }
-    (folder / "log.json").write_text(json.dumps(log, indent=1) + "\n", encoding="utf-8")
+    made = demonstrations(islice(routes_problems("train"), recipe.problems), recipe.seed)
+    model, tokenizer, log = fine_tune(made, recipe, lambda model: optimizers(model, recipe.peak_rate))
+    log["recipe"] |= {"habit": HABIT, "lapse": LAPSE}
+    log["numbers"] = numbers_predicted(model, tokenizer)
+    save(folder, model, tokenizer, log)
     print(f"numbers predicted, %: {log['numbers']}", flush=True)
-
-
-def with_mark(example: Example, tokenizer: PreTrainedTokenizerFast) -> Example:
-    """Return the example with a loss on the mark of an output too: a policy that calls tools ends its turn with it."""
-    mark = tokenizer.convert_tokens_to_ids("<|execution|>")
-    labels = [id if id == mark else label for id, label in zip(example.ids, example.labels, strict=True)]
-    return Example(example.ids, labels)
 
 
 def optimizers(model: PreTrainedModel, rate: float) -> list[torch.optim.Optimizer]:

@@ -32,6 +32,7 @@ TOY = {
         "1",
     ],
     "experiments/embedded/measure.py": ["--problems", "4"],
+    "experiments/rivals/mark.py": ["OUT", "--problems", "16", "--steps", "2"],
     "experiments/routes/train.py": ["OUT", "--problems", "16", "--steps", "2"],
     "experiments/trunk_sharing.py": [
         "OUT",

@@ -12,6 +12,7 @@ from experiments import dose_report
 from experiments.dose import RESULTS
 from experiments.report import EQUAL, SCDPO, by_family, by_seed, difference, mean_and_half_width, read
 from experiments.rivals import report as rivals_report
+from experiments.rivals.grounds import GROUNDS
 from experiments.studies import START
 
 FIRST = {"seed-0/a": 1.0, "seed-0/b": 0.0, "seed-1/a": 0.0, "seed-1/b": 0.0}
@@ -57,7 +58,7 @@ def test_the_readme_says_what_the_kept_figures_say() -> None:
     assert f"to {means[EQUAL]:.1f} % with plain DPO on as many pairs ({len(few['seeds'])} seeds)" in said
     assert f"{-behind.mean:.1f} points behind" in said
     assert f"({-behind.high:.1f} to {-behind.low:.1f}, {behind.seeds} seeds, pre-registered)" in said
-    ((steps, _, answer),) = rivals_report.part()["primary"]
+    ((steps, _, answer),) = rivals_report.part(GROUNDS["routes"])["primary"]
     assert (
         f"is {answer} ({steps.mean:.1f} points, {steps.low:.1f} to {steps.high:.1f}, {steps.seeds} seeds)"
         in said

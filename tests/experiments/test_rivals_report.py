@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,49 +10,47 @@ import pytest
 from experiments import kept
 from experiments.leads import Lead
 from experiments.rivals import report, study
+from experiments.rivals.grounds import GROUNDS, MODES, Ground
 from experiments.rivals.report import answer
 
 PROBLEMS = [f"routes/bus/test-0-{number}" for number in range(4)]
+TOOK = {"tokens": 6000, "seconds": 120, "steps": 50}
 
 
 @pytest.fixture
-def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A file with the start and both rivals on two seeds, one rival on a third, and one tuning seed."""
+def ground(tmp_path: Path) -> Ground:
+    """Kept scores with the start and both rivals on two seeds, one rival on a third, and one tuning seed."""
     path = tmp_path / "rivals.json"
-    monkeypatch.setattr(study, "KEPT", path)
     marks = {0: ("1000", "1100"), 1: ("1000", "1110"), study.TUNING_SEEDS[0]: ("0000", "1111")}
     for seed, (grpo, steps) in marks.items():
         for model, signs in {"start": "1000", "grpo": grpo, "steps": steps}.items():
-            for suffix in study.TESTS.values():
-                told = {"tokens": 6000, "seconds": 120, "steps": 50}
-                kept.keep(path, seed, model + suffix, dict(zip(PROBLEMS, map(int, signs), strict=True)), told)
-    kept.keep(
-        path, 2, "grpo", dict.fromkeys(PROBLEMS[:2], 1.0), {"tokens": 6000, "seconds": 120, "steps": 50}
-    )
-    return path
+            for suffix in MODES.values():
+                kept.keep(path, seed, model + suffix, dict(zip(PROBLEMS, map(int, signs), strict=True)), TOOK)
+    kept.keep(path, 2, "grpo", dict.fromkeys(PROBLEMS[:2], 1.0), TOOK)
+    return replace(GROUNDS["routes"], kept=path)
 
 
-def test_a_seed_is_a_unit_and_tuning_seeds_do_not_count(results: Path) -> None:
-    found = report.lead(report.counting(), "grpo", "steps", "greedy")
+def test_a_seed_is_a_unit_and_tuning_seeds_do_not_count(ground: Ground) -> None:
+    found = report.lead(ground, report.counting(ground), "grpo", "steps", "greedy")
     assert found is not None
     assert (found.values, found.mean) == ([25.0, 50.0], 37.5)
     # Two values that lie 25 apart: standard error 12.5, and Student's quantile of one degree is 12.706.
     assert found.high - found.mean == pytest.approx(12.706 * 12.5, rel=1e-4)
 
 
-def test_models_are_shown_with_what_they_took(results: Path) -> None:
-    rows = {row["name"]: row for row in report.models(report.counting())}
+def test_models_are_shown_with_what_they_took(ground: Ground) -> None:
+    rows = {row["name"]: row for row in report.models(ground, report.counting(ground))}
     assert rows["GRPO"]["seeds"] == 2  # the third seed lacks the test at temperature 1
-    assert (rows["GRPO"]["greedy"], rows["GRPO, step advantages"]["greedy"]) == (25.0, 62.5)
+    assert [rows[name]["solved"]["greedy"] for name in ("GRPO", "GRPO, step advantages")] == [25.0, 62.5]
     assert (rows["GRPO"]["tokens"], rows["GRPO"]["minutes"]) == (6000, 2)
     assert rows["GRPO"]["steps"] == 50
     assert rows["GRPO"]["endless"] is None  # not kept
 
 
-def test_solutions_that_never_end_are_told_once_all_seeds_have_them(results: Path) -> None:
+def test_solutions_that_never_end_are_told_once_all_seeds_have_them(ground: Ground) -> None:
     for seed, endless in ((0, 1), (1, 2)):
-        kept.keep(results, seed, "grpo", dict.fromkeys(PROBLEMS, 1.0), {"endless": endless})
-    rows = {row["name"]: row for row in report.models(report.counting())}
+        kept.keep(ground.kept, seed, "grpo", dict.fromkeys(PROBLEMS, 1.0), {"endless": endless})
+    rows = {row["name"]: row for row in report.models(ground, report.counting(ground))}
     assert rows["GRPO"]["endless"] == 37.5  # 1 and 2 of 4 problems
 
 
@@ -63,43 +62,48 @@ def test_a_model_is_forgetful_where_more_than_a_tenth_never_end() -> None:
     ]
 
 
-def test_an_arm_that_was_not_run_is_not_shown(results: Path) -> None:
-    assert {(of.first, of.second) for of, _ in report.part()["leads"]} == {("GRPO", "GRPO, step advantages")}
+def test_an_arm_that_was_not_run_is_not_shown(ground: Ground) -> None:
+    assert {(of.first, of.second) for of, _ in report.part(ground)["leads"]} == {
+        ("GRPO", "GRPO, step advantages")
+    }
 
 
 @pytest.mark.parametrize(("wanted", "counts"), [(3, True), (4, False)])
 def test_all_registered_comparisons_are_corrected_for_and_unfinished_ones_show_nothing(
-    wanted: int, counts: bool, results: Path, monkeypatch: pytest.MonkeyPatch
+    wanted: int, counts: bool, ground: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(report, "WANTED_SEEDS", wanted)
     for model, signs in {"grpo": "1000", "steps": "1110"}.items():
-        kept.keep(results, 2, model, dict(zip(PROBLEMS, map(int, signs), strict=True)), {})
-    found, corrected = report.part()["leads"][0]
-    assert report.part()["registered"] == 16
+        for suffix in MODES.values():
+            kept.keep(ground.kept, 2, model + suffix, dict(zip(PROBLEMS, map(int, signs), strict=True)), TOOK)
+    found, corrected = report.part(ground)["leads"][0]
+    assert report.part(ground)["registered"] == 16
     # Leads of 25, 50 and 50: mean 41.7, standard error 8.33, and two-sided p of t = 5 at two degrees is 0.0377.
     assert found.p == pytest.approx(0.0377, abs=1e-4)
     assert corrected == pytest.approx(16 * found.p if counts else 1.0)
 
 
-def test_the_worst_family_of_a_model_is_the_one_it_solves_least_greedily(results: Path) -> None:
+def test_the_worst_family_of_a_model_is_the_one_it_solves_least_greedily(ground: Ground) -> None:
     names = ("routes/legs/1", "routes/bus/1", "routes/legs/2", "routes/bus/2")
     marks = {"grpo": "1110", "grpo@1": "0101", "steps": "0011", "steps@1": "1000"}
     for model, signs in marks.items():
-        kept.keep(results, 7, model, dict(zip(names, map(int, signs), strict=True)), {})
-    (row,) = report.by_seed({"7": kept.read(results)["7"]})
+        kept.keep(ground.kept, 7, model, dict(zip(names, map(int, signs), strict=True)), {})
+    (row,) = report.by_seed({"7": kept.read(ground.kept)["7"]})
     grpo, steps = row["arms"]
     assert (row["seed"], grpo["greedy"], steps["greedy"]) == (7, 75.0, 50.0)
     assert (grpo["family"], grpo["of_family"]) == ("bus", {"greedy": 50.0, "sampled": 100.0})
     assert (steps["family"], steps["of_family"]) == ("bus", {"greedy": 50.0, "sampled": 0.0})
 
 
-def test_mistakes_are_told_apart_by_the_last_branching(results: Path) -> None:
+def test_mistakes_are_told_apart_by_the_last_branching(ground: Ground) -> None:
     of_models = {"start": "1230a", "grpo": "00330", "steps": "00000"}
     for seed in (0, 1):
         for model, marks in of_models.items():
-            for suffix in study.TESTS.values():
-                kept.keep(results, seed, model + suffix, dict.fromkeys(PROBLEMS, 1.0), {"mistakes": marks})
-    rows = report.part()["mistaken"]
+            for suffix in MODES.values():
+                kept.keep(
+                    ground.kept, seed, model + suffix, dict.fromkeys(PROBLEMS, 1.0), {"mistakes": marks}
+                )
+    rows = report.part(ground)["mistaken"]
     assert [(row["name"], row["early"], row["late"], row["answer"]) for row in rows if row["test"] == "greedy"] == [
         ("start", 40.0, 20.0, 20.0), ("GRPO", 0.0, 40.0, 0.0), ("GRPO, step advantages", 0.0, 0.0, 0.0),
     ]  # fmt: skip
