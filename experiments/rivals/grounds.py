@@ -25,8 +25,8 @@ from sandbox.solution import Solution
 from scdpo.data.problems import GeneratedProblem, generate
 
 ROUNDS = 3
-PROBLEMS = 120
-"""Of a round, more than its tokens suffice for."""
+PROBLEMS = {"routes": 120, "built-in": 300}
+"""Of a round, by ground: more than its tokens suffice for, also where a model has learned to write next to nothing."""
 MODES = {"greedy": "", "sampled": "@1"}
 """How a model solves the held-out problems, and what is added to its name in the kept scores."""
 TEMPLATES = 100
@@ -88,7 +88,7 @@ def tested(of_seed: Mapping[str, Any], model: str) -> bool:
 
 def _routes_preference(seed: int) -> list[list[GeneratedProblem]]:
     stream = routes_problems("preference", 1000 + seed)
-    return [list(islice(stream, PROBLEMS)) for _ in range(ROUNDS)]
+    return [list(islice(stream, PROBLEMS["routes"])) for _ in range(ROUNDS)]
 
 
 def _routes_right(item: GeneratedProblem, rng: random.Random) -> Solution:
@@ -98,7 +98,7 @@ def _routes_right(item: GeneratedProblem, rng: random.Random) -> Solution:
 
 def _built_in_preference(seed: int) -> list[list[GeneratedProblem]]:
     stream = generate(SEEN, "preference", _SEEDS + seed, "seen")
-    return [list(islice(stream, PROBLEMS)) for _ in range(ROUNDS)]
+    return [list(islice(stream, PROBLEMS["built-in"])) for _ in range(ROUNDS)]
 
 
 def _built_in_held_out(seed: int) -> list[GeneratedProblem]:
