@@ -6,7 +6,7 @@ their comparison when both are done. Not covered: how the scores came to be (`ex
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -27,6 +27,8 @@ LEAST = 2.0
 """Points from which on a lead is worth having: an interval that ends below it says "no"."""
 LEVEL = 0.01
 """P below which a lead counts, corrected for all comparisons that were registered."""
+WHERE = {"greedy": "greedily", "sampled": "at temperature 1", "templates": "on the templates left out"}
+"""The outcomes in words."""
 ENDLESS = 10.0
 """Percent of a model's solutions that never end, from which on the page shows it."""
 GREEDY = "greedy"
@@ -85,15 +87,15 @@ def models(ground: Ground, seeds: Seeds) -> list[dict[str, Any]]:
     return rows
 
 
-def forgetful(seeds: Seeds) -> list[dict[str, Any]]:
-    """Return a row for each model and seed of which more than `ENDLESS` percent of the greedy solutions never end."""
+def forgetful(seeds: Seeds, arms: Collection[str]) -> list[dict[str, Any]]:
+    """Return a row for each model of these arms of whose greedy solutions more than `ENDLESS` percent never end."""
     rows = []
-    for model, name in ARMS.items():
+    for model in arms:
         for seed, of in seeds.items():
             if _ends(of, model):
                 endless = 100 * of["endless"][model] / len(of["problems"])
                 greedy = kept.solved(of["scores"][model])
-                rows.append({"name": name, "seed": int(seed), "greedy": greedy, "endless": endless})
+                rows.append({"name": ARMS[model], "seed": int(seed), "greedy": greedy, "endless": endless})
     return [row for row in rows if row["endless"] > ENDLESS]
 
 
@@ -183,6 +185,7 @@ def part(ground: Ground) -> dict[str, Any]:
         for of, p in shown
         if (of.first, of.second, of.where) == (*(ARMS[arm] for arm in PRIMARY), GREEDY)
     ]
+    settled = [of for of, p in shown if p < LEVEL]
     controlled = lead(ground, seeds, *CONTROLLED, GREEDY)
     shown_models = models(ground, seeds)
     whole = {row["name"] for row in shown_models if row["seeds"] >= WANTED_SEEDS}
@@ -191,11 +194,14 @@ def part(ground: Ground) -> dict[str, Any]:
         "outcomes": list(ground.outcomes),
         "missing": [name for name in ARMS.values() if name not in whole],
         "by_seed": by_seed(seeds),
-        "forgetful": forgetful(seeds),
+        "forgetful": forgetful(seeds, ARMS),
+        "controlled_forgetful": len(forgetful(seeds, CONTROLLED)),
         "names": [ARMS[arm] for arm in PRIMARY],
         "mistaken": mistaken(seeds),
         "branching": len(BRANCHES),
         "leads": shown,
+        "settled": settled,
+        "where": WHERE,
         "registered": len(registered),
         "primary": primary,
         "controlled": [controlled] if controlled is not None and controlled.seeds >= WANTED_SEEDS else [],

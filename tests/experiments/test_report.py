@@ -58,8 +58,15 @@ def test_the_readme_says_what_the_kept_figures_say() -> None:
     assert f"to {means[EQUAL]:.1f} % with plain DPO on as many pairs ({len(few['seeds'])} seeds)" in said
     assert f"{-behind.mean:.1f} points behind" in said
     assert f"({-behind.high:.1f} to {-behind.low:.1f}, {behind.seeds} seeds, pre-registered)" in said
-    ((steps, _, answer),) = rivals_report.part(GROUNDS["routes"])["primary"]
+    rivals = rivals_report.part(GROUNDS["routes"])
+    ((steps, _, answer),) = rivals["primary"]
     assert (
         f"is {answer} ({steps.mean:.1f} points, {steps.low:.1f} to {steps.high:.1f}, {steps.seeds} seeds)"
         in said
     )
+    (best,) = rivals["settled"]
+    assert (best.second, best.where) == ("rejection fine-tuning", "sampled")
+    ahead = (
+        f"{best.mean:.1f} points more than {best.first} at temperature 1 ({best.low:.1f} to {best.high:.1f})"
+    )
+    assert ahead in said

@@ -57,9 +57,26 @@ def test_solutions_that_never_end_are_told_once_all_seeds_have_them(ground: Grou
 def test_a_model_is_forgetful_where_more_than_a_tenth_never_end() -> None:
     of = {"problems": PROBLEMS * 5, "scores": {"equal": "1" * 5 + "0" * 15, "scdpo": "1" * 20}}
     seeds = {"7": {**of, "endless": {"equal": 3, "equal@1": 9, "scdpo": 2}}}
-    assert report.forgetful(seeds) == [
+    assert report.forgetful(seeds, study.ARMS) == [
         {"name": "DPO, data-equal", "seed": 7, "greedy": 25.0, "endless": 15.0}
     ]
+
+
+def test_a_difference_is_settled_when_all_seeds_and_the_correction_say_so(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"routes/bus/test-0-{number}" for number in range(100)]
+    for seed in range(report.WANTED_SEEDS):
+        for model, right in {"grpo": 20, "rft": 60 + seed % 2, "dpo": 20 + 40 * (seed % 2)}.items():
+            for suffix in MODES.values():
+                scores = {name: float(number < right) for number, name in enumerate(names)}
+                kept.keep(ground.kept, 100 + seed, model + suffix, scores, TOOK)
+    seeds = {str(seed): kept.read(ground.kept)[str(100 + seed)] for seed in range(report.WANTED_SEEDS)}
+    monkeypatch.setattr(report, "counting", lambda _: seeds)
+    settled = report.part(ground)["settled"]
+    assert {(of.first, of.second, of.where) for of in settled} == {
+        ("GRPO", "rejection fine-tuning", "greedy"), ("GRPO", "rejection fine-tuning", "sampled"),
+    }  # fmt: skip
 
 
 def test_an_arm_that_was_not_run_is_not_shown(ground: Ground) -> None:
