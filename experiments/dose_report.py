@@ -21,6 +21,7 @@ from experiments.dose import (
     GRID,
     PAIRS,
     RESULTS,
+    ROLLOUTS,
     START,
     STEPS,
     TESTS,
@@ -181,7 +182,14 @@ def study() -> dict[str, Any]:
         "tuning": tried(),
         "tuning_seeds": len(TUNING_SEEDS),
         "routes": json.loads(ROUTES.read_text(encoding="utf-8")) if ROUTES.exists() else {},
-        "constants": {"pairs": PAIRS, "tests": TESTS, "tuning_dose": TUNING_DOSE, **STEPS},
+        "missing": [of.name for arm, of in ARMS.items() if len(finished(seeds, (arm,))) < WANTED_SEEDS],
+        "constants": {
+            "pairs": PAIRS,
+            "rollouts": ROLLOUTS,
+            "tests": TESTS,
+            "tuning_dose": TUNING_DOSE,
+            **STEPS,
+        },
     }
 
 

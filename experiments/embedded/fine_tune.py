@@ -22,6 +22,8 @@ from experiments.embedded.train import Example, Recipe, describe, encode, learn
 from sandbox import Sandbox
 from scdpo.data.problems import embedded_model_path
 
+MARK = "<|execution|>"
+"""Opens the kernel's output."""
 Optimizers = Callable[[PreTrainedModel], Sequence[torch.optim.Optimizer]]
 
 
@@ -58,7 +60,7 @@ def fine_tune(
 
 def with_mark(example: Example, tokenizer: PreTrainedTokenizerFast) -> Example:
     """Return the example with a loss on the mark of an output too."""
-    mark = tokenizer.convert_tokens_to_ids("<|execution|>")
+    mark = tokenizer.convert_tokens_to_ids(MARK)
     labels = [id if id == mark else label for id, label in zip(example.ids, example.labels, strict=True)]
     return Example(example.ids, labels)
 

@@ -12,15 +12,19 @@ import argparse
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from statistics import fmean
 
 import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from experiments.embedded.demonstrations import HABIT, LAPSE, demonstrations
-from experiments.embedded.fine_tune import fine_tune, holds_policy, save
-from experiments.embedded.train import Recipe
+from experiments.embedded.fine_tune import MARK, fine_tune, holds_policy, save
+from experiments.embedded.train import Recipe, encode
 from scdpo.data.problems import embedded_problems
 
 RECIPE = Recipe(problems=4000, steps=300, peak_rate=3e-4)
+PROBED = 60
+"""Test problems on whose solutions it is measured how sure the model is of the mark."""
 
 
 def teach(folder: Path, recipe: Recipe = RECIPE) -> None:
@@ -30,7 +34,21 @@ def teach(folder: Path, recipe: Recipe = RECIPE) -> None:
     made = demonstrations(islice(embedded_problems("train"), recipe.problems), recipe.seed)
     model, tokenizer, log = fine_tune(made, recipe)
     log["recipe"] |= {"habit": HABIT, "lapse": LAPSE}
+    log["mark"] = round(mark_given(model, tokenizer), 1)
     save(folder, model, tokenizer, log)
+    print(f"the mark is given {log['mark']} % where a call ends", flush=True)
+
+
+@torch.inference_mode()
+def mark_given(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> float:
+    """Return the probability in percent of the mark where a call ends, mean over right solutions of test problems."""
+    mark = tokenizer.convert_tokens_to_ids(MARK)
+    found = []
+    for item in demonstrations(islice(embedded_problems("test"), PROBED), habit=0.0, lapse=0.0):
+        ids = encode(tokenizer, item).ids
+        chances = model(torch.tensor([ids])).logits[0].softmax(-1)[:, mark]
+        found += [chances[place - 1].item() for place, id in enumerate(ids) if id == mark]
+    return 100 * fmean(found)
 
 
 def main() -> None:

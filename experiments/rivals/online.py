@@ -7,6 +7,7 @@ roll-outs from forks of a live kernel (``scdpo.environments.step_values``).
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -141,5 +142,6 @@ def work(
     )  # the policy's own tokenizer and ends, with new weights
     stop.trainer.save_model(str(folder / "trained"))
     shutil.copy(folder / "trained" / "model.safetensors", path / "model.safetensors")
+    (folder / "log.json").write_text(json.dumps(stop.trainer.state.log_history, indent=1), encoding="utf-8")
     of = Taken(int(stop.trainer.sampled), int(stop.trainer.state.global_step), process_time() - began)
     return replace(policy, path=path), finish(done, of)

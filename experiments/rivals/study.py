@@ -76,8 +76,8 @@ def work(
 def test(run: Run, ground: Ground, policy: Policy, model: str, seed: int, took: Taken) -> None:
     """Solve a seed's held-out problems; keep the scores, and what is told of the model.
 
-    That is what it took, how many of its solutions never ended, and where they first go wrong (`mistakes.marks`) if
-    that is known.
+    That is what it took, how its solutions ended, how many never did by themselves, and where they first go wrong
+    (`mistakes.marks`) if that is known.
     """
     items = ground.held_out(seed)
     told: dict[str, Any] = {**asdict(took), "seconds": round(took.seconds)}
@@ -85,6 +85,7 @@ def test(run: Run, ground: Ground, policy: Policy, model: str, seed: int, took: 
         evaluation = solve(run, model, policy, mode, [item.problem for item in items], seed)
         solved = evaluation.scores
         print(f"seed {seed}, {model}, {mode}: {sum(solved.values()):.0f} of {len(solved)}", flush=True)
+        told["endings"] = dict(evaluation.endings)
         told["endless"] = len(items) - evaluation.endings.get("end", 0)
         if ground.finds_mistakes:
             transcripts = RecordFile(transcripts_path(run.folder, evaluation.name), SolutionRecord)

@@ -79,6 +79,25 @@ def test_a_difference_is_settled_when_all_seeds_and_the_correction_say_so(
     }  # fmt: skip
 
 
+def test_on_the_built_in_model_templates_are_an_outcome_of_their_own(tmp_path: Path) -> None:
+    ground = replace(GROUNDS["built-in"], kept=tmp_path / "built_in.json")
+    names = ["seen/legs/1", "seen/legs/2", "templates/words/1"]
+    for seed in (0, 1):
+        for model, signs in {"grpo": "100", "steps": "111"}.items():
+            for suffix in MODES.values():
+                kept.keep(
+                    ground.kept, seed, model + suffix, dict(zip(names, map(int, signs), strict=True)), TOOK
+                )
+    shown = report.part(ground)
+    assert {of.where: of.mean for of, _ in shown["leads"]} == {
+        "greedy": 50.0,
+        "sampled": 50.0,
+        "templates": 100.0,
+    }
+    assert shown["registered"] == 24
+    assert [row["solved"]["templates"] for row in shown["models"]] == [0.0, 100.0]
+
+
 def test_an_arm_that_was_not_run_is_not_shown(ground: Ground) -> None:
     assert {(of.first, of.second) for of, _ in report.part(ground)["leads"]} == {
         ("GRPO", "GRPO, step advantages")
