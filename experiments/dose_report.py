@@ -43,6 +43,8 @@ SECONDARY = (
     ("scdpo", "confirmed"),
     ("scdpo", "oracle"),
 )
+BRANCHES = (("dpo", "scdpo"), ("scdpo", "confirmed"))
+"""What branches add to naive pairs, and what it adds to keep the confirmed ones alone."""
 LEAST = 1.5
 """Points from which on a lead is worth having: an interval that ends below it says "no"."""
 MEAN = "mean of the doses"
@@ -157,6 +159,8 @@ def study() -> dict[str, Any]:
     by_family = [(*arms, rows) for arms in PRIMARY if (rows := families(seeds, *arms))]
     others = [lead for *_, rows in by_family for row in rows.values() for lead in row]
     second = iter(holm([lead.p for lead in (*secondary, *others)]))
+    shown = [(lead, next(second)) for lead in secondary]
+    of_branches = {(ARMS[first].name, ARMS[other].name) for first, other in BRANCHES}
     return {
         "seeds": seeds,
         "wanted": WANTED_SEEDS,
@@ -167,7 +171,12 @@ def study() -> dict[str, Any]:
         "primary": [
             (lead, p, answer(lead, p)) for lead, p in zip(means, corrected[: len(means)], strict=True)
         ],
-        "secondary": [(lead, next(second)) for lead in secondary],
+        "secondary": shown,
+        "branches": [
+            (lead, p)
+            for lead, p in shown
+            if (lead.first, lead.second) in of_branches and lead.where == MEAN and lead.seeds >= WANTED_SEEDS
+        ],
         "families": [
             (
                 ARMS[first].name,
