@@ -224,7 +224,7 @@ def test_an_arm_is_trained_and_tested(
         whole,
         preference=lambda seed: [some[:12] for some in whole.preference(seed)[:2]],
         held_out=lambda seed: whole.held_out(seed)[-4:],
-        tokens=1000,
+        tokens=2000,
         kept=tmp_path / "rivals.json",
     )
     monkeypatch.setattr(study, "ROUNDS", 2)
@@ -238,7 +238,7 @@ def test_an_arm_is_trained_and_tested(
     if arm in ROUNDS_ARMS and ROUNDS_ARMS[arm].sampling is None:
         assert found["tokens"][arm] == 0
     else:
-        assert found["tokens"][arm] >= 2000  # both rounds were spent
+        assert found["tokens"][arm] >= 4000  # both rounds were spent
     assert all(0 <= found["endless"][model] <= 4 for model in found["scores"])
     assert ("mistakes" in found) == ground.finds_mistakes
     start, made = (path / "model.safetensors" for path in (ground.policy.path, _model(tmp_path, arm)))
