@@ -230,6 +230,7 @@ def test_an_arm_is_trained_and_tested(
     monkeypatch.setattr(study, "ROUNDS", 2)
     monkeypatch.setattr(rounds, "STEPS", {"max_steps": 2, "per_device_train_batch_size": 4})
     monkeypatch.setattr(online, "BATCH", 8)
+    monkeypatch.setattr(online, "accuracy_reward", _every_other)
     study.work(tmp_path / "runs", ground, SEED, {arm: (arm, {"learning_rate": 1e-4})})
     found = json.loads(ground.kept.read_text())[str(SEED)]
     assert {model: len(marks) for model, marks in found["scores"].items()} == {
@@ -242,7 +243,13 @@ def test_an_arm_is_trained_and_tested(
     assert all(0 <= found["endless"][model] <= 4 for model in found["scores"])
     assert ("mistakes" in found) == ground.finds_mistakes
     start, made = (path / "model.safetensors" for path in (ground.policy.path, _model(tmp_path, arm)))
-    assert start.read_bytes() != made.read_bytes()
+    # Arms that train on pairs take no step where the few samples of this size hold no right and wrong one of a problem.
+    assert (start.read_bytes() != made.read_bytes()) == (found["steps"][arm] > 0)
+
+
+def _every_other(completions: list[object], **_: object) -> list[float]:
+    """Return rewards that differ in every group, whatever is sampled: real ones can be all alike at this size."""
+    return [float(index % 2) for index in range(len(completions))]
 
 
 def _model(folder: Path, arm: str) -> Path:
