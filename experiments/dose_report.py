@@ -47,6 +47,8 @@ BRANCHES = (("dpo", "scdpo"), ("scdpo", "confirmed"))
 """What branches add to naive pairs, and what it adds to keep the confirmed ones alone."""
 LEAST = 1.5
 """Points from which on a lead is worth having: an interval that ends below it says "no"."""
+LEVEL = 0.05
+"""P below which a lead counts, corrected."""
 MEAN = "mean of the doses"
 OWN = "legs"
 """The family in which most mistakes are the policy's own; in the others most are those that it was taught."""
@@ -77,7 +79,7 @@ def answer(lead: Lead, p: float) -> str:
     """Return what the rules written down before say of a primary comparison, given its p corrected for both."""
     if lead.seeds < WANTED_SEEDS:
         return f"no answer yet: {lead.seeds} of {WANTED_SEEDS} seeds"
-    if p < 0.05 and lead.mean > 0:
+    if p < LEVEL and lead.mean > 0:
         return "yes"
     return "no" if lead.high < LEAST else "undecided"
 
@@ -137,15 +139,9 @@ def fewer_pairs(seeds: Seeds) -> Lead | None:
     return lead_of(first, second, "post hoc", gains) if len(gains) > 1 else None
 
 
-def plot(seeds: Seeds, path: Path) -> None:
-    """Draw the primary comparisons, for each dose and over all."""
-    rows = [lead for first, second in PRIMARY for lead in leads(seeds, first, second)]
-    draw(
-        rows,
-        LEAST,
-        f"Pairs that part at one step, less naive pairs ({WANTED_SEEDS} seeds are wanted)",
-        path,
-    )
+def plot(leads: Sequence[tuple[Lead, float]], path: Path) -> None:
+    """Draw the primary comparisons, over all doses and for each, with their corrected p."""
+    draw(leads, LEAST, LEVEL, "Pairs that part at one step, less naive pairs: Study A", path)
 
 
 def study() -> dict[str, Any]:
@@ -160,6 +156,7 @@ def study() -> dict[str, Any]:
     others = [lead for *_, rows in by_family for row in rows.values() for lead in row]
     second = iter(holm([lead.p for lead in (*secondary, *others)]))
     shown = [(lead, next(second)) for lead in secondary]
+    tested = [*zip(means, corrected[: len(means)], strict=True), *shown]
     of_branches = {(ARMS[first].name, ARMS[other].name) for first, other in BRANCHES}
     return {
         "seeds": seeds,
@@ -172,6 +169,7 @@ def study() -> dict[str, Any]:
             (lead, p, answer(lead, p)) for lead, p in zip(means, corrected[: len(means)], strict=True)
         ],
         "secondary": shown,
+        "plotted": [next((lead, p) for lead, p in tested if lead is of) for of in primary],
         "branches": [
             (lead, p)
             for lead, p in shown

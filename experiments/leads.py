@@ -51,12 +51,13 @@ def spread(values: Sequence[float], row: float) -> list[float]:
     return [row + 0.12 * values[:index].count(value) for index, value in enumerate(values)]
 
 
-def draw(leads: Sequence[Lead], least: float, title: str, path: Path) -> None:
+def draw(leads: Sequence[tuple[Lead, float]], least: float, level: float, title: str, path: Path) -> None:
     """Draw leads below each other: every seed a dot, the mean with its interval; nothing if there are none.
 
     Args:
-        leads: at least two seeds each.
+        leads: with their corrected p; at least two seeds each.
         least: points from which on a lead is worth having.
+        level: p below which a lead has a colour of its own.
         title: above the plot.
         path: the picture's file.
     """
@@ -69,7 +70,7 @@ def draw(leads: Sequence[Lead], least: float, title: str, path: Path) -> None:
         return
     figure, axis = plt.subplots(figsize=(8, 0.55 * len(leads) + 1.6))
     reach = least
-    for row, lead in enumerate(leads):
+    for row, (lead, p) in enumerate(leads):
         axis.plot(lead.values, spread(lead.values, row), "o", color="tab:gray", alpha=0.5)
         reach = max(reach, *map(abs, lead.values))
         if lead.seeds < FEWEST:
@@ -80,18 +81,19 @@ def draw(leads: Sequence[Lead], least: float, title: str, path: Path) -> None:
             row,
             xerr=[[lead.mean - lead.low], [lead.high - lead.mean]],
             fmt="D",
-            color="tab:blue",
+            color="tab:red" if p < level else "tab:blue",
             capsize=4,
         )
     axis.set_xlim(-1.1 * reach, 1.1 * reach)
     axis.axvline(0, color="black", linewidth=0.8)
     axis.axvspan(0, least, color="tab:gray", alpha=0.15)
-    labels = [f"{lead.second} − {lead.first}\n{lead.where}, {lead.seeds} seeds" for lead in leads]
+    labels = [f"{lead.second} − {lead.first}\n{lead.where}, {lead.seeds} seeds" for lead, _ in leads]
     axis.set_yticks(range(len(leads)), labels, fontsize=8)
     axis.set_ylim(len(leads) - 0.5, -0.5)
     axis.set_xlabel(
         "points by which the first named is ahead\n"
-        f"(dots: seeds; bars: 95 % intervals; grey: below {least:g} points, too small to matter)"
+        f"(dots: seeds; bars: 95 % intervals; grey band: below {least:g} points, too small to matter;\n"
+        f"red: p below {level:g} after correction for the number of comparisons)"
     )
     axis.set_title(title)
     figure.tight_layout()

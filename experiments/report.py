@@ -343,11 +343,11 @@ def main() -> None:
 
     dose = dose_report.study()
     if dose["primary"]:
-        dose_report.plot(dose["seeds"], docs / "images" / "dose.png")
+        dose_report.plot(dose["plotted"], docs / "images" / "dose.png")
     rivals, built_in = (rivals_report.part(GROUNDS[name]) for name in ("routes", "built-in"))
-    rivals_report.plot(rivals["leads"], docs / "images" / "rivals.png")
+    rivals_report.plot(rivals["leads"], "policy with several routes", docs / "images" / "rivals.png")
     if built_in["leads"]:
-        rivals_report.plot(built_in["leads"], docs / "images" / "rivals-built-in.png")
+        rivals_report.plot(built_in["leads"], "built-in policy", docs / "images" / "rivals-built-in.png")
     page = rendered(
         "replication.md.jinja",
         studies=found,

@@ -7,6 +7,7 @@ their comparison when both are done. Not covered: how the scores came to be (`ex
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -219,7 +220,7 @@ def part(ground: Ground) -> dict[str, Any]:
     }
 
 
-def plot(leads: list[tuple[Lead, float]], path: Path) -> None:
-    """Draw all comparisons."""
-    title = f"Rivals at equal sampled tokens ({WANTED_SEEDS} seeds are wanted)"
-    draw([of for of, _ in leads], LEAST, title, path)
+def plot(leads: Sequence[tuple[Lead, float]], policy: str, path: Path) -> None:
+    """Draw all comparisons on a policy, with their corrected p."""
+    named = [(replace(of, where=WHERE[of.where]), p) for of, p in leads]
+    draw(named, LEAST, LEVEL, f"Rivals at equal sampled tokens: Study B, {policy}", path)
