@@ -21,7 +21,7 @@ from experiments.rivals import mistakes
 from experiments.rivals.grounds import MODES, ROUNDS, TEMPLATES, Ground, tested
 from experiments.rivals.online import BRANCHES
 from experiments.rivals.rounds import ROUNDS_ARMS, SAMPLES, STEPS
-from experiments.rivals.study import ARMS, START, TUNING_SEEDS, tried, tuned
+from experiments.rivals.study import ARMS, START, TUNING_SEEDS, tried, tuned, tuning_name
 
 WANTED_SEEDS = 10
 LEAST = 2.0
@@ -170,6 +170,25 @@ def tuning(ground: Ground) -> list[dict[str, Any]]:
     ]
 
 
+def forging(ground: Ground) -> list[dict[str, Any]]:
+    """Return, by arm that was tuned, the percent of greedy solutions that write an output of code themselves.
+
+    With each setting of the grid, mean of the tuning seeds; empty where endings were not kept of all of these models.
+    """
+    seeds = [kept.read(ground.kept).get(str(seed), {}) for seed in TUNING_SEEDS]
+    rows = []
+    for arm in (arm for arm in ARMS if tried(ground, arm) is not None):
+        names = [tuning_name(arm, settings) for settings in GRID]
+        if not all(name in of.get("endings", {}) for of in seeds for name in names):
+            return []
+        shares = [
+            fmean(100 * of["endings"][name].get("forged", 0) / len(of["problems"]) for of in seeds)
+            for name in names
+        ]
+        rows.append({"arm": ARMS[arm], "shares": shares})
+    return rows
+
+
 def part(ground: Ground) -> dict[str, Any]:
     """Return what the page shows of the study on a ground, from what is kept of it so far."""
     seeds = counting(ground)
@@ -208,6 +227,7 @@ def part(ground: Ground) -> dict[str, Any]:
         "controlled": [controlled] if controlled is not None and controlled.seeds >= WANTED_SEEDS else [],
         "wanted": WANTED_SEEDS,
         "tuning": tuning(ground),
+        "forging": forging(ground),
         "grid": GRID,
         "tuning_seeds": len(TUNING_SEEDS),
         "tests": TEST_PROBLEMS,

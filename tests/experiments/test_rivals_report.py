@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from experiments import kept
+from experiments.dose import GRID
 from experiments.leads import Lead
 from experiments.rivals import report, study
 from experiments.rivals.grounds import GROUNDS, MODES, Ground
@@ -96,6 +97,16 @@ def test_on_the_built_in_model_templates_are_an_outcome_of_their_own(tmp_path: P
     }
     assert shown["registered"] == 24
     assert [row["solved"]["templates"] for row in shown["models"]] == [0.0, 100.0]
+
+
+def test_forged_outputs_are_told_of_arms_that_are_tuned(ground: Ground) -> None:
+    for seed, forged in zip(study.TUNING_SEEDS, (1, 3), strict=True):
+        for number, settings in enumerate(GRID):
+            for suffix in MODES.values():
+                model = study.tuning_name("dpo", settings) + suffix
+                endings = {"end": 1, "forged": forged} if number == 2 else {"end": 4}
+                kept.keep(ground.kept, seed, model, dict.fromkeys(PROBLEMS, 1.0), {"endings": endings})
+    assert report.forging(ground) == [{"arm": "DPO", "shares": [0.0, 0.0, 50.0]}]  # 1 and 3 of 4
 
 
 def test_an_arm_that_was_not_run_is_not_shown(ground: Ground) -> None:
