@@ -70,3 +70,10 @@ def test_the_readme_says_what_the_kept_figures_say() -> None:
         f"{best.mean:.1f} points more than {best.first} at temperature 1 ({best.low:.1f} to {best.high:.1f})"
     )
     assert ahead in said
+    built_in = rivals_report.part(GROUNDS["built-in"])
+    ((steps, _, answer),) = built_in["primary"]
+    assert (
+        f"is {answer} ({steps.mean:.1f} points, {steps.low:.1f} to {steps.high:.1f}, {steps.seeds} seeds)"
+        in said
+    )
+    assert {lead.second for lead in built_in["settled"]} == {"SFT"}  # which is no rival
