@@ -156,7 +156,8 @@ def study() -> dict[str, Any]:
     others = [lead for *_, rows in by_family for row in rows.values() for lead in row]
     second = iter(holm([lead.p for lead in (*secondary, *others)]))
     shown = [(lead, next(second)) for lead in secondary]
-    tested = [*zip(means, corrected[: len(means)], strict=True), *shown]
+    over_doses = list(zip(means, corrected[: len(means)], strict=True))
+    tested = [*over_doses, *shown]
     of_branches = {(ARMS[first].name, ARMS[other].name) for first, other in BRANCHES}
     return {
         "seeds": seeds,
@@ -165,9 +166,7 @@ def study() -> dict[str, Any]:
         "accuracies": accuracies(seeds) if seeds else [],
         "pairs": pairs(seeds),
         "fewer_pairs": fewer_pairs(seeds),
-        "primary": [
-            (lead, p, answer(lead, p)) for lead, p in zip(means, corrected[: len(means)], strict=True)
-        ],
+        "primary": [(lead, p, answer(lead, p)) for lead, p in over_doses],
         "secondary": shown,
         "plotted": [next((lead, p) for lead, p in tested if lead is of) for of in primary],
         "branches": [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,11 +60,7 @@ def test_the_readme_says_what_the_kept_figures_say() -> None:
     assert f"{-behind.mean:.1f} points behind" in said
     assert f"({-behind.high:.1f} to {-behind.low:.1f}, {behind.seeds} seeds, pre-registered)" in said
     rivals = rivals_report.part(GROUNDS["routes"])
-    ((steps, _, answer),) = rivals["primary"]
-    assert (
-        f"is {answer} ({steps.mean:.1f} points, {steps.low:.1f} to {steps.high:.1f}, {steps.seeds} seeds)"
-        in said
-    )
+    assert _primary(rivals) in said
     (best,) = rivals["settled"]
     assert (best.second, best.where) == ("rejection fine-tuning", "sampled")
     ahead = (
@@ -71,9 +68,11 @@ def test_the_readme_says_what_the_kept_figures_say() -> None:
     )
     assert ahead in said
     built_in = rivals_report.part(GROUNDS["built-in"])
-    ((steps, _, answer),) = built_in["primary"]
-    assert (
-        f"is {answer} ({steps.mean:.1f} points, {steps.low:.1f} to {steps.high:.1f}, {steps.seeds} seeds)"
-        in said
-    )
+    assert _primary(built_in) in said
     assert {lead.second for lead in built_in["settled"]} == {"SFT"}  # which is no rival
+
+
+def _primary(part: dict[str, Any]) -> str:
+    """Return how the README puts the answer of Study B on a policy."""
+    ((steps, _, answer),) = part["primary"]
+    return f"is {answer} ({steps.mean:.1f} points, {steps.low:.1f} to {steps.high:.1f}, {steps.seeds} seeds)"
